@@ -1,0 +1,25 @@
+export type ProtocolErrorCode =
+  | 'length' // a message is shorter or longer than the plan says
+  | 'checksum' // a message was altered on the way
+  | 'closed' // the connection is gone
+  | 'peer-aborted' // the peer ended the session and said why
+  | 'version' // the two sides run different versions
+  | 'manifest' // the manifest is malformed, too large, or differs between the two sides
+  | 'plan' // the two sides compiled different plans
+  | 'value' // a value lies outside its range
+  | 'cancelled'; // this side's user cancelled
+
+/**
+ * The peer (or the network) broke the protocol; the session ends on both sides.
+ * Messages name the protocol and what was expected; they never contain a share, a key or a weight.
+ */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError';
+  constructor(
+    readonly code: ProtocolErrorCode,
+    readonly protocol: string,
+    message: string,
+  ) {
+    super(`${protocol}: ${message}`);
+  }
+}
