@@ -1,0 +1,138 @@
+/**
+ * The correlations that a plan consumes, and who may provide them.
+ *
+ * Every spec is public and deterministic in the plan; both parties ask for the same specs in the same order. Operands
+ * with the suffix `Client` are the client's preset shares, those with `Mask` the owner's random masks ρ. All arithmetic is
+ * modulo 2^ringBits; results are additive shares: client's + owner's = the stated value. Arrays are row-major.
+ *
+ * Words may carry garbage above `ringBits`: providers reduce where it matters, consumers mask where it matters.
+ */
+
+/** W·x for each of `tokens` rows: x (tokens, inputs) is the client's, W (outputs, inputs) the owner's integers. */
+export interface LinearSpec {
+  readonly kind: 'linear';
+  readonly id: string;
+  readonly ringBits: number;
+  readonly tokens: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Name of the owner's weight tensor; |weight| < 2^weightBits. */
+  readonly weights: string;
+  readonly weightBits: number;
+}
+
+/** Cross terms of X·Y for `batch` pairs X (rows, inner), Y (inner, cols): Xclient·Ymask + Xmask·Yclient. */
+export interface MatmulSpec {
+  readonly kind: 'matmul';
+  readonly id: string;
+  readonly ringBits: number;
+  readonly batch: number;
+  readonly rows: number;
+  readonly inner: number;
+  readonly cols: number;
+}
+
+/** 2·x·ρ element by element. */
+export interface SquareSpec {
+  readonly kind: 'square';
+  readonly id: string;
+  readonly ringBits: number;
+  readonly count: number;
+}
+
+/** 2·Σ_j x_ij·ρ_ij for each row i. */
+export interface SumOfSquaresSpec {
+  readonly kind: 'sumOfSquares';
+  readonly id: string;
+  readonly ringBits: number;
+  readonly rows: number;
+  readonly cols: number;
+}
+
+/** s_i·ρx_ij + ρs_i·x_ij. */
+export interface ScaleSpec {
+  readonly kind: 'scale';
+  readonly id: string;
+  readonly ringBits: number;
+  readonly rows: number;
+  readonly cols: number;
+}
+
+/** Σ_d c_id·ρ_id with c the client's and ρ the owner's; arrays are (count, terms). */
+export interface CrossSpec {
+  readonly kind: 'cross';
+  readonly id: string;
+  readonly ringBits: number;
+  readonly count: number;
+  readonly terms: number;
+}
+
+/** `count` random 1-of-2^choiceBits OTs of messages of `words` ring elements; the client is the sender. */
+export interface OtSpec {
+  readonly kind: 'ot';
+  readonly id: string;
+  /** Bits of each element of a message. */
+  readonly ringBits: number;
+  readonly count: number;
+  readonly choiceBits: number;
+  readonly words: number;
+}
+
+export type CorrelationSpec = LinearSpec | MatmulSpec | SquareSpec | SumOfSquaresSpec | ScaleSpec | CrossSpec | OtSpec;
+export type ProductSpec = Exclude<CorrelationSpec, OtSpec>;
+
+/** What the client puts in and gets out. */
+export type ClientRequest =
+  | { readonly spec: LinearSpec; readonly x: Uint32Array }
+  | { readonly spec: MatmulSpec; readonly x: Uint32Array; readonly y: Uint32Array }
+  | { readonly spec: SquareSpec | SumOfSquaresSpec; readonly x: Uint32Array }
+  | { readonly spec: ScaleSpec; readonly s: Uint32Array; readonly x: Uint32Array }
+  | { readonly spec: CrossSpec; readonly c: Uint32Array }
+  | { readonly spec: OtSpec };
+
+export type OwnerRequest =
+  | { readonly spec: LinearSpec }
+  | { readonly spec: MatmulSpec; readonly xMask: Uint32Array; readonly yMask: Uint32Array }
+  | { readonly spec: SquareSpec | SumOfSquaresSpec; readonly xMask: Uint32Array }
+  | { readonly spec: ScaleSpec; readonly sMask: Uint32Array; readonly xMask: Uint32Array }
+  | { readonly spec: CrossSpec; readonly mask: Uint32Array }
+  | { readonly spec: OtSpec };
+
+/** A party's share of a product's value. */
+export interface ProductShare {
+  readonly share: Uint32Array;
+}
+
+/** Sender's side of random OTs: all messages, (count, 2^choiceBits, words). */
+export interface OtSenderShare {
+  readonly messages: Uint32Array;
+}
+
+/** Receiver's side of random OTs: (count) random choices and (count, words) the messages chosen. */
+export interface OtReceiverShare {
+  readonly choices: Uint32Array;
+  readonly messages: Uint32Array;
+}
+
+export type ClientCorrelation = ProductShare | OtSenderShare;
+export type OwnerCorrelation = ProductShare | OtReceiverShare;
+
+/** Where a session's correlations come from: the two parties themselves, or (in tests) an ideal dealer. */
+export type CorrelationSource = 'two-party' | 'dealer';
+
+/**
+ * Provides one stage of correlations: everything in `requests` is independent, so that its messages may share flights.
+ * Results are in the order of the requests. Called several times per inference, on both sides with the same specs.
+ */
+export interface ClientProvider {
+  readonly source: CorrelationSource;
+  provide(requests: readonly ClientRequest[], progress: ProgressListener): Promise<ClientCorrelation[]>;
+}
+
+export interface OwnerProvider {
+  readonly source: CorrelationSource;
+  provide(requests: readonly OwnerRequest[], progress: ProgressListener): Promise<OwnerCorrelation[]>;
+}
+
+/** Called as a spec's correlation is finished: its id, and the share of the stage's work that it stood for (0…1). */
+export type ProgressListener = (id: string, fraction: number) => void;
