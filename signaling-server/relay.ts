@@ -1,0 +1,104 @@
+import type { Server as HttpServer } from 'node:http';
+import { Server, type Socket } from 'socket.io';
+import * as v from 'valibot';
+import {
+  LeaveReason,
+  maxEventBytes,
+  type RefusalCode,
+  RoomCode,
+  type ServerToTabEvents,
+  Signal,
+  type TabToServerEvents,
+} from './events.ts';
+import { KeyedRateLimit, RateLimit } from './rateLimit.ts';
+import { Rooms } from './rooms.ts';
+
+type Tab = Socket<TabToServerEvents, ServerToTabEvents>;
+
+const maxRooms = 10_000;
+/** Guessing 128 bits is hopeless at any rate; this one keeps a script from filling the server with rooms. */
+const admissions = { burst: 30, perSecond: 1 };
+/** An offer or answer and some 20 candidates make a pairing. */
+const signals = { burst: 80, perSecond: 10 };
+
+/** Attaches the relay to `http`; `stop` tells every tab that the server restarts. */
+export function attachRelay(http: HttpServer): { rooms: Rooms<Tab>; stop(): Promise<void> } {
+  const server = new Server<TabToServerEvents, ServerToTabEvents>(http, {
+    serveClient: false,
+    maxHttpBufferSize: maxEventBytes,
+    transports: ['websocket'],
+    pingInterval: 5000,
+    pingTimeout: 5000,
+    allowRequest: (request, done) => done(null, isSameOrigin(request.headers.origin, request.headers.host)),
+  });
+  const rooms = new Rooms<Tab>(maxRooms);
+  const admissionLimit = new KeyedRateLimit(admissions.burst, admissions.perSecond);
+
+  server.on('connection', (tab) => {
+    const signalLimit = new RateLimit(signals.burst, signals.perSecond);
+    const address = tab.handshake.address;
+
+    const leave = (reason: LeaveReason | 'lost') => rooms.leave(tab)?.emit('peerLeft', reason);
+
+    tab.on('open', (code, reply) => {
+      const parsed = v.safeParse(v.nullable(RoomCode), code);
+      if (!isReply(reply)) return;
+      if (!parsed.success) return reply(refused('malformed'));
+      if (!admissionLimit.take(address)) return reply(refused('rate'));
+      leave('closed');
+      const result = rooms.open(tab, parsed.output);
+      reply('refused' in result ? refused(result.refused) : { ok: true, code: result.code });
+    });
+
+    tab.on('join', (code, reply) => {
+      if (!isReply(reply)) return;
+      if (!admissionLimit.take(address)) return reply(refused('rate'));
+      // A code of the wrong form is a mistyped one: no such room.
+      if (!v.is(RoomCode, code)) return reply(refused('no-such-room'));
+      leave('closed');
+      const result = rooms.join(tab, code);
+      if ('refused' in result) return reply(refused(result.refused));
+      reply({ ok: true });
+      result.owner.emit('peerJoined');
+    });
+
+    tab.on('signal', (signal, reply) => {
+      if (!isReply(reply)) return;
+      if (!signalLimit.take()) return reply(refused('rate'));
+      const parsed = v.safeParse(Signal, signal);
+      if (!parsed.success) return reply(refused('malformed'));
+      const peer = rooms.peerOf(tab);
+      if (!peer) return reply(refused('no-peer'));
+      peer.emit('signal', parsed.output);
+      reply({ ok: true });
+    });
+
+    tab.on('leave', (reason) => leave(v.is(LeaveReason, reason) ? reason : 'closed'));
+    tab.on('disconnect', () => leave('lost'));
+  });
+
+  return {
+    rooms,
+    async stop() {
+      server.emit('restarting');
+      // The event has to leave before the sockets are closed under it.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await server.close();
+    },
+  };
+}
+
+const refused = (code: RefusalCode) => ({ ok: false, code }) as const;
+
+/** Events come from anywhere: one without an acknowledgement has no reply function. */
+const isReply = (reply: unknown): boolean => typeof reply === 'function';
+
+/** WebSockets know no same-origin policy; other sites' pages must not use this server from a visitor's browser. */
+function isSameOrigin(origin: string | undefined, host: string | undefined): boolean {
+  if (origin === undefined) return true; // not a browser
+  try {
+    return new URL(origin).host === host;
+  } catch {
+    return false;
+  }
+}
