@@ -16,8 +16,8 @@ import { Rooms } from './rooms.ts';
 type Tab = Socket<TabToServerEvents, ServerToTabEvents>;
 
 const maxRooms = 10_000;
-/** Guessing 128 bits is hopeless at any rate; this one keeps a script from filling the server with rooms. */
-const admissions = { burst: 30, perSecond: 1 };
+/** Guessing 128 bits is hopeless at any rate; this one keeps a script from filling the server with rooms (people behind one address share it). */
+const admissions = { burst: 120, perSecond: 2 };
 /** An offer or answer and some 20 candidates make a pairing. */
 const signals = { burst: 80, perSecond: 10 };
 

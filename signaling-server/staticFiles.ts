@@ -77,7 +77,8 @@ export function staticFiles({ distDir, modelsDir }: StaticOptions) {
 
 /** `segments` below `root`, or undefined; links that lead out of `root` count as not found. */
 async function findFile(root: string, segments: string[]): Promise<string | undefined> {
-  if (segments.some((segment) => segment.startsWith('.') || segment.includes('\0') || segment.includes('\\'))) return undefined;
+  if (segments.some((segment) => segment.startsWith('.') || segment.includes('\0') || segment.includes('\\')))
+    return undefined;
   try {
     const realRoot = await realpath(root);
     let file = await realpath(path.join(realRoot, ...segments));

@@ -1,0 +1,239 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { io, type Socket } from 'socket.io-client';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Reply, ServerToTabEvents, Signal, TabToServerEvents } from '../../signaling-server/events.ts';
+import { KeyedRateLimit, RateLimit } from '../../signaling-server/rateLimit.ts';
+import { createSignalingServer, type SignalingServer } from '../../signaling-server/server.ts';
+
+type Tab = Socket<ServerToTabEvents, TabToServerEvents>;
+
+let server: SignalingServer;
+let folder: string;
+const tabs: Tab[] = [];
+
+const offer: Signal = { kind: 'sdp', type: 'offer', sdp: 'v=0', tag: 'a'.repeat(64) };
+
+async function tab(origin?: string): Promise<Tab> {
+  const socket: Tab = io(`http://localhost:${server.port}`, {
+    transports: ['websocket'],
+    forceNew: true,
+    reconnection: false,
+    ...(origin ? { extraHeaders: { origin } } : {}),
+  });
+  tabs.push(socket);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('connect_error', reject);
+  });
+  return socket;
+}
+
+const open = (t: Tab, code: string | null = null) => t.emitWithAck('open', code) as Promise<Reply<{ code: string }>>;
+const join = (t: Tab, code: string) => t.emitWithAck('join', code) as Promise<Reply>;
+const once = (t: Tab, event: keyof ServerToTabEvents) =>
+  new Promise<unknown>((resolve) => t.once(event, ((value: unknown) => resolve(value)) as never));
+
+async function pair(): Promise<{ owner: Tab; client: Tab; code: string }> {
+  const owner = await tab();
+  const opened = await open(owner);
+  if (!opened.ok) throw new Error(opened.code);
+  const client = await tab();
+  const joined = once(owner, 'peerJoined');
+  expect(await join(client, opened.code)).toEqual({ ok: true });
+  await joined;
+  return { owner, client, code: opened.code };
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'blindsight-'));
+  await mkdir(path.join(folder, 'dist/assets'), { recursive: true });
+  await mkdir(path.join(folder, 'models/tiny'), { recursive: true });
+  await writeFile(path.join(folder, 'secret.txt'), 'secret');
+  await writeFile(path.join(folder, 'dist/index.html'), '<!doctype html>');
+  await writeFile(path.join(folder, 'dist/assets/kernel.wasm'), new Uint8Array([0, 97, 115, 109]));
+  await writeFile(path.join(folder, 'models/tiny/manifest.json'), '{"title":"Tiny","description":"For tests"}');
+  await writeFile(path.join(folder, 'models/tiny/weights.bin'), new Uint8Array(12));
+  server = await createSignalingServer({
+    port: 0,
+    distDir: path.join(folder, 'dist'),
+    modelsDir: path.join(folder, 'models'),
+  });
+});
+
+afterEach(() => {
+  for (const socket of tabs.splice(0)) socket.disconnect();
+});
+
+afterAll(async () => {
+  await server.stop();
+  await rm(folder, { recursive: true });
+});
+
+describe('rooms', () => {
+  test('two tabs meet, and signals are relayed as they are', async () => {
+    const { owner, client } = await pair();
+    const received = once(client, 'signal');
+    expect(await owner.emitWithAck('signal', offer)).toEqual({ ok: true });
+    expect(await received).toEqual(offer);
+    const answered = once(owner, 'signal');
+    const candidate: Signal = { kind: 'ice', candidate: 'candidate:1', sdpMid: '0', sdpMLineIndex: 0 };
+    await client.emitWithAck('signal', candidate);
+    expect(await answered).toEqual(candidate);
+  });
+
+  test('codes have 128 bits and differ', async () => {
+    const codes = new Set<string>();
+    for (let i = 0; i < 5; i++) {
+      const opened = await open(await tab());
+      if (!opened.ok) throw new Error(opened.code);
+      expect(Buffer.from(opened.code, 'base64url')).toHaveLength(16);
+      codes.add(opened.code);
+    }
+    expect(codes.size).toBe(5);
+  });
+
+  test('a third tab is refused', async () => {
+    const { code } = await pair();
+    expect(await join(await tab(), code)).toEqual({ ok: false, code: 'room-full' });
+  });
+
+  test.each(['', 'mistyped', 'A'.repeat(22), '../../../../etc/passwd'])('no room has the code "%s"', async (code) => {
+    expect(await join(await tab(), code)).toEqual({ ok: false, code: 'no-such-room' });
+  });
+
+  test('the client’s place is free again after it left, and the owner is told why', async () => {
+    const { owner, client, code } = await pair();
+    const left = once(owner, 'peerLeft');
+    client.emit('leave', 'authentication');
+    expect(await left).toBe('authentication');
+    expect(await join(await tab(), code)).toEqual({ ok: true });
+  });
+
+  test('a closed tab is told to the other; the owner’s closes the room', async () => {
+    const { owner, client, code } = await pair();
+    const left = once(client, 'peerLeft');
+    owner.disconnect();
+    expect(await left).toBe('lost');
+    expect(await join(client, code)).toEqual({ ok: false, code: 'no-such-room' });
+  });
+
+  test('an owner reopens its room by code, and nobody else can while it is open', async () => {
+    const { owner, code } = await pair();
+    const other = await tab();
+    expect(await open(other, code)).toEqual({ ok: false, code: 'room-full' });
+    owner.disconnect();
+    await expect.poll(() => open(other, code)).toEqual({ ok: true, code });
+  });
+});
+
+describe('untrusted input', () => {
+  test.each([
+    ['an unknown kind', { kind: 'chat', text: 'hello' }],
+    ['a long SDP', { ...offer, sdp: 'x'.repeat(9000) }],
+    ['a tag that is none', { ...offer, tag: 'zz' }],
+    ['extra fields', { ...offer, image: 'x' }],
+    ['no object', null],
+  ])('%s is not relayed', async (_, signal) => {
+    const { owner, client } = await pair();
+    let relayed = false;
+    client.once('signal', () => (relayed = true));
+    expect(await owner.emitWithAck('signal', signal as never)).toEqual({ ok: false, code: 'malformed' });
+    expect(relayed).toBe(false);
+  });
+
+  test('an event above the size limit ends the connection', async () => {
+    const { owner } = await pair();
+    const gone = new Promise((resolve) => owner.once('disconnect', resolve));
+    owner.emit('signal', { ...offer, sdp: 'x'.repeat(40_000) }, () => {});
+    await gone;
+  });
+
+  test('signals are limited in rate', async () => {
+    const { owner } = await pair();
+    const replies = await Promise.all(Array.from({ length: 120 }, () => owner.emitWithAck('signal', offer)));
+    expect(replies.filter((reply) => !reply.ok && reply.code === 'rate').length).toBeGreaterThan(20);
+  });
+
+  test('a signal without a peer, an event without a reply function', async () => {
+    const alone = await tab();
+    alone.emit('join', 'x', undefined as never);
+    expect(await alone.emitWithAck('signal', offer)).toEqual({ ok: false, code: 'no-peer' });
+  });
+
+  test('pages of other sites cannot connect', async () => {
+    await expect(tab('https://elsewhere.example')).rejects.toThrow();
+  });
+});
+
+describe('files', () => {
+  const get = (url: string, headers: Record<string, string> = {}) =>
+    fetch(`http://localhost:${server.port}${url}`, { headers });
+
+  test('the app comes cross-origin isolated and with a content policy', async () => {
+    const response = await get('/');
+    expect(response.headers.get('cross-origin-opener-policy')).toBe('same-origin');
+    expect(response.headers.get('cross-origin-embedder-policy')).toBe('require-corp');
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(response.headers.get('cache-control')).toBe('no-cache');
+  });
+
+  test('hashed assets are immutable, WASM has its type, unchanged files are not sent again', async () => {
+    const response = await get('/assets/kernel.wasm');
+    expect(response.headers.get('content-type')).toBe('application/wasm');
+    expect(response.headers.get('cache-control')).toContain('immutable');
+    const again = await get('/assets/kernel.wasm', { 'if-none-match': response.headers.get('etag')! });
+    expect(again.status).toBe(304);
+  });
+
+  test('models are listed', async () => {
+    expect(await (await get('/models/index.json')).json()).toEqual([
+      { name: 'tiny', title: 'Tiny', description: 'For tests', weightsBytes: 12 },
+    ]);
+    expect((await get('/models/tiny/weights.bin')).headers.get('content-length')).toBe('12');
+  });
+
+  test.each([
+    '/..%2fsecret.txt',
+    '/models/..%2f..%2fsecret.txt',
+    '/models/%2e%2e/secret.txt',
+    '/.git/config',
+    '/nothing',
+  ])('%s is not found', async (url) => {
+    expect((await get(url)).status).toBe(404);
+  });
+
+  test('a malformed address', async () => {
+    expect((await get('/%E0%A4%A')).status).toBe(400);
+  });
+});
+
+test('stopping tells the tabs', async () => {
+  const own = await createSignalingServer({ port: 0, distDir: folder, modelsDir: folder });
+  const socket: Tab = io(`http://localhost:${own.port}`, {
+    transports: ['websocket'],
+    forceNew: true,
+    reconnection: false,
+  });
+  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  const told = once(socket, 'restarting');
+  await own.stop();
+  await told;
+  socket.disconnect();
+});
+
+describe('rate limits', () => {
+  test('a bucket empties and refills', () => {
+    let now = 0;
+    const limit = new RateLimit(2, 1, () => now);
+    expect([limit.take(), limit.take(), limit.take()]).toEqual([true, true, false]);
+    now += 1000;
+    expect([limit.take(), limit.take()]).toEqual([true, false]);
+  });
+
+  test('keys do not disturb each other', () => {
+    const limit = new KeyedRateLimit(1, 0, () => 0);
+    expect([limit.take('a'), limit.take('b'), limit.take('a')]).toEqual([true, true, false]);
+  });
+});
