@@ -1,0 +1,41 @@
+/** The online phase: every operation's rounds in the plan's order, branches side by side. */
+import type { Channel } from '../channel/channel.ts';
+import { type AnyOp, protocolOf, type Sequence } from '../layers/builder.ts';
+import type { ClientState, OwnerState } from '../layers/op.ts';
+import { revealed } from '../layers/reveal.ts';
+import { parallel, type Rounds, runRounds, type StepListener } from '../layers/rounds.ts';
+import type { Plan } from './plan.ts';
+
+function* roundsOf(sequence: Sequence, side: (op: AnyOp) => Rounds<void>): Rounds<void> {
+  for (const node of sequence) {
+    if ('branches' in node) yield* parallel(node.branches.map((branch) => roundsOf(branch, side)));
+    else yield* side(node);
+  }
+}
+
+/** The client's rounds for an input, with what was prepared for one inference. */
+export function* clientRounds(plan: Plan, client: ClientState, input: Int32Array): Rounds<Int32Array> {
+  const size = plan.input.output.size;
+  if (input.length !== size) throw new RangeError(`input: expected ${size} integers, got ${input.length}`);
+  client.kept.set(plan.input.index, new Uint32Array(input));
+  yield* roundsOf(plan.sequence, (op) => protocolOf(op).client(op, client));
+  return revealed(plan.reveal, client.keptBy(plan.reveal));
+}
+
+/** The owner's rounds, with what was prepared for one inference. */
+export function ownerRounds(plan: Plan, owner: OwnerState): Rounds<void> {
+  return roundsOf(plan.sequence, (op) => protocolOf(op).owner(op, owner));
+}
+
+/**
+ * Classifies `input` (integers, see image.ts) as the client.
+ * @returns the logits as integers with `plan.logitFracBits` fraction bits.
+ */
+export function executeClient(plan: Plan, client: ClientState, input: Int32Array, channel: Channel, onStep?: StepListener, signal?: AbortSignal): Promise<Int32Array> {
+  return runRounds(clientRounds(plan, client, input), channel, onStep, signal);
+}
+
+/** Serves one classification as the owner, who learns nothing. */
+export function executeOwner(plan: Plan, owner: OwnerState, channel: Channel, onStep?: StepListener, signal?: AbortSignal): Promise<void> {
+  return runRounds(ownerRounds(plan, owner), channel, onStep, signal);
+}

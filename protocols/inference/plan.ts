@@ -1,0 +1,333 @@
+/**
+ * The plan: a manifest compiled to operations with shapes, rings, correlations, and exact costs. Both parties compile it on their
+ * own, deterministically, and compare its hash.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { CorrelationSpec } from '../offline/correlations.ts';
+import { type AnyOp, operationsOf, PlanBuilder, protocolOf, type Sequence } from '../layers/builder.ts';
+import { gelu } from '../layers/gelu.ts';
+import type { InputOp } from '../layers/input.ts';
+import { layerNorm } from '../layers/layerNorm.ts';
+import { add, gather, sumColumns } from '../layers/local.ts';
+import type { Value } from '../layers/op.ts';
+import type { RevealOp } from '../layers/reveal.ts';
+import { parallel, type RoundRequest, type Rounds } from '../layers/rounds.ts';
+import { softmaxRows } from '../layers/softmax.ts';
+import { squareRows } from '../layers/squareAttention.ts';
+import type { BlockSpec, Manifest } from './manifest.ts';
+
+/** A step of the plan, as the meters show it, with its predicted online cost. */
+export interface StepPlan {
+  readonly name: string;
+  /** The protocols that run in it. */
+  readonly protocol: string;
+  /** Shapes, in words. */
+  readonly detail: string;
+  readonly bytesClientToOwner: number;
+  readonly bytesOwnerToClient: number;
+  /** Messages' direction changes, counted at the step that first puts bytes into a flight. */
+  readonly flights: number;
+}
+
+export interface Plan {
+  readonly manifest: Manifest;
+  readonly sequence: Sequence;
+  readonly operations: readonly AnyOp[];
+  readonly steps: readonly StepPlan[];
+  /** The correlations of each offline stage: a stage needs the ones before it. */
+  readonly stages: readonly (readonly CorrelationSpec[])[];
+  readonly input: InputOp;
+  readonly reveal: RevealOp;
+  /** Fraction bits of the logits. */
+  readonly logitFracBits: number;
+  /** Values that tests compare with the float model, by the names of docs/artifact.md. */
+  readonly named: ReadonlyMap<string, Value>;
+  /** SHA-256 of everything above that decides what is sent, in hexadecimal. */
+  readonly hash: string;
+}
+
+/**
+ * Compiles a manifest.
+ * @throws RangeError when its scales do not fit a ring of 32 bits; the message names the step.
+ */
+export function compilePlan(manifest: Manifest): Plan {
+  const plan = new PlanBuilder();
+  const { reveal, logits } = addModel(plan, manifest);
+  let sequence: Sequence;
+  try {
+    sequence = plan.finish();
+    widenLinearRings(sequence);
+  } catch (error) {
+    throw new RangeError(`plan of ${manifest.name}: ${(error as Error).message}`, { cause: error });
+  }
+  const operations = [...operationsOf(sequence)];
+  const steps = stepsOf(sequence, operations);
+  const stages = stagesOf(operations);
+  return {
+    manifest, sequence, operations, steps, stages, reveal,
+    input: operations.find((op) => op.kind === 'input')!,
+    logitFracBits: logits.fracBits,
+    named: plan.named,
+    hash: hashOf(manifest, operations, steps, stages),
+  };
+}
+
+function addModel(plan: PlanBuilder, manifest: Manifest) {
+  const { tokens, patchSize, dim, classes } = manifest.architecture;
+  const { fixedPoint, switches } = manifest;
+  const { residual: stream } = fixedPoint;
+
+  plan.step = 'input';
+  const pixels = plan.name('input', plan.input(tokens, 3 * patchSize ** 2));
+  plan.step = 'patch_embed';
+  const embedded = plan.linear(pixels, 'patch_embed', dim, fixedPoint.patchEmbed.weightFracBits);
+  let residual = plan.name('patch_embed', plan.truncate(embedded, fixedPoint.patchEmbed.magnitudeBits, stream.fracBits));
+
+  fixedPoint.blocks.forEach((block, layer) => {
+    const prefix = `blocks.${layer}`;
+    const attention = addAttention(plan, prefix, manifest, block, switches.softmaxRows[layer]!, residual);
+    residual = plan.name(`${prefix}.attn.residual`, plan.local([residual, attention], tokens, dim, add));
+    const mlp = addMlp(plan, prefix, manifest, block, switches.geluTokens[layer]!, residual);
+    residual = plan.name(`${prefix}.mlp.residual`, plan.local([residual, mlp], tokens, dim, add));
+  });
+
+  plan.step = 'pool';
+  const sum = plan.local([residual], 1, dim, sumColumns(tokens, dim), residual.fracBits + Math.log2(tokens));
+  const pooled = plan.name('pool', plan.truncate(sum, fixedPoint.pool.magnitudeBits, fixedPoint.pool.fracBits));
+  plan.step = 'fc_norm';
+  const normalised = plan.name('fc_norm', layerNorm(plan, pooled, fixedPoint.fcNorm));
+  plan.step = 'head';
+  const logits = plan.name('logits', plan.linear(normalised, 'head', classes, fixedPoint.head.weightFracBits));
+  return { logits, reveal: plan.reveal(logits, fixedPoint.head.magnitudeBits) };
+}
+
+function addAttention(plan: PlanBuilder, prefix: string, manifest: Manifest, block: BlockSpec, kept: readonly (readonly number[])[], x: Value): Value {
+  const { tokens, dim, heads } = manifest.architecture;
+  const { attn } = block;
+  const headDim = dim / heads;
+
+  plan.step = `${prefix}.norm1`;
+  const y = plan.name(`${prefix}.norm1`, layerNorm(plan, x, block.norm1));
+
+  plan.step = `${prefix}.attn.qkv`;
+  const qkv = plan.linear(y, `${prefix}.attn.qkv`, 3 * dim, attn.qWeightFracBits);
+  const [q, k, v] = splitHeads(plan, qkv, tokens, dim, headDim, [
+    y.fracBits + attn.qWeightFracBits, y.fracBits + attn.kWeightFracBits, y.fracBits + attn.vWeightFracBits,
+  ]);
+  let qHeads!: Value;
+  let kHeads!: Value;
+  let vHeads!: Value;
+  plan.parallel(
+    () => (qHeads = plan.name(`${prefix}.attn.q`, plan.truncate(q!, attn.q.magnitudeBits, attn.q.fracBits))),
+    () => (kHeads = plan.name(`${prefix}.attn.k`, plan.truncate(k!, attn.k.magnitudeBits, attn.k.fracBits))),
+    () => (vHeads = plan.name(`${prefix}.attn.v`, plan.truncate(v!, attn.v.magnitudeBits, attn.v.fracBits))),
+  );
+
+  plan.step = `${prefix}.attn.scores`;
+  const scores = plan.name(`${prefix}.attn.scores`, plan.matmul(qHeads, kHeads, heads));
+
+  const softmaxIndex = kept.flatMap((rows, head) => rows.map((row) => head * tokens + row));
+  const isSoftmax = new Set(softmaxIndex);
+  const squareIndex = Array.from({ length: heads * tokens }, (_, row) => row).filter((row) => !isSoftmax.has(row));
+  const parts: { rows: number[]; value: Value }[] = [];
+  plan.parallel(
+    () => {
+      if (softmaxIndex.length === 0) return;
+      plan.step = `${prefix}.attn.softmax`;
+      parts.push({ rows: softmaxIndex, value: softmaxRows(plan, takeRows(plan, scores, softmaxIndex), attn) });
+    },
+    () => {
+      if (squareIndex.length === 0) return;
+      plan.step = `${prefix}.attn.square`;
+      parts.push({ rows: squareIndex, value: squareRows(plan, takeRows(plan, scores, squareIndex), attn) });
+    },
+  );
+  plan.step = `${prefix}.attn.mix`;
+  const probabilities = plan.name(`${prefix}.attn.probabilities`, mergeRows(plan, parts, heads * tokens, tokens));
+  const mixed = joinHeads(plan, plan.matmul(probabilities, vHeads, heads), tokens, dim, headDim);
+  const mix = plan.name(`${prefix}.attn.mix`, plan.truncate(mixed, attn.mix.magnitudeBits, attn.mix.fracBits));
+
+  plan.step = `${prefix}.attn.proj`;
+  return plan.truncate(plan.linear(mix, `${prefix}.attn.proj`, dim, attn.projWeightFracBits), attn.projMagnitudeBits, x.fracBits);
+}
+
+function addMlp(plan: PlanBuilder, prefix: string, manifest: Manifest, block: BlockSpec, kept: readonly number[], x: Value): Value {
+  const { tokens, dim, mlpDim } = manifest.architecture;
+  const { mlp } = block;
+  plan.step = `${prefix}.norm2`;
+  const y = plan.name(`${prefix}.norm2`, layerNorm(plan, x, block.norm2));
+
+  const isKept = new Set(kept);
+  const others = Array.from({ length: tokens }, (_, token) => token).filter((token) => !isKept.has(token));
+  const parts: { rows: readonly number[]; value: Value }[] = [];
+  plan.parallel(
+    () => {
+      if (kept.length === 0) return;
+      plan.step = `${prefix}.mlp.fc1`;
+      const hidden = plan.linear(takeRows(plan, y, kept), `${prefix}.mlp.fc1`, mlpDim, mlp.fc1WeightFracBits);
+      plan.step = `${prefix}.mlp.gelu`;
+      const activated = gelu(plan, hidden, mlp.gelu);
+      plan.step = `${prefix}.mlp.fc2`;
+      const out = plan.linear(activated, `${prefix}.mlp.fc2`, dim, mlp.fc2WeightFracBits);
+      parts.push({ rows: kept, value: plan.truncate(out, mlp.fc2MagnitudeBits, x.fracBits) });
+    },
+    () => {
+      if (others.length === 0) return;
+      plan.step = `${prefix}.mlp.merged`;
+      const out = plan.linear(takeRows(plan, y, others), `${prefix}.mlp.merged`, dim, mlp.mergedWeightFracBits);
+      parts.push({ rows: others, value: plan.truncate(out, mlp.mergedMagnitudeBits, x.fracBits) });
+    },
+  );
+  return mergeRows(plan, parts, tokens, dim);
+}
+
+/** The rows of x with these indices. */
+function takeRows(plan: PlanBuilder, x: Value, rows: readonly number[]): Value {
+  if (rows.length === x.rows) return x;
+  const index = Uint32Array.from({ length: rows.length * x.cols }, (_, i) => rows[Math.floor(i / x.cols)]! * x.cols + (i % x.cols));
+  return plan.local([x], rows.length, x.cols, gather(index));
+}
+
+/** Puts parts back where their rows were taken from. */
+function mergeRows(plan: PlanBuilder, parts: readonly { rows: readonly number[]; value: Value }[], rows: number, cols: number): Value {
+  if (parts.length === 1) return parts[0]!.value;
+  const from = new Uint32Array(rows);
+  let at = 0;
+  for (const part of parts) for (const row of part.rows) from[row] = at++;
+  const index = Uint32Array.from({ length: rows * cols }, (_, i) => from[Math.floor(i / cols)]! * cols + (i % cols));
+  return plan.local(parts.map((part) => part.value), rows, cols, gather(index));
+}
+
+/** (tokens, 3·dim) → q (heads·tokens, headDim), k transposed (heads·headDim, tokens), v (heads·tokens, headDim). */
+function splitHeads(plan: PlanBuilder, qkv: Value, tokens: number, dim: number, headDim: number, fracBits: readonly number[]): Value[] {
+  const heads = dim / headDim;
+  const size = tokens * dim;
+  const rowsOf = (third: number) => gather(Uint32Array.from({ length: size }, (_, i) => {
+    const [head, token, d] = [Math.floor(i / (tokens * headDim)), Math.floor(i / headDim) % tokens, i % headDim];
+    return token * 3 * dim + third * dim + head * headDim + d;
+  }));
+  const columnsOf = (third: number) => gather(Uint32Array.from({ length: size }, (_, i) => {
+    const [channel, token] = [Math.floor(i / tokens), i % tokens];
+    return token * 3 * dim + third * dim + channel;
+  }));
+  return [
+    plan.local([qkv], heads * tokens, headDim, rowsOf(0), fracBits[0]),
+    plan.local([qkv], heads * headDim, tokens, columnsOf(1), fracBits[1]),
+    plan.local([qkv], heads * tokens, headDim, rowsOf(2), fracBits[2]),
+  ];
+}
+
+/** (heads·tokens, headDim) → (tokens, dim). */
+function joinHeads(plan: PlanBuilder, x: Value, tokens: number, dim: number, headDim: number): Value {
+  const index = Uint32Array.from({ length: tokens * dim }, (_, i) => {
+    const [token, head, d] = [Math.floor(i / dim), Math.floor((i % dim) / headDim), i % headDim];
+    return (head * tokens + token) * headDim + d;
+  });
+  return plan.local([x], tokens, dim, gather(index));
+}
+
+/**
+ * A linear layer's output is truncated with fewer bits on the wire when its ring is wider than it must be (the wrap then lies higher),
+ * and the layer itself sends nothing; but its input then needs the wider ring too. Widens each where the total falls.
+ */
+function widenLinearRings(sequence: Sequence): void {
+  const operations = [...operationsOf(sequence)];
+  const values = new Set(operations.flatMap((op) => (op.output ? [op.output, ...op.inputs] : op.inputs)));
+  const widened = new Map<Value, number>();
+  const evaluate = (): number => {
+    for (const value of values) value.ringBits = widened.get(value) ?? 0;
+    for (let i = operations.length - 1; i >= 0; i--) protocolOf(operations[i]!).need(operations[i]!);
+    let bytes = 0;
+    for (const op of operations) {
+      const cost = protocolOf(op).cost(op);
+      bytes += cost.clientToOwner + cost.ownerToClient;
+    }
+    return bytes;
+  };
+  let best = evaluate();
+  for (const op of operations) {
+    if (op.kind !== 'linear' || op.output.ringBits >= 32) continue;
+    const needed = op.output.ringBits;
+    let choice: number | undefined;
+    for (let bits = needed + 1; bits <= 32; bits++) {
+      widened.set(op.output, bits);
+      const bytes = evaluate();
+      if (bytes < best) {
+        best = bytes;
+        choice = bits;
+      }
+    }
+    if (choice === undefined) widened.delete(op.output);
+    else widened.set(op.output, choice);
+    evaluate();
+  }
+}
+
+/** An operation's messages as the owner sees them, without content: what `parallel` does with them decides the flights. */
+function* withoutContent(sequence: Sequence): Rounds<void> {
+  for (const node of sequence) {
+    if ('branches' in node) {
+      yield* parallel(node.branches.map(withoutContent));
+      continue;
+    }
+    const { ownerToClient, clientToOwner } = protocolOf(node).cost(node);
+    if (ownerToClient > 0) yield { step: node.step, send: { length: ownerToClient } as Uint8Array };
+    if (clientToOwner > 0) yield { step: node.step, receive: clientToOwner };
+  }
+}
+
+function stepsOf(sequence: Sequence, operations: readonly AnyOp[]): StepPlan[] {
+  const steps = new Map<string, { -readonly [K in keyof StepPlan]: StepPlan[K] }>();
+  for (const op of operations) {
+    const step = steps.get(op.step) ?? { name: op.step, protocol: '', detail: '', bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 };
+    steps.set(op.step, step);
+    const { title } = protocolOf(op);
+    if (op.kind !== 'local' && op.kind !== 'open' && !step.protocol.split(', ').includes(title)) {
+      step.protocol += `${step.protocol ? ', ' : ''}${title}`;
+      step.detail += `${step.detail ? '; ' : ''}${title} ${shapeOf(op)}`;
+    }
+  }
+  let direction: 'send' | 'receive' | undefined;
+  for (const request of withoutContent(sequence) as Iterable<RoundRequest>) {
+    const step = steps.get(request.step)!;
+    const next = 'send' in request ? 'send' : 'receive';
+    if ('send' in request) step.bytesOwnerToClient += request.send.length;
+    else step.bytesClientToOwner += request.receive;
+    if (next !== direction) step.flights++;
+    direction = next;
+  }
+  return [...steps.values()];
+}
+
+const shapeOf = (op: AnyOp) => {
+  const shape = (value: Value) => `(${value.rows}, ${value.cols})`;
+  const inputs = op.inputs.map(shape).join(' × ');
+  return op.output ? `${inputs}${inputs ? ' → ' : ''}${shape(op.output)} mod 2^${op.output.ringBits}` : inputs;
+};
+
+/** How many offline stages must end before an operation's correlations can be made. */
+export function stageOf(op: AnyOp): number {
+  switch (op.kind) {
+    case 'linear': case 'matmul': case 'square': case 'sumOfSquares': case 'scale':
+      return Math.max(...op.inputs.map((input) => input.stage));
+    default:
+      return 0;
+  }
+}
+
+function stagesOf(operations: readonly AnyOp[]): CorrelationSpec[][] {
+  const stages: CorrelationSpec[][] = [];
+  for (const op of operations) {
+    const stage = stageOf(op);
+    while (stages.length <= stage) stages.push([]);
+    stages[stage]!.push(...protocolOf(op).correlations(op));
+  }
+  return stages;
+}
+
+function hashOf(manifest: Manifest, operations: readonly AnyOp[], steps: readonly StepPlan[], stages: readonly (readonly CorrelationSpec[])[]): string {
+  const value = ({ id, rows, cols, fracBits, ringBits }: Value) => [id, rows, cols, fracBits, ringBits];
+  const described = operations.map(({ inputs, output, ...rest }) => ({ ...rest, inputs: inputs.map(value), output: output ? value(output) : null }));
+  return bytesToHex(sha256(utf8ToBytes(JSON.stringify([manifest, described, steps, stages]))));
+}

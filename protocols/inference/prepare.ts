@@ -1,0 +1,57 @@
+/**
+ * The offline phase: both sides walk the plan stage by stage, draw what is random (the client its fresh shares, the owner its masks ρ),
+ * ask their provider for the stage's correlations, and propagate the client's shares to where the next stage needs them.
+ */
+import { type AnyOp, protocolOf } from '../layers/builder.ts';
+import { ClientState, OwnerState, type OwnerWeights, stepOfCorrelation } from '../layers/op.ts';
+import type { ClientProvider, OwnerProvider, ProductShare } from '../offline/correlations.ts';
+import type { Prg } from '../sharing/prg.ts';
+import { type Plan, stageOf } from './plan.ts';
+
+/** `fraction` of all the offline work done; `step` is the layer just served. */
+export type PrepareProgress = (fraction: number, step: string) => void;
+
+/** Makes what the client needs for one inference; single use. */
+export async function prepareClient(plan: Plan, provider: ClientProvider, random: Prg, progress: PrepareProgress): Promise<ClientState> {
+  const client = new ClientState(random);
+  for (let stage = 0; stage < plan.stages.length; stage++) {
+    for (const op of plan.operations) if (presetStage(op) === stage) protocolOf(op).presetClient(op, client);
+    const operations = plan.operations.filter((op) => stageOf(op) === stage);
+    const requests = operations.flatMap((op) => protocolOf(op).clientRequests(op, client));
+    const correlations = await provider.provide(requests, progressOf(plan, stage, progress));
+    const linear = new Map(operations.flatMap((op) => (op.kind === 'linear' ? protocolOf(op).correlations(op).map(({ id }) => [id, op] as const) : [])));
+    requests.forEach(({ spec }, i) => {
+      const op = linear.get(spec.id);
+      // W·x_c − s *is* the client's share of the layer's output.
+      if (op) client.set(op.output!, (correlations[i] as ProductShare).share);
+      else client.correlations.put(spec.id, correlations[i]!);
+    });
+  }
+  for (const op of plan.operations) if (presetStage(op) >= plan.stages.length) protocolOf(op).presetClient(op, client);
+  return client;
+}
+
+/** Makes what the owner needs for one inference; single use. */
+export async function prepareOwner(plan: Plan, weights: OwnerWeights, provider: OwnerProvider, random: Prg, progress: PrepareProgress): Promise<OwnerState> {
+  const owner = new OwnerState(random, weights);
+  for (let stage = 0; stage < plan.stages.length; stage++) {
+    const operations = plan.operations.filter((op) => stageOf(op) === stage);
+    const requests = operations.flatMap((op) => protocolOf(op).ownerRequests(op, owner));
+    const correlations = await provider.provide(requests, progressOf(plan, stage, progress));
+    requests.forEach(({ spec }, i) => {
+      owner.correlations.put(spec.id, correlations[i]!);
+    });
+  }
+  return owner;
+}
+
+/** The stage at whose beginning the client can compute its share of an operation's output. */
+const presetStage = (op: AnyOp): number => (op.output?.preset ? op.output.stage : 0);
+
+function progressOf(plan: Plan, stage: number, progress: PrepareProgress) {
+  let done = 0;
+  return (id: string, fraction: number) => {
+    done = Math.min(1, done + fraction);
+    progress((stage + done) / plan.stages.length, stepOfCorrelation(id));
+  };
+}

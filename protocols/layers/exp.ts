@@ -1,0 +1,26 @@
+/**
+ * exp by table lookup (table.ts). One column and no polynomial: exp(u_c + i·w + l) = exp(u_c + i·w)·exp(l), the first factor from the
+ * client's table, the second known to the owner. So segments may be wide (m = 2 or 3): width costs dynamic range, not accuracy.
+ */
+import type { Value } from './op.ts';
+import { type TableOp, tableProtocol, tableShape } from './table.ts';
+
+export interface ExpOp extends TableOp {
+  readonly kind: 'exp';
+  readonly inputs: readonly [Value];
+  readonly coefficientFracBits: number;
+  readonly basisFracBits: number;
+}
+
+export const exp = tableProtocol<ExpOp>({
+  title: 'exp',
+  constants: 0,
+  terms: () => 1,
+  basis(op, t, out, at) {
+    out[at] = Math.round(Math.exp(t * tableShape(op).width) * 2 ** op.basisFracBits);
+  },
+  columns(op, start, out) {
+    out[0] = Math.exp(start) * 2 ** op.coefficientFracBits;
+  },
+  evaluate: (_op, x) => Math.exp(x),
+});

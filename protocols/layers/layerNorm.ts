@@ -1,0 +1,15 @@
+/**
+ * LayerNorm whose mean and affine part were folded away at export: RMS normalisation, y = x·1/√(mean(x²) + ε), row by row.
+ *
+ * One opening of x serves the sum of squares and the scaling. Online: 6 flights; per row of n: n ring elements, one digit and the
+ * basis →, one table ←; one truncation ⇄; one ring element and n choice bits →, n truncations ←.
+ */
+import type { NormLike } from './specs.ts';
+import type { PlanBuilder } from './builder.ts';
+import type { Value } from './op.ts';
+
+export function layerNorm(plan: PlanBuilder, x: Value, spec: NormLike): Value {
+  const meanSquare = plan.meanSquare(x);
+  const s = plan.spline(meanSquare, 'rsqrt', spec.rsqrt, spec.epsilon);
+  return plan.truncate(plan.scale(s, x), spec.out.magnitudeBits, spec.out.fracBits);
+}

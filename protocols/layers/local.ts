@@ -1,0 +1,77 @@
+/**
+ * What each party does to its own share: additions, sums, and moving elements about. Linear maps with public coefficients; they
+ * cost nothing and need nothing.
+ */
+import { type LayerProtocol, noCost, type Op, type Value } from './op.ts';
+import type { Rounds } from './rounds.ts';
+
+export interface LocalOp extends Op {
+  readonly kind: 'local';
+  readonly output: Value;
+  /** The map on words modulo 2^32; it must be linear. */
+  readonly map: (inputs: readonly Uint32Array[]) => Uint32Array;
+}
+
+const apply = (op: LocalOp, state: { share(v: Value): Uint32Array; set(v: Value, x: Uint32Array): void }) =>
+  state.set(op.output, op.map(op.inputs.map((input) => state.share(input))));
+
+export const local: LayerProtocol<LocalOp> = {
+  title: 'local',
+  need(op) {
+    for (const input of op.inputs) input.need(op.output.ringBits);
+  },
+  cost: () => noCost,
+  correlations: () => [],
+  presetClient(op, client) {
+    if (op.output.preset) apply(op, client);
+  },
+  clientRequests: () => [],
+  ownerRequests: () => [],
+  // biome-ignore lint/correctness/useYield: no round is needed, the form is shared with the other protocols.
+  *client(op, client): Rounds<void> {
+    if (!op.output.preset) apply(op, client);
+  },
+  // biome-ignore lint/correctness/useYield: as above.
+  *owner(op, owner): Rounds<void> {
+    apply(op, owner);
+  },
+  reference(op, reference) {
+    const inputs = op.inputs.map((input) => new Uint32Array(reference.value(input).buffer));
+    reference.set(op.output, new Int32Array(op.map(inputs).buffer));
+  },
+};
+
+/** x + y. */
+export const add = ([x, y]: readonly Uint32Array[]): Uint32Array => x!.map((value, i) => value + y![i]!);
+
+/** Element i of the result is element index[i] of the inputs, one after another. */
+export const gather = (index: Uint32Array) => (inputs: readonly Uint32Array[]): Uint32Array => {
+  if (inputs.length === 1) return index.map((from) => inputs[0]![from]!);
+  const whole = new Uint32Array(inputs.reduce((sum, input) => sum + input.length, 0));
+  let at = 0;
+  for (const input of inputs) {
+    whole.set(input, at);
+    at += input.length;
+  }
+  return index.map((from) => whole[from]!);
+};
+
+/** Σ_j x_ij of each row. */
+export const sumRows = (rows: number, cols: number) => ([x]: readonly Uint32Array[]): Uint32Array => {
+  const sums = new Uint32Array(rows);
+  for (let row = 0, i = 0; row < rows; row++) for (let j = 0; j < cols; j++, i++) sums[row] = sums[row]! + x![i]!;
+  return sums;
+};
+
+/** Σ_i x_ij of each column. */
+export const sumColumns = (rows: number, cols: number) => ([x]: readonly Uint32Array[]): Uint32Array => {
+  const sums = new Uint32Array(cols);
+  for (let row = 0, i = 0; row < rows; row++) for (let j = 0; j < cols; j++, i++) sums[j] = sums[j]! + x![i]!;
+  return sums;
+};
+
+/** cols·x_ij − Σ_j x_ij: the deviation from the row's mean, with log2(cols) more fraction bits. */
+export const centreRows = (rows: number, cols: number) => ([x]: readonly Uint32Array[]): Uint32Array => {
+  const sums = sumRows(rows, cols)([x!]);
+  return x!.map((value, i) => Math.imul(value, cols) - sums[Math.floor(i / cols)]!);
+};

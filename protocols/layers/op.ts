@@ -1,0 +1,184 @@
+/**
+ * The plan's vocabulary: values (shared tensors) and the operations on them. Each operation's protocol is one file beside this
+ * one; a protocol knows the same operation in five forms: its cost, its preparation on both sides, its online rounds on
+ * both sides, and the reference on plain integers.
+ */
+import type {
+  ClientCorrelation, ClientRequest, CorrelationSpec, OtReceiverShare, OtSenderShare, OwnerCorrelation, OwnerRequest, ProductShare,
+} from '../offline/correlations.ts';
+import type { Prg } from '../sharing/prg.ts';
+import { CorrelationStore } from '../sharing/store.ts';
+import type { Rounds } from './rounds.ts';
+
+/** A shared tensor (rows, cols), row-major: the integer v stands for v·2^-fracBits, shared modulo 2^ringBits. */
+export class Value {
+  /** Found by the plan from what consumes the value; 0 until then. */
+  ringBits = 0;
+  constructor(
+    readonly id: number,
+    readonly rows: number,
+    readonly cols: number,
+    readonly fracBits: number,
+    /** Whether the client knows its share before the input exists. */
+    readonly preset: boolean,
+    /** Number of offline stages that must have ended before the client knows its share. */
+    readonly stage: number,
+  ) {}
+  get size(): number {
+    return this.rows * this.cols;
+  }
+  /** Notes that a consumer works modulo 2^bits. */
+  need(bits: number): void {
+    if (bits > 32) throw new RangeError(`value ${this.id} (${this.fracBits} fraction bits): needs a ring of ${bits} bits, limit 32`);
+    this.ringBits = Math.max(this.ringBits, bits);
+  }
+}
+
+export interface Op {
+  readonly kind: string;
+  /** Name of the step on the meters, such as `blocks.0.attn.scores`. */
+  readonly step: string;
+  /** Position in the plan; names the operation's correlations. */
+  readonly index: number;
+  readonly inputs: readonly Value[];
+  readonly output?: Value;
+}
+
+/** Online bytes of an operation: the owner's message, then the client's answer. */
+export interface OnlineCost {
+  readonly ownerToClient: number;
+  readonly clientToOwner: number;
+}
+
+/** What one party holds for one inference. */
+abstract class PartyState<C> {
+  readonly correlations = new CorrelationStore<C>();
+  readonly #shares: (Uint32Array | undefined)[] = [];
+  /** What a protocol keeps between preparation and online, by operation. */
+  readonly kept = new Map<number, Uint32Array>();
+  constructor(readonly random: Prg) {}
+
+  share(value: Value): Uint32Array {
+    const share = this.#shares[value.id];
+    if (!share) throw new RangeError(`value ${value.id}: not computed yet`);
+    return share;
+  }
+  has(value: Value): boolean {
+    return this.#shares[value.id] !== undefined;
+  }
+  set(value: Value, share: Uint32Array): void {
+    if (share.length !== value.size) throw new RangeError(`value ${value.id}: expected ${value.size} elements, got ${share.length}`);
+    this.#shares[value.id] = share;
+  }
+  keptBy(op: Op): Uint32Array {
+    const kept = this.kept.get(op.index);
+    if (!kept) throw new RangeError(`operation ${op.index} (${op.step}): not prepared`);
+    return kept;
+  }
+  product(op: Op): Uint32Array {
+    return (this.correlations.take(correlationId(op)) as ProductShare).share;
+  }
+}
+
+export class ClientState extends PartyState<ClientCorrelation> {
+  /** e = x_o − ρ of the values that the owner opened, by value. */
+  readonly openings = new Map<number, Uint32Array>();
+  opening(value: Value): Uint32Array {
+    const opening = this.openings.get(value.id);
+    if (!opening) throw new RangeError(`value ${value.id}: not opened`);
+    return opening;
+  }
+  ot(op: Op): OtSenderShare {
+    return this.correlations.take(correlationId(op, 'ot')) as OtSenderShare;
+  }
+}
+
+export class OwnerState extends PartyState<OwnerCorrelation> {
+  /** ρ of the values to be opened, by value. */
+  readonly masks = new Map<number, Uint32Array>();
+  constructor(
+    random: Prg,
+    readonly weights: OwnerWeights,
+  ) {
+    super(random);
+  }
+  /** ρ of a value, drawn when first asked for. */
+  mask(value: Value): Uint32Array {
+    let mask = this.masks.get(value.id);
+    if (!mask) {
+      mask = this.random.words(value.size);
+      this.masks.set(value.id, mask);
+    }
+    return mask;
+  }
+  ot(op: Op): OtReceiverShare {
+    return this.correlations.take(correlationId(op, 'ot')) as OtReceiverShare;
+  }
+}
+
+/** The owner's integer tensors: weights (outputs, inputs) and biases as words modulo 2^32. */
+export interface OwnerWeights {
+  /** @throws RangeError when the model has no tensor of that name. */
+  tensor(name: string): Uint32Array;
+}
+
+/** Plain integers in place of shares: the reference's state. */
+export class ReferenceState {
+  readonly #values: (Int32Array | undefined)[] = [];
+  /** Values outside the range that the plan's rings allow for: where a secure run would go wrong. */
+  readonly violations: RangeViolation[] = [];
+  constructor(readonly weights: OwnerWeights) {}
+  value(value: Value): Int32Array {
+    const integers = this.#values[value.id];
+    if (!integers) throw new RangeError(`value ${value.id}: not computed yet`);
+    return integers;
+  }
+  set(value: Value, integers: Int32Array): void {
+    if (integers.length !== value.size) throw new RangeError(`value ${value.id}: expected ${value.size} elements, got ${integers.length}`);
+    this.#values[value.id] = integers;
+  }
+  /** Notes the largest magnitude outside [low, high). */
+  check(op: Op, integers: Int32Array, low: number, high: number): void {
+    let worst = 0;
+    for (const x of integers) if ((x < low || x >= high) && Math.abs(x) > Math.abs(worst)) worst = x;
+    if (worst !== 0) this.violations.push({ step: op.step, kind: op.kind, value: worst, low, high });
+  }
+}
+
+export interface RangeViolation {
+  readonly step: string;
+  readonly kind: string;
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** An operation's protocol; both roles beside each other. */
+export interface LayerProtocol<O extends Op> {
+  /** The field's name for it, as the meters show it. */
+  readonly title: string;
+  /** Notes on the inputs how many bits this operation needs, given the output's ring. */
+  need(op: O): void;
+  /** @throws RangeError when the operation's parameters do not fit its rings. */
+  cost(op: O): OnlineCost;
+  correlations(op: O): readonly CorrelationSpec[];
+  /** Computes the client's preset share of the output, where there is one and its inputs' are known. */
+  presetClient(op: O, client: ClientState): void;
+  clientRequests(op: O, client: ClientState): readonly ClientRequest[];
+  ownerRequests(op: O, owner: OwnerState): readonly OwnerRequest[];
+  client(op: O, client: ClientState): Rounds<void>;
+  owner(op: O, owner: OwnerState): Rounds<void>;
+  reference(op: O, reference: ReferenceState): void;
+}
+
+export const noCost: OnlineCost = { ownerToClient: 0, clientToOwner: 0 };
+
+/** Names an operation's correlation; the step is in it so that progress can name the layer. */
+export function correlationId(op: Op, part: 'product' | 'ot' = 'product'): string {
+  return `${op.index}.${part}.${op.step}`;
+}
+
+/** Which layer a correlation is for. */
+export function stepOfCorrelation(id: string): string {
+  return id.split('.').slice(2).join('.');
+}

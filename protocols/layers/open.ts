@@ -1,0 +1,35 @@
+/**
+ * One-sided opening: the owner sends e = x_o − ρ with a fresh uniform ρ. The first half of every product
+ * (Beaver, CRYPTO 1991, with the client's share known ahead in place of its mask); one opening serves all products of a value.
+ *
+ * The client learns e, which is uniform. Online: ringBits bits per element →, in the flight of what follows.
+ * Correlations: none of its own.
+ */
+import { pack, packedBytes, unpack } from '../sharing/packing.ts';
+import { type LayerProtocol, noCost, type Op, type Value } from './op.ts';
+import { receive, send } from './rounds.ts';
+
+export interface OpenOp extends Op {
+  readonly kind: 'open';
+  readonly inputs: readonly [Value];
+}
+
+export const open: LayerProtocol<OpenOp> = {
+  title: 'open',
+  need() {},
+  cost: ({ inputs: [x] }) => ({ ...noCost, ownerToClient: packedBytes(x.size, x.ringBits) }),
+  correlations: () => [],
+  presetClient() {},
+  clientRequests: () => [],
+  ownerRequests: () => [],
+
+  *client({ step, inputs: [x] }, client) {
+    client.openings.set(x.id, unpack(yield* receive(step, packedBytes(x.size, x.ringBits)), x.size, x.ringBits));
+  },
+  *owner({ step, inputs: [x] }, owner) {
+    const share = owner.share(x);
+    const mask = owner.mask(x);
+    yield* send(step, pack(share.map((value, i) => value - mask[i]!), x.ringBits));
+  },
+  reference() {},
+};

@@ -1,0 +1,47 @@
+/**
+ * Reveal to the client: the owner sends its share.
+ *
+ * The client learns the value (and the rounding that it went through), the owner nothing.
+ * Online: one flight, ringBits bits per element →. Correlations: none.
+ */
+import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
+import { type LayerProtocol, noCost, type Op, type Value } from './op.ts';
+import { receive, send } from './rounds.ts';
+
+export interface RevealOp extends Op {
+  readonly kind: 'reveal';
+  readonly inputs: readonly [Value];
+  /** |x| < 2^magnitudeBits for the value. */
+  readonly magnitudeBits: number;
+}
+
+export const reveal: LayerProtocol<RevealOp> = {
+  title: 'reveal to the client',
+  need: ({ inputs: [x], magnitudeBits }) => x.need(x.fracBits + magnitudeBits + 2),
+  cost: ({ inputs: [x] }) => ({ ...noCost, ownerToClient: packedBytes(x.size, x.ringBits) }),
+  correlations: () => [],
+  presetClient() {},
+  clientRequests: () => [],
+  ownerRequests: () => [],
+
+  *client(op, client) {
+    const [x] = op.inputs;
+    const share = unpack(yield* receive(op.step, packedBytes(x.size, x.ringBits)), x.size, x.ringBits);
+    const own = client.share(x);
+    client.kept.set(op.index, share.map((value, i) => value + own[i]! & maskOf(x.ringBits)));
+  },
+  *owner(op, owner) {
+    yield* send(op.step, pack(owner.share(op.inputs[0]), op.inputs[0].ringBits));
+  },
+  reference(op, reference) {
+    const [x] = op.inputs;
+    const limit = 2 ** (x.ringBits - 1);
+    reference.check(op, reference.value(x), -limit, limit);
+  },
+};
+
+/** What the client learned, as signed integers. */
+export function revealed(op: RevealOp, words: Uint32Array): Int32Array {
+  const unused = 32 - op.inputs[0].ringBits;
+  return new Int32Array(words.map((word) => (word << unused) >> unused).buffer);
+}

@@ -1,0 +1,106 @@
+/**
+ * Piecewise polynomials by table lookup (table.ts): GELU, 1/√x, 1/x. Column d holds the coefficient of t^d, t = l/w in [0, 1), of
+ * the polynomial that interpolates the function at the Chebyshev nodes of the interval, so that the error of degree 2 is at
+ * most w³·max|f'''|/192.
+ */
+import type { Value } from './op.ts';
+import { type TableOp, tableProtocol, tableShape } from './table.ts';
+
+/** f(x); what `epsilon` means is the function's own. */
+export type SplineFunction = 'gelu' | 'rsqrt' | 'reciprocal';
+
+export interface SplineOp extends TableOp {
+  readonly kind: 'spline';
+  readonly inputs: readonly [Value];
+  readonly function: SplineFunction;
+  /** Added to x before 1/√x. */
+  readonly epsilon: number;
+  readonly degree: number;
+  readonly coefficientFracBits: number;
+  readonly basisFracBits: number;
+}
+
+/** Chebyshev nodes of [0, 1] for degrees 0 to 4. */
+const chebyshevNodes = Array.from({ length: 5 }, (_, degree) =>
+  Array.from({ length: degree + 1 }, (_, j) => (1 - Math.cos((Math.PI * (j + 0.5)) / (degree + 1))) / 2),
+);
+const lagrangeOnWhole = chebyshevNodes.map(lagrangeBasis);
+
+/** Lagrange's basis polynomials for these nodes: [j][d] is the coefficient of t^d in the polynomial that is 1 at node j. */
+function lagrangeBasis(nodes: readonly number[]): number[][] {
+  return nodes.map((node, j) => {
+    let coefficients = [1];
+    for (const [i, other] of nodes.entries()) {
+      if (i === j) continue;
+      const next = new Array<number>(coefficients.length + 1).fill(0);
+      coefficients.forEach((c, d) => {
+        next[d] = next[d]! - (c * other) / (node - other);
+        next[d + 1] = next[d + 1]! + c / (node - other);
+      });
+      coefficients = next;
+    }
+    return coefficients;
+  });
+}
+
+export const spline = tableProtocol<SplineOp>({
+  title: 'spline',
+  constants: 1,
+  terms: (op) => op.degree,
+  basis(op, t, out, at) {
+    let power = 2 ** op.basisFracBits;
+    for (let d = 0; d < op.degree; d++) out[at + d] = Math.round((power *= t));
+  },
+  columns(op, start, out) {
+    const { width } = tableShape(op);
+    let nodes: readonly number[] = chebyshevNodes[op.degree]!;
+    let lagrange = lagrangeOnWhole[op.degree]!;
+    const below = (lowest(op) - start) / width;
+    if (below > 0) {
+      // The interval begins in the lowest segment, which is out of the domain: fit what of it is inside (a quarter at least).
+      const from = Math.min(below, 0.75);
+      nodes = nodes.map((node) => from + (1 - from) * node);
+      lagrange = lagrangeBasis(nodes);
+    }
+    out.fill(0);
+    for (let j = 0; j < nodes.length; j++) {
+      const value = evaluateSpline(op, start + nodes[j]! * width);
+      for (let d = 0; d <= op.degree; d++) out[d]! += value * lagrange[j]![d]!;
+    }
+    const unit = 2 ** op.coefficientFracBits;
+    out[0]! *= unit * 2 ** op.basisFracBits;
+    for (let d = 1; d <= op.degree; d++) out[d]! *= unit;
+  },
+  evaluate: evaluateSpline,
+});
+
+/** Where the domain that may be used begins: above the lowest segment. */
+const lowest = (op: SplineOp): number => op.minimum + 2 ** (op.rangeBits - op.digitBits);
+
+/** The function, held constant well below the domain, where 1/x and 1/√x would not be finite. */
+function evaluateSpline(op: SplineOp, x: number): number {
+  switch (op.function) {
+    case 'gelu':
+      return gelu(x);
+    case 'reciprocal':
+      return 1 / Math.max(x, lowest(op) / 2);
+    case 'rsqrt':
+      return 1 / Math.sqrt(Math.max(x, lowest(op) / 2) + op.epsilon);
+  }
+}
+
+/** x·Φ(x), the exact GELU (Hendrycks and Gimpel 2016). */
+export function gelu(x: number): number {
+  return 0.5 * x * (1 + erf(x / Math.SQRT2));
+}
+
+/** The error function to about 1.2e-7 (Numerical Recipes, §6.2, erfc by a Chebyshev fit): finer than any scale here. */
+function erf(x: number): number {
+  const z = Math.abs(x);
+  const t = 2 / (2 + z);
+  const series = [-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277];
+  let exponent = 0;
+  for (let i = series.length - 1; i >= 0; i--) exponent = exponent * t + series[i]!;
+  const complement = t * Math.exp(-z * z + exponent);
+  return x >= 0 ? 1 - complement : complement - 1;
+}

@@ -1,0 +1,175 @@
+/**
+ * A function of a shared value by one table lookup: the core of spline.ts and exp.ts.
+ *
+ * The value is read modulo 2^K, as u = x − minimum in [0, 2^K), in segments of w = 2^(K−m). The owner splits its share into a digit
+ * i = u_o div w and a rest l = u_o mod w, so that u = (u_c + i·w) + l **exactly** modulo 2^K. The client knows u_c + i·w for every
+ * possible digit i, and that only l in [0, w) is missing: its table holds, for each i, the coefficients of the function on
+ * [u_c + i·w, u_c + i·w + w) in terms of functions of l, which the owner knows in the clear. So the lookup gives shares of
+ * coefficients C_d, and f(x) = C_0 + Σ_d C_d·B_d(l) needs one product with numbers that are the owner's alone.
+ * (SIRNN's digit decomposition, Rathee et al., S&P 2021, §V, needs digits without a carry, intervals of 2w, and a product of two
+ * shared values for every power; folding the client's exact position into its table needs neither.)
+ * The interval that crosses 2^K goes on above the top: values in the lowest segment are out of the domain.
+ *
+ * Computes: shares of Σ_d C_d·B_d before truncation. Nobody learns anything.
+ * Online, per element: m bits and `terms` ring elements →, 2^m·columns ring elements ←, one flight each way; any x_c.
+ * Correlations: a random 1-of-2^m OT of `columns` ring elements (the client is the sender), a `cross` of `terms`.
+ */
+import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
+import { correlationId, type LayerProtocol, type Op, type ReferenceState, type Value } from './op.ts';
+import { receive, send } from './rounds.ts';
+
+export interface TableOp extends Op {
+  readonly inputs: readonly [Value];
+  readonly output: Value;
+  /** The domain is [minimum, minimum + 2^rangeBits), in 2^digitBits segments. */
+  readonly minimum: number;
+  readonly rangeBits: number;
+  readonly digitBits: number;
+}
+
+/** What distinguishes one table from another. */
+export interface TableFunction<O extends TableOp> {
+  readonly title: string;
+  /** 1 when the first column is a constant, which needs no product. */
+  readonly constants: 0 | 1;
+  /** Number of columns that are multiplied by a basis function. */
+  terms(op: O): number;
+  /** The `terms` basis functions at l = t·w, as integers; t in [0, 1). */
+  basis(op: O, t: number, out: Uint32Array, at: number): void;
+  /** The columns (constants, then terms) for the interval that begins at `start`, as integers. */
+  columns(op: O, start: number, out: Float64Array): void;
+  /** The function itself. */
+  evaluate(op: O, x: number): number;
+}
+
+/** K, the segment's width, and the minimum as an integer. */
+export function tableShape(op: TableOp) {
+  const x = op.inputs[0];
+  const domainBits = op.rangeBits + x.fracBits;
+  const widthBits = domainBits - op.digitBits;
+  if (domainBits > 32 || widthBits < 1) {
+    throw new RangeError(`${op.step}: domain of ${domainBits} bits in 2^${op.digitBits} segments: expected at most 32 bits and at least 2 points each`);
+  }
+  return { domainBits, widthBits, minimum: Math.round(op.minimum * 2 ** x.fracBits) | 0, unit: 2 ** -x.fracBits, width: 2 ** (op.rangeBits - op.digitBits) };
+}
+
+export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerProtocol<O> {
+  const columnsOf = (op: O) => fn.constants + fn.terms(op);
+  const otSpec = (op: O) => ({
+    kind: 'ot' as const, id: correlationId(op, 'ot'), ringBits: op.output.ringBits, count: op.output.size, choiceBits: op.digitBits, words: columnsOf(op),
+  });
+  const crossSpec = (op: O) => ({ kind: 'cross' as const, id: correlationId(op), ringBits: op.output.ringBits, count: op.output.size, terms: fn.terms(op) });
+  const entries = (op: O) => op.output.size * 2 ** op.digitBits * columnsOf(op);
+
+  return {
+    title: fn.title,
+    need: (op) => op.inputs[0].need(tableShape(op).domainBits),
+    cost: (op) => ({
+      ownerToClient: packedBytes(op.output.size, op.digitBits) + packedBytes(op.output.size * fn.terms(op), op.output.ringBits),
+      clientToOwner: packedBytes(entries(op), op.output.ringBits),
+    }),
+    correlations: (op) => [otSpec(op), crossSpec(op)],
+    // The client's shares of the coefficients are fresh: (elements, columns). Its share of the result is known online only.
+    presetClient: (op, client) => void client.kept.set(op.index, client.random.words(op.output.size * columnsOf(op))),
+    clientRequests(op, client) {
+      const terms = fn.terms(op);
+      const columns = columnsOf(op);
+      const kept = client.keptBy(op);
+      const c = new Uint32Array(op.output.size * terms);
+      for (let i = 0; i < op.output.size; i++) {
+        for (let d = 0; d < terms; d++) c[i * terms + d] = kept[i * columns + fn.constants + d]!;
+      }
+      return [{ spec: otSpec(op) }, { spec: crossSpec(op), c }];
+    },
+    ownerRequests(op, owner) {
+      const mask = owner.random.words(op.output.size * fn.terms(op));
+      owner.kept.set(op.index, mask);
+      return [{ spec: otSpec(op) }, { spec: crossSpec(op), mask }];
+    },
+
+    *client(op, client) {
+      const { domainBits, widthBits, unit } = tableShape(op);
+      const { ringBits, size } = op.output;
+      const terms = fn.terms(op);
+      const columns = columnsOf(op);
+      const segments = 2 ** op.digitBits;
+
+      const shifts = unpack(yield* receive(op.step, packedBytes(size, op.digitBits)), size, op.digitBits);
+      const e = unpack(yield* receive(op.step, packedBytes(size * terms, ringBits)), size * terms, ringBits);
+      const x = client.share(op.inputs[0]);
+      const kept = client.keptBy(op);
+      const { messages } = client.ot(op);
+      const domainMask = maskOf(domainBits);
+
+      const table = new Uint32Array(entries(op));
+      const entry = new Float64Array(columns);
+      for (let i = 0; i < size; i++) {
+        for (let digit = 0; digit < segments; digit++) {
+          // The owner has subtracted the minimum.
+          const start = ((x[i]! + shiftedDigit(digit, widthBits)) & domainMask) >>> 0;
+          fn.columns(op, op.minimum + start * unit, entry);
+          const out = (i * segments + digit) * columns;
+          const key = (i * segments + (digit ^ shifts[i]!)) * columns;
+          for (let d = 0; d < columns; d++) table[out + d] = Math.round(entry[d]!) - kept[i * columns + d]! + messages[key + d]!;
+        }
+      }
+      yield* send(op.step, pack(table, ringBits));
+
+      const share = client.product(op).slice();
+      for (let i = 0; i < size; i++) {
+        let sum = share[i]! + (fn.constants ? kept[i * columns]! : 0);
+        for (let d = 0; d < terms; d++) sum = (sum + Math.imul(kept[i * columns + fn.constants + d]!, e[i * terms + d]!)) | 0;
+        share[i] = sum;
+      }
+      client.set(op.output, share);
+    },
+
+    *owner(op, owner) {
+      const { domainBits, widthBits, minimum } = tableShape(op);
+      const { ringBits, size } = op.output;
+      const terms = fn.terms(op);
+      const columns = columnsOf(op);
+      const segments = 2 ** op.digitBits;
+      const x = owner.share(op.inputs[0]);
+      const domainMask = maskOf(domainBits);
+      const widthMask = maskOf(widthBits);
+
+      const digits = new Uint32Array(size);
+      const basis = new Uint32Array(size * terms);
+      for (let i = 0; i < size; i++) {
+        const u = ((x[i]! - minimum) & domainMask) >>> 0;
+        digits[i] = u >>> widthBits;
+        fn.basis(op, (u & widthMask) / 2 ** widthBits, basis, i * terms);
+      }
+      const ot = owner.ot(op);
+      const mask = owner.keptBy(op);
+      yield* send(op.step, pack(digits.map((digit, i) => digit ^ ot.choices[i]!), op.digitBits));
+      yield* send(op.step, pack(basis.map((value, i) => value - mask[i]!), ringBits));
+
+      const table = unpack(yield* receive(op.step, packedBytes(entries(op), ringBits)), entries(op), ringBits);
+      const share = owner.product(op).slice();
+      for (let i = 0; i < size; i++) {
+        const row = (i * segments + digits[i]!) * columns;
+        let sum = share[i]!;
+        if (fn.constants) sum = (sum + table[row]! - ot.messages[i * columns]!) | 0;
+        for (let d = 0; d < terms; d++) {
+          const coefficient = table[row + fn.constants + d]! - ot.messages[i * columns + fn.constants + d]!;
+          sum = (sum + Math.imul(coefficient, basis[i * terms + d]!)) | 0;
+        }
+        share[i] = sum;
+      }
+      owner.set(op.output, share);
+    },
+
+    reference(op, reference: ReferenceState) {
+      const { unit, width } = tableShape(op);
+      const x = reference.value(op.inputs[0]);
+      const low = (op.minimum + width) / unit;
+      reference.check(op, x, low, (op.minimum + 2 ** op.rangeBits) / unit);
+      const scale = 2 ** op.output.fracBits;
+      reference.set(op.output, x.map((value) => Math.round(fn.evaluate(op, value * unit) * scale)));
+    },
+  };
+}
+
+const shiftedDigit = (digit: number, bits: number) => (bits >= 32 ? 0 : digit << bits);

@@ -1,0 +1,131 @@
+/**
+ * Truncation by f bits with a known sign bit (SIRNN, Rathee et al., S&P 2021, §IV; Cheetah, Huang et al., USENIX Security
+ * 2022, §5), from Z_2^k to Z_2^k', |x| < 2^(k−2).
+ *
+ * The owner adds 2^(k−2), so that x lies in [0, 2^(k−1)), and 2^f. Then x >> f = (x_c >> f) + (x_o >> f) + carry − wrap·2^(k−f),
+ * where wrap = MSB(x_c) ∨ MSB(x_o). The carry is left out: together with the 2^f that rounds stochastically and without bias,
+ * by less than one unit either way. Only the wrap is computed, and only its part below 2^k': h = k' − (k − f) bits.
+ * With h ≤ 0 (truncate-and-reduce) there is nothing to compute.
+ *
+ * Computes: shares of x·2^-f, error in (−1, 1). Nobody learns anything.
+ * Online, per element: x_c preset: 1 bit →, 2h bits ←. Any x_c: 1 bit →, 2h + min(k', k−f) bits ← (the client's new share is
+ * fresh; without h there is nothing →). Correlations: one random OT of h bits per element, the client is the sender.
+ */
+import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
+import { correlationId, type LayerProtocol, type Op, type Value } from './op.ts';
+import { receive, send } from './rounds.ts';
+
+export interface TruncateOp extends Op {
+  readonly kind: 'truncate';
+  readonly inputs: readonly [Value];
+  readonly output: Value;
+  /** Bits dropped, f ≥ 1. */
+  readonly dropBits: number;
+  /** |x| < 2^magnitudeBits for the value (not the integer), for the ring that the input needs. */
+  readonly magnitudeBits: number;
+}
+
+/** k, k', f and the two parts that the answer has. */
+export function truncateShape({ inputs: [x], output, dropBits: f }: TruncateOp) {
+  const k = x.ringBits;
+  const kOut = output.ringBits;
+  if (f < 1 || f > k - 2) throw new RangeError(`truncate: dropBits: expected 1 to ${k - 2}, got ${f}`);
+  const highBits = Math.max(0, kOut - (k - f));
+  const lowBits = x.preset ? 0 : Math.min(kOut, k - f);
+  return { k, kOut, f, highBits, lowBits, count: x.size };
+}
+
+export const truncate: LayerProtocol<TruncateOp> = {
+  title: 'truncate',
+  need: (op) => op.inputs[0].need(op.inputs[0].fracBits + op.magnitudeBits + 2),
+  cost(op) {
+    const { highBits, lowBits, count } = truncateShape(op);
+    return {
+      ownerToClient: highBits > 0 ? packedBytes(count, 1) : 0,
+      clientToOwner: packedBytes(2 * count, highBits) + packedBytes(count, lowBits),
+    };
+  },
+  correlations(op) {
+    const { highBits, count } = truncateShape(op);
+    if (highBits === 0) return [];
+    return [{ kind: 'ot', id: correlationId(op, 'ot'), ringBits: highBits, count, choiceBits: 1, words: 1 }];
+  },
+  presetClient(op, client) {
+    const { k, f, highBits, count } = truncateShape(op);
+    if (!op.inputs[0].preset) return client.set(op.output, client.random.words(count));
+    // The new share is (x_c >> f) − ρ'·2^(k−f) with a fresh ρ' of h bits: it hides the wrap, and is known ahead.
+    const x = client.share(op.inputs[0]);
+    const mask = maskOf(k);
+    const rho = highBits > 0 ? client.random.words(count) : new Uint32Array(count);
+    client.kept.set(op.index, rho);
+    client.set(op.output, x.map((value, i) => ((value & mask) >>> f) - shiftLeft(rho[i]!, k - f)));
+  },
+  clientRequests: (op) => truncate.correlations(op).map((spec) => ({ spec }) as never),
+  ownerRequests: (op) => truncate.correlations(op).map((spec) => ({ spec }) as never),
+
+  *client(op, client) {
+    const { k, f, highBits, lowBits, count } = truncateShape(op);
+    const x = client.share(op.inputs[0]);
+    const mask = maskOf(k);
+    const output = client.share(op.output);
+    // What the owner must add for a wrap of 0: A = (x_c >> f) − r, whose low k−f bits are 0 in the preset form.
+    const answer = (i: number) => ((x[i]! & mask) >>> f) - output[i]!;
+
+    if (highBits > 0) {
+      const flips = unpack(yield* receive(op.step, packedBytes(count, 1)), count, 1);
+      const { messages } = client.ot(op);
+      const high = new Uint32Array(2 * count);
+      for (let i = 0; i < count; i++) {
+        const base = answer(i) >>> (k - f);
+        const msb = (x[i]! >>> (k - 1)) & 1;
+        const flip = flips[i]!;
+        high[2 * i] = base - msb + messages[2 * i + flip]!;
+        high[2 * i + 1] = base - 1 + messages[2 * i + (1 - flip)]!;
+      }
+      yield* send(op.step, pack(high, highBits));
+    }
+    if (lowBits > 0) yield* send(op.step, pack(Uint32Array.from({ length: count }, (_, i) => answer(i)), lowBits));
+  },
+
+  *owner(op, owner) {
+    const { k, f, highBits, lowBits, count } = truncateShape(op);
+    const x = owner.share(op.inputs[0]);
+    const mask = maskOf(k);
+    const offset = shiftLeft(1, k - 2) + shiftLeft(1, f);
+    const shifted = new Uint32Array(count);
+    const msb = new Uint32Array(count);
+    for (let i = 0; i < count; i++) {
+      const positive = ((x[i]! + offset) & mask) >>> 0;
+      shifted[i] = (positive >>> f) - shiftLeft(1, k - 2 - f);
+      msb[i] = positive >>> (k - 1);
+    }
+    if (highBits > 0) {
+      const ot = owner.ot(op);
+      yield* send(op.step, pack(msb.map((bit, i) => bit ^ ot.choices[i]!), 1));
+      const high = unpack(yield* receive(op.step, packedBytes(2 * count, highBits)), 2 * count, highBits);
+      const highMask = maskOf(highBits);
+      for (let i = 0; i < count; i++) {
+        shifted[i] = shifted[i]! + shiftLeft((high[2 * i + msb[i]!]! - ot.messages[i]!) & highMask, k - f);
+      }
+    }
+    if (lowBits > 0) {
+      const low = unpack(yield* receive(op.step, packedBytes(count, lowBits)), count, lowBits);
+      for (let i = 0; i < count; i++) shifted[i] = shifted[i]! + low[i]!;
+    }
+    owner.set(op.output, shifted);
+  },
+
+  reference(op, reference) {
+    const x = reference.value(op.inputs[0]);
+    const limit = 2 ** (op.inputs[0].ringBits - 2);
+    reference.check(op, x, -limit, limit);
+    const half = 2 ** (op.dropBits - 1);
+    const unit = 2 ** op.dropBits;
+    reference.set(op.output, x.map((value) => Math.floor((value + half) / unit)));
+  },
+};
+
+/** Left shift that gives 0 for 32 and more, where JavaScript's would wrap. */
+function shiftLeft(value: number, bits: number): number {
+  return bits >= 32 ? 0 : value << bits;
+}

@@ -1,0 +1,133 @@
+/** Small plans for tests of single protocols: input → operations → reveal, both sides in one thread. */
+import { type AnyOp, operationsOf, PlanBuilder, protocolOf, type Sequence } from '../../protocols/layers/builder.ts';
+import { ClientState, OwnerState, type OwnerWeights, ReferenceState, type Value } from '../../protocols/layers/op.ts';
+import { type RevealOp, revealed } from '../../protocols/layers/reveal.ts';
+import { parallel, type Rounds } from '../../protocols/layers/rounds.ts';
+import { Prg } from '../../protocols/sharing/prg.ts';
+import { deal } from '../ideal/dealer.ts';
+
+export const noWeights: OwnerWeights = {
+  tensor(name) {
+    throw new RangeError(`no tensor ${name}`);
+  },
+};
+
+export interface Message {
+  readonly from: 'client' | 'owner';
+  readonly step: string;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Pumps the two sides against each other, flight by flight.
+ * @param alter may change a flight on its way.
+ */
+export function pump<C, O>(client: Rounds<C>, owner: Rounds<O>, alter: (message: Message) => Uint8Array = ({ bytes }) => bytes) {
+  const messages: Message[] = [];
+  const sides = {
+    client: { rounds: client as Rounds<unknown>, inbox: new Uint8Array(0), state: client.next(), to: 'owner' as const },
+    owner: { rounds: owner as Rounds<unknown>, inbox: new Uint8Array(0), state: owner.next(), to: 'client' as const },
+  };
+  for (let idle = 0; idle < 2 && !(sides.client.state.done && sides.owner.state.done); ) {
+    idle++;
+    for (const [name, side] of Object.entries(sides) as ['client' | 'owner', (typeof sides)['client' | 'owner']][]) {
+      while (!side.state.done) {
+        const request = side.state.value;
+        if ('send' in request) {
+          const message = { from: name, step: request.step, bytes: request.send };
+          messages.push(message);
+          const other = sides[side.to];
+          other.inbox = Uint8Array.from([...other.inbox, ...alter(message)]);
+          side.state = side.rounds.next(new Uint8Array(0));
+        } else {
+          if (side.inbox.length < request.receive) break;
+          const bytes = side.inbox.slice(0, request.receive);
+          side.inbox = side.inbox.slice(request.receive);
+          side.state = side.rounds.next(bytes);
+        }
+        idle = 0;
+      }
+    }
+  }
+  if (!sides.client.state.done || !sides.owner.state.done) throw new Error('the two sides wait for each other');
+  return { client: sides.client.state.value as C, owner: sides.owner.state.value as O, messages, left: sides.client.inbox.length + sides.owner.inbox.length };
+}
+
+export interface MiniResult {
+  readonly secure: Int32Array;
+  readonly reference: Int32Array;
+  readonly messages: readonly Message[];
+  /** Predicted bytes. */
+  readonly cost: { clientToOwner: number; ownerToClient: number };
+  readonly violations: ReferenceState['violations'];
+  readonly operations: readonly AnyOp[];
+}
+
+/**
+ * Builds input (rows, cols) → `build` → reveal, prepares it with the ideal dealer's `deal`, and runs it.
+ * @param magnitudeBits of the revealed value.
+ */
+export function runMini(
+  seed: Uint8Array,
+  input: Int32Array,
+  rows: number,
+  build: (plan: PlanBuilder, x: Value) => Value,
+  magnitudeBits = 0,
+  weights: OwnerWeights = noWeights,
+  prepare: (operations: readonly AnyOp[]) => void = () => {},
+): MiniResult {
+  const plan = new PlanBuilder();
+  plan.step = 'input';
+  const x = plan.input(rows, input.length / rows);
+  plan.step = 'test';
+  const y = build(plan, x);
+  const bits = magnitudeBits || 30 - y.fracBits;
+  plan.step = 'reveal';
+  const reveal: RevealOp = plan.reveal(y, bits);
+  const sequence = plan.finish();
+  const operations = [...operationsOf(sequence)];
+  prepare(operations);
+
+  const client = new ClientState(new Prg(seed, 'client'));
+  const owner = new OwnerState(new Prg(seed, 'owner'), weights);
+  const dealer = new Prg(seed, 'dealer');
+  for (const op of operations) {
+    const protocol = protocolOf(op);
+    protocol.presetClient(op, client);
+    const clientRequests = protocol.clientRequests(op, client);
+    const ownerRequests = protocol.ownerRequests(op, owner);
+    clientRequests.forEach((request, i) => {
+      const [forClient, forOwner] = deal(request, ownerRequests[i]!, dealer, (name) => weights.tensor(name));
+      if (op.kind === 'linear') client.set(op.output, (forClient as { share: Uint32Array }).share);
+      else client.correlations.put(request.spec.id, forClient);
+      owner.correlations.put(request.spec.id, forOwner);
+    });
+  }
+  client.kept.set(operations[0]!.index, new Uint32Array(input));
+  const { messages, left } = pump(
+    run(sequence, (op) => protocolOf(op).client(op, client)),
+    run(sequence, (op) => protocolOf(op).owner(op, owner)),
+  );
+  if (left > 0 || client.correlations.size > 0 || owner.correlations.size > 0) throw new Error('something was left over');
+
+  const reference = new ReferenceState(weights);
+  reference.set(operations[0]!.output!, input);
+  for (const op of operations) protocolOf(op).reference(op, reference);
+  const cost = { clientToOwner: 0, ownerToClient: 0 };
+  for (const op of operations) {
+    const { clientToOwner, ownerToClient } = protocolOf(op).cost(op);
+    cost.clientToOwner += clientToOwner;
+    cost.ownerToClient += ownerToClient;
+  }
+  return { secure: revealed(reveal, client.keptBy(reveal)), reference: reference.value(y), messages, cost, violations: reference.violations, operations };
+}
+
+function* run(sequence: Sequence, side: (op: AnyOp) => Rounds<void>): Rounds<void> {
+  for (const node of sequence) {
+    if ('branches' in node) yield* parallel(node.branches.map((branch) => run(branch, side)));
+    else yield* side(node);
+  }
+}
+
+export const bytesFrom = (messages: readonly Message[], from: 'client' | 'owner') =>
+  messages.filter((message) => message.from === from).reduce((sum, { bytes }) => sum + bytes.length, 0);
