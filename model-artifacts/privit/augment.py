@@ -1,0 +1,82 @@
+"""Augmentation of whole batches on tensors, from a generator that is passed in, so a step's images depend on its seed only."""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from .data import ImageSetInfo
+
+
+def normalise(images: Tensor, info: ImageSetInfo) -> Tensor:
+    """uint8 or float (B, 3, H, W) in 0..255 -> float, zero mean and unit variance per channel over the set."""
+    mean = torch.tensor(info.mean).view(1, 3, 1, 1)
+    std = torch.tensor(info.std).view(1, 3, 1, 1)
+    return (images.float() - mean) / std
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    """Bilinear with antialiasing, as Pillow does it; (B, 3, H, W) -> float (B, 3, size, size), 0..255."""
+    images = images.float()
+    if images.shape[-1] == size:
+        return images
+    return F.interpolate(images, size=(size, size), mode='bilinear', antialias=True, align_corners=False)
+
+
+def random_crop_flip(images: Tensor, padding: int, generator: Generator) -> Tensor:
+    """Reflect-pad by `padding` pixels, crop back at a random place per image, flip half of them; (B, 3, H, W) uint8 or float."""
+    B, _, H, W = images.shape
+    padded = F.pad(images.float(), (padding,) * 4, mode='reflect')
+    tops = torch.randint(0, 2 * padding + 1, (B, 1), generator=generator)
+    lefts = torch.randint(0, 2 * padding + 1, (B, 1), generator=generator)
+    rows = tops + torch.arange(H)  # (B, H)
+    columns = lefts + torch.arange(W)  # (B, W)
+    flips = torch.rand((B, 1), generator=generator) < 0.5
+    columns = torch.where(flips, columns.flip(1), columns)
+    batch = torch.arange(B)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def random_resized_crop_flip(images: Tensor, size: int, min_area: float, generator: Generator) -> Tensor:
+    """A random square-ish window of `min_area`..1 of the image, resized to size x size, flipped half the time; float 0..255."""
+    B = len(images)
+    area = torch.empty(B).uniform_(min_area, 1.0, generator=generator)
+    log_ratio = torch.empty(B).uniform_(-0.2877, 0.2877, generator=generator)  # aspect 3/4 .. 4/3
+    width = (area * log_ratio.exp()).sqrt().clamp(max=1)
+    height = (area / log_ratio.exp()).sqrt().clamp(max=1)
+    x = (torch.rand(B, generator=generator) * 2 - 1) * (1 - width)
+    y = (torch.rand(B, generator=generator) * 2 - 1) * (1 - height)
+    sign = torch.where(torch.rand(B, generator=generator) < 0.5, -1.0, 1.0)
+    zero = torch.zeros(B)
+    theta = torch.stack([torch.stack([width * sign, zero, x], 1), torch.stack([zero, height, y], 1)], 1)  # (B, 2, 3)
+    grid = F.affine_grid(theta, [B, 3, size, size], align_corners=False)
+    return F.grid_sample(images.float(), grid, mode='bilinear', padding_mode='reflection', align_corners=False)
+
+
+def jitter(images: Tensor, strength: float, generator: Generator) -> Tensor:
+    """Random brightness, contrast and saturation, each by a factor in 1 +- strength; float (B, 3, H, W), 0..255 kept."""
+    B = len(images)
+
+    def factor() -> Tensor:
+        return 1 + strength * (2 * torch.rand((B, 1, 1, 1), generator=generator) - 1)
+
+    images = images * factor()
+    images = (images - images.mean((1, 2, 3), keepdim=True)) * factor() + images.mean((1, 2, 3), keepdim=True)
+    grey = images.mean(1, keepdim=True)
+    return ((images - grey) * factor() + grey).clamp(0, 255)
+
+
+def cutmix(images: Tensor, targets: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """CutMix (Yun et al., ICCV 2019): one rectangle of the batch in reverse order pasted in; targets (B, classes) mix by area."""
+    mask = cutmix_mask(images.shape[-1], generator)
+    kept = 1 - mask.float().mean()
+    return torch.where(mask, images.flip(0), images), kept * targets + (1 - kept) * targets.flip(0)
+
+
+def cutmix_mask(side: int, generator: Generator) -> Tensor:
+    """bool (side, side): a random square, its area uniform over 0..1, up to rounding."""
+    length = int(torch.rand((), generator=generator).sqrt() * side + 0.5)
+    top, left = (int(torch.randint(0, side - length + 1, (), generator=generator)) for _ in range(2))
+    mask = torch.zeros(side, side, dtype=torch.bool)
+    mask[top : top + length, left : left + length] = True
+    return mask

@@ -1,0 +1,126 @@
+"""Where training batches come from. Everything random about a step's batch comes from (seed, step), never from earlier steps."""
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Optional, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from . import augment
+from .data import ImageSet
+from .distill import smooth_one_hot
+from .views import Views
+
+
+@dataclass
+class Batch:
+    """images (B, 3, S, S) normalised; targets (B, classes) distributions; and, if a teacher was asked beforehand: teacher_logits
+    (B, classes), cnn_tokens (B, N, 112), cnn_pooled (B, 1280)."""
+
+    images: Tensor
+    targets: Tensor
+    teacher_logits: Optional[Tensor] = None
+    cnn_tokens: Optional[Tensor] = None
+    cnn_pooled: Optional[Tensor] = None
+
+    def to(self, device: torch.device) -> 'Batch':
+        return Batch(**{f.name: None if (v := getattr(self, f.name)) is None else v.to(device) for f in fields(self)})
+
+
+@dataclass
+class AugmentOptions:
+    """Strengths of augmentation; `label_smoothing` and `cutmix_probability` in 0..1."""
+
+    label_smoothing: float = 0.1
+    cutmix_probability: float = 0.0
+    crop_padding: int = 3  # pixels; used when images are stored at the model's size
+    min_crop_area: float = 0.35  # part of the image; used when images are stored larger
+    jitter: float = 0.2
+
+
+class BatchSource(Protocol):
+    def __len__(self) -> int:
+        """Examples in an epoch."""
+        ...
+
+    def batch(self, step: int, batch_size: int, generator: Generator, seed: int, rank: int = 0, world: int = 1) -> Batch: ...
+
+
+def step_generator(seed: int, step: int, rank: int = 0) -> Generator:
+    """The source of all randomness of one step on one process."""
+    return Generator().manual_seed((seed * 1_000_003 + step) * 1009 + rank)
+
+
+def batch_indices(count: int, batch_size: int, step: int, seed: int, rank: int = 0, world: int = 1) -> tuple[int, Tensor]:
+    """(epoch, examples of step `step`): epochs are seeded permutations, incomplete batches are dropped, processes take turns."""
+    per_epoch = max(1, count // (batch_size * world))
+    epoch, within = divmod(step, per_epoch)
+    order = torch.randperm(count, generator=Generator().manual_seed(seed * 7919 + epoch))
+    first = (within * world + rank) * batch_size
+    return epoch, order[first : first + batch_size]
+
+
+class LabelledImages:
+    """Freshly augmented images with their labels."""
+
+    def __init__(self, images: ImageSet, img_size: int, options: AugmentOptions) -> None:
+        self.images, self.img_size, self.options = images, img_size, options
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, step: int, batch_size: int, generator: Generator, seed: int, rank: int = 0, world: int = 1) -> Batch:
+        o = self.options
+        _, indices = batch_indices(len(self), batch_size, step, seed, rank, world)
+        raw = self.images.images[indices]
+        if raw.shape[-1] != self.img_size:
+            images = augment.random_resized_crop_flip(raw, self.img_size, o.min_crop_area, generator)
+        elif o.crop_padding:
+            images = augment.random_crop_flip(raw, o.crop_padding, generator)
+        else:
+            images = raw.float()
+        if o.jitter:
+            images = augment.jitter(images, o.jitter, generator)
+        targets = smooth_one_hot(self.images.labels[indices], len(self.images.info.labels), o.label_smoothing)
+        if o.cutmix_probability and torch.rand((), generator=generator) < o.cutmix_probability:
+            images, targets = augment.cutmix(images, targets, generator)
+        return Batch(augment.normalise(images, self.images.info), targets)
+
+
+class TaughtViews:
+    """Views made beforehand (`views.py`), flipped and cut-mixed along patch borders, with the CNN's logits and features to match.
+
+    An epoch shows one view of every image; the views take turns.
+    """
+
+    def __init__(self, images: ImageSet, views: Views, patch_size: int, options: AugmentOptions) -> None:
+        if views.count != len(images):
+            raise ValueError(f'views: expected those of {len(images)} images, got {views.count}')
+        self.images, self.views, self.patch_size, self.options = images, views, patch_size, options
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, step: int, batch_size: int, generator: Generator, seed: int, rank: int = 0, world: int = 1) -> Batch:
+        o, v = self.options, self.views
+        epoch, indices = batch_indices(len(self), batch_size, step, seed, rank, world)
+        entries = indices + v.count * ((epoch + indices) % v.views)
+        images = v.images[entries].float()
+        tokens = v.tokens[entries].float()  # (B, N, 112)
+        pooled, logits = v.pooled[entries].float(), v.logits[entries].float()
+        side = images.shape[-1] // self.patch_size
+        if torch.rand((), generator=generator) < 0.5:
+            images = images.flip(-1)
+            tokens = tokens.unflatten(1, (side, side)).flip(2).flatten(1, 2)
+        if o.jitter:
+            images = augment.jitter(images, o.jitter, generator)
+        targets = smooth_one_hot(self.images.labels[indices], len(self.images.info.labels), o.label_smoothing)
+        if o.cutmix_probability and torch.rand((), generator=generator) < o.cutmix_probability:
+            mask = augment.cutmix_mask(side, generator)  # (side, side), True where the partner is pasted in
+            kept = 1 - mask.float().mean()
+            pixels = mask.repeat_interleave(self.patch_size, 0).repeat_interleave(self.patch_size, 1)
+            images = torch.where(pixels, images.flip(0), images)
+            tokens = torch.where(mask.flatten()[:, None], tokens.flip(0), tokens)
+            targets, pooled, logits = (kept * t + (1 - kept) * t.flip(0) for t in (targets, pooled, logits))
+        return Batch(augment.normalise(images, self.images.info), targets, logits, tokens, pooled)

@@ -1,0 +1,63 @@
+"""Checkpoints for the exporter: safetensors with timm's names, the binary switches, and a JSON description.
+
+`switch.softmax` uint8 (depth, heads, tokens), `switch.gelu` uint8 (depth, tokens): 1 keeps the exact nonlinearity.
+The metadata entry `config` is JSON (see `describe`).
+"""
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .data import ImageSetInfo
+from .vit import SwitchTensors, ViTConfig, VisionTransformer
+
+
+def describe(config: ViTConfig, info: ImageSetInfo, recipe: str, validation_accuracy: float, name: str | None = None) -> dict:
+    """The checkpoint's public description. Accuracy is a fraction of 1, on the validation split; mean and std are in 0..255."""
+    return {
+        'name': name or info.name,
+        **config.to_dict(),
+        'labels': info.labels,
+        'mean': list(info.mean),
+        'std': list(info.std),
+        'resize': {'shorter_side': config.img_size, 'crop': config.img_size, 'interpolation': 'bilinear'},
+        'dataset': info.title,
+        'recipe': recipe,
+        'validation_accuracy': validation_accuracy,
+    }
+
+
+def save_checkpoint(path: Path, state_dict: dict[str, Tensor], switches: SwitchTensors, description: dict) -> None:
+    """Write atomically. Raises ValueError when a switch is not exactly 0 or 1."""
+    tensors = {k: v.detach().float().contiguous().clone() for k, v in state_dict.items()}
+    for key, value in zip(('switch.softmax', 'switch.gelu'), switches):
+        if not torch.all((value == 0) | (value == 1)):
+            raise ValueError(f'{key}: expected binarised switches (0 or 1)')
+        tensors[key] = value.detach().to(torch.uint8).contiguous()
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix('.partial')
+    save_file(tensors, temporary, metadata={'format': 'pt', 'config': json.dumps(description)})
+    os.replace(temporary, path)
+
+
+def load_checkpoint(path: Path, config: ViTConfig | None = None) -> tuple[VisionTransformer, SwitchTensors, dict]:
+    """(model, switches, description). A plain timm state dict without switches loads with all of them on; it then needs `config`."""
+    with safe_open(path, 'pt') as file:
+        description = json.loads((file.metadata() or {}).get('config', '{}'))
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+    if description:
+        config = ViTConfig(**{key: description[key] for key in ViTConfig.__dataclass_fields__})
+    if config is None:
+        raise ValueError(f'{path} does not describe its architecture: expected a config')
+    softmax = tensors.pop('switch.softmax', torch.ones(config.depth, config.num_heads, config.num_tokens)).float()
+    gelu = tensors.pop('switch.gelu', torch.ones(config.depth, config.num_tokens)).float()
+    model = VisionTransformer(config)
+    model.load_state_dict(tensors)
+    return model, (softmax, gelu), description

@@ -1,0 +1,190 @@
+"""`python -m privit teacher|search|export|frontier`: every option is a field of an options class."""
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from .baselines import BASELINES, baseline_switches
+from .batches import AugmentOptions, BatchSource, LabelledImages, TaughtViews
+from .checkpoint import describe, load_checkpoint, save_checkpoint
+from .data import IMAGE_SETS, Splits, load_splits
+from .engine import RunLog, TrainOptions
+from .evaluate import accuracy, batches
+from .features import FeatureRegressors
+from .frontier import frontier_points, frontier_table
+from .plots import plot_frontier, plot_switch_maps
+from .ranges import measure_ranges
+from .search import SearchOptions, count_on, search
+from .teacher import TeacherOptions, initial_model, train_teacher
+from .views import load_views, make_views
+from .vit import ViTConfig
+
+PRESETS = {
+    'cifar10': ViTConfig(),
+    'imagenette': ViTConfig(img_size=128, patch_size=16),
+    'synthetic': ViTConfig(img_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4),
+}
+"""The architecture for each image set. Both real ones have 64 tokens and the same blocks, so the same secure cost."""
+
+
+def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
+    """One command-line option per field of a dataclass of numbers and strings."""
+    group = parser.add_argument_group(cls.__name__)
+    for field in fields(cls):
+        group.add_argument('--' + field.name.replace('_', '-'), type=type(field.default), default=field.default, help=f'default {field.default}')
+
+
+def read_options(arguments: argparse.Namespace, cls: type):
+    return cls(**{field.name: getattr(arguments, field.name) for field in fields(cls)})
+
+
+def common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--dataset', default='cifar10', choices=['cifar10', 'imagenette', 'synthetic'])
+    parser.add_argument('--data-dir', type=Path, default=Path('../../shared/data'), help="folder of the image sets' zips")
+    parser.add_argument('--cache-dir', type=Path, default=None, help="decoded images; default: the user's cache directory")
+    parser.add_argument('--views', type=Path, default=None, help='train on the crops in this folder (command views)')
+    parser.add_argument('--run', type=Path, required=True, help="the run's folder; an interrupted run in it is resumed")
+    parser.add_argument('--out', type=Path, default=None, help='checkpoint to write; default: checkpoint.safetensors in the run folder')
+
+
+def model_config(arguments: argparse.Namespace) -> ViTConfig:
+    return PRESETS[arguments.dataset]
+
+
+def batch_source(arguments: argparse.Namespace, splits: Splits, config: ViTConfig) -> tuple[BatchSource, FeatureRegressors | None]:
+    options = read_options(arguments, AugmentOptions)
+    if arguments.views is None:
+        return LabelledImages(splits.train, config.img_size, options), None
+    views = load_views(arguments.views, len(splits.train))
+    return TaughtViews(splits.train, views, config.patch_size, options), FeatureRegressors(config.embed_dim)
+
+
+def run_views(arguments: argparse.Namespace) -> None:
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    config = model_config(arguments)
+    make_views(splits.train, arguments.run, arguments.count, config.img_size, config.img_size // config.patch_size)
+
+
+def run_evaluate(arguments: argparse.Namespace) -> None:
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
+    images = getattr(splits, arguments.split)
+    ranges = measure_ranges(model, switches, (batch for batch, _ in batches(images, model.config.img_size)))
+    softmax, gelu = count_on(switches)
+    print(json.dumps({
+        'checkpoint': str(arguments.checkpoint), 'split': arguments.split, 'images': len(images),
+        'top1': accuracy(model, switches, images), 'softmaxRows': softmax, 'geluTokens': gelu, 'maxima': ranges.summary(),
+    }, indent=1))  # fmt: skip
+
+
+def run_frontier(arguments: argparse.Namespace) -> None:
+    points = frontier_points(arguments.runs)
+    plot_frontier(points, arguments.out)
+    print(frontier_table(points))
+
+
+def run_export(arguments: argparse.Namespace) -> None:
+    from .exporter import main as export_main
+
+    export_main(arguments.arguments)
+
+
+def run_teacher(arguments: argparse.Namespace) -> None:
+    config = model_config(arguments)
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    start, same_labels = None, False
+    if arguments.start:
+        start, _, description = load_checkpoint(arguments.start, PRESETS['cifar10'])
+        same_labels = description.get('labels', IMAGE_SETS['cifar10'].labels) == splits.train.info.labels
+    model = initial_model(config, start, same_labels)
+    train, options = read_options(arguments, TrainOptions), read_options(arguments, TeacherOptions)
+    log = RunLog(arguments.run)
+    source, regressors = batch_source(arguments, splits, config)
+    model, validation = train_teacher(model, source, splits.validation, train, options, log, regressors)
+    if log.rank:
+        return
+    recipe = f'exact network: {options.steps} steps of {train.batch_size} images' + (f', from {arguments.start.name}' if start else '')
+    on = (torch.ones(config.depth, config.num_heads, config.num_tokens), torch.ones(config.depth, config.num_tokens))
+    out = arguments.out or arguments.run / 'checkpoint.safetensors'
+    save_checkpoint(out, model.state_dict(), on, describe(config, splits.train.info, recipe, validation, f'{arguments.dataset}-teacher'))
+    if regressors is not None:
+        save_file(regressors.state_dict(), arguments.run / 'regressors.safetensors')
+    log.line(stage='saved', out=out, validation=validation)
+
+
+def run_search(arguments: argparse.Namespace) -> None:
+    config = model_config(arguments)
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    teacher, _, _ = load_checkpoint(arguments.teacher, config)
+    config = teacher.config
+    train, options = read_options(arguments, TrainOptions), read_options(arguments, SearchOptions)
+    log = RunLog(arguments.run)
+    fixed = None
+    if arguments.baseline:
+        fixed = baseline_switches(arguments.baseline, config, options.softmax_budget, options.gelu_budget, train.seed)
+    source, regressors = batch_source(arguments, splits, config)
+    if regressors is not None and (arguments.teacher.parent / 'regressors.safetensors').exists():
+        regressors.load_state_dict(load_file(arguments.teacher.parent / 'regressors.safetensors'))
+    result = search(teacher, source, splits.validation, train, options, log, fixed, regressors)
+    if log.rank:
+        return
+    softmax, gelu = count_on(result.switches)
+    recipe = (
+        f'PriViT ({arguments.baseline or "search"}): {options.search_steps} + {options.finetune_steps} steps of {train.batch_size} images, '
+        f'{softmax} of {config.num_softmax_rows} softmax rows, {gelu} of {config.num_gelu_tokens} GELU tokens kept'
+    )
+    out = arguments.out or arguments.run / 'checkpoint.safetensors'
+    save_checkpoint(out, result.model.state_dict(), result.switches, describe(config, splits.train.info, recipe, result.validation_accuracy))
+    plot_switch_maps(result.switches, arguments.run / 'switch-maps.png', recipe)
+    sample = splits.train.subset(torch.arange(min(5000, len(splits.train))))
+    ranges = measure_ranges(result.model, result.switches, (images for images, _ in batches(sample, config.img_size)))
+    (arguments.run / 'ranges.json').write_text(json.dumps({'summary': ranges.summary(), 'tensors': ranges.maxima}, indent=1))
+    log.line(stage='saved', out=out, softmax=softmax, gelu=gelu, validation=result.validation_accuracy)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog='privit', description='Train, Taylorize and export private vision transformers.')
+    commands = parser.add_subparsers(required=True)
+
+    p = commands.add_parser('teacher', help='stage 0: train the exact network')
+    common(p)
+    p.add_argument('--start', type=Path, default=None, help='checkpoint whose weights to start from')
+    for options in (TrainOptions, AugmentOptions, TeacherOptions):
+        add_options(p, options)
+    p.set_defaults(run_command=run_teacher)
+
+    p = commands.add_parser('search', help='PriViT algorithm 1, or a baseline at the same budget')
+    common(p)
+    p.add_argument('--teacher', type=Path, required=True, help='checkpoint or timm state dict of the exact network')
+    p.add_argument('--baseline', choices=BASELINES, default=None, help='fixed switches instead of the search, at equal cost')
+    for options in (TrainOptions, AugmentOptions, SearchOptions):
+        add_options(p, options)
+    p.set_defaults(run_command=run_search)
+
+    p = commands.add_parser('views', help="crops of the training images with a CNN's opinion of each, for --views")
+    common(p)
+    p.add_argument('--count', type=int, default=6, help='crops of every training image')
+    p.set_defaults(run_command=run_views)
+
+    p = commands.add_parser('evaluate', help='accuracy and reached ranges of a checkpoint on one split')
+    common(p)
+    p.add_argument('--checkpoint', type=Path, required=True)
+    p.add_argument('--split', choices=['validation', 'test'], default='validation', help='test is for one final figure')
+    p.set_defaults(run_command=run_evaluate)
+
+    p = commands.add_parser('frontier', help='accuracy against budget, from finished runs of search and baselines')
+    p.add_argument('--runs', type=Path, nargs='+', required=True, help='run folders')
+    p.add_argument('--out', type=Path, required=True, help='PNG; a table is printed')
+    p.set_defaults(run_command=run_frontier)
+
+    p = commands.add_parser('export', help='integer artifact for the secure protocols')
+    p.add_argument('arguments', nargs=argparse.REMAINDER, help="the exporter's options")
+    p.set_defaults(run_command=run_export)
+
+    arguments = parser.parse_args(argv)
+    arguments.run_command(arguments)

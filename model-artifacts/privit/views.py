@@ -1,0 +1,77 @@
+"""Views: random crops of the training images made once, with what the CNN says of each, so that it need not run in every epoch.
+
+A folder of arrays, `views` views of every training image: images uint8 (V * N, 3, img_size, img_size), tokens float16
+(V * N, grid^2, 112), pooled float16 (V * N, 1280), logits float16 (V * N, classes). View v of image i is entry v * N + i.
+Features are stored with zero mean and unit variance per channel.
+"""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from . import augment
+from .cnn import POOLED_CHANNELS, TOKEN_CHANNELS, ImageNetCnn
+from .data import IMAGENETTE_IMAGENET_INDICES, ImageSet
+
+
+@dataclass(frozen=True)
+class Views:
+    """Memory-mapped arrays as described above; `count` images with `views` views each."""
+
+    count: int
+    views: int
+    images: Tensor
+    tokens: Tensor
+    pooled: Tensor
+    logits: Tensor
+
+
+def make_views(images: ImageSet, folder: Path, views: int, img_size: int, grid: int, teacher_size: int = 160, min_area: float = 0.35) -> None:
+    """Fill `folder`; resumes at the first chunk that is missing. teacher_size in pixels: the CNN sees the same window, finer."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    total = views * len(images)
+    shapes = {
+        'images': ((total, 3, img_size, img_size), np.uint8),
+        'tokens': ((total, grid * grid, TOKEN_CHANNELS), np.float16),
+        'pooled': ((total, POOLED_CHANNELS), np.float16),
+        'logits': ((total, len(images.info.labels)), np.float16),
+    }
+    mode = 'r+' if (folder / 'logits.npy').exists() else 'w+'
+    arrays = {k: np.lib.format.open_memmap(folder / f'{k}.npy', mode=mode, shape=s, dtype=d) for k, (s, d) in shapes.items()}
+    progress = folder / 'progress.json'
+    state = json.loads(progress.read_text()) if progress.exists() else {'done': 0}
+    cnn = ImageNetCnn()
+    chunk = 64
+    for start in range(state['done'], total, chunk):
+        entries = torch.arange(start, min(start + chunk, total))
+        generator = Generator().manual_seed(7 + start)
+        window = augment.random_resized_crop_flip(images.images[entries % len(images)], teacher_size, min_area, generator)
+        window = augment.jitter(window, 0.2, generator)
+        tokens, pooled, logits = cnn(window, grid, IMAGENETTE_IMAGENET_INDICES)
+        if 'token_mean' not in state:
+            state.update(
+                token_mean=tokens.mean((0, 1)).tolist(), token_std=tokens.std((0, 1)).clamp(min=1e-3).tolist(),
+                pooled_mean=pooled.mean(0).tolist(), pooled_std=pooled.std(0).clamp(min=0.1).tolist(),
+            )  # fmt: skip
+        tokens = (tokens - torch.tensor(state['token_mean'])) / torch.tensor(state['token_std'])
+        pooled = (pooled - torch.tensor(state['pooled_mean'])) / torch.tensor(state['pooled_std'])
+        small = augment.resize(window, img_size).round().clamp(0, 255).to(torch.uint8)
+        for key, value in (('images', small), ('tokens', tokens), ('pooled', pooled), ('logits', logits)):
+            arrays[key][start : start + len(entries)] = value.numpy()
+        state['done'] = start + len(entries)
+        progress.write_text(json.dumps(state))
+
+
+def load_views(folder: Path, count: int) -> Views:
+    """The complete views of `count` images in `folder`; views still being made are left out."""
+    arrays = {k: torch.from_numpy(np.load(Path(folder) / f'{k}.npy', mmap_mode='c')) for k in ('images', 'tokens', 'pooled', 'logits')}
+    complete = json.loads((Path(folder) / 'progress.json').read_text())['done'] // count
+    if not complete:
+        raise ValueError(f'{folder}: expected at least one complete view of {count} images')
+    return Views(count, complete, **arrays)

@@ -1,0 +1,211 @@
+"""The plain pre-LN Vision Transformer, in one file, with timm's names and PriViT's two switchable nonlinearities.
+
+Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929), figure 1, without a class token: tokens are averaged, then normalised
+(`fc_norm`), then classified, as timm's `VisionTransformer(class_token=False, global_pool='avg')` does. State-dict names and
+arithmetic are timm's, so weights travel both ways.
+
+Switches follow PriViT (Dhyani et al., TMLR 2024, arXiv 2310.04604, section 3): a softmax row is `s * softmax(x) + (1 - s) * x^2 / n`,
+a GELU token is `c * gelu(x) + (1 - c) * x`, with one `s` per row of each head and layer and one `c` per token of each layer.
+
+Shapes in comments: B images, N tokens, C embedding width, h heads, d = C / h, M = mlp_ratio * C.
+"""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Callable, Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Observer = Callable[[str, Tensor], None]
+"""Called with a tensor's name (`blocks.0.attn.scores`) and its value; see `ranges.py`."""
+
+
+@dataclass(frozen=True)
+class ViTConfig:
+    """Architecture. Lengths in pixels; `embed_dim` must be a multiple of `num_heads`, `img_size` of `patch_size`."""
+
+    img_size: int = 32
+    patch_size: int = 4
+    embed_dim: int = 256
+    depth: int = 7
+    num_heads: int = 4
+    mlp_ratio: float = 2.0
+    num_classes: int = 10
+
+    def __post_init__(self) -> None:
+        if self.img_size % self.patch_size:
+            raise ValueError(f'img_size {self.img_size} is not a multiple of patch_size {self.patch_size}')
+        if self.embed_dim % self.num_heads:
+            raise ValueError(f'embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}')
+
+    @property
+    def num_tokens(self) -> int:
+        return (self.img_size // self.patch_size) ** 2
+
+    @property
+    def num_softmax_rows(self) -> int:
+        return self.depth * self.num_heads * self.num_tokens
+
+    @property
+    def num_gelu_tokens(self) -> int:
+        return self.depth * self.num_tokens
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+class PatchEmbed(nn.Module):
+    """Non-overlapping patches through one linear layer, which timm writes as a convolution with stride = kernel."""
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.patch_size = config.patch_size
+        self.proj = nn.Conv2d(3, config.embed_dim, config.patch_size, config.patch_size)
+
+    def forward(self, images: Tensor) -> Tensor:
+        B, _, H, W = images.shape
+        p = self.patch_size
+        # A plain matrix product: on CPUs it is faster than the strided convolution, and equal to it.
+        patches = images.reshape(B, 3, H // p, p, W // p, p).permute(0, 2, 4, 1, 3, 5).reshape(B, (H // p) * (W // p), 3 * p * p)
+        return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)  # (B, N, C)
+
+
+class Attention(nn.Module):
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.num_tokens = config.num_tokens
+        self.scale = (config.embed_dim // config.num_heads) ** -0.5
+        self.qkv = nn.Linear(config.embed_dim, 3 * config.embed_dim)
+        self.proj = nn.Linear(config.embed_dim, config.embed_dim)
+
+    def forward(self, x: Tensor, switch: Optional[Tensor], name: str, observe: Optional[Observer]) -> Tensor:
+        """x (B, N, C); switch (h, N) or None for softmax everywhere."""
+        B, N, C = x.shape
+        qkv = self.qkv(x).reshape(B, N, 3, self.num_heads, C // self.num_heads).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)  # (B, h, N, d) each
+        scores = (q * self.scale) @ k.transpose(-2, -1)  # (B, h, N, N)
+        if observe is not None:
+            observe(f'{name}.scores', scores)
+        weights = scores.softmax(dim=-1)
+        if switch is not None:
+            s = switch[:, :, None]  # (h, N, 1): one switch per row of each head
+            # n is the model's token count, also when patch dropout shortens a training step.
+            weights = s * weights + (1 - s) * (scores.square() * (1 / self.num_tokens))
+        mix = (weights @ v).transpose(1, 2).reshape(B, N, C)
+        if observe is not None:
+            observe(f'{name}.mix', mix)
+        return self.proj(mix)
+
+
+class Mlp(nn.Module):
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        hidden = int(config.mlp_ratio * config.embed_dim)
+        self.fc1 = nn.Linear(config.embed_dim, hidden)
+        self.fc2 = nn.Linear(hidden, config.embed_dim)
+
+    def forward(self, x: Tensor, switch: Optional[Tensor], name: str, observe: Optional[Observer]) -> Tensor:
+        """x (B, N, C); switch (N,) or None for GELU everywhere."""
+        hidden = self.fc1(x)  # (B, N, M)
+        if observe is not None:
+            observe(f'{name}.gelu', hidden)
+        activated = F.gelu(hidden)
+        if switch is not None:
+            c = switch[:, None]  # (N, 1): one switch per token
+            activated = c * activated + (1 - c) * hidden
+        return self.fc2(activated)
+
+
+class Block(nn.Module):
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.embed_dim, eps=1e-6)
+        self.attn = Attention(config)
+        self.norm2 = nn.LayerNorm(config.embed_dim, eps=1e-6)
+        self.mlp = Mlp(config)
+
+    def forward(
+        self, x: Tensor, softmax_switch: Optional[Tensor], gelu_switch: Optional[Tensor], name: str, observe: Optional[Observer]
+    ) -> Tensor:
+        x = x + self.attn(self.norm1(x), softmax_switch, f'{name}.attn', observe)
+        if observe is not None:
+            observe(f'{name}.residual1', x)
+        x = x + self.mlp(self.norm2(x), gelu_switch, f'{name}.mlp', observe)
+        if observe is not None:
+            observe(f'{name}.residual2', x)
+        return x
+
+
+class VisionTransformer(nn.Module):
+    """timm's `VisionTransformer(..., class_token=False, global_pool='avg')`, plus switches."""
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embed = PatchEmbed(config)
+        self.pos_embed = nn.Parameter(torch.randn(1, config.num_tokens, config.embed_dim) * 0.02)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.fc_norm = nn.LayerNorm(config.embed_dim, eps=1e-6)
+        self.head = nn.Linear(config.embed_dim, config.num_classes)
+        self.apply(_initialise)
+
+    def features(
+        self,
+        images: Tensor,
+        switches: Optional['SwitchTensors'] = None,
+        observe: Optional[Observer] = None,
+        keep_tokens: Optional[Tensor] = None,
+    ) -> Tensor:
+        """Token features after the last block, (B, N, C).
+
+        images: (B, 3, img_size, img_size), normalised. switches: (softmax (depth, h, N), gelu (depth, N)) in [0, 1], or None for
+        the exact network. keep_tokens: indices of the tokens to process (patch dropout, training of the exact network only).
+        """
+        x = self.patch_embed(images) + self.pos_embed  # (B, N, C)
+        if keep_tokens is not None:
+            if switches is not None:
+                raise ValueError('patch dropout changes which rows exist: expected keep_tokens=None with switches')
+            x = x[:, keep_tokens]
+        softmax, gelu = (None, None) if switches is None else switches
+        for i, block in enumerate(self.blocks):
+            x = block(x, None if softmax is None else softmax[i], None if gelu is None else gelu[i], f'blocks.{i}', observe)
+        return x
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, num_classes) of token features (B, N, C)."""
+        return self.head(self.fc_norm(features.mean(dim=1)))
+
+    def forward(
+        self,
+        images: Tensor,
+        switches: Optional['SwitchTensors'] = None,
+        observe: Optional[Observer] = None,
+        keep_tokens: Optional[Tensor] = None,
+    ) -> Tensor:
+        """Logits (B, num_classes); arguments as in `features`."""
+        return self.classify(self.features(images, switches, observe, keep_tokens))
+
+
+SwitchTensors = tuple[Tensor, Tensor]
+"""(softmax (depth, heads, tokens), gelu (depth, tokens)), entries in [0, 1]: 1 keeps the exact function."""
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)
+
+
+def adapt_patch_embedding(weight: Tensor, patch_size: int) -> Tensor:
+    """The patch embedding of a model for images `patch_size / weight.shape[-1]` times as wide: it sees the average of each k x k
+    square of pixels, so the larger model starts as the smaller one looking at a thumbnail.
+
+    weight: (C, 3, p, p) with `patch_size` a multiple of p. Returns (C, 3, patch_size, patch_size).
+    """
+    k, rest = divmod(patch_size, weight.shape[-1])
+    if rest or k < 1:
+        raise ValueError(f'patch_size {patch_size} is not a multiple of {weight.shape[-1]}')
+    return weight.repeat_interleave(k, dim=-2).repeat_interleave(k, dim=-1) / k**2

@@ -1,0 +1,124 @@
+"""The whole pipeline on made-up images: teacher, search, baseline, frontier; resumed runs; saved checkpoints."""
+import json
+
+import pytest
+import torch
+
+from privit.batches import AugmentOptions, LabelledImages, TaughtViews
+from privit.checkpoint import describe, load_checkpoint, save_checkpoint
+from privit.cli import main
+from privit.data import stratified_holdout, synthetic_splits
+from privit.engine import RunLog, TrainOptions
+from privit.evaluate import accuracy
+from privit.features import FeatureRegressors
+from privit.search import SearchOptions, count_on, search
+from privit.teacher import TeacherOptions, train_teacher
+from privit.views import Views
+from privit.vit import VisionTransformer
+
+AUGMENT = AugmentOptions(crop_padding=1, cutmix_probability=0.5)
+TRAIN = TrainOptions(batch_size=32, learning_rate=2e-3, checkpoint_every=1)
+SEARCH = SearchOptions(
+    softmax_budget=5, gelu_budget=2, search_steps=12, finetune_steps=10, round_steps=3, lambda_softmax=0.01, lambda_gelu=0.01,
+    switch_learning_rate=0.1, evaluate_every=5,
+)  # fmt: skip
+
+
+def run(tmp_path, teacher, stop_after=None, splits=synthetic_splits()):
+    source = LabelledImages(splits.train, 8, AUGMENT)
+    return search(teacher, source, splits.validation, TRAIN, SEARCH, RunLog(tmp_path), stop_after=stop_after)
+
+
+@pytest.mark.parametrize('stops', [[1], [7], [12, 13], [17, 21]])
+def test_resume_follows_the_same_trajectory(tmp_path, tiny_model, stops):
+    """Stopped in stage 2, between stages, and in stage 4, then resumed: every weight and switch is bit-identical."""
+    whole = run(tmp_path / 'whole', tiny_model)
+    for stop in stops:
+        assert run(tmp_path / 'parts', tiny_model, stop) is None
+    parts = run(tmp_path / 'parts', tiny_model)
+    for (name, a), b in zip(whole.model.state_dict().items(), parts.model.state_dict().values()):
+        assert torch.equal(a, b), name
+    assert all(torch.equal(a, b) for a, b in zip(whole.switches, parts.switches))
+
+
+def test_teacher_resumes_on_the_same_trajectory(tmp_path, tiny_config):
+    splits = synthetic_splits()
+    source = LabelledImages(splits.train, 8, AUGMENT)
+
+    def train(folder, stop_after=None):
+        torch.manual_seed(0)
+        model = VisionTransformer(tiny_config)
+        options = TrainOptions(batch_size=32, checkpoint_every=1, patch_dropout=0.25)
+        return train_teacher(model, source, splits.validation, options, TeacherOptions(steps=8), RunLog(folder), stop_after=stop_after)
+
+    whole, _ = train(tmp_path / 'whole')
+    assert train(tmp_path / 'parts', 5) is None
+    parts, _ = train(tmp_path / 'parts')
+    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), parts.state_dict().values()))
+
+
+def test_search_meets_budgets_exactly_and_the_checkpoint_is_what_was_measured(tmp_path, tiny_model):
+    splits = synthetic_splits()
+    result = run(tmp_path, tiny_model)
+    assert count_on(result.switches) == (5, 2)
+    path = tmp_path / 'checkpoint.safetensors'
+    description = describe(tiny_model.config, splits.train.info, 'test', result.validation_accuracy)
+    save_checkpoint(path, result.model.state_dict(), result.switches, description)
+    model, switches, loaded = load_checkpoint(path)
+    images = torch.randn(3, 3, 8, 8)
+    assert torch.equal(model(images, switches), result.model(images, result.switches))
+    assert accuracy(model, switches, splits.validation) == result.validation_accuracy
+    assert loaded['labels'] == splits.train.info.labels
+
+
+def test_a_checkpoint_needs_binary_switches(tmp_path, tiny_model):
+    half = (torch.full((2, 2, 4), 0.5), torch.ones(2, 4))
+    with pytest.raises(ValueError, match='binarised'):
+        save_checkpoint(tmp_path / 'x.safetensors', tiny_model.state_dict(), half, {})
+
+
+def test_the_command_line_from_teacher_to_frontier(tmp_path, capsys):
+    common = ['--dataset', 'synthetic', '--batch-size', '32', '--crop-padding', '0', '--learning-rate', '3e-3', '--range-weight', '1e-4']
+    steps = ['--search-steps', '20', '--finetune-steps', '20', '--softmax-budget', '4', '--gelu-budget', '1']
+    teacher = str(tmp_path / 'teacher' / 'checkpoint.safetensors')
+    main(['teacher', *common, '--run', str(tmp_path / 'teacher'), '--steps', '40', '--warmup-steps', '5'])
+    main(['search', *common, *steps, '--teacher', teacher, '--run', str(tmp_path / 'search'), '--switch-learning-rate', '0.1'])
+    main(['search', *common, *steps, '--teacher', teacher, '--run', str(tmp_path / 'random'), '--baseline', 'random'])
+    capsys.readouterr()
+    main(['evaluate', '--dataset', 'synthetic', '--run', str(tmp_path), '--checkpoint', str(tmp_path / 'search' / 'checkpoint.safetensors')])
+    report = json.loads(capsys.readouterr().out)
+    assert (report['softmaxRows'], report['geluTokens']) == (4, 1)
+    assert report['top1'] > 0.9  # four classes: chance is 0.25
+    main(['frontier', '--runs', *(str(tmp_path / r) for r in ('teacher', 'search', 'random')), '--out', str(tmp_path / 'frontier.png')])
+    table = capsys.readouterr().out
+    assert '| search | 4 | 1 |' in table and '| random | 4 | 1 |' in table and '| exact | 16 | 8 |' in table
+    for picture in (tmp_path / 'frontier.png', tmp_path / 'search' / 'switch-maps.png'):
+        assert picture.read_bytes().startswith(b'\x89PNG')
+
+
+def test_cut_mixed_views_keep_targets_with_their_pixels(tiny_config):
+    """Each token of a mixed batch carries the CNN feature of the image whose pixels it shows."""
+    images = synthetic_splits(count=8).train
+    n = len(images)
+    identity = torch.arange(n).float()
+    pixels = torch.arange(n, dtype=torch.uint8)[:, None, None, None].expand(n, 3, 8, 8).contiguous()
+    views = Views(n, 1, pixels, identity[:, None, None].expand(n, 4, 112), identity[:, None].expand(n, 1280), identity[:, None].expand(n, 4))
+    source = TaughtViews(images, views, 4, AugmentOptions(cutmix_probability=1.0, jitter=0.0))
+    mixed = 0
+    for step in range(6):
+        batch = source.batch(step, 8, torch.Generator().manual_seed(step), 0)
+        shown = batch.images * images.info.std[0] + images.info.mean[0]
+        per_token = shown.unfold(2, 4, 4).unfold(3, 4, 4).mean((1, 4, 5)).flatten(1)  # (B, 4)
+        torch.testing.assert_close(per_token, batch.cnn_tokens[..., 0], atol=1e-3, rtol=0)
+        torch.testing.assert_close(per_token.mean(1), batch.cnn_pooled[:, 0], atol=1e-3, rtol=0)
+        mixed += int((per_token.std(1) > 0).any())
+    assert mixed > 0
+    assert FeatureRegressors(16).loss(torch.randn(8, 4, 16), batch.cnn_tokens, batch.cnn_pooled).isfinite()
+
+
+def test_holdout_is_balanced_disjoint_and_stable():
+    labels = torch.arange(100) % 5
+    held, kept = stratified_holdout(labels, 20)
+    assert labels[held].bincount().tolist() == [4] * 5
+    assert sorted([*held.tolist(), *kept.tolist()]) == list(range(100))
+    assert torch.equal(held, stratified_holdout(labels, 20)[0])

@@ -1,0 +1,70 @@
+"""The network is timm's: names, shapes, arithmetic."""
+import torch
+import torch.nn.functional as F
+
+import pytest
+from privit.vit import VisionTransformer, ViTConfig, adapt_patch_embedding
+
+
+def test_state_dict_has_the_names_and_shapes_of_timm():
+    shapes = {k: tuple(v.shape) for k, v in VisionTransformer(ViTConfig()).state_dict().items()}
+    block = {
+        'norm1.weight': (256,), 'norm1.bias': (256,), 'attn.qkv.weight': (768, 256), 'attn.qkv.bias': (768,),
+        'attn.proj.weight': (256, 256), 'attn.proj.bias': (256,), 'norm2.weight': (256,), 'norm2.bias': (256,),
+        'mlp.fc1.weight': (512, 256), 'mlp.fc1.bias': (512,), 'mlp.fc2.weight': (256, 512), 'mlp.fc2.bias': (256,),
+    }  # fmt: skip
+    expected = {f'blocks.{i}.{k}': v for i in range(7) for k, v in block.items()} | {
+        'pos_embed': (1, 64, 256), 'patch_embed.proj.weight': (256, 3, 4, 4), 'patch_embed.proj.bias': (256,),
+        'fc_norm.weight': (256,), 'fc_norm.bias': (256,), 'head.weight': (10, 256), 'head.bias': (10,),
+    }  # fmt: skip
+    assert shapes == expected
+
+
+def test_agrees_with_timm(tiny_model, tiny_images):
+    """Against timm itself where it can be imported (its dependency torchvision may be missing)."""
+    try:
+        from timm.models.vision_transformer import VisionTransformer as TimmViT
+    except ImportError as error:
+        pytest.skip(f'timm cannot be imported: {error}')
+    c = tiny_model.config
+    timm_model = TimmViT(
+        img_size=c.img_size, patch_size=c.patch_size, embed_dim=c.embed_dim, depth=c.depth, num_heads=c.num_heads,
+        mlp_ratio=c.mlp_ratio, num_classes=c.num_classes, class_token=False, global_pool='avg',
+    ).eval()  # fmt: skip
+    timm_model.load_state_dict(tiny_model.state_dict())
+    torch.testing.assert_close(tiny_model(tiny_images), timm_model(tiny_images), atol=1e-5, rtol=1e-5)
+
+
+def test_agrees_with_pytorchs_own_encoder_layer(tiny_model, tiny_images):
+    """An independent implementation of the same block, with the same weights."""
+    c = tiny_model.config
+    x = tiny_model.patch_embed(tiny_images) + tiny_model.pos_embed
+    torch.testing.assert_close(x - tiny_model.pos_embed, tiny_model.patch_embed.proj(tiny_images).flatten(2).transpose(1, 2))
+    for block in tiny_model.blocks:
+        layer = torch.nn.TransformerEncoderLayer(
+            c.embed_dim, c.num_heads, int(c.embed_dim * c.mlp_ratio), 0.0, 'gelu', 1e-6, batch_first=True, norm_first=True
+        ).train()  # in eval mode PyTorch takes a fused path that needs no_grad
+        names = {
+            'self_attn.in_proj_weight': block.attn.qkv.weight, 'self_attn.in_proj_bias': block.attn.qkv.bias,
+            'self_attn.out_proj.weight': block.attn.proj.weight, 'self_attn.out_proj.bias': block.attn.proj.bias,
+            'linear1.weight': block.mlp.fc1.weight, 'linear1.bias': block.mlp.fc1.bias,
+            'linear2.weight': block.mlp.fc2.weight, 'linear2.bias': block.mlp.fc2.bias,
+            'norm1.weight': block.norm1.weight, 'norm1.bias': block.norm1.bias,
+            'norm2.weight': block.norm2.weight, 'norm2.bias': block.norm2.bias,
+        }  # fmt: skip
+        layer.load_state_dict(names)
+        x = layer(x)
+    torch.testing.assert_close(tiny_model.features(tiny_images), x, atol=1e-5, rtol=1e-4)
+    pooled = F.layer_norm(x.mean(1), (c.embed_dim,), tiny_model.fc_norm.weight, tiny_model.fc_norm.bias, 1e-6)
+    torch.testing.assert_close(tiny_model(tiny_images), tiny_model.head(pooled), atol=1e-5, rtol=1e-4)
+
+
+def test_stretched_patch_embedding_sees_the_thumbnail():
+    small = torch.nn.Conv2d(3, 8, 4, 4)
+    big = torch.nn.Conv2d(3, 8, 16, 16)
+    big.weight.data = adapt_patch_embedding(small.weight.data, 16)
+    big.bias.data = small.bias.data
+    images = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(big(images), small(F.avg_pool2d(images, 4)), atol=1e-5, rtol=1e-4)
+    with pytest.raises(ValueError, match='multiple'):
+        adapt_patch_embedding(small.weight.data, 18)
