@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from .baselines import BASELINES, baseline_switches
 from .batches import AugmentOptions, BatchSource, LabelledImages, TaughtViews
+from .card import model_card
 from .checkpoint import describe, load_checkpoint, save_checkpoint
 from .data import IMAGE_SETS, Splits, load_splits
 from .engine import RunLog, TrainOptions
@@ -86,6 +87,10 @@ def run_frontier(arguments: argparse.Namespace) -> None:
     points = frontier_points(arguments.runs)
     plot_frontier(points, arguments.out)
     print(frontier_table(points))
+
+
+def run_card(arguments: argparse.Namespace) -> None:
+    arguments.out.write_text(model_card(arguments.checkpoint, arguments.evaluations, arguments.notes))
 
 
 def run_export(arguments: argparse.Namespace) -> None:
@@ -181,6 +186,13 @@ def main(argv: list[str] | None = None) -> None:
     p.add_argument('--runs', type=Path, nargs='+', required=True, help='run folders')
     p.add_argument('--out', type=Path, required=True, help='PNG; a table is printed')
     p.set_defaults(run_command=run_frontier)
+
+    p = commands.add_parser('card', help='model card in Markdown')
+    p.add_argument('--checkpoint', type=Path, required=True)
+    p.add_argument('--evaluations', type=Path, nargs='*', default=[], help='JSON printed by evaluate')
+    p.add_argument('--notes', default='', help='hours, machine, date')
+    p.add_argument('--out', type=Path, required=True)
+    p.set_defaults(run_command=run_card)
 
     p = commands.add_parser('export', help='integer artifact for the secure protocols')
     p.add_argument('arguments', nargs=argparse.REMAINDER, help="the exporter's options")

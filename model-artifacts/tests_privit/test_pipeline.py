@@ -92,6 +92,10 @@ def test_the_command_line_from_teacher_to_frontier(tmp_path, capsys):
     main(['frontier', '--runs', *(str(tmp_path / r) for r in ('teacher', 'search', 'random')), '--out', str(tmp_path / 'frontier.png')])
     table = capsys.readouterr().out
     assert '| search | 4 | 1 |' in table and '| random | 4 | 1 |' in table and '| exact | 16 | 8 |' in table
+    (tmp_path / 'evaluation.json').write_text(json.dumps(report))
+    checkpoint, card = tmp_path / 'search' / 'checkpoint.safetensors', tmp_path / 'card.md'
+    main(['card', '--checkpoint', str(checkpoint), '--evaluations', str(tmp_path / 'evaluation.json'), '--out', str(card)])
+    assert '4 of 16 (25.0 %)' in card.read_text() and f'{100 * report["top1"]:.2f} % of' in card.read_text()
     for picture in (tmp_path / 'frontier.png', tmp_path / 'search' / 'switch-maps.png'):
         assert picture.read_bytes().startswith(b'\x89PNG')
 
