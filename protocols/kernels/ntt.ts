@@ -1,0 +1,205 @@
+/**
+ * Polynomials over Z_p modulo X^n + 1 in the kernel's memory: the negacyclic NTT and what is done pointwise. assembly/ntt.ts
+ * has the loops and their papers. This layer works on addresses of one arena; protocols/rlwe/ring.ts gives them meaning.
+ */
+import { Arena } from './arena.ts';
+import wasm from './build/ntt.ts';
+import { instantiateKernel } from './instance.ts';
+
+export interface NttExports {
+  forward(poly: number, n: number, table: number, p: number, fromBlocks: number): void;
+  repeat(poly: number, length: number, n: number): void;
+  inverse(poly: number, n: number, table: number, p: number, scale: number, scaleShoup: number, last: number, lastShoup: number): void;
+  reduce(poly: number, n: number, p: number, one: number): void;
+  residues(source: number, target: number, n: number, p: number, one: number, wrap: number): void;
+  dot2(
+    list: number, terms: number, offset: number, n: number, outY: number, outZ: number,
+    p: number, fold: number, foldShoup: number, one: number,
+  ): void;
+  add(x: number, y: number, target: number, n: number, p: number): void;
+  subtract(x: number, y: number, target: number, n: number, p: number): void;
+  multiplyShoup(x: number, w: number, shoup: number, target: number, n: number, p: number): void;
+  multiplyScalar(x: number, target: number, n: number, p: number, w: number, wShoup: number): void;
+  fork(x: number, y: number, w: number, shoup: number, sum: number, difference: number, n: number, p: number): void;
+  permute(source: number, order: number, target: number, n: number): void;
+  substitute(source: number, target: number, n: number, g: number, p: number): void;
+  digit(source: number, target: number, n: number, offset: number, shift: number, mask: number, bias: number): void;
+  encode(
+    source: number, target: number, n: number, bits: number, factor: number, p: number,
+    scale: number, scaleShoup: number, one: number, wrap: number,
+  ): void;
+  centredBinomial(words: number, target: number, n: number): void;
+  switchModulus(source: number, primes: number, constants: number, n: number, bits: number, target: number): void;
+  pack32(source: number, n: number, bits: number, target: number): void;
+  unpack32(source: number, n: number, bits: number, target: number): number;
+  pack64(source: number, n: number, bits: number, target: number): void;
+  unpack64(source: number, n: number, bits: number, target: number): void;
+  residues64(source: number, n: number, p: number, target: number): void;
+  combine2(
+    x1: number, x2: number, n: number, p1: number, p2: number,
+    inverse1: number, inverse1Shoup: number, one2: number, target: number,
+  ): void;
+}
+
+let kernel: { arena: Arena; exports: NttExports } | undefined;
+
+/** The one instance: its memory and its functions. */
+export function nttKernel(): { arena: Arena; exports: NttExports } {
+  if (kernel === undefined) {
+    const arena = new Arena();
+    kernel = { arena, exports: instantiateKernel<NttExports>(wasm, arena.memory) };
+  }
+  return kernel;
+}
+
+/** ⌊w·2^32/p⌋, the companion of a constant factor w in [0, p) (Shoup). */
+export const shoupOf = (w: number, p: number): number => Number((BigInt(w) << 32n) / BigInt(p));
+
+/** a·b mod p for a, b below 2^32. */
+export const multiplyMod = (a: number, b: number, p: number): number => Number((BigInt(a) * BigInt(b)) % BigInt(p));
+
+/** base^exponent mod p. */
+export function powerMod(base: number, exponent: number, p: number): number {
+  let result = 1;
+  let square = base % p;
+  for (let e = exponent; e > 0; e = Math.floor(e / 2)) {
+    if (e % 2 === 1) result = multiplyMod(result, square, p);
+    square = multiplyMod(square, square, p);
+  }
+  return result;
+}
+
+/** a⁻¹ mod the prime p. */
+export const invertMod = (a: number, p: number): number => powerMod(a % p, p - 2, p);
+
+/** The transform for one n and one prime; its tables stay in the kernel's memory (about 32·n bytes). */
+export class Ntt {
+  /** ⌊2^32/p⌋. */
+  readonly one: number;
+  /** −2^32 mod p. */
+  readonly wrap: number;
+  /** 2^32 mod p and its companion. */
+  readonly fold: number;
+  readonly foldShoup: number;
+  readonly #forward: number;
+  readonly #inverse: number;
+  readonly #scale: readonly [number, number, number, number];
+  /** Where the value at ψ^(2i+1) stands, i < n; see `exponents`. */
+  #exponents: Uint32Array | undefined;
+  readonly #psi: number;
+
+  /**
+   * @param n a power of two from 16 to 2^15.
+   * @param p a prime below 2^30, 1 mod 2n.
+   * @throws RangeError otherwise.
+   */
+  constructor(
+    readonly n: number,
+    readonly p: number,
+  ) {
+    if (!Number.isInteger(Math.log2(n)) || n < 16 || n > 2 ** 15) throw new RangeError(`n: expected a power of two from 16 to 2^15, got ${n}`);
+    if (!Number.isInteger(p) || p >= 2 ** 30 || p % (2 * n) !== 1 || !isPrime(p)) {
+      throw new RangeError(`p: expected a prime below 2^30 and 1 mod ${2 * n}, got ${p}`);
+    }
+    this.one = Math.floor(2 ** 32 / p);
+    this.fold = 2 ** 32 % p;
+    this.foldShoup = shoupOf(this.fold, p);
+    this.wrap = p - this.fold;
+    this.#psi = primitiveRoot(2 * n, p);
+    const inversePsi = invertMod(this.#psi, p);
+    this.#forward = this.#table(this.#psi);
+    this.#inverse = this.#table(inversePsi);
+    const scale = invertMod(n, p);
+    const last = multiplyMod(scale, powerMod(inversePsi, n / 2, p), p);
+    this.#scale = [scale, shoupOf(scale, p), last, shoupOf(last, p)];
+  }
+
+  /** Entries below 2p; see the kernel for the range of the results (`reduce` brings them to [0, p)). */
+  forward(poly: number): void {
+    kernel!.exports.forward(poly, this.n, this.#forward, this.p, 1);
+  }
+
+  /** `forward` of a polynomial with only the coefficients below `length` (a power of two ≥ 4); what lies above is overwritten. */
+  forwardShort(poly: number, length: number): void {
+    const { exports } = kernel!;
+    if (length < this.n) exports.repeat(poly, length, this.n);
+    exports.forward(poly, this.n, this.#forward, this.p, this.n / length);
+  }
+
+  /** Entries below 2p, results in [0, p). */
+  inverse(poly: number): void {
+    kernel!.exports.inverse(poly, this.n, this.#inverse, this.p, ...this.#scale);
+  }
+
+  reduce(poly: number): void {
+    kernel!.exports.reduce(poly, this.n, this.p, this.one);
+  }
+
+  /** For each place of a transformed polynomial, the odd e with value = f(ψ^e). */
+  get exponents(): Uint32Array {
+    if (this.#exponents === undefined) {
+      const { arena } = nttKernel();
+      const { n, p } = this;
+      const poly = arena.allocate(4 * n);
+      const words = arena.words(poly, n);
+      words.fill(0);
+      words[1] = 1;
+      this.forward(poly);
+      this.reduce(poly);
+      const exponentOf = new Map<number, number>();
+      let power = this.#psi;
+      const square = multiplyMod(power, power, p);
+      for (let e = 1; e < 2 * n; e += 2) {
+        exponentOf.set(power, e);
+        power = multiplyMod(power, square, p);
+      }
+      this.#exponents = Uint32Array.from(arena.words(poly, n), (value) => exponentOf.get(value)!);
+      arena.release(poly);
+    }
+    return this.#exponents;
+  }
+
+  #table(psi: number): number {
+    const { arena } = nttKernel();
+    const { n, p } = this;
+    const bits = Math.log2(n);
+    const powers = new Uint32Array(n);
+    let power = 1;
+    for (let i = 0; i < n; i++) {
+      powers[reverseBits(i, bits)] = power;
+      power = multiplyMod(power, psi, p);
+    }
+    const address = arena.allocate(4 * (2 * n + 2 * n));
+    const words = arena.words(address, 4 * n);
+    const shoup = powers.map((w) => shoupOf(w, p));
+    words.set(powers, 0);
+    words.set(shoup, n);
+    for (let octet = 0, at = 2 * n; octet < n / 8; octet++) {
+      const two = n / 4 + 2 * octet;
+      const one = n / 2 + 4 * octet;
+      for (const index of [[two, two, two + 1, two + 1], [one, one + 2, one + 1, one + 3]]) {
+        for (const source of [powers, shoup]) for (const i of index) words[at++] = source[i]!;
+      }
+    }
+    return address;
+  }
+}
+
+function reverseBits(x: number, bits: number): number {
+  let result = 0;
+  for (let i = 0; i < bits; i++) result |= ((x >> i) & 1) << (bits - 1 - i);
+  return result;
+}
+
+/** A primitive root of unity of the given order, a power of two. */
+function primitiveRoot(order: number, p: number): number {
+  for (let candidate = 2; ; candidate++) {
+    const root = powerMod(candidate, (p - 1) / order, p);
+    if (powerMod(root, order / 2, p) === p - 1) return root;
+  }
+}
+
+function isPrime(p: number): boolean {
+  for (let d = 3; d * d <= p; d += 2) if (p % d === 0) return false;
+  return p > 2 && p % 2 === 1;
+}
