@@ -1,0 +1,93 @@
+// 128-bit blocks, four at a time, and the hash that everything in ../cot.ts rests on:
+//   H_label(x, index, column) = ChaCha8 keystream under key x ‖ label, nonce index (64 bits) ‖ column (32 bits).
+// `lanes` are the 16 rows of four ChaCha states: the caller has put constants and label there (rows 0–3 and 8–11).
+import { fourBlocks } from './_chacha';
+
+export const hashRounds: i32 = 8;
+
+// @ts-ignore: decorator
+@inline export function setKeys(lanes: usize, a: v128, b: v128, c: v128, d: v128): void {
+  const ab = i8x16.shuffle(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  const cd = i8x16.shuffle(c, d, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  const abHigh = i8x16.shuffle(a, b, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  const cdHigh = i8x16.shuffle(c, d, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  v128.store(lanes, i8x16.shuffle(ab, cd, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23), 64);
+  v128.store(lanes, i8x16.shuffle(ab, cd, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31), 80);
+  v128.store(lanes, i8x16.shuffle(abHigh, cdHigh, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23), 96);
+  v128.store(lanes, i8x16.shuffle(abHigh, cdHigh, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31), 112);
+}
+
+/** One key in all four lanes. */
+// @ts-ignore: decorator
+@inline export function setKey(lanes: usize, key: usize): void {
+  v128.store(lanes, v128.load32_splat(key), 64);
+  v128.store(lanes, v128.load32_splat(key, 4), 80);
+  v128.store(lanes, v128.load32_splat(key, 8), 96);
+  v128.store(lanes, v128.load32_splat(key, 12), 112);
+}
+
+/** Counter 0, nonce indexLow … indexLow + 3 (or the same in all lanes with step 0), indexHigh, column. */
+// @ts-ignore: decorator
+@inline export function setNonce(lanes: usize, indexLow: v128, indexHigh: u32, column: u32): void {
+  v128.store(lanes, i32x4.splat(0), 192);
+  v128.store(lanes, indexLow, 208);
+  v128.store(lanes, i32x4.splat(indexHigh), 224);
+  v128.store(lanes, i32x4.splat(column), 240);
+}
+
+/**
+ * output[i] = the first 16 bytes of H(input[i] ⊕ offset, (index + i, indexHigh), column). `output` may be `input`;
+ * `scratch` is 256 bytes.
+ */
+export function hashBlocks(
+  input: usize, offset: usize, count: i32, output: usize,
+  indexLow: u32, indexHigh: u32, column: u32, lanes: usize, scratch: usize,
+): void {
+  const delta = v128.load(offset);
+  setNonce(lanes, i32x4.add(i32x4.splat(indexLow), i32x4(0, 1, 2, 3)), indexHigh, column);
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    setKeys(
+      lanes, v128.xor(v128.load(input), delta), v128.xor(v128.load(input, 16), delta),
+      v128.xor(v128.load(input, 32), delta), v128.xor(v128.load(input, 48), delta),
+    );
+    fourBlocks(lanes, scratch, hashRounds);
+    v128.store(output, v128.load(scratch));
+    v128.store(output, v128.load(scratch, 64), 16);
+    v128.store(output, v128.load(scratch, 128), 32);
+    v128.store(output, v128.load(scratch, 192), 48);
+    v128.store(lanes, i32x4.add(v128.load(lanes, 208), i32x4.splat(4)), 208);
+    input += 64;
+    output += 64;
+  }
+  for (; i < count; i++) {
+    const x = v128.xor(v128.load(input), delta);
+    setKeys(lanes, x, x, x, x);
+    fourBlocks(lanes, scratch, hashRounds);
+    v128.store(output, v128.load(scratch));
+    v128.store(lanes, i32x4.add(v128.load(lanes, 208), i32x4.splat(1)), 208);
+    input += 16;
+    output += 16;
+  }
+}
+
+/** output[i] (32 bits each) = the first word of H(input[i] ⊕ offset, (index + i, indexHigh), 0); count a multiple of 4. */
+export function hashWords(
+  input: usize, offset: v128, count: i32, output: usize, indexLow: u32, indexHigh: u32, lanes: usize, scratch: usize,
+): void {
+  setNonce(lanes, i32x4.add(i32x4.splat(indexLow), i32x4(0, 1, 2, 3)), indexHigh, 0);
+  for (let i = 0; i < count; i += 4) {
+    setKeys(
+      lanes, v128.xor(v128.load(input), offset), v128.xor(v128.load(input, 16), offset),
+      v128.xor(v128.load(input, 32), offset), v128.xor(v128.load(input, 48), offset),
+    );
+    fourBlocks(lanes, scratch, hashRounds);
+    store<u32>(output, load<u32>(scratch));
+    store<u32>(output, load<u32>(scratch, 64), 4);
+    store<u32>(output, load<u32>(scratch, 128), 8);
+    store<u32>(output, load<u32>(scratch, 192), 12);
+    v128.store(lanes, i32x4.add(v128.load(lanes, 208), i32x4.splat(4)), 208);
+    input += 64;
+    output += 16;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Ferret: correlated OTs at under half a bit each. Yang, Weng, Lan, Zhang and Wang, "Ferret: Fast extension for correlated OT
+ * with small communication" (CCS 2020), Figures 7 and 9 with regular noise, semi-honest; its single-point COTs are correlated GGM
+ * trees (Guo et al., "Half-Tree", EUROCRYPT 2023, Figure 3), whose hole is the complement of random choice bits, so that nothing
+ * travels from receiver to sender.
+ *
+ * Computes: blocks M = K ⊕ c·Δ. The sender knows Δ (least significant bit 1) and learns K (least significant bit 0); the receiver
+ * learns random c and M (least significant bit c).
+ * Flights: none of its own; `extend` gives a message for the receiver, (treeDepth − 1)·16 bytes for each 2^treeDepth COTs.
+ * Correlations consumed: 2^logSecret + trees·treeDepth COTs per round, which the first trees of the round before leave behind.
+ *
+ * **Parameters.** 2^logSecret is LPN's secret, trees·2^treeDepth its samples, with one error in each run of 2^treeDepth. The
+ * sets are those of emp-ot 1.0.0-alpha.1 (tuning.h, ferret_b10 and ferret_b12), which its authors chose for 128 bits against
+ * the published attacks on regular LPN according to their estimator: Gauss, statistical decoding with information sets, BJMM, the hybrid
+ * and algebraic attacks (Briaud and Øygarden, EUROCRYPT 2023; AGB 2.0, ePrint 2025/1476), and regular ISD (Esser and Santini,
+ * CRYPTO 2024); the hybrid attack binds. We have not re-run that estimate. The rounds share one public code and have fresh secrets and errors.
+ */
+import { ProtocolError } from '../channel/errors.ts';
+import { blockBytes, type CotKernel } from '../kernels/cot.ts';
+
+export interface FerretParameters {
+  /** log2 of the length of LPN's secret. */
+  readonly logSecret: number;
+  /** log2 of the leaves of a tree; at least 5. */
+  readonly treeDepth: number;
+  /** Trees of a round, the weight of LPN's error. */
+  readonly trees: number;
+}
+
+/** A round of 6,225,920 samples. */
+export const ferretMain: FerretParameters = Object.freeze({ logSecret: 18, treeDepth: 12, trees: 1520 });
+/** A round of 870,400 samples, of which as many as `ferretMain` needs to start with are computed. */
+export const ferretBootstrap: FerretParameters = Object.freeze({ logSecret: 16, treeDepth: 10, trees: 850 });
+
+/** COTs that a round of `trees` trees (all of them unless stated) consumes. */
+export const roundNeeds = (p: FerretParameters, trees = p.trees) => 2 ** p.logSecret + trees * p.treeDepth;
+
+/** Trees of each round that are kept for the next. */
+export const refillTrees = (p: FerretParameters) => Math.ceil(roundNeeds(p) / 2 ** p.treeDepth);
+
+/** Trees in all (those kept included) until `trees` have been given out since the first round began. */
+export function treesInAll(p: FerretParameters, trees: number): number {
+  const perRound = p.trees - refillTrees(p);
+  return trees + Math.ceil(trees / perRound) * refillTrees(p);
+}
+
+export const treeMessageBytes = (p: FerretParameters) => (p.treeDepth - 1) * blockBytes;
+
+/** What both roles share: which tree of which round comes next, and where its COTs lie. */
+abstract class Ferret {
+  /** LPN's secret, then treeDepth COTs for every tree. */
+  #current: number;
+  #next: number | undefined;
+  #tree = 0;
+  readonly leaves: number;
+
+  /**
+   * @param current address of `roundNeeds` COTs, owned by this object from now on.
+   * @param refills whether rounds follow; without, `trees` trees are all there are.
+   * @param round number of the first round; no two rounds of a pairing may share it.
+   */
+  constructor(
+    protected readonly kernel: CotKernel,
+    readonly parameters: FerretParameters,
+    current: number,
+    private readonly refills: boolean,
+    private round: number,
+  ) {
+    this.#current = current;
+    this.leaves = 2 ** parameters.treeDepth;
+  }
+
+  /** Trees that `extend(trees)` takes messages for: those kept for the next round included. */
+  messageTrees(trees: number): number {
+    const { trees: perRound } = this.parameters;
+    const refill = this.refills ? refillTrees(this.parameters) : 0;
+    let tree = this.#tree;
+    let messages = 0;
+    for (let left = trees; left > 0; ) {
+      if (tree === perRound) tree = 0;
+      if (tree === 0) {
+        tree = refill;
+        messages += refill;
+      }
+      const some = Math.min(left, perRound - tree);
+      tree += some;
+      messages += some;
+      left -= some;
+    }
+    return messages;
+  }
+
+  /** Puts `trees` · 2^treeDepth COTs at `output`, tree by tree. */
+  protected run(trees: number, output: number, perTree: (nodes: number, bases: number, low: number, high: number) => void): void {
+    const { parameters, kernel, leaves } = this;
+    const bytesPerTree = leaves * blockBytes;
+    const one = (nodes: number) => {
+      const bases = this.#current + (2 ** parameters.logSecret + this.#tree * parameters.treeDepth) * blockBytes;
+      perTree(nodes, bases, this.#tree, this.round);
+      kernel.lpnEncode(nodes, leaves, this.#current, parameters.logSecret, this.#tree, this.round);
+      this.#tree++;
+    };
+    for (let done = 0; done < trees; done++) {
+      if (this.#tree === parameters.trees) this.#turn();
+      if (this.#tree === 0 && this.refills) {
+        const next = this.#next!;
+        for (let tree = 0; tree < refillTrees(parameters); tree++) one(next + tree * bytesPerTree);
+      }
+      one(output + done * bytesPerTree);
+    }
+  }
+
+  /** Room for the next round's COTs, before a run (an allocation may detach views). */
+  protected prepare(): void {
+    if (this.refills) this.#next ??= this.kernel.arena.allocate(refillTrees(this.parameters) * this.leaves * blockBytes);
+  }
+
+  #turn(): void {
+    if (!this.refills) throw new RangeError(`ferret: expected at most ${this.parameters.trees} trees`);
+    const used = this.#current;
+    this.#current = this.#next!;
+    this.#next = used;
+    this.#tree = 0;
+    this.round++;
+  }
+
+  release(): void {
+    this.kernel.arena.release(this.#current);
+    if (this.#next !== undefined) this.kernel.arena.release(this.#next);
+  }
+}
+
+export class FerretSender extends Ferret {
+  /** @param delta address of Δ. */
+  constructor(kernel: CotKernel, parameters: FerretParameters, current: number, refills: boolean, round: number, private readonly delta: number) {
+    super(kernel, parameters, current, refills, round);
+  }
+
+  /** Writes `trees` · 2^treeDepth blocks K at `output`. @returns the message for the receiver. */
+  extend(trees: number, output: number): Uint8Array {
+    const { kernel, parameters } = this;
+    this.prepare();
+    const length = this.messageTrees(trees) * treeMessageBytes(parameters);
+    const message = kernel.arena.allocate(length);
+    let at = message;
+    this.run(trees, output, (nodes, bases, low, high) => {
+      kernel.ggmSend(nodes, parameters.treeDepth, bases, this.delta, at, low, high, true);
+      at += treeMessageBytes(parameters);
+    });
+    const bytes = kernel.bytes(message, length).slice();
+    kernel.arena.release(message);
+    return bytes;
+  }
+}
+
+export class FerretReceiver extends Ferret {
+  /**
+   * Writes `trees` · 2^treeDepth blocks M at `output`.
+   * @throws ProtocolError `length` when the sender's message is not as long as `messageTrees(trees)` asks.
+   */
+  extend(trees: number, message: Uint8Array, output: number): void {
+    const { kernel, parameters } = this;
+    const { treeDepth } = parameters;
+    this.prepare();
+    const expected = this.messageTrees(trees) * treeMessageBytes(parameters);
+    if (message.length !== expected) throw new ProtocolError('length', 'ferret', `expected ${expected} bytes, got ${message.length}`);
+    const address = kernel.put(message);
+    let at = address;
+    this.run(trees, output, (nodes, bases, low, high) => {
+      const keys = kernel.words(bases, 4 * treeDepth);
+      let choices = 0;
+      for (let level = 0; level < treeDepth; level++) choices |= (keys[4 * level]! & 1) << level;
+      kernel.ggmReceive(nodes, treeDepth, bases, choices, at, low, high, true);
+      at += treeMessageBytes(parameters);
+    });
+    kernel.arena.release(address);
+  }
+}
