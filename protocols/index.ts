@@ -1,0 +1,17 @@
+/** Blindsight's protocols: private classification between a client with an image and an owner with a model. */
+export type { Channel, Wire } from './channel/channel.ts';
+export { dataChannelWire } from './channel/dataChannel.ts';
+export { ProtocolError, type ProtocolErrorCode } from './channel/errors.ts';
+export { FramedChannel } from './channel/framed.ts';
+export { memoryWirePair } from './channel/memory.ts';
+export { messagePortWire } from './channel/messagePort.ts';
+export { inputOf, prepareImage, type RgbaImage } from './inference/image.ts';
+export { type Manifest, parseManifest } from './inference/manifest.ts';
+export type { Phase, PhaseMeter, StepMeter } from './inference/meters.ts';
+export { loadOwnerModel, type OwnerModel } from './inference/model.ts';
+export { compilePlan, type Plan, type StepPlan } from './inference/plan.ts';
+export { evaluateReference, type ReferenceResult } from './inference/reference.ts';
+export {
+  type Classification, ClientSession, classificationOf, OwnerSession, protocolVersion, type SessionEvent, type SessionOptions, type SessionReport,
+} from './inference/session.ts';
+export type { CorrelationSource } from './offline/correlations.ts';

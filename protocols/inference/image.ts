@@ -1,0 +1,105 @@
+/**
+ * From a picture to the plan's input. Resizing is our own, because the result must be the same bytes in every browser, in Node and in
+ * training (Pillow's BILINEAR: a triangle filter widened by the scale, so that shrinking is antialiased); canvas resizing is not.
+ */
+import type { Manifest } from './manifest.ts';
+
+/** RGBA bytes, as a canvas gives them. */
+export interface RgbaImage {
+  readonly data: Uint8ClampedArray | Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Shorter side to `shorterSide`, then the centre `crop`×`crop`. Transparency is laid on white.
+ * @returns crop×crop×3 RGB bytes.
+ * @throws RangeError when the image has no pixels or its data another length.
+ */
+export function prepareImage(image: RgbaImage, preprocessing: Manifest['preprocessing']): Uint8Array {
+  const { data, width, height } = image;
+  if (width < 1 || height < 1 || data.length !== 4 * width * height) {
+    throw new RangeError(`image: expected ${4 * width * height} bytes for ${width}×${height}, got ${data.length}`);
+  }
+  const { shorterSide, crop } = preprocessing;
+  const scale = shorterSide / Math.min(width, height);
+  // As torchvision: the longer side is rounded down.
+  const [outWidth, outHeight] = width <= height ? [shorterSide, Math.floor(height * scale)] : [Math.floor(width * scale), shorterSide];
+  const left = Math.round((outWidth - crop) / 2);
+  const top = Math.round((outHeight - crop) / 2);
+
+  // Pillow's order: horizontal first, each pass rounded to bytes.
+  const columns = triangleWeights(width, outWidth, left, crop);
+  const rows = triangleWeights(height, outHeight, top, crop);
+  const firstRow = rows[0]!.from;
+  const lastRow = rows.reduce((last, { from, weights }) => Math.max(last, from + weights.length), 0);
+  const horizontal = new Uint8Array((lastRow - firstRow) * crop * 3);
+  for (let y = firstRow, out = 0; y < lastRow; y++) {
+    for (const { from, weights } of columns) {
+      let [r, g, b] = [0, 0, 0];
+      for (let i = 0, at = 4 * (y * width + from); i < weights.length; i++, at += 4) {
+        const weight = weights[i]!;
+        const alpha = data[at + 3]! / 255;
+        const white = 255 * (1 - alpha);
+        r += weight * (data[at]! * alpha + white);
+        g += weight * (data[at + 1]! * alpha + white);
+        b += weight * (data[at + 2]! * alpha + white);
+      }
+      horizontal[out++] = toByte(r);
+      horizontal[out++] = toByte(g);
+      horizontal[out++] = toByte(b);
+    }
+  }
+  const pixels = new Uint8Array(crop * crop * 3);
+  for (let y = 0, out = 0; y < crop; y++) {
+    const { from, weights } = rows[y]!;
+    for (let x = 0; x < crop * 3; x++) {
+      let sum = 0;
+      for (let i = 0; i < weights.length; i++) sum += weights[i]! * horizontal[(from - firstRow + i) * crop * 3 + x]!;
+      pixels[out++] = toByte(sum);
+    }
+  }
+  return pixels;
+}
+
+const toByte = (x: number) => Math.min(255, Math.max(0, Math.floor(x + 0.5)));
+
+interface Taps {
+  readonly from: number;
+  readonly weights: Float64Array;
+}
+
+/** For the outputs first … first+count−1 of a resize from `size` to `outSize`: which inputs, with which weights. */
+function triangleWeights(size: number, outSize: number, first: number, count: number): Taps[] {
+  const scale = size / outSize;
+  const support = Math.max(scale, 1);
+  return Array.from({ length: count }, (_, n) => {
+    const centre = (first + n + 0.5) * scale;
+    const from = Math.max(0, Math.floor(centre - support + 0.5));
+    const to = Math.min(size, Math.floor(centre + support + 0.5));
+    const weights = Float64Array.from({ length: to - from }, (_, i) => Math.max(0, 1 - Math.abs((from + i + 0.5 - centre) / support)));
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    return { from, weights: weights.map((weight) => weight / sum) };
+  });
+}
+
+/**
+ * Pixels in the order of the patch embedding's weights: token by token, within a token (channel, y, x); each minus 128.
+ * @param pixels imageSize×imageSize×3 RGB bytes.
+ * @throws RangeError when there are more or fewer.
+ */
+export function inputOf(pixels: Uint8Array, { imageSize, patchSize }: Manifest['architecture']): Int32Array {
+  if (pixels.length !== imageSize * imageSize * 3) throw new RangeError(`pixels: expected ${imageSize}×${imageSize}×3 bytes, got ${pixels.length}`);
+  const input = new Int32Array(pixels.length);
+  let out = 0;
+  for (let top = 0; top < imageSize; top += patchSize) {
+    for (let left = 0; left < imageSize; left += patchSize) {
+      for (let channel = 0; channel < 3; channel++) {
+        for (let y = top; y < top + patchSize; y++) {
+          for (let x = left; x < left + patchSize; x++) input[out++] = pixels[3 * (y * imageSize + x) + channel]! - 128;
+        }
+      }
+    }
+  }
+  return input;
+}

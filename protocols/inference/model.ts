@@ -1,0 +1,86 @@
+/** The owner's side of an artifact (docs/artifact.md): the manifest with the integer weights. */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import * as v from 'valibot';
+import { ProtocolError } from '../channel/errors.ts';
+import type { OwnerWeights } from '../layers/op.ts';
+import { type Manifest, parseManifest } from './manifest.ts';
+import { compilePlan, type Plan } from './plan.ts';
+
+export interface OwnerModel {
+  readonly manifest: Manifest;
+  /** The manifest as it goes to the client. */
+  readonly manifestJson: string;
+  readonly weights: OwnerWeights;
+  readonly plan: Plan;
+}
+
+const Index = v.object({
+  tensors: v.array(
+    v.object({
+      name: v.pipe(v.string(), v.maxLength(100)),
+      dtype: v.picklist(['int16', 'int32']),
+      shape: v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(1))), v.minLength(1), v.maxLength(2)),
+      offset: v.pipe(v.number(), v.integer(), v.minValue(0)),
+    }),
+  ),
+});
+
+/**
+ * Reads an artifact's files.
+ * @throws ProtocolError `manifest` when a file is malformed, a tensor is missing or has another shape, a weight is too large, or
+ *   the weights are not the manifest's.
+ */
+export function loadOwnerModel(files: { manifest: string; weightsIndex: string; weights: ArrayBuffer }): OwnerModel {
+  const manifest = parseManifest(files.manifest);
+  const fail = (message: string): never => {
+    throw new ProtocolError('manifest', 'model', message);
+  };
+  let index: v.InferOutput<typeof Index>;
+  try {
+    index = v.parse(Index, JSON.parse(files.weightsIndex));
+  } catch (error) {
+    return fail(`weights.json: ${(error as Error).message}`);
+  }
+  const digest = bytesToHex(sha256(new Uint8Array(files.weights)));
+  if (digest !== manifest.files.weightsSha256) fail('weights.bin is not the file that manifest.json names (its SHA-256 differs)');
+  let plan: Plan;
+  try {
+    plan = compilePlan(manifest);
+  } catch (error) {
+    return fail((error as Error).message);
+  }
+
+  const tensors = new Map<string, { words: Uint32Array; shape: readonly number[]; dtype: string }>();
+  for (const { name, dtype, shape, offset } of index.tensors) {
+    const count = shape.reduce((product, n) => product * n, 1);
+    const width = dtype === 'int16' ? 2 : 4;
+    if (offset % 4 !== 0 || offset + count * width > files.weights.byteLength) fail(`weights.json: ${name} lies outside weights.bin`);
+    const integers = dtype === 'int16' ? new Int16Array(files.weights, offset, count) : new Int32Array(files.weights, offset, count);
+    tensors.set(name, { words: Uint32Array.from(integers), shape, dtype });
+  }
+  for (const op of plan.operations) {
+    if (op.kind !== 'linear') continue;
+    const [outputs, inputs] = [op.output.cols, op.inputs[0].cols];
+    const weight = tensors.get(op.weights) ?? fail(`weights.json: ${op.weights} is missing`);
+    const bias = tensors.get(op.bias) ?? fail(`weights.json: ${op.bias} is missing`);
+    if (weight.words.length !== outputs * inputs) fail(`${op.weights}: expected shape (${outputs}, ${inputs}), got (${weight.shape.join(', ')})`);
+    if (bias.words.length !== outputs && bias.words.length !== op.output.rows * outputs) {
+      fail(`${op.bias}: expected ${outputs} values or (${op.output.rows}, ${outputs}), got (${bias.shape.join(', ')})`);
+    }
+    if (weight.words.some((word) => Math.abs(word | 0) >= maxWeight)) fail(`${op.weights}: a weight is ${maxWeight} or more`);
+  }
+  return {
+    manifest, manifestJson: files.manifest, plan,
+    weights: {
+      tensor(name) {
+        const tensor = tensors.get(name);
+        if (!tensor) throw new RangeError(`no tensor ${name}`);
+        return tensor.words;
+      },
+    },
+  };
+}
+
+/** |weight| < 2^11 (docs/artifact.md). */
+const maxWeight = 2048;

@@ -1,0 +1,344 @@
+/**
+ * A session between two parties over a channel: handshake, preparations, classifications.
+ *
+ * The client leads: after the handshake it sends one byte for what it wants next and the owner acknowledges it, so that neither ever
+ * waits for the other without both knowing for what. Any failure ends the session on both sides.
+ */
+import { hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { Channel } from '../channel/channel.ts';
+import { ProtocolError } from '../channel/errors.ts';
+import type { ClientState, OwnerState } from '../layers/op.ts';
+import type { CorrelationSource } from '../offline/correlations.ts';
+import { systemPrg } from '../sharing/prg.ts';
+import { dealOwner, receiveDealtClient } from './dealerProviders.ts';
+import { executeClient, executeOwner } from './execute.ts';
+import { inputOf } from './image.ts';
+import { type Manifest, maxManifestBytes, parseManifest } from './manifest.ts';
+import { type Phase, PhaseMeasurement, type PhaseMeter, type StepMeter } from './meters.ts';
+import type { OwnerModel } from './model.ts';
+import { compilePlan, type Plan, type StepPlan } from './plan.ts';
+import { prepareClient, prepareOwner } from './prepare.ts';
+
+/** Changes whenever the two sides' messages do. */
+export const protocolVersion = 1;
+const magic = 0x54474c42; // "BLGT" in little endian
+const correlationSource: CorrelationSource = 'dealer';
+
+const command = { close: 0, prepare: 1, classify: 2 } as const;
+
+export type SessionEvent =
+  | { readonly type: 'manifest'; readonly manifest: Manifest; readonly steps: readonly StepPlan[]; readonly correlations: CorrelationSource }
+  | { readonly type: 'state'; readonly state: 'connected' | 'preparing' | 'ready' | 'classifying' | 'done' | 'closed' }
+  | { readonly type: 'progress'; readonly phase: Phase; readonly fraction: number; readonly label: string }
+  | { readonly type: 'meters'; readonly steps: readonly StepMeter[]; readonly framingBytes: number };
+
+export interface SessionOptions {
+  onEvent(event: SessionEvent): void;
+  /** Aborting ends the session on both sides. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Classification {
+  /** The logits as real numbers. */
+  readonly logits: number[];
+  /** The same as integers with the plan's fraction bits, as the protocol computed them. */
+  readonly integerLogits: number[];
+  readonly label: string;
+  readonly labelIndex: number;
+  /** Softmax of the logits. */
+  readonly probabilities: number[];
+}
+
+/** Costs of the setup, the last preparation and the last classification. */
+export interface SessionReport {
+  readonly correlations: CorrelationSource;
+  readonly phases: Readonly<Record<Phase, PhaseMeter>>;
+  readonly layers: readonly StepMeter[];
+}
+
+/** What both sides of a session have in common. */
+abstract class Session {
+  protected readonly measurements = new Map<Phase, PhaseMeasurement>();
+  protected constructor(
+    protected readonly channel: Channel,
+    readonly plan: Plan,
+    protected readonly options: SessionOptions,
+    protected readonly party: 'client' | 'owner',
+  ) {}
+
+  get manifest(): Manifest {
+    return this.plan.manifest;
+  }
+
+  report(): SessionReport {
+    const none: PhaseMeter = { elapsedMs: 0, bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 };
+    const total = (phase: Phase) => this.measurements.get(phase)?.total() ?? none;
+    return {
+      correlations: correlationSource,
+      phases: { setup: total('setup'), offline: total('offline'), online: total('online') },
+      layers: [...this.measurements.values()].flatMap((measurement) => measurement.steps()),
+    };
+  }
+
+  protected measure(phase: Phase): PhaseMeasurement {
+    const measurement = measurePhase(this.channel, this.party, phase, this.plan, this.options);
+    this.measurements.set(phase, measurement);
+    return measurement;
+  }
+
+  protected state(state: Extract<SessionEvent, { type: 'state' }>['state']): void {
+    this.options.onEvent({ type: 'state', state });
+  }
+
+  protected progress(phase: Phase, fraction: number, label: string): void {
+    this.options.onEvent({ type: 'progress', phase, fraction, label });
+  }
+
+  /** Progress of the online phase: the share of the planned bytes whose step was entered. */
+  protected onlineProgress(measurement: PhaseMeasurement): (step: string) => void {
+    const { steps } = this.plan;
+    const bytes = steps.map((step) => step.bytesClientToOwner + step.bytesOwnerToClient + 1);
+    const total = bytes.reduce((sum, n) => sum + n, 0);
+    const before = new Map(steps.map((step, i) => [step.name, bytes.slice(0, i).reduce((sum, n) => sum + n, 0) / total]));
+    let fraction = 0;
+    return (step) => {
+      measurement.enter(step);
+      const reached = before.get(step) ?? 0;
+      if (reached > fraction) this.progress('online', (fraction = reached), step);
+    };
+  }
+
+  /** Runs `work`; when it fails, tells the peer why, and ends the session. */
+  protected guard<T>(work: () => Promise<T>): Promise<T> {
+    return guarded(this.channel, this.options, work);
+  }
+}
+
+function measurePhase(channel: Channel, party: 'client' | 'owner', phase: Phase, plan: Plan | undefined, options: SessionOptions): PhaseMeasurement {
+  const protocols = new Map(plan?.steps.map((step) => [step.name, step.protocol]));
+  return new PhaseMeasurement(channel, party, phase, (step) => protocols.get(step) ?? step, (steps) => {
+    const { framingBytesSent, framingBytesReceived } = channel.counters;
+    options.onEvent({ type: 'meters', steps, framingBytes: framingBytesSent + framingBytesReceived });
+  });
+}
+
+async function guarded<T>(channel: Channel, { signal, onEvent }: SessionOptions, work: () => Promise<T>): Promise<T> {
+  const abort = () => void channel.close(new ProtocolError('cancelled', 'session', 'the other side cancelled'));
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    signal?.throwIfAborted();
+    return await work();
+  } catch (error) {
+    await channel.close(error instanceof Error ? error : new Error('failed')).catch(() => {});
+    onEvent({ type: 'state', state: 'closed' });
+    throw signal?.aborted ? new ProtocolError('cancelled', 'session', 'cancelled on this side') : error;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+function hello(): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setUint32(0, magic, true);
+  new DataView(bytes.buffer).setUint32(4, protocolVersion, true);
+  return bytes;
+}
+
+function checkHello(bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
+  if (view.getUint32(0, true) !== magic) throw new ProtocolError('version', 'handshake', 'the other side does not speak this protocol');
+  const theirs = view.getUint32(4, true);
+  if (theirs !== protocolVersion) {
+    throw new ProtocolError('version', 'handshake', `this side runs version ${protocolVersion} of the protocol, the other version ${theirs}; reload both tabs`);
+  }
+}
+
+/** The client: holds the image, learns the logits. */
+export class ClientSession extends Session {
+  #prepared: ClientState | undefined;
+
+  /**
+   * Shakes hands and compiles the owner's manifest, which is untrusted.
+   * @throws ProtocolError `version`, `manifest` or `plan` when the two sides do not fit together.
+   */
+  static open(channel: Channel, options: SessionOptions): Promise<ClientSession> {
+    return guarded(channel, options, async () => {
+      const measurement = measurePhase(channel, 'client', 'setup', undefined, options);
+      measurement.enter('handshake');
+      const metered = measurement.channel;
+      metered.send(hello());
+      checkHello(await metered.receive(8));
+      const length = new DataView((await metered.receive(4)).slice().buffer).getUint32(0, true);
+      if (length > maxManifestBytes) throw new ProtocolError('manifest', 'handshake', `the manifest has ${length} bytes, at most ${maxManifestBytes} are read`);
+      const json = new TextDecoder().decode(await metered.receive(length));
+      const theirHash = await metered.receive(32);
+      const plan = compileUntrusted(parseManifest(json));
+      const ourHash = hexToBytes(plan.hash);
+      if (theirHash.some((byte, i) => byte !== ourHash[i])) {
+        throw new ProtocolError('plan', 'handshake', 'the two sides compile the manifest to different plans; reload both tabs');
+      }
+      measurement.end();
+      const session = new ClientSession(channel, plan, options, 'client');
+      session.measurements.set('setup', measurement);
+      options.onEvent({ type: 'manifest', manifest: plan.manifest, steps: plan.steps, correlations: correlationSource });
+      session.state('connected');
+      return session;
+    });
+  }
+
+  /** Whether the next classification can begin at once. */
+  get isPrepared(): boolean {
+    return this.#prepared !== undefined;
+  }
+
+  /** Makes the correlations for one classification, ahead of the image. Does nothing when they are there. */
+  prepare(): Promise<void> {
+    return this.guard(async () => {
+      if (this.#prepared) return;
+      await this.#ask(command.prepare);
+      this.state('preparing');
+      const measurement = this.measure('offline');
+      measurement.enter('dealer');
+      const { provider, random } = await receiveDealtClient(measurement.channel);
+      this.#prepared = await prepareClient(this.plan, provider, random, (fraction, step) => {
+        this.progress('offline', fraction, step);
+      });
+      measurement.end();
+      this.state('ready');
+    });
+  }
+
+  /**
+   * Classifies an image; prepares first where that was not done.
+   * @param pixels imageSize×imageSize×3 RGB bytes, as prepareImage gives them.
+   * @throws RangeError when there are more or fewer.
+   */
+  async classify(pixels: Uint8Array): Promise<Classification> {
+    const input = inputOf(pixels, this.manifest.architecture);
+    await this.prepare();
+    return this.guard(async () => {
+      const prepared = this.#prepared!;
+      this.#prepared = undefined;
+      await this.#ask(command.classify);
+      this.state('classifying');
+      const measurement = this.measure('online');
+      const integers = await executeClient(this.plan, prepared, input, measurement.channel, this.onlineProgress(measurement), this.options.signal);
+      measurement.end();
+      this.progress('online', 1, 'done');
+      this.state('done');
+      return classificationOf(integers, this.plan);
+    });
+  }
+
+  /** Ends the session; the owner's `serve` returns. */
+  async close(): Promise<void> {
+    this.channel.send(Uint8Array.of(command.close));
+    await this.channel.flush().catch(() => {});
+    await this.channel.close();
+    this.state('closed');
+  }
+
+  async #ask(what: number): Promise<void> {
+    this.channel.send(Uint8Array.of(what));
+    const answer = (await this.channel.receive(1))[0];
+    if (answer !== what) throw new ProtocolError('value', 'session', 'the owner acknowledged something else');
+  }
+}
+
+/** The owner: holds the model, learns that a classification took place. */
+export class OwnerSession extends Session {
+  readonly #model: OwnerModel;
+  #prepared: OwnerState | undefined;
+  /** Classifications served so far. */
+  served = 0;
+
+  private constructor(channel: Channel, model: OwnerModel, options: SessionOptions) {
+    super(channel, model.plan, options, 'owner');
+    this.#model = model;
+  }
+
+  /** @throws ProtocolError `version` when the client runs another version. */
+  static open(channel: Channel, model: OwnerModel, options: SessionOptions): Promise<OwnerSession> {
+    return guarded(channel, options, async () => {
+      const session = new OwnerSession(channel, model, options);
+      const measurement = session.measure('setup');
+      measurement.enter('handshake');
+      const metered = measurement.channel;
+      const theirs = await metered.receive(8);
+      metered.send(hello());
+      checkHello(theirs);
+      const manifest = utf8ToBytes(model.manifestJson);
+      const length = new Uint8Array(4);
+      new DataView(length.buffer).setUint32(0, manifest.length, true);
+      metered.send(length);
+      metered.send(manifest);
+      metered.send(hexToBytes(model.plan.hash));
+      await metered.flush();
+      measurement.end();
+      options.onEvent({ type: 'manifest', manifest: model.manifest, steps: model.plan.steps, correlations: correlationSource });
+      session.state('connected');
+      return session;
+    });
+  }
+
+  /** Does what the client asks for, until it closes. */
+  serve(): Promise<void> {
+    return this.guard(async () => {
+      for (;;) {
+        const [asked] = await this.channel.receive(1);
+        if (asked === command.close) break;
+        if (asked !== command.prepare && asked !== command.classify) throw new ProtocolError('value', 'session', 'the client asked for something unknown');
+        if (asked === command.classify && !this.#prepared) throw new ProtocolError('value', 'session', 'the client asked to classify before preparing');
+        this.channel.send(Uint8Array.of(asked));
+        await (asked === command.prepare ? this.#prepare() : this.#classify());
+      }
+      await this.channel.close();
+      this.state('closed');
+    });
+  }
+
+  async #prepare(): Promise<void> {
+    this.state('preparing');
+    const measurement = this.measure('offline');
+    measurement.enter('dealer');
+    const { weights } = this.#model;
+    const provider = dealOwner(measurement.channel, this.plan, weights, systemPrg('dealer'));
+    this.#prepared = await prepareOwner(this.plan, weights, provider, systemPrg('owner'), (fraction, step) => {
+      this.progress('offline', fraction, step);
+    });
+    await measurement.channel.flush();
+    measurement.end();
+    this.state('ready');
+  }
+
+  async #classify(): Promise<void> {
+    this.state('classifying');
+    const prepared = this.#prepared!;
+    this.#prepared = undefined;
+    const measurement = this.measure('online');
+    await executeOwner(this.plan, prepared, measurement.channel, this.onlineProgress(measurement), this.options.signal);
+    measurement.end();
+    this.served++;
+    this.progress('online', 1, 'done');
+    this.state('done');
+  }
+}
+
+/** @throws ProtocolError `manifest` when the scales do not make a plan. */
+function compileUntrusted(manifest: Manifest): Plan {
+  try {
+    return compilePlan(manifest);
+  } catch (error) {
+    throw new ProtocolError('manifest', 'handshake', (error as Error).message);
+  }
+}
+
+/** Real logits, the best label and the softmax, from integer logits. */
+export function classificationOf(integers: Int32Array, plan: Plan): Classification {
+  const logits = Array.from(integers, (x) => x * 2 ** -plan.logitFracBits);
+  const top = Math.max(...logits);
+  const labelIndex = logits.indexOf(top);
+  const exps = logits.map((logit) => Math.exp(logit - top));
+  const sum = exps.reduce((total, x) => total + x, 0);
+  return { logits, integerLogits: [...integers], labelIndex, label: plan.manifest.labels[labelIndex]!, probabilities: exps.map((x) => x / sum) };
+}
