@@ -44,13 +44,14 @@ def read_options(arguments: argparse.Namespace, cls: type):
     return cls(**{field.name: getattr(arguments, field.name) for field in fields(cls)})
 
 
-def common(parser: argparse.ArgumentParser) -> None:
+def common(parser: argparse.ArgumentParser, runs: bool = True) -> None:
     parser.add_argument('--dataset', default='cifar10', choices=['cifar10', 'imagenette', 'synthetic'])
     parser.add_argument('--data-dir', type=Path, default=Path('../../shared/data'), help="folder of the image sets' zips")
     parser.add_argument('--cache-dir', type=Path, default=None, help="decoded images; default: the user's cache directory")
-    parser.add_argument('--views', type=Path, default=None, help='train on the crops in this folder (command views)')
-    parser.add_argument('--run', type=Path, required=True, help="the run's folder; an interrupted run in it is resumed")
-    parser.add_argument('--out', type=Path, default=None, help='checkpoint to write; default: checkpoint.safetensors in the run folder')
+    if runs:
+        parser.add_argument('--views', type=Path, default=None, help='train on the crops in this folder (command views)')
+        parser.add_argument('--run-dir', type=Path, required=True, help="the run's folder; an interrupted run in it is resumed")
+        parser.add_argument('--out', type=Path, default=None, help='checkpoint to write; default: checkpoint.safetensors in the run folder')
 
 
 def model_config(arguments: argparse.Namespace) -> ViTConfig:
@@ -68,7 +69,7 @@ def batch_source(arguments: argparse.Namespace, splits: Splits, config: ViTConfi
 def run_views(arguments: argparse.Namespace) -> None:
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
     config = model_config(arguments)
-    make_views(splits.train, arguments.run, arguments.count, config.img_size, config.img_size // config.patch_size)
+    make_views(splits.train, arguments.run_dir, arguments.count, config.img_size, config.img_size // config.patch_size)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
@@ -108,17 +109,17 @@ def run_teacher(arguments: argparse.Namespace) -> None:
         same_labels = description.get('labels', IMAGE_SETS['cifar10'].labels) == splits.train.info.labels
     model = initial_model(config, start, same_labels)
     train, options = read_options(arguments, TrainOptions), read_options(arguments, TeacherOptions)
-    log = RunLog(arguments.run)
+    log = RunLog(arguments.run_dir)
     source, regressors = batch_source(arguments, splits, config)
     model, validation = train_teacher(model, source, splits.validation, train, options, log, regressors)
     if log.rank:
         return
     recipe = f'exact network: {options.steps} steps of {train.batch_size} images' + (f', from {arguments.start.name}' if start else '')
     on = (torch.ones(config.depth, config.num_heads, config.num_tokens), torch.ones(config.depth, config.num_tokens))
-    out = arguments.out or arguments.run / 'checkpoint.safetensors'
+    out = arguments.out or arguments.run_dir / 'checkpoint.safetensors'
     save_checkpoint(out, model.state_dict(), on, describe(config, splits.train.info, recipe, validation, f'{arguments.dataset}-teacher'))
     if regressors is not None:
-        save_file(regressors.state_dict(), arguments.run / 'regressors.safetensors')
+        save_file(regressors.state_dict(), arguments.run_dir / 'regressors.safetensors')
     log.line(stage='saved', out=out, validation=validation)
 
 
@@ -128,7 +129,7 @@ def run_search(arguments: argparse.Namespace) -> None:
     teacher, _, _ = load_checkpoint(arguments.teacher, config)
     config = teacher.config
     train, options = read_options(arguments, TrainOptions), read_options(arguments, SearchOptions)
-    log = RunLog(arguments.run)
+    log = RunLog(arguments.run_dir)
     fixed = None
     if arguments.baseline:
         fixed = baseline_switches(arguments.baseline, config, options.softmax_budget, options.gelu_budget, train.seed)
@@ -143,12 +144,12 @@ def run_search(arguments: argparse.Namespace) -> None:
         f'PriViT ({arguments.baseline or "search"}): {options.search_steps} + {options.finetune_steps} steps of {train.batch_size} images, '
         f'{softmax} of {config.num_softmax_rows} softmax rows, {gelu} of {config.num_gelu_tokens} GELU tokens kept'
     )
-    out = arguments.out or arguments.run / 'checkpoint.safetensors'
+    out = arguments.out or arguments.run_dir / 'checkpoint.safetensors'
     save_checkpoint(out, result.model.state_dict(), result.switches, describe(config, splits.train.info, recipe, result.validation_accuracy))
-    plot_switch_maps(result.switches, arguments.run / 'switch-maps.png', recipe)
+    plot_switch_maps(result.switches, arguments.run_dir / 'switch-maps.png', recipe)
     sample = splits.train.subset(torch.arange(min(5000, len(splits.train))))
     ranges = measure_ranges(result.model, result.switches, (images for images, _ in batches(sample, config.img_size)))
-    (arguments.run / 'ranges.json').write_text(json.dumps({'summary': ranges.summary(), 'tensors': ranges.maxima}, indent=1))
+    (arguments.run_dir / 'ranges.json').write_text(json.dumps({'summary': ranges.summary(), 'tensors': ranges.maxima}, indent=1))
     log.line(stage='saved', out=out, softmax=softmax, gelu=gelu, validation=result.validation_accuracy)
 
 
@@ -177,7 +178,7 @@ def main(argv: list[str] | None = None) -> None:
     p.set_defaults(run_command=run_views)
 
     p = commands.add_parser('evaluate', help='accuracy and reached ranges of a checkpoint on one split')
-    common(p)
+    common(p, runs=False)
     p.add_argument('--checkpoint', type=Path, required=True)
     p.add_argument('--split', choices=['validation', 'test'], default='validation', help='test is for one final figure')
     p.set_defaults(run_command=run_evaluate)

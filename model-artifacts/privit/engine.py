@@ -127,7 +127,7 @@ class Trainer:
 
         self.student.train()
         switch_tensors = self.switches.tensors() if self.switches is not None else None
-        ranges = RangePenalty(switch_tensors) if o.range_weight else None
+        ranges = RangePenalty() if o.range_weight else None
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             features = self.student.features(batch.images, switch_tensors, ranges, tokens)
             logits = self.student.classify(features)

@@ -10,8 +10,6 @@ the network must be trained to stay inside. Limits (same units as the tensors):
 """
 from __future__ import annotations
 
-from typing import Optional
-
 import torch
 from torch import Tensor
 
@@ -30,12 +28,10 @@ class RangePenalty:
     Squared excess is summed over a row or token and averaged over the batch: a single outlier is felt, whatever the batch size.
     """
 
-    def __init__(self, switches: Optional[SwitchTensors]) -> None:
+    def __init__(self) -> None:
         self.total: Tensor | float = 0.0
-        self.gelu_kept = None if switches is None else switches[1].detach()
 
     def __call__(self, name: str, value: Tensor) -> None:
-        layer = int(name.split('.')[1])
         if name.endswith('.scores'):
             # Subtracting the row's mean at most doubles a score and usually shrinks it; penalising the score itself as well keeps
             # x^2 moderate on square rows.
@@ -43,12 +39,7 @@ class RangePenalty:
             self._add(centred, SCORE_LIMIT)
             self._add(value, SCORE_LIMIT)
         elif name.endswith('.gelu'):
-            if self.gelu_kept is None:
-                self._add(value, GELU_LIMIT)
-            else:
-                tokens = (self.gelu_kept[layer] > 0).nonzero().flatten()
-                if len(tokens):
-                    self._add(value[:, tokens], GELU_LIMIT)
+            self._add(value, GELU_LIMIT)
         elif '.residual' in name:
             self._add(value, RESIDUAL_LIMIT)
 
@@ -61,7 +52,7 @@ class RangeMaxima:
     """An observer that records the largest magnitudes reached, split into the rows that softmax and square really see."""
 
     def __init__(self, switches: SwitchTensors) -> None:
-        self.softmax, self.gelu = (s.detach() > 0 for s in switches)
+        self.softmax = switches[0].detach() > 0
         self.maxima: dict[str, float] = {}
 
     def __call__(self, name: str, value: Tensor) -> None:
@@ -74,9 +65,6 @@ class RangeMaxima:
             self._record(f'{name} (softmax rows, minus row mean)', centred[kept])
             self._record(f'{name} (square rows)', raw[~kept])
             self._record(f'{name} (square rows, sum of x^2/n)', row_sum[~kept])
-        elif name.endswith('.gelu'):
-            self._record(f'{name} (kept tokens)', value.abs().amax(dim=(0, 2))[self.gelu[layer]])
-            self._record(f'{name} (identity tokens)', value.abs().amax(dim=(0, 2))[~self.gelu[layer]])
         else:
             self._record(name, value.abs())
 

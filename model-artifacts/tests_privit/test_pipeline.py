@@ -81,11 +81,11 @@ def test_the_command_line_from_teacher_to_frontier(tmp_path, capsys):
     common = ['--dataset', 'synthetic', '--batch-size', '32', '--crop-padding', '0', '--learning-rate', '3e-3', '--range-weight', '1e-4']
     steps = ['--search-steps', '20', '--finetune-steps', '20', '--softmax-budget', '4', '--gelu-budget', '1']
     teacher = str(tmp_path / 'teacher' / 'checkpoint.safetensors')
-    main(['teacher', *common, '--run', str(tmp_path / 'teacher'), '--steps', '40', '--warmup-steps', '5'])
-    main(['search', *common, *steps, '--teacher', teacher, '--run', str(tmp_path / 'search'), '--switch-learning-rate', '0.1'])
-    main(['search', *common, *steps, '--teacher', teacher, '--run', str(tmp_path / 'random'), '--baseline', 'random'])
+    main(['teacher', *common, '--run-dir', str(tmp_path / 'teacher'), '--steps', '40', '--warmup-steps', '5'])
+    main(['search', *common, *steps, '--teacher', teacher, '--run-dir', str(tmp_path / 'search'), '--switch-learning-rate', '0.1'])
+    main(['search', *common, *steps, '--teacher', teacher, '--run-dir', str(tmp_path / 'random'), '--baseline', 'random'])
     capsys.readouterr()
-    main(['evaluate', '--dataset', 'synthetic', '--run', str(tmp_path), '--checkpoint', str(tmp_path / 'search' / 'checkpoint.safetensors')])
+    main(['evaluate', '--dataset', 'synthetic', '--checkpoint', str(tmp_path / 'search' / 'checkpoint.safetensors')])
     report = json.loads(capsys.readouterr().out)
     assert (report['softmaxRows'], report['geluTokens']) == (4, 1)
     assert report['top1'] > 0.9  # four classes: chance is 0.25

@@ -5,8 +5,8 @@ from privit.ranges import MARGIN, SCORE_LIMIT, RangeMaxima, RangePenalty
 from privit.switches import Switches
 
 
-def test_penalty_is_zero_inside_and_the_squared_excess_outside(tiny_config):
-    penalty = RangePenalty(Switches(tiny_config).tensors())
+def test_penalty_is_zero_inside_and_the_squared_excess_outside():
+    penalty = RangePenalty()
     scores = torch.zeros(2, 2, 4, 4)
     penalty('blocks.0.attn.scores', scores)
     assert penalty.total == 0
@@ -15,16 +15,19 @@ def test_penalty_is_zero_inside_and_the_squared_excess_outside(tiny_config):
     assert torch.isclose(penalty.total, torch.tensor(4 * 4.0 * 2 / 2))  # 4 entries, squared 2, counted twice, of 2 images
 
 
-def test_only_kept_gelu_tokens_are_penalised(tiny_config):
-    switches = Switches(tiny_config)
-    switches.gelu.data[1] = torch.tensor([0.0, 1, 0, 0])
-    hidden = torch.zeros(1, 4, 32)
-    hidden[0, 0, 0] = 100.0
-    penalty = RangePenalty(switches.tensors())
-    penalty('blocks.1.mlp.gelu', hidden)
-    assert penalty.total == 0
-    penalty('blocks.0.mlp.gelu', hidden)
-    assert penalty.total > 0
+def test_gelu_inputs_are_observed_only_where_gelu_is_kept(tiny_model, tiny_images):
+    learning, frozen = Switches(tiny_model.config), Switches(tiny_model.config)
+    for switches in (learning, frozen):
+        switches.gelu.data.zero_()
+        switches.gelu.data[1, 2] = 1
+    frozen.requires_grad_(False)
+    seen = []
+    for switches in (learning, frozen):
+        tiny_model(tiny_images, switches.tensors(), lambda name, value: seen.append((name, value)) if name.endswith('.gelu') else None)
+    seen = [(name, value) for name, value in seen if value.numel()]
+    assert [name for name, _ in seen] == ['blocks.1.mlp.gelu'] * 2
+    assert seen[0][1].shape == (5, 1, 32)
+    torch.testing.assert_close(seen[0][1], seen[1][1])
 
 
 def test_training_on_the_penalty_brings_scores_in(tiny_model, tiny_images):
@@ -32,7 +35,7 @@ def test_training_on_the_penalty_brings_scores_in(tiny_model, tiny_images):
     optimizer = torch.optim.Adam(tiny_model.parameters(), lr=0.01)
     totals = []
     for _ in range(60):
-        penalty = RangePenalty(None)
+        penalty = RangePenalty()
         tiny_model(tiny_images, None, penalty)
         optimizer.zero_grad()
         penalty.total.backward()

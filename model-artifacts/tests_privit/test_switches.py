@@ -44,8 +44,22 @@ def test_a_mixture_equals_the_definition_row_by_row(tiny_model, tiny_images):
     torch.testing.assert_close(tiny_model(tiny_images, mixture), reference_forward(tiny_model, tiny_images, *mixture), atol=1e-5, rtol=1e-4)
 
 
+def test_frozen_switches_take_the_short_way_to_the_same_gradients(tiny_model, tiny_images):
+    """Binary switches skip exp and fold the MLP; the weights' gradients must not change."""
+    frozen = baseline_switches('random', tiny_model.config, 7, 2, seed=5)
+    learning = tuple(s.clone().requires_grad_() for s in frozen)
+    gradients = []
+    for switches in (frozen, learning):
+        tiny_model.zero_grad()
+        tiny_model(tiny_images, switches).square().sum().backward()
+        gradients.append({name: p.grad.clone() for name, p in tiny_model.named_parameters()})
+    for name in gradients[0]:
+        torch.testing.assert_close(gradients[0][name], gradients[1][name], atol=1e-5, rtol=1e-3)
+
+
 def test_half_a_switch_is_the_mean_of_both_functions(tiny_model):
     attention, x = tiny_model.blocks[0].attn, torch.randn(2, 4, 16)
+    tiny_model.blocks[0].mlp.fc1.bias.data.normal_()
 
     def with_switch(value):
         return attention(x, torch.full((2, 4), value), 'a', None)
