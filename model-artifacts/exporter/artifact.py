@@ -1,0 +1,91 @@
+"""An artifact's files, in the formats of docs/artifact.md."""
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from .folding import Array, FoldedModel
+from .forward import forward
+from .images import Preprocessing
+
+GOLDEN_SUFFIXES = ('norm1', 'attn.q', 'attn.k', 'attn.v', 'attn.scores', 'attn.probabilities', 'attn.mix', 'attn.residual', 'norm2', 'mlp.residual')
+
+
+def golden_points(depth: int) -> list[str]:
+    """The names of docs/artifact.md's golden points, in order."""
+    blocks = [f'blocks.{i}.{suffix}' for i in range(depth) for suffix in GOLDEN_SUFFIXES]
+    return ['input', 'patch_embed', *blocks, 'pool', 'fc_norm', 'logits']
+
+
+def pack(tensors: dict[str, Array]) -> tuple[list[dict], bytes]:
+    """(index, bytes) of tensors, little-endian, each at a multiple of 4 bytes."""
+    index, data = [], bytearray()
+    for name, tensor in tensors.items():
+        index.append({'name': name, 'dtype': str(tensor.dtype), 'shape': list(tensor.shape), 'offset': len(data)})
+        data += tensor.astype(tensor.dtype.newbyteorder('<')).tobytes()
+        data += bytes(-len(data) % 4)
+    return index, bytes(data)
+
+
+def write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + '\n')
+
+
+def write_weights(folder: Path, tensors: dict[str, Array]) -> str:
+    """weights.json and weights.bin; returns the digest of the latter."""
+    index, data = pack(tensors)
+    (folder / 'weights.json').write_text('{"tensors": [\n ' + ',\n '.join(map(json.dumps, index)) + '\n]}\n')
+    (folder / 'weights.bin').write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_golden(folder: Path, model: FoldedModel, image: Array, sample: str) -> None:
+    """golden.json and golden.bin of one cropped image (S, S, 3). `sample`: what image it is."""
+    seen: dict[str, Array] = {}
+    forward(model, image[None], lambda name, value: seen.setdefault(name, value[0]))
+    tensors = {'image': image.astype(np.uint8)}
+    tensors.update((name, seen[name].astype(np.float32)) for name in golden_points(len(model.blocks)))
+    index, data = pack(tensors)
+    (folder / 'golden.bin').write_bytes(data)
+    (folder / 'golden.json').write_text(json.dumps({'sample': sample})[:-1] + ', "tensors": [\n ' + ',\n '.join(map(json.dumps, index)) + '\n]}\n')
+
+
+def manifest(
+    model: FoldedModel,
+    fixed: dict,
+    name: str,
+    title: str,
+    description: str,
+    labels: list[str],
+    preprocessing: Preprocessing,
+    weights_sha256: str,
+    onnx_sha256: str,
+) -> dict:
+    """manifest.json, as protocols/inference/manifest.ts reads it."""
+    return {
+        'format': 'blindsight-manifest/1',
+        'name': name,
+        'title': title,
+        'description': description,
+        'architecture': {
+            'imageSize': model.image_size,
+            'patchSize': model.patch_size,
+            'dim': model.dim,
+            'depth': len(model.blocks),
+            'heads': model.heads,
+            'mlpDim': model.mlp_dim,
+            'tokens': model.tokens,
+            'classes': model.classes,
+        },
+        'preprocessing': {'shorterSide': preprocessing.shorter_side, 'crop': preprocessing.crop},
+        'labels': labels,
+        'switches': {
+            'softmaxRows': [[np.flatnonzero(rows).tolist() for rows in block.softmax_rows] for block in model.blocks],
+            'geluTokens': [np.flatnonzero(block.gelu_tokens).tolist() for block in model.blocks],
+        },
+        'fixedPoint': fixed,
+        'files': {'weightsSha256': weights_sha256, 'onnxSha256': onnx_sha256},
+    }

@@ -1,0 +1,60 @@
+"""The export, step by step: fold, calibrate, choose scales, quantise, write, simulate."""
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from .artifact import manifest, write_golden, write_json, write_weights
+from .calibrate import calibrate, odd_images
+from .checkpoint import Checkpoint
+from .folding import Array, FoldedModel
+from .images import Preprocessing
+from .onnx_model import to_onnx
+from .quantise import quantise
+from .scales import Precision, choose_scales
+from .simulate import Simulation
+
+
+def describe_switches(model: FoldedModel) -> str:
+    rows = sum(int(b.softmax_rows.sum()) for b in model.blocks)
+    tokens = sum(int(b.gelu_tokens.sum()) for b in model.blocks)
+    depth = len(model.blocks)
+    return f'{rows} of {depth * model.heads * model.tokens} softmax rows and {tokens} of {depth * model.tokens} GELU tokens are exact'
+
+
+def write_artifact(
+    checkpoint: Checkpoint,
+    calibration: Array,
+    golden: Array,
+    golden_name: str,
+    preprocessing: Preprocessing,
+    out: Path,
+    precision: Precision = Precision(),
+) -> FoldedModel:
+    """Write manifest, weights, ONNX and golden files to the folder `out`.
+
+    calibration: uint8 (N, S, S, 3) training images, to which odd_images are added. golden: one image (S, S, 3). Raises ExportError
+    when the model does not fit the plan's limits, on the calibration images too: nothing is written then but a partial folder.
+    """
+    model = checkpoint.fold()
+    images = np.concatenate([calibration, odd_images(model.image_size)])
+    fixed = choose_scales(model, calibrate(model, images), precision)
+    out.mkdir(parents=True, exist_ok=True)
+    weights_sha256 = write_weights(out, quantise(model, fixed))
+    onnx = to_onnx(checkpoint)
+    (out / 'model.onnx').write_bytes(onnx)
+    d, c = checkpoint.description, checkpoint.model.config
+    title = f"{d['name']}: {c.depth} × {c.embed_dim} ViT, {c.num_heads} heads, {c.num_tokens} tokens"
+    description = f"Vision transformer for {d['dataset']}; {describe_switches(model)}. {d['recipe']}."
+    write_json(
+        out / 'manifest.json',
+        manifest(model, fixed, d['name'], title, description, d['labels'], preprocessing, weights_sha256, hashlib.sha256(onnx).hexdigest()),
+    )
+    write_golden(out, model, golden, golden_name)
+    simulation = Simulation.load(out)
+    for start in range(0, len(images), 64):
+        simulation.run(images[start : start + 64])
+    simulation.violations.raise_first()
+    return model

@@ -1,0 +1,147 @@
+"""Exact folding: the checkpoint's network as fewer, plainer steps with the same function in real arithmetic.
+
+What is folded, and why it is exact, is listed in docs/artifact.md. Everything here is float64.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Linear:
+    """y = x·weightᵀ + bias; weight (out, in), bias (out) or (tokens, out)."""
+
+    weight: Array
+    bias: Array
+
+
+@dataclass(frozen=True)
+class FoldedBlock:
+    """One encoder block. `q`, `k`, `v` (D, D) read the RMS-normalised stream; `proj`, `fc2`, `merged` write with zero channel mean.
+
+    `merged` is fc2·fc1, for the tokens whose GELU is the identity. Switches: True = exact.
+    """
+
+    q: Linear
+    k: Linear
+    v: Linear
+    proj: Linear
+    fc1: Linear
+    fc2: Linear
+    merged: Linear
+    softmax_rows: Array  # bool (heads, tokens)
+    gelu_tokens: Array  # bool (tokens,)
+
+
+@dataclass(frozen=True)
+class FoldedModel:
+    """The network between integers pixel − 128 and logits. `epsilon` is LayerNorm's."""
+
+    image_size: int
+    patch_size: int
+    dim: int
+    heads: int
+    epsilon: float
+    patch_embed: Linear  # weight (D, 3pp), bias (tokens, D)
+    blocks: tuple[FoldedBlock, ...]
+    head: Linear
+
+    @property
+    def tokens(self) -> int:
+        return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def classes(self) -> int:
+        return len(self.head.bias)
+
+    @property
+    def mlp_dim(self) -> int:
+        return len(self.blocks[0].fc1.bias)
+
+
+def fold(
+    state: dict[str, Array],
+    heads: int,
+    image_size: int,
+    patch_size: int,
+    mean: Array,
+    std: Array,
+    softmax_switch: Optional[Array] = None,
+    gelu_switch: Optional[Array] = None,
+    epsilon: float = 1e-6,
+) -> FoldedModel:
+    """Fold a timm state dict (`class_token=False`, `global_pool='avg'`).
+
+    mean, std: (3,) of the input normalisation, in units of 0..255. softmax_switch (depth, heads, tokens), gelu_switch
+    (depth, tokens): 1 = exact; None = all exact. Raises ValueError when a tensor or a switch has the wrong shape.
+    """
+    state = {name: np.asarray(tensor, np.float64) for name, tensor in state.items()}
+    dim = state['pos_embed'].shape[-1]
+    tokens = (image_size // patch_size) ** 2
+    depth = 1 + max(int(name.split('.')[1]) for name in state if name.startswith('blocks.'))
+    softmax = _switch('switch.softmax', softmax_switch, (depth, heads, tokens))
+    gelu = _switch('switch.gelu', gelu_switch, (depth, tokens))
+    if state['pos_embed'].shape != (1, tokens, dim):
+        raise ValueError(f"pos_embed: expected shape {(1, tokens, dim)}, got {state['pos_embed'].shape}")
+
+    def linear(name: str) -> Linear:
+        return Linear(state[f'{name}.weight'], state[f'{name}.bias'])
+
+    blocks = []
+    for i in range(depth):
+        name = f'blocks.{i}'
+        norm1, norm2 = linear(f'{name}.norm1'), linear(f'{name}.norm2')
+        qkv = _after_norm(linear(f'{name}.attn.qkv'), norm1)
+        q, k, v = (Linear(w, b) for w, b in zip(np.split(qkv.weight, 3), np.split(qkv.bias, 3)))
+        scale = (dim // heads) ** -0.5
+        fc1 = _after_norm(linear(f'{name}.mlp.fc1'), norm2)
+        fc2 = _centred(linear(f'{name}.mlp.fc2'))
+        blocks.append(
+            FoldedBlock(
+                q=Linear(q.weight * scale, q.bias * scale),
+                k=k,
+                v=v,
+                proj=_centred(linear(f'{name}.attn.proj')),
+                fc1=fc1,
+                fc2=fc2,
+                merged=Linear(fc2.weight @ fc1.weight, fc2.weight @ fc1.bias + fc2.bias),
+                softmax_rows=softmax[i],
+                gelu_tokens=gelu[i],
+            )
+        )
+    embed = _fold_input(linear('patch_embed.proj'), state['pos_embed'][0], np.asarray(mean, np.float64), np.asarray(std, np.float64))
+    head = _after_norm(linear('head'), linear('fc_norm'))
+    return FoldedModel(image_size, patch_size, dim, heads, epsilon, _centred(embed), tuple(blocks), head)
+
+
+def _switch(name: str, switch: Optional[Array], shape: tuple[int, ...]) -> Array:
+    if switch is None:
+        return np.ones(shape, bool)
+    switch = np.asarray(switch)
+    if switch.shape != shape:
+        raise ValueError(f'{name}: expected shape {shape}, got {switch.shape}')
+    if not np.isin(switch, (0, 1)).all():
+        raise ValueError(f'{name}: expected zeros and ones only')
+    return switch.astype(bool)
+
+
+def _after_norm(linear: Linear, norm: Linear) -> Linear:
+    """W(γ·y + β) + b = (W·γ)y + (Wβ + b)."""
+    return Linear(linear.weight * norm.weight, linear.weight @ norm.bias + linear.bias)
+
+
+def _centred(linear: Linear) -> Linear:
+    """Subtract the mean over output channels: LayerNorm would subtract it anyway, and nothing else reads the stream."""
+    return Linear(linear.weight - linear.weight.mean(0), linear.bias - linear.bias.mean(-1, keepdims=True))
+
+
+def _fold_input(conv: Linear, position: Array, mean: Array, std: Array) -> Linear:
+    """The convolution as a matrix over (channel, y, x), acting on pixel − 128 instead of (pixel − mean)/std."""
+    kernel = conv.weight / std[:, None, None]
+    offset = ((128 - mean)[:, None, None] * kernel).sum((1, 2, 3))
+    return Linear(kernel.reshape(len(kernel), -1), position + conv.bias + offset)

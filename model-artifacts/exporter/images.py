@@ -1,0 +1,86 @@
+"""Images of a set's zip (`SPLIT/CLASS/*.jpg`) as the client would prepare them: shorter side resized, centre crop, RGB bytes."""
+from __future__ import annotations
+
+import io
+import random
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .folding import Array
+
+TEST_SPLITS = ('test', 'val')
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Pixels, as in the manifest."""
+
+    shorter_side: int
+    crop: int
+
+    def apply(self, image: Image.Image) -> Array:
+        """RGB uint8 (crop, crop, 3). Antialiased bilinear: Pillow's BILINEAR, whose triangle filter widens when it shrinks."""
+        image = image.convert('RGB')
+        width, height = image.size
+        scale = self.shorter_side / min(width, height)
+        size = (round(width * scale), round(height * scale))
+        if size != image.size:
+            image = image.resize(size, Image.Resampling.BILINEAR)
+        left, top = (size[0] - self.crop) // 2, (size[1] - self.crop) // 2
+        return np.asarray(image.crop((left, top, left + self.crop, top + self.crop)))
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    images: Array  # uint8 (N, crop, crop, 3)
+    labels: Array  # (N,)
+
+
+class ImageZip:
+    """The zip of an image set. Folders are matched with the labels by their letters and digits."""
+
+    def __init__(self, path: Path, labels: list[str], preprocessing: Preprocessing) -> None:
+        self.archive = zipfile.ZipFile(path)
+        self.preprocessing = preprocessing
+        self.labels = labels
+        positions = {_simplified(label): i for i, label in enumerate(labels)}
+        self.entries: list[tuple[str, str, int]] = []  # split, name, label
+        for name in sorted(self.archive.namelist()):
+            parts = name.split('/')
+            if len(parts) != 3 or not name.lower().endswith(('.jpg', '.jpeg', '.png')):
+                continue
+            if _simplified(parts[1]) not in positions:
+                raise ValueError(f'{path}: folder {parts[1]!r}: expected one of {labels}')
+            self.entries.append((parts[0], name, positions[_simplified(parts[1])]))
+
+    def read(self, entries: list[tuple[str, str, int]]) -> LabelledImages:
+        images = [self.preprocessing.apply(Image.open(io.BytesIO(self.archive.read(name)))) for _, name, _ in entries]
+        return LabelledImages(np.stack(images), np.array([label for _, _, label in entries]))
+
+    def training(self, count: int, seed: int = 0) -> LabelledImages:
+        """A random part of the training images, for calibration."""
+        return self.read(self._some([e for e in self.entries if e[0] == 'train'], count, seed))
+
+    def held_out(self, count: int, seed: int = 1) -> LabelledImages:
+        """A random part of the test images, for figures only."""
+        return self.read(self._some([e for e in self.entries if e[0] in TEST_SPLITS], count, seed))
+
+    def samples(self, per_class: int, seed: int = 2) -> list[tuple[str, bytes, int]]:
+        """(name in the zip, file, label): `per_class` test images of each class, chosen blindly."""
+        out = []
+        for label in range(len(self.labels)):
+            mine = [e for e in self.entries if e[0] in TEST_SPLITS and e[2] == label]
+            out += [(name, self.archive.read(name), label) for _, name, _ in self._some(mine, per_class, seed)]
+        return out
+
+    @staticmethod
+    def _some(entries: list, count: int, seed: int) -> list:
+        return random.Random(seed).sample(entries, min(count, len(entries)))
+
+
+def _simplified(name: str) -> str:
+    return ''.join(c for c in name.lower() if c.isalnum())

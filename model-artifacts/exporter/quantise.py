@@ -1,0 +1,46 @@
+"""Integer weights at the chosen scales."""
+from __future__ import annotations
+
+import numpy as np
+
+from .errors import ExportError
+from .folding import Array, FoldedModel, Linear
+from .scales import WEIGHT_LIMIT
+
+
+def quantise(model: FoldedModel, fixed: dict) -> dict[str, Array]:
+    """Tensors of docs/artifact.md by name: weights int16 with |w| ≤ 2047, biases int32 at input's + weight's fraction bits.
+
+    Left out: `merged` of a layer whose GELU tokens are all exact, `fc1` and `fc2` of one with none. Raises ExportError when a bias
+    exceeds 2^29.
+    """
+    out: dict[str, Array] = {}
+
+    def put(name: str, parts: list[tuple[Linear, int]], input_frac_bits: int) -> None:
+        """`parts`: linears that share an input, stacked over outputs, with their weights' fraction bits."""
+        weight = np.concatenate([np.round(linear.weight * 2.0**bits) for linear, bits in parts])
+        bias = np.concatenate([np.round(linear.bias * 2.0 ** (bits + input_frac_bits)) for linear, bits in parts], -1)
+        _check(f'{name}.weight', weight, WEIGHT_LIMIT)
+        _check(f'{name}.bias', bias, 2**29)
+        out[f'{name}.weight'] = weight.astype(np.int16)
+        out[f'{name}.bias'] = bias.astype(np.int32)
+
+    put('patch_embed', [(model.patch_embed, fixed['patchEmbed']['weightFracBits'])], 0)
+    for i, (block, scales) in enumerate(zip(model.blocks, fixed['blocks'])):
+        name, attn, mlp = f'blocks.{i}', scales['attn'], scales['mlp']
+        thirds = [(block.q, attn['qWeightFracBits']), (block.k, attn['kWeightFracBits']), (block.v, attn['vWeightFracBits'])]
+        put(f'{name}.attn.qkv', thirds, scales['norm1']['out']['fracBits'])
+        put(f'{name}.attn.proj', [(block.proj, attn['projWeightFracBits'])], attn['mix']['fracBits'])
+        if block.gelu_tokens.any():
+            put(f'{name}.mlp.fc1', [(block.fc1, mlp['fc1WeightFracBits'])], scales['norm2']['out']['fracBits'])
+            put(f'{name}.mlp.fc2', [(block.fc2, mlp['fc2WeightFracBits'])], mlp['gelu']['out']['fracBits'])
+        if not block.gelu_tokens.all():
+            put(f'{name}.mlp.merged', [(block.merged, mlp['mergedWeightFracBits'])], scales['norm2']['out']['fracBits'])
+    put('head', [(model.head, fixed['head']['weightFracBits'])], fixed['fcNorm']['out']['fracBits'])
+    return out
+
+
+def _check(name: str, values: Array, limit: int) -> None:
+    worst = float(np.abs(values).max())
+    if worst > limit:
+        raise ExportError(name, f'{worst:.0f} units', f'{limit}')

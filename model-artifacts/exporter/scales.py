@@ -1,0 +1,218 @@
+"""Fraction bits, magnitudes and spline domains of every tensor: the manifest's `fixedPoint`.
+
+Rings, and with them the bytes, grow with fraction bits before a truncation, so `Precision` holds the fewest that keep top-1.
+Where a tensor does not fit, weights give up bits first; ExportError says so when too few would be left.
+"""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .calibrate import Ranges
+from .errors import ExportError
+from .folding import Array, FoldedBlock, FoldedModel
+from .forward import gelu
+from .splines import Domain, Spline, Tensor, choose_exp, choose_spline, magnitude_bits
+
+WEIGHT_LIMIT = 2047
+PRODUCT_BITS = 30
+"""Values before a truncation stay below 2^30, so that their sign is known to the truncation protocol."""
+WEIGHT_BITS_TO_GIVE = 3
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Fraction bits per kind of tensor, and errors that tables may have."""
+
+    residual: int = 9
+    norm: int = 9
+    q: int = 9
+    k: int = 9
+    v: int = 9
+    scores: int = 9
+    exp: int = 9
+    probabilities: int = 12
+    mix: int = 9
+    gelu: int = 8
+    pool: int = 11
+    fc_norm: int = 10
+    relative_error: float = 0.003
+    """Of rsqrt and reciprocal where 99 % of the arguments lie."""
+    relative_error_tails: float = 0.02
+    """The same for the rest, up to the margins of the domain."""
+    gelu_error: float = 0.006
+    exp_error: float = 0.006
+    """Absolute, of exp(score − row mean), whose mean over a row is at least 1."""
+
+
+def choose_scales(model: FoldedModel, ranges: Ranges, precision: Precision = Precision()) -> dict:
+    """The manifest's `fixedPoint`. Raises ExportError when the model does not fit, after trying a coarser residual stream."""
+    for residual in range(precision.residual, 6, -1):
+        try:
+            return _Chooser(model, ranges, replace(precision, residual=residual)).scales()
+        except ExportError as error:
+            # Sums of squares are what overflows at a fine residual stream; anything else does not get better.
+            if not error.tensor.endswith('.mean_square') or residual == 7:
+                raise
+    raise AssertionError('unreachable')
+
+
+def check_product(tensor: str, frac_bits: int, magnitude: float) -> int:
+    """Magnitude bits of a value with `frac_bits` before its truncation. Raises ExportError when margin·2^frac_bits exceeds 2^30."""
+    bits = magnitude_bits(magnitude)
+    if frac_bits + bits > PRODUCT_BITS:
+        raise ExportError(tensor, f'{magnitude:.4g} at {frac_bits} fraction bits', f'{2.0 ** (PRODUCT_BITS - 1 - frac_bits):.4g} (2^29 units)')
+    return bits
+
+
+class _Chooser:
+    def __init__(self, model: FoldedModel, ranges: Ranges, precision: Precision) -> None:
+        self.model, self.ranges, self.precision = model, ranges, precision
+        self.log_tokens = int(math.log2(model.tokens))
+        self.log_dim = int(math.log2(model.dim))
+        streams = ['patch_embed', *(f'blocks.{i}.{part}.residual' for i in range(len(model.blocks)) for part in ('attn', 'mlp'))]
+        self.residual = Tensor(precision.residual, magnitude_bits(ranges.magnitude(*streams)))
+
+    def scales(self) -> dict:
+        p, model = self.precision, self.model
+        embed_bits, embed_magnitude = self._linear('patch_embed', model.patch_embed.weight, 0, 'patch_embed')
+        # The mean square of the pooled row needs its range bits above 2·F + log2 D.
+        range_bits = math.ceil(math.log2(1.4 * self.ranges.high['fc_norm.mean_square'])) + 1
+        pool_bits = min(p.pool, (32 - self.log_dim - range_bits) // 2)
+        pool = Tensor(pool_bits, check_product('pool', p.residual + self.log_tokens, self.ranges.magnitude('pool')))
+        fc_norm = self._norm('fc_norm', pool.frac_bits, p.fc_norm)
+        head_bits, head_magnitude = self._linear('head', model.head.weight, p.fc_norm, 'logits')
+        return {
+            'patchEmbed': {'weightFracBits': embed_bits, 'magnitudeBits': embed_magnitude},
+            'residual': self.residual.to_json(),
+            'blocks': [self._block(f'blocks.{i}', block) for i, block in enumerate(model.blocks)],
+            'pool': pool.to_json(),
+            'fcNorm': fc_norm,
+            'head': {'weightFracBits': head_bits, 'magnitudeBits': head_magnitude},
+        }
+
+    def _linear(self, name: str, weight: Array, input_frac_bits: int, *outputs: str) -> tuple[int, int]:
+        """(weight fraction bits, magnitude bits of the output before truncation)."""
+        magnitude = self.ranges.magnitude(*outputs)
+        # A branch that no switch selects has no outputs: it gets the stream's magnitude.
+        out_bits = magnitude_bits(magnitude) if magnitude else self.residual.magnitude_bits
+        wanted = min(30 - 8, math.floor(math.log2(WEIGHT_LIMIT / np.abs(weight).max())))
+        bits = min(wanted, PRODUCT_BITS - input_frac_bits - out_bits)
+        if bits < wanted - WEIGHT_BITS_TO_GIVE:
+            limit = 2.0 ** (PRODUCT_BITS - 1 - input_frac_bits - wanted + WEIGHT_BITS_TO_GIVE)
+            raise ExportError(f'{name} (output)', f'{magnitude:.4g}', f'{limit:.4g} at {input_frac_bits} + {wanted} fraction bits')
+        return bits, out_bits
+
+    def _norm(self, name: str, input_frac_bits: int, out_frac_bits: int) -> dict:
+        argument, epsilon = f'{name}.mean_square', self.model.epsilon
+        # Narrow margins for flat images below would cost a table entry each; above, a margin is nearly free.
+        low, high = self.ranges.low[argument] / 1.25, self.ranges.high[argument] * 1.4
+        out_magnitude = check_product(name, input_frac_bits, self.ranges.magnitude(name))
+        scale_bits = min(math.ceil(9.5 + 0.5 * math.log2(high)), PRODUCT_BITS - input_frac_bits - out_magnitude)
+
+        def rsqrt(x: Array) -> Array:
+            return (x + epsilon) ** -0.5
+
+        spline = choose_spline(
+            argument, rsqrt, low, high, self._relative(argument, rsqrt), 2 * input_frac_bits + self.log_dim,
+            Tensor(scale_bits, magnitude_bits(0.75 * rsqrt(low))), anchor='low', positive=True,
+        )  # fmt: skip
+        return {'rsqrt': spline.to_json(), 'epsilon': epsilon, 'out': Tensor(out_frac_bits, out_magnitude).to_json()}
+
+    def _relative(self, name: str, f):
+        """Tolerance on f: tight where 99 % of the arguments lie, wider towards the ends."""
+        common = [self.ranges.quantile(name, q) for q in (0.005, 0.995)]
+        p = self.precision
+
+        def tolerance(x: Array) -> Array:
+            inside = (x >= common[0]) & (x <= common[1])
+            return np.where(inside, p.relative_error, p.relative_error_tails) * f(x)
+
+        return tolerance
+
+    def _block(self, name: str, block: FoldedBlock) -> dict:
+        p = self.precision
+        fc1_bits, _ = self._linear(f'{name}.mlp.fc1', block.fc1.weight, p.norm, f'{name}.mlp.fc1')
+        fc2_bits, fc2_magnitude = self._linear(f'{name}.mlp.fc2', block.fc2.weight, p.gelu, f'{name}.mlp.fc2')
+        merged_bits, merged_magnitude = self._linear(f'{name}.mlp.merged', block.merged.weight, p.norm, f'{name}.mlp.merged')
+        return {
+            'norm1': self._norm(f'{name}.norm1', p.residual, p.norm),
+            'attn': self._attention(f'{name}.attn', block),
+            'norm2': self._norm(f'{name}.norm2', p.residual, p.norm),
+            'mlp': {
+                'fc1WeightFracBits': fc1_bits,
+                'gelu': self._gelu(f'{name}.mlp', p.norm + fc1_bits),
+                'fc2WeightFracBits': fc2_bits,
+                'fc2MagnitudeBits': fc2_magnitude,
+                'mergedWeightFracBits': merged_bits,
+                'mergedMagnitudeBits': merged_magnitude,
+            },
+        }
+
+    def _attention(self, name: str, block: FoldedBlock) -> dict:
+        p, ranges = self.precision, self.ranges
+        q_bits, q_magnitude = self._linear(f'{name}.q', block.q.weight, p.norm, f'{name}.q')
+        k_bits, k_magnitude = self._linear(f'{name}.k', block.k.weight, p.norm, f'{name}.k')
+        v_bits, v_magnitude = self._linear(f'{name}.v', block.v.weight, p.norm, f'{name}.v')
+        scores_magnitude = check_product(f'{name}.scores', p.q + p.k, ranges.magnitude(f'{name}.scores'))
+        square = ranges.magnitude(f'{name}.square')
+        softmax = 1.0 if block.softmax_rows.any() else 0.0
+        probability_bits = magnitude_bits(max(square, softmax))
+        # (scores)² at 2·F + log2 T fraction bits must stay below 2^30; squares of 7 and more leave fewer bits.
+        scores_bits = min(p.scores, (PRODUCT_BITS - self.log_tokens - probability_bits) // 2)
+        if scores_bits < p.scores - 3:
+            raise ExportError(f'{name}.square', f'{square:.4g} (score²/tokens)', f'{2.0 ** (PRODUCT_BITS - 1 - self.log_tokens - 2 * (p.scores - 3)):.4g}')
+        probability_frac_bits = min(p.probabilities, PRODUCT_BITS - p.v - check_product(f'{name}.mix', p.v, ranges.magnitude(f'{name}.mix')))
+        exp, reciprocal = self._softmax(name, block, probability_bits)
+        # p.q + p.k − scores ≥ 1 and 2·scores + log2 T − probabilities ≥ 1: every truncation drops a bit.
+        probability_frac_bits = min(probability_frac_bits, 2 * scores_bits + self.log_tokens - 1, exp.out.frac_bits + reciprocal.out.frac_bits + self.log_tokens - 1)
+        proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj.weight, p.mix, f'{name}.proj')
+        return {
+            'qWeightFracBits': q_bits,
+            'kWeightFracBits': k_bits,
+            'vWeightFracBits': v_bits,
+            'q': Tensor(p.q, q_magnitude).to_json(),
+            'k': Tensor(p.k, k_magnitude).to_json(),
+            'v': Tensor(p.v, v_magnitude).to_json(),
+            'scores': Tensor(scores_bits, scores_magnitude).to_json(),
+            'exp': exp.to_json(),
+            'reciprocal': reciprocal.to_json(),
+            'probabilities': Tensor(probability_frac_bits, probability_bits).to_json(),
+            'mix': Tensor(p.mix, check_product(f'{name}.mix', probability_frac_bits + p.v, ranges.magnitude(f'{name}.mix'))).to_json(),
+            'projWeightFracBits': proj_bits,
+            'projMagnitudeBits': proj_magnitude,
+        }
+
+    def _softmax(self, name: str, block: FoldedBlock, probability_bits: int) -> tuple[Spline, Spline]:
+        p, ranges = self.precision, self.ranges
+        if not block.softmax_rows.any():
+            # Never evaluated: any valid entry will do.
+            return Spline(Domain(-8, 4, 3), 0, 9, 9, Tensor(8, 11)), Spline(Domain(0.5, 4, 5), 2, 12, 10, Tensor(10, 1))
+        low, high = ranges.low[f'{name}.centred'], ranges.high[f'{name}.centred']
+        room = 0.25 + 0.1 * max(high, -low)
+        with np.errstate(over='ignore'):
+            largest = max(2 * np.exp(high), np.exp(high + room)) / 2
+        if largest > 2.0**20:
+            raise ExportError(f'{name}.scores (softmax rows, minus row mean)', f'{high:.4g}', f'{21 * math.log(2):.4g}')
+        exp = choose_exp(f'{name}.exp', low - room, high + room, p.exp_error, p.exp_error / 2, p.q + p.k + self.log_tokens,
+                         Tensor(p.exp, magnitude_bits(largest)))  # fmt: skip
+        argument = f'{name}.mean_exp'
+        # By Jensen the mean is at least 1; rounding each exp may take a little of that away.
+        low, high = 1 - 2 * p.exp_error - 2.0**-p.exp, ranges.high[argument] * 1.5 + 0.5
+        frac_bits = min(math.ceil(8.5 + math.log2(high)), PRODUCT_BITS - p.exp - self.log_tokens - probability_bits)
+        reciprocal = choose_spline(argument, np.reciprocal, low, high, self._relative(argument, np.reciprocal), p.exp + self.log_tokens,
+                                   Tensor(frac_bits, 1), anchor='low', positive=True)  # fmt: skip
+        return exp, reciprocal
+
+    def _gelu(self, name: str, input_frac_bits: int) -> dict:
+        p, argument = self.precision, f'{name}.fc1'
+        if not self.ranges.has(argument):
+            low, high = -6.0, 6.0
+        else:
+            low, high = self.ranges.low[argument], self.ranges.high[argument]
+            room = 0.25 + 0.1 * max(high, -low)
+            low, high = min(low - room, -1.0), max(high + room, 1.0)
+        out = Tensor(p.gelu, magnitude_bits(max(high, 1) / 2 * 1.25))
+        return choose_spline(argument, gelu, low, high, lambda x: np.full_like(x, p.gelu_error), input_frac_bits, out).to_json()

@@ -1,0 +1,221 @@
+"""The integer plan (docs/artifact.md) in numpy, for batches of images: an oracle for the TypeScript reference.
+
+Written from docs/artifact.md, and it reads only what an artifact's files hold. Integers travel as int64; matrix products go through
+float64, which is exact as long as sums stay below 2^53 (asserted). A truncation by f bits is floor((x + 2^(f−1)) / 2^f); functions are
+evaluated exactly at the scale that their tables have before truncation.
+"""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .errors import ExportError
+from .folding import Array
+from .forward import Observer, gelu, join_heads, patches, split_heads
+from .splines import Domain
+
+
+@dataclass
+class Violations:
+    """Values outside the range that their ring or domain allows for: (images, largest value, limits) by tensor."""
+
+    by_tensor: dict[str, tuple[int, float, float, float]] = field(default_factory=dict)
+
+    def note(self, tensor: str, images: int, worst: float, low: float, high: float) -> None:
+        before = self.by_tensor.get(tensor, (0, 0.0, low, high))
+        self.by_tensor[tensor] = (before[0] + images, max(before[1], worst, key=abs), low, high)
+
+    def raise_first(self) -> None:
+        for tensor, (_, worst, low, high) in self.by_tensor.items():
+            raise ExportError(tensor, f'{worst:.6g}', f'[{low:.6g}, {high:.6g})')
+
+
+def read_weights(folder: Path) -> dict[str, Array]:
+    """Tensors of weights.json and weights.bin, as int64."""
+    data = (folder / 'weights.bin').read_bytes()
+    tensors = {}
+    for entry in json.loads((folder / 'weights.json').read_text())['tensors']:
+        kind = {'int16': '<i2', 'int32': '<i4'}[entry['dtype']]
+        flat = np.frombuffer(data, kind, int(np.prod(entry['shape'])), entry['offset'])
+        tensors[entry['name']] = flat.reshape(entry['shape']).astype(np.int64)
+    return tensors
+
+
+def multiply(x: Array, y: Array) -> Array:
+    """Exact integer matrix product of int64 arrays (broadcast over leading axes)."""
+    if x.size and y.size:
+        bound = float(np.abs(x).max()) * float(np.abs(y).max()) * x.shape[-1]
+        # The worst case over signs is far above what sums reach; only a real sum of 2^53 would be inexact.
+        assert bound < 2.0**60, 'operands too large for an exact product'
+    out = x.astype(np.float64) @ y.astype(np.float64)
+    assert not out.size or np.abs(out).max() < 2.0**53
+    return out.astype(np.int64)
+
+
+class Simulation:
+    """An artifact's integer model.
+
+    `violations` collects what left its range; the secure protocol would give a wrong result there, and so the caller decides.
+    """
+
+    def __init__(self, manifest: dict, weights: dict[str, Array]) -> None:
+        self.manifest, self.weights = manifest, weights
+        self.fixed = manifest['fixedPoint']
+        self.tokens = manifest['architecture']['tokens']
+        self.log_tokens = self.tokens.bit_length() - 1
+        self.violations = Violations()
+
+    @classmethod
+    def load(cls, folder: Path) -> Simulation:
+        folder = Path(folder)
+        return cls(json.loads((folder / 'manifest.json').read_text()), read_weights(folder))
+
+    def run(self, images: Array, observe: Observer = lambda name, value: None) -> Array:
+        """Logits (B, classes) as real numbers (integers·2^-fracBits), for uint8 images (B, S, S, 3).
+
+        observe: called with docs/artifact.md's golden points as real numbers.
+        """
+        fixed = self.fixed
+
+        def see(name: str, value: Array, frac_bits: int) -> None:
+            observe(name, value * 2.0**-frac_bits)
+
+        x = patches(images, self.manifest['architecture']['patchSize']).astype(np.int64)
+        see('input', x, 0)
+        stream = fixed['residual']['fracBits']
+        embed = fixed['patchEmbed']
+        x = self.truncate('patch_embed', self.linear('patch_embed', x), embed['weightFracBits'], embed['magnitudeBits'], stream)
+        see('patch_embed', x, stream)
+        for i, block in enumerate(fixed['blocks']):
+            name = f'blocks.{i}'
+            y = self.norm(f'{name}.norm1', x, stream, block['norm1'])
+            see(f'{name}.norm1', y, block['norm1']['out']['fracBits'])
+            x = x + self.attention(i, y, block, see)
+            see(f'{name}.attn.residual', x, stream)
+            y = self.norm(f'{name}.norm2', x, stream, block['norm2'])
+            see(f'{name}.norm2', y, block['norm2']['out']['fracBits'])
+            x = x + self.mlp(i, y, block)
+            see(f'{name}.mlp.residual', x, stream)
+        pool = fixed['pool']
+        x = self.truncate('pool', x.sum(1), stream + self.log_tokens, pool['magnitudeBits'], pool['fracBits'])
+        see('pool', x, pool['fracBits'])
+        y = self.norm('fc_norm', x, pool['fracBits'], fixed['fcNorm'])
+        see('fc_norm', y, fixed['fcNorm']['out']['fracBits'])
+        logits = self.linear('head', y)
+        frac_bits = fixed['fcNorm']['out']['fracBits'] + fixed['head']['weightFracBits']
+        self.check('head', logits, 2.0 ** (frac_bits + fixed['head']['magnitudeBits']))
+        see('logits', logits, frac_bits)
+        return logits * 2.0**-frac_bits
+
+    def norm(self, name: str, x: Array, frac_bits: int, spec: dict) -> Array:
+        """RMS normalisation over the last axis of x at `frac_bits`; step 2 of the plan."""
+        square = np.square(x).sum(-1, keepdims=True)
+        square_frac_bits = 2 * frac_bits + x.shape[-1].bit_length() - 1
+        s = self.function(f'{name}.mean_square', lambda m: 1 / np.sqrt(m + spec['epsilon']), square, square_frac_bits, spec['rsqrt'])
+        out = spec['out']
+        return self.truncate(name, x * s, frac_bits + spec['rsqrt']['out']['fracBits'], out['magnitudeBits'], out['fracBits'])
+
+    def attention(self, i: int, y: Array, block: dict, see) -> Array:
+        name, spec = f'blocks.{i}.attn', block['attn']
+        qkv = np.split(self.linear(f'{name}.qkv', y), 3, axis=-1)
+        heads = self.manifest['architecture']['heads']
+        parts = []
+        for part, value in zip('qkv', qkv):
+            before = block['norm1']['out']['fracBits'] + spec[f'{part}WeightFracBits']
+            value = self.truncate(f'{name}.{part}', value, before, spec[part]['magnitudeBits'], spec[part]['fracBits'])
+            see(f'{name}.{part}', value, spec[part]['fracBits'])
+            parts.append(split_heads(value, heads))
+        q, k, v = parts
+        scores = multiply(q, k.transpose(0, 1, 3, 2))  # (B, H, T, T)
+        score_frac_bits = spec['q']['fracBits'] + spec['k']['fracBits']
+        see(f'{name}.scores', scores, score_frac_bits)
+        self.check(f'{name}.scores', scores, 2.0 ** (score_frac_bits + spec['scores']['magnitudeBits']))
+
+        exact = np.zeros((heads, self.tokens), bool)
+        for head, rows in enumerate(self.manifest['switches']['softmaxRows'][i]):
+            exact[head, rows] = True
+        probabilities = np.empty_like(scores)
+        if exact.any():
+            probabilities[:, exact] = self.softmax(name, scores[:, exact], score_frac_bits, spec)
+        if not exact.all():
+            probabilities[:, ~exact] = self.square(name, scores[:, ~exact], score_frac_bits, spec)
+        p = spec['probabilities']['fracBits']
+        see(f'{name}.probabilities', probabilities, p)
+        mix = spec['mix']
+        mixed = self.truncate(f'{name}.mix', join_heads(multiply(probabilities, v)), p + spec['v']['fracBits'], mix['magnitudeBits'], mix['fracBits'])
+        see(f'{name}.mix', mixed, mix['fracBits'])
+        before = mix['fracBits'] + spec['projWeightFracBits']
+        return self.truncate(f'{name}.proj', self.linear(f'{name}.proj', mixed), before, spec['projMagnitudeBits'], self.fixed['residual']['fracBits'])
+
+    def softmax(self, name: str, scores: Array, frac_bits: int, spec: dict) -> Array:
+        """Rows (B, rows, T) whose switch kept the softmax; step 3."""
+        centred = self.tokens * scores - scores.sum(-1, keepdims=True)
+        e = self.function(f'{name}.exp', np.exp, centred, frac_bits + self.log_tokens, spec['exp'])
+        mean_frac_bits = spec['exp']['out']['fracBits'] + self.log_tokens
+        r = self.function(f'{name}.reciprocal', lambda x: 1 / x, e.sum(-1, keepdims=True), mean_frac_bits, spec['reciprocal'])
+        p = spec['probabilities']
+        return self.truncate(f'{name}.probabilities', e * r, mean_frac_bits + spec['reciprocal']['out']['fracBits'], p['magnitudeBits'], p['fracBits'])
+
+    def square(self, name: str, scores: Array, frac_bits: int, spec: dict) -> Array:
+        """Rows (B, rows, T) whose switch became the square; step 3."""
+        s = spec['scores']
+        scores = self.truncate(f'{name}.scores', scores, frac_bits, s['magnitudeBits'], s['fracBits'])
+        p = spec['probabilities']
+        return self.truncate(f'{name}.probabilities', np.square(scores), 2 * s['fracBits'] + self.log_tokens, p['magnitudeBits'], p['fracBits'])
+
+    def mlp(self, i: int, y: Array, block: dict) -> Array:
+        name, spec, stream = f'blocks.{i}.mlp', block['mlp'], self.fixed['residual']['fracBits']
+        exact = np.zeros(self.tokens, bool)
+        exact[self.manifest['switches']['geluTokens'][i]] = True
+        norm = block['norm2']['out']['fracBits']
+        out = np.empty_like(y)
+        if exact.any():
+            hidden = self.linear(f'{name}.fc1', y[:, exact])
+            activated = self.function(f'{name}.gelu', gelu, hidden, norm + spec['fc1WeightFracBits'], spec['gelu'])
+            before = spec['gelu']['out']['fracBits'] + spec['fc2WeightFracBits']
+            out[:, exact] = self.truncate(f'{name}.fc2', self.linear(f'{name}.fc2', activated), before, spec['fc2MagnitudeBits'], stream)
+        if not exact.all():
+            before = norm + spec['mergedWeightFracBits']
+            merged = self.linear(f'{name}.merged', y[:, ~exact])
+            out[:, ~exact] = self.truncate(f'{name}.merged', merged, before, spec['mergedMagnitudeBits'], stream)
+        return out
+
+    def linear(self, name: str, x: Array) -> Array:
+        return multiply(x, self.weights[f'{name}.weight'].T) + self.weights[f'{name}.bias']
+
+    def function(self, name: str, f, x: Array, frac_bits: int, spec: dict) -> Array:
+        """f of the argument as the protocol reads it (modulo the domain), at the table's scale, then truncated."""
+        domain = Domain(spec['minimum'], spec['rangeBits'], spec['digitBits'])
+        argument = x * 2.0**-frac_bits
+        outside = (argument < domain.lowest) | (argument >= domain.top)
+        if outside.any():
+            worst = argument[outside]
+            self.violations.note(name, _images(outside), worst[np.abs(worst).argmax()], domain.lowest, domain.top)
+            argument = np.maximum(domain.wrap(argument), domain.lowest if domain.lowest > 0 else -np.inf)
+        before = spec['coefficientFracBits'] + spec['basisFracBits']
+        out = spec['out']
+        return self.truncate(name, np.floor(f(argument) * 2.0**before + 0.5).astype(np.int64), before, out['magnitudeBits'], out['fracBits'])
+
+    def truncate(self, name: str, x: Array, before: int, magnitude_bits: int, after: int) -> Array:
+        """From `before` to `after` fraction bits, rounding half up. |x| must stay below 2^(before + magnitude_bits) ≤ 2^30."""
+        drop = before - after
+        if drop < 1:
+            raise ExportError(name, f'a truncation from {before} to {after} fraction bits', 'at least one bit dropped')
+        if before + magnitude_bits > 30:
+            raise ExportError(name, f'{before} fraction bits + {magnitude_bits} magnitude bits', '30')
+        self.check(name, x, 2.0 ** (before + magnitude_bits))
+        return (x + (1 << (drop - 1))) >> drop
+
+    def check(self, name: str, x: Array, limit: float) -> None:
+        outside = np.abs(x) >= limit
+        if outside.any():
+            worst = x[outside]
+            self.violations.note(name, _images(outside), float(worst[np.abs(worst).argmax()]), -limit, limit)
+
+
+def _images(outside: Array) -> int:
+    """How many images (first axis) have a value outside."""
+    return int(outside.reshape(len(outside), -1).any(1).sum())

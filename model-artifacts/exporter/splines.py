@@ -1,0 +1,229 @@
+"""Choice of the smallest tables that approximate a function well enough.
+
+The secure evaluation (protocols/layers/spline.ts, exp.ts) splits an argument into the start a of an interval of width
+h = 2^(rangeBits−digitBits), which one party can tabulate over the other's 2^digitBits digits, and t in [0, 1) with x = a + t·h.
+The start is *any* number in (x − h, x], not a multiple of h: an error bound must hold for every offset.
+"""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Callable
+
+import numpy as np
+
+from .errors import ExportError
+from .folding import Array
+
+RING_BITS = 32
+MAX_DIGIT_BITS = 10
+MINIMUM_UNIT = 2.0**-16
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Fixed point: the integer v stands for v·2^-frac_bits, and |value| < 2^magnitude_bits."""
+
+    frac_bits: int
+    magnitude_bits: int
+
+    def to_json(self) -> dict:
+        return {'fracBits': self.frac_bits, 'magnitudeBits': self.magnitude_bits}
+
+
+def magnitude_bits(maximum: float) -> int:
+    """Smallest b with 2^b ≥ 2·maximum: the factor of two is the margin over calibration."""
+    return max(-24, math.ceil(math.log2(2 * maximum))) if maximum > 0 else 0
+
+
+@dataclass(frozen=True)
+class Domain:
+    """[minimum, minimum + 2^range_bits) in 2^digit_bits segments, of which the lowest stays unused."""
+
+    minimum: float
+    range_bits: int
+    digit_bits: int
+
+    @property
+    def width(self) -> float:
+        return 2.0 ** (self.range_bits - self.digit_bits)
+
+    @property
+    def lowest(self) -> float:
+        """Where arguments may begin."""
+        return self.minimum + self.width
+
+    @property
+    def top(self) -> float:
+        return self.minimum + 2.0**self.range_bits
+
+    def wrap(self, x: Array) -> Array:
+        """An argument as the protocol reads it, modulo the domain's width."""
+        return self.minimum + np.mod(x - self.minimum, 2.0**self.range_bits)
+
+    def to_json(self) -> dict:
+        return {'minimum': self.minimum, 'rangeBits': self.range_bits, 'digitBits': self.digit_bits}
+
+
+@dataclass(frozen=True)
+class Spline:
+    """`degree` 0 stands for exp's single column (exp.ts)."""
+
+    domain: Domain
+    degree: int
+    coefficient_frac_bits: int
+    basis_frac_bits: int
+    out: Tensor
+
+    def to_json(self) -> dict:
+        return {
+            **self.domain.to_json(),
+            **({'degree': self.degree} if self.degree else {}),
+            'coefficientFracBits': self.coefficient_frac_bits,
+            'basisFracBits': self.basis_frac_bits,
+            'out': self.out.to_json(),
+        }
+
+    @property
+    def ring_bits(self) -> int:
+        return self.coefficient_frac_bits + self.basis_frac_bits + self.out.magnitude_bits + 2
+
+    def online_bits(self) -> int:
+        """Per element: the table through OT, the digit, and one opened power per degree."""
+        columns = self.degree + 1
+        return 2**self.domain.digit_bits * columns * self.ring_bits + self.domain.digit_bits + max(1, self.degree) * self.ring_bits
+
+
+def smallest_domain(low: float, high: float, digit_bits: int, anchor: str, input_frac_bits: int) -> Domain:
+    """The narrowest domain whose used part holds [low, high].
+
+    anchor 'low' puts the used part's lower end at `low` (functions that are steep or undefined below); 'centre' leaves equal room
+    on both sides. Segments are at least 4 units of the argument wide, so that t is not a constant.
+    """
+    range_bits = max(-12, digit_bits + 2 - input_frac_bits)
+    while 2.0**range_bits - 2.0 ** (range_bits - digit_bits) < high - low + 2 * MINIMUM_UNIT:
+        range_bits += 1
+    segment = 2.0 ** (range_bits - digit_bits)
+    slack = 0.0 if anchor == 'low' else (2.0**range_bits - segment - (high - low)) / 2
+    minimum = math.floor((low - slack - segment) / MINIMUM_UNIT) * MINIMUM_UNIT
+    return Domain(minimum, range_bits, digit_bits)
+
+
+def coefficients(f: Callable[[Array], Array], domain: Domain, starts: Array, degree: int) -> Array:
+    """Per start a, coefficients (N, degree + 1) of powers of t of the polynomial through f at the Chebyshev nodes of [a, a + width).
+
+    As protocols/layers/spline.ts tabulates them: of an interval that begins in the lowest segment only the part above that segment
+    is fitted (a quarter at least), and well below the domain a function with a pole is held constant.
+    """
+    below = np.clip((domain.lowest - starts) / domain.width, 0, 0.75)[:, None]
+    nodes = 0.5 - 0.5 * np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
+    nodes = below + (1 - below) * nodes
+    values = f(starts[:, None] + nodes * domain.width)
+    return np.linalg.solve(nodes[:, :, None] ** np.arange(degree + 1), values[:, :, None])[:, :, 0]
+
+
+class SplineProbe:
+    """Error of tables on one domain, over a grid of arguments in [low, high] × offsets of the interval that holds them."""
+
+    def __init__(self, f: Callable[[Array], Array], domain: Domain, degree: int, low: float, high: float) -> None:
+        offsets = np.linspace(0, 1, 9)
+        # Geometric too where the domain starts near a pole: that is where the error is.
+        geometric = np.geomspace(low, high, 120) if low > 0 else []
+        self.x = np.unique(np.concatenate([np.linspace(low, high, 160), geometric]))
+        starts = self.x[:, None] - offsets * domain.width
+        usable = starts >= domain.minimum
+        self.shape = starts.shape
+        t = np.where(usable, np.broadcast_to(offsets, starts.shape), 0).ravel()
+        self.coefficients = coefficients(f, domain, np.where(usable, starts, self.x[:, None]).ravel(), degree)
+        self.powers = t[:, None] ** np.arange(degree + 1)
+        self.exact = f(self.x)[:, None]
+
+    def error(self, coefficient_frac_bits: int, basis_frac_bits: int) -> Array:
+        """Largest |table − f| per argument in `x`, with coefficients and powers rounded to their fraction bits.
+
+        The constant term is multiplied by nothing and keeps both parties' bits.
+        """
+        c, b = 2.0**coefficient_frac_bits, 2.0**basis_frac_bits
+        value = self.coefficients[:, 0] + (np.round(self.coefficients[:, 1:] * c) * np.round(self.powers[:, 1:] * b)).sum(1) / (c * b)
+        return np.abs(value.reshape(self.shape) - self.exact).max(1)
+
+
+def choose_spline(
+    name: str,
+    f: Callable[[Array], Array],
+    low: float,
+    high: float,
+    tolerance: Callable[[Array], Array],
+    input_frac_bits: int,
+    out: Tensor,
+    anchor: str = 'centre',
+    positive: bool = False,
+    degrees: tuple[int, ...] = (1, 2, 3),
+) -> Spline:
+    """The spline of fewest online bits whose error stays below `tolerance(x)` for every argument x in [low, high].
+
+    positive: f has a pole at 0: it is held constant below half of the lowest argument, and the domain must begin above 0. Raises ExportError when no table of at most
+    2^MAX_DIGIT_BITS entries fits the ring.
+    """
+    best = None
+    for digit_bits in range(1, MAX_DIGIT_BITS + 1):
+        domain = smallest_domain(low, high, digit_bits, anchor, input_frac_bits)
+        if input_frac_bits + domain.range_bits > RING_BITS or domain.range_bits > 20 or (positive and domain.lowest <= 0):
+            continue
+        for degree in degrees:
+            if best and 2**digit_bits * (degree + 1) * 8 > best.online_bits():
+                continue  # even 8-bit entries would cost more
+            g = (lambda x, floor=domain.lowest / 2: f(np.maximum(x, floor))) if positive else f
+            spline = _narrowest(g, domain, degree, out, low, high, tolerance)
+            if spline and (best is None or spline.online_bits() < best.online_bits()):
+                best = spline
+    if best is None:
+        limit = f'2^{MAX_DIGIT_BITS} segments, degree {max(degrees)}, {RING_BITS - input_frac_bits} range bits'
+        raise ExportError(name, f'arguments in [{low:.4g}, {high:.4g}]', limit)
+    return best
+
+
+def _narrowest(f, domain: Domain, degree: int, out: Tensor, low: float, high: float, tolerance) -> Spline | None:
+    """Fewest coefficient and basis bits that keep the tolerance, or None."""
+    available = RING_BITS - 2 - out.magnitude_bits
+    probe = SplineProbe(f, domain, degree, low, high)
+    allowed = tolerance(probe.x)
+
+    def good(coefficient: int, basis: int) -> bool:
+        return bool((probe.error(coefficient, basis) <= allowed).all())
+
+    if not good(28, 16):
+        return None
+    smallest = next(b for b in range(4, 17) if good(28, b))
+    best = None
+    for basis in range(smallest, min(16, smallest + 2) + 1):
+        coefficient = next((c for c in range(2, 29) if good(c, basis)), None)
+        if coefficient is None:
+            continue
+        coefficient = max(coefficient, out.frac_bits + 1 - basis)  # a truncation has to drop at least one bit
+        if coefficient + basis <= available and (best is None or coefficient + basis < sum(best)):
+            best = (coefficient, basis)
+    return Spline(domain, degree, *best, out) if best else None
+
+
+def choose_exp(name: str, low: float, high: float, absolute: float, relative: float, input_frac_bits: int, out: Tensor) -> Spline:
+    """exp's table on [low, high]: error ≤ absolute + relative·exp(x), by the fewest online bits.
+
+    e = table[j]·exp(t·h): the table's rounding is amplified by up to exp(h), the basis's is relative.
+    """
+    best = None
+    available = RING_BITS - 2 - out.magnitude_bits
+    for digit_bits in range(1, MAX_DIGIT_BITS + 1):
+        domain = smallest_domain(low, high, digit_bits, 'centre', input_frac_bits)
+        if input_frac_bits + domain.range_bits > RING_BITS or domain.width > 8:
+            continue
+        basis = max(4, math.ceil(-math.log2(2 * relative)))
+        coefficient = max(0, math.ceil(-math.log2(2 * absolute / math.exp(domain.width))), out.frac_bits + 1 - basis)
+        if coefficient + basis > available or coefficient > 28 or basis > 16:
+            continue
+        spline = Spline(domain, 0, coefficient, basis, out)
+        if best is None or spline.online_bits() < best.online_bits():
+            best = spline
+    if best is None:
+        raise ExportError(name, f'softmax scores minus their row\'s mean in [{low:.4g}, {high:.4g}]', f'exp·(fraction bits) within 2^{RING_BITS - 2}')
+    return best
