@@ -249,17 +249,21 @@ function widenLinearRings(sequence: Sequence): void {
   for (const op of operations) {
     if (op.kind !== 'linear' || op.output.ringBits >= 32) continue;
     const needed = op.output.ringBits;
+    // With the output, what is only picked out of it (the heads of q, k, v).
+    const group = [op.output, ...operations.flatMap((other) => (other.kind === 'local' && other.inputs.includes(op.output) ? [other.output] : []))];
     let choice: number | undefined;
     for (let bits = needed + 1; bits <= 32; bits++) {
-      widened.set(op.output, bits);
+      for (const value of group) widened.set(value, bits);
       const bytes = evaluate();
       if (bytes < best) {
         best = bytes;
         choice = bits;
       }
     }
-    if (choice === undefined) widened.delete(op.output);
-    else widened.set(op.output, choice);
+    for (const value of group) {
+      if (choice === undefined) widened.delete(value);
+      else widened.set(value, choice);
+    }
     evaluate();
   }
 }

@@ -230,11 +230,15 @@ export class ClientSession extends Session {
     });
   }
 
-  /** Ends the session; the owner's `serve` returns. */
+  /** Ends the session; the owner's `serve` returns. Does not throw: a peer that is gone already is gone. */
   async close(): Promise<void> {
-    this.channel.send(Uint8Array.of(command.close));
-    await this.channel.flush().catch(() => {});
-    await this.channel.close();
+    try {
+      // The owner's acknowledgement shows that it has nothing left to send.
+      await this.#ask(command.close);
+    } catch {
+      // Closed already.
+    }
+    await this.channel.close().catch(() => {});
     this.state('closed');
   }
 
@@ -292,6 +296,7 @@ export class OwnerSession extends Session {
         this.channel.send(Uint8Array.of(asked));
         await (asked === command.prepare ? this.#prepare() : this.#classify());
       }
+      this.channel.send(Uint8Array.of(command.close));
       await this.channel.close();
       this.state('closed');
     });
