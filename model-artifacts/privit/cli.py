@@ -95,7 +95,7 @@ def run_card(arguments: argparse.Namespace) -> None:
 
 
 def run_export(arguments: argparse.Namespace) -> None:
-    from .exporter import main as export_main
+    from exporter.cli import main as export_main
 
     export_main(arguments.arguments)
 
@@ -195,7 +195,7 @@ def main(argv: list[str] | None = None) -> None:
     p.add_argument('--out', type=Path, required=True)
     p.set_defaults(run_command=run_card)
 
-    p = commands.add_parser('export', help='integer artifact for the secure protocols')
+    p = commands.add_parser('export', add_help=False, help='integer artifact for the secure protocols (python -m exporter)')
     p.add_argument('arguments', nargs=argparse.REMAINDER, help="the exporter's options")
     p.set_defaults(run_command=run_export)
 
