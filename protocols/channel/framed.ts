@@ -1,0 +1,222 @@
+/** The channel over a wire: messages, their checks, and how a session ends. frame.ts has the format. */
+import type { Channel, ChannelCounters, Wire } from './channel.ts';
+import { ProtocolError } from './errors.ts';
+import { decodeAbort, encodeAbort, encodeMessage, headerBytes } from './frame.ts';
+import { Inbox } from './inbox.ts';
+
+export interface FramedChannelOptions {
+  /** A multiple of 4, at least 16, at most the wire's `maxChunkBytes`; the same on both sides. 64 KiB unless given. */
+  readonly chunkBytes?: number;
+  /** The longest message accepted or sent, at most 512 MiB. */
+  readonly maxMessageBytes?: number;
+  /** How far the peer may be ahead of what was received here; twice the longest message unless given. */
+  readonly maxUnreadBytes?: number;
+}
+
+const longestMessageBytes = 512 * 2 ** 20;
+
+export class FramedChannel implements Channel {
+  /** A received message counts when its first byte is taken, so figures do not depend on timing. */
+  readonly counters: ChannelCounters = {
+    bytesSent: 0,
+    bytesReceived: 0,
+    framingBytesSent: 0,
+    framingBytesReceived: 0,
+    messagesSent: 0,
+    messagesReceived: 0,
+  };
+
+  private readonly chunkBytes: number;
+  private readonly maxMessageBytes: number;
+  private readonly inbox: Inbox;
+  private outgoing: Uint8Array[] = [];
+  private outgoingBytes = 0;
+  /** Messages are written one after the other. */
+  private writing: Promise<void> = Promise.resolve();
+  private wake: (() => void) | undefined;
+  private isReceiving = false;
+  /** Why the session has ended. */
+  private failure: ProtocolError | undefined;
+
+  /** @throws RangeError when the options do not fit the wire. */
+  constructor(
+    private readonly wire: Wire,
+    options: FramedChannelOptions = {},
+  ) {
+    const { chunkBytes = 65_536, maxMessageBytes = longestMessageBytes } = options;
+    if (chunkBytes % 4 !== 0 || chunkBytes < 16 || chunkBytes > wire.maxChunkBytes) {
+      throw new RangeError(`chunkBytes: expected a multiple of 4 in [16, ${wire.maxChunkBytes}], got ${chunkBytes}`);
+    }
+    if (!(maxMessageBytes > 0 && maxMessageBytes <= longestMessageBytes)) {
+      throw new RangeError(`maxMessageBytes: expected 1 to ${longestMessageBytes}, got ${maxMessageBytes}`);
+    }
+    this.chunkBytes = chunkBytes;
+    this.maxMessageBytes = maxMessageBytes;
+    this.inbox = new Inbox({
+      chunkBytes,
+      maxMessageBytes,
+      maxUnreadBytes: options.maxUnreadBytes ?? 2 * maxMessageBytes,
+    });
+    wire.onClose = (reason) => this.end(closedError(reason, this.inbox.isArriving));
+    wire.onChunk = (chunk) => this.accept(chunk);
+  }
+
+  send(bytes: Uint8Array): void {
+    if (!(bytes instanceof Uint8Array)) throw new TypeError(`bytes: expected a Uint8Array, got ${typeof bytes}`);
+    if (this.failure) throw this.failure;
+    const messageBytes = this.outgoingBytes + bytes.length;
+    if (messageBytes > this.maxMessageBytes) {
+      throw new RangeError(
+        `message: expected at most ${this.maxMessageBytes} bytes between two flushes, got ${messageBytes}`,
+      );
+    }
+    if (bytes.length > 0) this.outgoing.push(bytes);
+    this.outgoingBytes = messageBytes;
+  }
+
+  /**
+   * As the interface says.
+   * @throws ProtocolError `length` when there is something to send but part of the peer's last message was not asked for.
+   */
+  async flush(): Promise<void> {
+    if (this.failure) throw this.failure;
+    if (this.outgoingBytes > 0) {
+      const { openBytes } = this.inbox;
+      if (openBytes > 0)
+        await this.breakOff(lengthError(`the peer's message is ${openBytes} bytes longer than expected`));
+      this.write();
+    }
+    await this.writing;
+    if (this.failure) throw this.failure;
+  }
+
+  /**
+   * As the interface says. While part of a message is still unread, `receive` reads on in it and flushes nothing: the
+   * peer is not waiting for an answer yet. One `receive` at a time.
+   * @returns a buffer of its own that begins at offset 0, so that it can be viewed as words.
+   * @throws RangeError for a length that is no integer in [0, maxMessageBytes]; Error when another receive is pending.
+   */
+  async receive(length: number): Promise<Uint8Array> {
+    if (!Number.isInteger(length) || length < 0 || length > this.maxMessageBytes) {
+      throw new RangeError(`length: expected an integer in [0, ${this.maxMessageBytes}], got ${length}`);
+    }
+    if (this.isReceiving) throw new Error('receive: expected no other receive to be pending');
+    this.isReceiving = true;
+    try {
+      if (this.inbox.openBytes === 0) {
+        // A peer that has sent its last message may be gone before that is read.
+        if (!this.failure || this.inbox.unreadBytes === 0) await this.flush();
+        if (length === 0) return new Uint8Array(0);
+        await this.openNext();
+      }
+      const { openBytes } = this.inbox;
+      if (length > openBytes) {
+        await this.breakOff(lengthError(`expected ${length} bytes, got ${openBytes} to the end of the peer's message`));
+      }
+      this.counters.bytesReceived += length;
+      return this.inbox.take(length);
+    } finally {
+      this.isReceiving = false;
+    }
+  }
+
+  /**
+   * Ends the session; does nothing when it has ended already. Resolves when the wire has taken the last chunk.
+   *
+   * Without a reason, what is buffered is flushed first. With one, the peer gets the code and text of a ProtocolError, and
+   * of any other error only the name, since its text was not written for the peer.
+   * @throws ProtocolError `length` when the peer sent bytes that nobody asked for; as `flush`.
+   */
+  async close(reason?: Error): Promise<void> {
+    if (this.failure) return;
+    if (reason) {
+      await this.breakOff(reason).catch(() => {});
+      return;
+    }
+    await this.flush();
+    const { unreadBytes } = this.inbox;
+    if (unreadBytes > 0) await this.breakOff(lengthError(`the peer sent ${unreadBytes} bytes more than expected`));
+    this.end(new ProtocolError('closed', 'channel', 'this side closed the connection'));
+    this.wire.close();
+  }
+
+  private write(): void {
+    const chunks = encodeMessage(this.outgoing, this.outgoingBytes, this.counters.messagesSent, this.chunkBytes);
+    this.counters.bytesSent += this.outgoingBytes;
+    this.counters.framingBytesSent += headerBytes;
+    this.counters.messagesSent++;
+    this.outgoing = [];
+    this.outgoingBytes = 0;
+    this.writing = this.writing.then(async () => {
+      for (const chunk of chunks) {
+        if (this.failure) return;
+        // Whoever flushes finds the error in `failure`.
+        await this.wire.send(chunk).catch((error: unknown) => this.end(closedError(error, false)));
+      }
+    });
+  }
+
+  private async openNext(): Promise<void> {
+    while (!this.inbox.openNext()) {
+      if (this.failure) throw this.failure;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+    this.counters.messagesReceived++;
+    this.counters.framingBytesReceived += headerBytes;
+  }
+
+  private accept(chunk: Uint8Array): void {
+    if (this.failure) return;
+    const abort = decodeAbort(chunk);
+    if (abort) {
+      this.inbox.clear();
+      this.end(abort);
+      this.wire.close();
+      return;
+    }
+    try {
+      this.inbox.accept(chunk);
+    } catch (error) {
+      // Whoever receives finds the error in `failure`.
+      void this.breakOff(error as ProtocolError).catch(() => {});
+    }
+    this.wakeReceiver();
+  }
+
+  /** Ends the session because of `error`, tells the peer, and throws it. */
+  private async breakOff(error: Error): Promise<never> {
+    const isForPeer = error instanceof ProtocolError;
+    this.inbox.clear();
+    this.end(isForPeer ? error : new ProtocolError('closed', 'channel', 'this side gave up'));
+    const text = isForPeer ? error.message : `an internal error (${error.name})`;
+    // A wire that is broken already has told the peer as much as can be told.
+    await this.wire.send(encodeAbort(isForPeer ? error.code : 'internal', text, this.chunkBytes)).catch(() => {});
+    this.wire.close();
+    throw error;
+  }
+
+  private end(failure: ProtocolError): void {
+    if (this.failure) return;
+    this.failure = failure;
+    this.outgoing = [];
+    this.outgoingBytes = 0;
+    this.wakeReceiver();
+  }
+
+  private wakeReceiver(): void {
+    this.wake?.();
+    this.wake = undefined;
+  }
+}
+
+function lengthError(message: string): ProtocolError {
+  return new ProtocolError('length', 'channel', message);
+}
+
+function closedError(reason: unknown, inMessage: boolean): ProtocolError {
+  const where = inMessage ? ' in the middle of a message' : '';
+  const why = reason instanceof Error ? `: ${reason.message}` : '';
+  return new ProtocolError('closed', 'channel', `the connection is gone${where}${why}`);
+}
