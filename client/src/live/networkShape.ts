@@ -1,0 +1,61 @@
+import type { Manifest } from '../../../protocols/inference/manifest.ts';
+
+/** A group of steps that the network's picture shows as one. */
+export interface Part {
+  /** Steps whose names start with this belong to the part. */
+  prefix: string;
+  title: string;
+}
+
+/** Tokens as the square of image patches they come from: one path for the exact ones, one for the others. */
+export interface TokenGrid {
+  exactPath: string;
+  otherPath: string;
+  exactCount: number;
+}
+
+export interface BlockShape {
+  attention: Part & { heads: TokenGrid[] };
+  mlp: Part & { tokens: TokenGrid };
+}
+
+export interface Switches {
+  softmaxExact: number;
+  softmaxRows: number;
+  geluExact: number;
+  geluTokens: number;
+}
+
+export function blocksOf({ switches, architecture }: Manifest): BlockShape[] {
+  const side = Math.sqrt(architecture.tokens);
+  return switches.softmaxRows.map((heads, i) => ({
+    attention: {
+      prefix: `blocks.${i}.attn`,
+      title: `Block ${i + 1}, attention`,
+      heads: heads.map((rows) => grid(rows, side)),
+    },
+    mlp: { prefix: `blocks.${i}.mlp`, title: `Block ${i + 1}, MLP`, tokens: grid(switches.geluTokens[i]!, side) },
+  }));
+}
+
+export function countSwitches({ switches, architecture }: Manifest): Switches {
+  const { depth, heads, tokens } = architecture;
+  return {
+    softmaxExact: switches.softmaxRows.flat(2).length,
+    softmaxRows: depth * heads * tokens,
+    geluExact: switches.geluTokens.flat().length,
+    geluTokens: depth * tokens,
+  };
+}
+
+function grid(exact: readonly number[], side: number): TokenGrid {
+  const isExact = new Set(exact);
+  let exactPath = '';
+  let otherPath = '';
+  for (let token = 0; token < side * side; token++) {
+    const cell = `M${(token % side) + 0.08} ${Math.floor(token / side) + 0.08}h.84v.84h-.84z`;
+    if (isExact.has(token)) exactPath += cell;
+    else otherPath += cell;
+  }
+  return { exactPath, otherPath, exactCount: exact.length };
+}

@@ -1,0 +1,181 @@
+import type { Classification } from '../../../protocols/index.ts';
+import { ClientPairing } from '../pairing/clientPairing.ts';
+import { iceServers } from '../pairing/iceServers.ts';
+import type { Invite } from '../pairing/invite.ts';
+import type { LinkState, PeerLink } from '../pairing/peerLink.ts';
+import { RefusedError, type SignalingState } from '../pairing/signaling.ts';
+import { ImageWorker } from '../worker/imageWorker.ts';
+import type { PreparedImage } from '../worker/messages.ts';
+import { ProtocolWorker } from '../worker/protocolWorker.ts';
+import { LinkStatistics } from './linkStatistics.svelte.ts';
+import { listSamples, type Sample } from './models.ts';
+import { endNotice, failureNotice, imageNotice, type Notice, refusalNotice } from './notices.ts';
+import { lingerMs, SessionView, type Totals } from './sessionView.svelte.ts';
+
+/** A classification that is finished, with the image it belongs to and what it cost. */
+export interface Result {
+  classification: Classification;
+  image: PreparedImage;
+  offline: Totals;
+  online: Totals;
+}
+
+/** Everything the client's screen shows, and what its buttons do. */
+export class ClientStore {
+  signaling = $state<SignalingState>('closed');
+  link = $state<LinkState>('closed');
+  words = $state.raw<string[]>([]);
+  notice = $state.raw<Notice>();
+  imageNotice = $state.raw<Notice>();
+  session = $state.raw<SessionView>();
+  /** Correlations for one image are there. */
+  prepared = $state(false);
+  image = $state.raw<PreparedImage>();
+  /** While a file is being decoded. */
+  decoding = $state(false);
+  samples = $state.raw<Sample[]>([]);
+  result = $state.raw<Result>();
+  /** The user asked to classify; it starts when the preparation is finished. */
+  requested = $state(false);
+  running = $state(false);
+  readonly statistics = new LinkStatistics();
+  #file: Blob | undefined;
+  #pairing: ClientPairing | undefined;
+  #worker: ProtocolWorker | undefined;
+  readonly #images = new ImageWorker();
+  #decodeId = 0;
+
+  constructor(private readonly invite: Invite) {}
+
+  /** Joins the owner's room; also to start again after a failure. */
+  async connect(): Promise<void> {
+    this.#stop();
+    this.notice = undefined;
+    const servers = await iceServers(location.search);
+    const pairing: ClientPairing = new ClientPairing(
+      this.invite,
+      {
+        // One that was stopped lingers for a moment; it has no say any more.
+        onSignaling: (state) => this.#pairing === pairing && (this.signaling = state),
+        onLink: (state) => this.#pairing === pairing && (this.link = state),
+        onShortCode: (words) => this.#pairing === pairing && (this.words = words),
+        onChannel: (link) => this.#startSession(link),
+        onEnded: (end) => this.#pairing === pairing && this.#end(endNotice(end, 'client')),
+      },
+      servers,
+    );
+    this.#pairing = pairing;
+    this.signaling = 'connecting';
+    try {
+      await pairing.join();
+    } catch (error) {
+      if (this.#pairing === pairing) this.#end(refusalNotice(error instanceof RefusedError ? error.code : 'timeout'));
+    }
+  }
+
+  /** Decodes `file` and shows what the model will see. From the second image on it is classified right away. */
+  async chooseImage(file: Blob): Promise<void> {
+    const preprocessing = this.session?.manifest?.preprocessing;
+    if (!preprocessing || this.running) return;
+    const id = ++this.#decodeId;
+    this.imageNotice = undefined;
+    this.decoding = true;
+    try {
+      const image = await this.#images.prepare(file, preprocessing);
+      if (id !== this.#decodeId) return;
+      this.#file = file;
+      this.image = image;
+      if (this.result) this.classify();
+    } catch (error) {
+      if (id === this.#decodeId) this.imageNotice = imageNotice(error);
+    } finally {
+      if (id === this.#decodeId) this.decoding = false;
+    }
+  }
+
+  async chooseSample(sample: Sample): Promise<void> {
+    try {
+      await this.chooseImage(await (await fetch(sample.url)).blob());
+    } catch {
+      this.imageNotice = { tone: 'error', title: 'The sample could not be loaded.', text: 'Check the connection to the server, or use a file of your own.' };
+    }
+  }
+
+  classify(): void {
+    if (!this.image || this.running) return;
+    this.result = undefined;
+    this.requested = true;
+    this.#classifyWhenPrepared();
+  }
+
+  /** Stops what is going on; the owner is told. */
+  cancel(): void {
+    this.#worker?.cancel();
+  }
+
+  close(): void {
+    this.#stop();
+    this.#images.terminate();
+  }
+
+  #classifyWhenPrepared(): void {
+    if (!this.requested || !this.prepared || !this.image) return;
+    this.requested = this.prepared = false;
+    this.running = true;
+    this.#worker!.classify(this.image.pixels);
+  }
+
+  #startSession(link: PeerLink): void {
+    const session = new SessionView();
+    this.session = session;
+    this.statistics.start(link.connection);
+    const worker = new ProtocolWorker({
+      onEvent: (event) => {
+        session.apply(event);
+        if (event.type === 'manifest') void this.#onManifest(event.manifest.name);
+      },
+      onOpened: () => worker.prepare(),
+      onPrepared: () => {
+        this.prepared = true;
+        this.#classifyWhenPrepared();
+      },
+      onClassified: (classification) => {
+        const { offline, online } = session.totals;
+        this.result = { classification, image: this.image!, offline, online };
+        this.running = false;
+        worker.prepare(); // for the next image, while the user looks at this result
+      },
+      onFailed: (failure) => this.#end(failureNotice(failure, 'client'), lingerMs),
+    });
+    this.#worker = worker;
+    worker.openClient(link.channel);
+  }
+
+  async #onManifest(name: string): Promise<void> {
+    // Another model may crop differently: an image from before is prepared anew.
+    if (this.#file) await this.chooseImage(this.#file);
+    this.samples = await listSamples(name).catch(() => []);
+  }
+
+  #end(notice: Notice, afterMs = 0): void {
+    // What failed first says why; what follows from it (the connection closes) would hide that.
+    if (!this.#pairing) return;
+    this.#stop(afterMs);
+    this.notice = notice;
+  }
+
+  #stop(afterMs = 0): void {
+    this.statistics.stop();
+    const [worker, pairing] = [this.#worker, this.#pairing];
+    this.#worker = this.#pairing = undefined;
+    this.signaling = this.link = 'closed';
+    const free = () => {
+      worker?.terminate();
+      pairing?.close();
+    };
+    if (afterMs > 0) setTimeout(free, afterMs);
+    else free();
+    this.prepared = this.requested = this.running = false;
+    this.words = [];
+  }
+}

@@ -1,0 +1,113 @@
+/** Every failure in plain words: what happened, and what to do next. */
+import type { RefusalCode } from '../../../signaling-server/events.ts';
+import type { PairingEnd } from '../pairing/ownerPairing.ts';
+import { ImageError } from '../worker/imageWorker.ts';
+import type { Failure } from '../worker/messages.ts';
+
+export type Role = 'client' | 'owner';
+
+export interface Notice {
+  tone: 'error' | 'info';
+  title: string;
+  text: string;
+  /** The protocol's own words, where it was the protocol that failed. */
+  detail?: string;
+}
+
+const error = (title: string, text: string, detail?: string): Notice => ({
+  tone: 'error',
+  title,
+  text,
+  ...(detail === undefined ? {} : { detail }),
+});
+
+export function refusalNotice(code: RefusalCode | 'timeout'): Notice {
+  switch (code) {
+    case 'no-such-room':
+      return error(
+        'There is no room with this code.',
+        'The link may be mistyped or cut off, or the owner has closed the tab. Ask the owner for the link again.',
+      );
+    case 'room-full':
+      return error(
+        'This room is full.',
+        'A room holds two, and somebody else is in it. Ask the owner for a new link, or try again when they are done.',
+      );
+    case 'rate':
+      return error('Too many attempts.', 'Wait a minute, then try again.');
+    case 'busy':
+      return error('The signaling server is full.', 'It holds as many rooms as it can. Try again in a few minutes.');
+    case 'timeout':
+      return error(
+        'The signaling server does not answer.',
+        'Check that it is running and that this device is online, then try again.',
+      );
+    case 'malformed':
+    case 'no-peer':
+      return error('The signaling server refused the request.', 'Reload both tabs, so that they run the same version.');
+  }
+}
+
+export function endNotice(end: PairingEnd, role: Role): Notice {
+  const other = role === 'owner' ? 'client' : 'owner';
+  const again =
+    role === 'owner' ? 'Your room is still open: the same link works again.' : 'Connect again with the same link.';
+  switch (end) {
+    case 'peer-left':
+      return error(`The ${other} has left.`, `Its tab was closed, or it ended the session. ${again}`);
+    case 'lost':
+      return error(`The connection to the ${other} is lost.`, `Its tab was closed, or the network failed. ${again}`);
+    case 'authentication':
+      return error(
+        'The connection could not be verified, so it was stopped.',
+        'The link was altered or incomplete, or somebody tried to get between the two tabs. Share a new link, over a way you trust.',
+      );
+    case 'unreachable':
+    case 'timeout':
+      return error(
+        'The two tabs found no way to each other.',
+        'They must be on one machine or in one network, or use a TURN server (see README, “Networks”). Then connect again.',
+      );
+  }
+}
+
+export function failureNotice({ code, message }: Failure, role: Role): Notice {
+  const other = role === 'owner' ? 'client' : 'owner';
+  const again = role === 'owner' ? 'Your room is still open: the same link works again.' : 'Connect again with the same link.';
+  const detail = `${code} · ${message}`;
+  switch (code) {
+    case 'cancelled':
+      return { tone: 'info', title: 'Cancelled.', text: `Nothing was revealed. ${again}` };
+    case 'closed':
+      return error(`The connection to the ${other} is lost.`, `Its tab was closed, or the network failed. ${again}`, detail);
+    case 'peer-aborted':
+      return error(`The ${other} ended the session.`, again, detail);
+    case 'version':
+      return error('The two tabs run different versions.', 'Reload both tabs, then connect again.', detail);
+    case 'manifest':
+      return error(
+        'The model’s description cannot be used.',
+        role === 'owner' ? 'Choose another model, or export this one again.' : 'Ask the owner for another model.',
+        detail,
+      );
+    case 'plan':
+      return error('The two tabs do not agree on what to compute.', 'Reload both tabs, then connect again.', detail);
+    case 'length':
+    case 'checksum':
+    case 'value':
+      return error('A message was altered or cut off, so the session was stopped.', again, detail);
+    default:
+      return error('Something went wrong in this tab.', `${again} If it happens again, reload this tab.`, detail);
+  }
+}
+
+export function imageNotice(problem: unknown): Notice {
+  if (!(problem instanceof ImageError) || problem.problem === 'not-an-image') {
+    return error('This file is not an image that the browser can read.', 'Choose a JPEG, PNG, WebP or GIF file.');
+  }
+  const size = problem.width ? ` (${problem.width.toLocaleString('en')} × ${problem.height?.toLocaleString('en')} pixels)` : '';
+  return error(
+    `This image is too large${size}.`,
+    'More than 100 megapixels do not fit into a tab’s memory. Choose a smaller one; the model looks at a small square anyway.',
+  );
+}

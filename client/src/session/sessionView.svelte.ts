@@ -1,0 +1,159 @@
+import type { Phase, SessionEvent, StepMeter, StepPlan } from '../../../protocols/index.ts';
+import type { Manifest } from '../../../protocols/inference/manifest.ts';
+
+/** What a step has cost so far. One object for each row of the meters, so that only changed cells are drawn anew. */
+export class MeterRow {
+  elapsedMs = $state(0);
+  bytesClientToOwner = $state(0);
+  bytesOwnerToClient = $state(0);
+  flights = $state(0);
+
+  constructor(
+    readonly name: string,
+    readonly protocol: string,
+    readonly phase: Phase,
+    /** What the plan predicts; online steps only. */
+    readonly plan: StepPlan | undefined,
+  ) {}
+
+  get bytes(): number {
+    return this.bytesClientToOwner + this.bytesOwnerToClient;
+  }
+
+  /** 0 to 1: how much of what the plan predicts has been sent. Steps without communication are done when they have run. */
+  get fraction(): number {
+    if (!this.plan) return 1;
+    const planned = this.plan.bytesClientToOwner + this.plan.bytesOwnerToClient;
+    if (planned === 0) return this.elapsedMs > 0 ? 1 : 0;
+    return Math.min(1, this.bytes / planned);
+  }
+
+  update(meter: StepMeter): void {
+    this.elapsedMs = meter.elapsedMs;
+    this.bytesClientToOwner = meter.bytesClientToOwner;
+    this.bytesOwnerToClient = meter.bytesOwnerToClient;
+    this.flights = meter.flights;
+  }
+
+  reset(): void {
+    this.elapsedMs = this.bytesClientToOwner = this.bytesOwnerToClient = this.flights = 0;
+  }
+}
+
+export interface Totals {
+  elapsedMs: number;
+  bytesClientToOwner: number;
+  bytesOwnerToClient: number;
+  flights: number;
+}
+
+export type SessionState = Extract<SessionEvent, { type: 'state' }>['state'];
+
+/** After a failure the connection stays this long, so that the peer is told why. */
+export const lingerMs = 400;
+
+const sparklineSamples = 120;
+const sampleMs = 250;
+
+/** A session as both roles' screens show it, built from the protocol's events. */
+export class SessionView {
+  manifest = $state.raw<Manifest>();
+  steps = $state.raw<readonly StepPlan[]>([]);
+  correlations = $state<'dealer' | 'two-party'>();
+  state = $state<SessionState>('connected');
+  progress = $state.raw<{ phase: Phase; fraction: number; label: string }>();
+  framingBytes = $state(0);
+  rows = $state.raw<MeterRow[]>([]);
+  /** Bytes per second over the last half minute, oldest first. */
+  throughput = $state.raw<number[]>([]);
+  /** When the phase that is going on began (performance.now), for the time left. */
+  phaseStartedMs = 0;
+  readonly #byKey = new Map<string, MeterRow>();
+  #lastSampleMs = performance.now();
+  #lastSampleBytes = 0;
+
+  totals = $derived.by(() => {
+    const totals: Record<Phase, Totals> = { setup: none(), offline: none(), online: none() };
+    for (const row of this.rows) {
+      const total = totals[row.phase];
+      total.elapsedMs += row.elapsedMs;
+      total.bytesClientToOwner += row.bytesClientToOwner;
+      total.bytesOwnerToClient += row.bytesOwnerToClient;
+      total.flights += row.flights;
+    }
+    return totals;
+  });
+
+  /** What one classification will cost online, by the plan. */
+  predicted = $derived.by(() => {
+    const total = none();
+    for (const step of this.steps) {
+      total.bytesClientToOwner += step.bytesClientToOwner;
+      total.bytesOwnerToClient += step.bytesOwnerToClient;
+      total.flights += step.flights;
+    }
+    return total;
+  });
+
+  apply(event: SessionEvent): void {
+    switch (event.type) {
+      case 'manifest':
+        this.manifest = event.manifest;
+        this.steps = event.steps;
+        this.correlations = event.correlations;
+        this.#byKey.clear();
+        this.rows = event.steps.map((step) => {
+          const row = new MeterRow(step.name, step.protocol, 'online', step);
+          this.#byKey.set(`online ${step.name}`, row);
+          return row;
+        });
+        return;
+      case 'state':
+        if (event.state === 'classifying') this.#reset('online');
+        if (event.state === 'preparing') this.#reset('offline');
+        if (event.state !== this.state) this.phaseStartedMs = performance.now();
+        this.state = event.state;
+        return;
+      case 'progress':
+        this.progress = { phase: event.phase, fraction: event.fraction, label: event.label };
+        return;
+      case 'meters':
+        this.framingBytes = event.framingBytes;
+        this.#updateRows(event.steps);
+        this.#sample();
+    }
+  }
+
+  #updateRows(meters: readonly StepMeter[]): void {
+    const added: MeterRow[] = [];
+    for (const meter of meters) {
+      const key = `${meter.phase} ${meter.name}`;
+      let row = this.#byKey.get(key);
+      if (!row) {
+        row = new MeterRow(meter.name, meter.protocol, meter.phase, undefined);
+        this.#byKey.set(key, row);
+        added.push(row);
+      }
+      row.update(meter);
+    }
+    if (added.length > 0) this.rows = [...this.rows, ...added];
+  }
+
+  #reset(phase: Phase): void {
+    for (const row of this.rows) if (row.phase === phase) row.reset();
+    this.progress = undefined;
+  }
+
+  #sample(): void {
+    const now = performance.now();
+    const elapsed = now - this.#lastSampleMs;
+    if (elapsed < sampleMs) return;
+    const bytes = this.rows.reduce((sum, row) => sum + row.bytes, 0);
+    const perSecond = (Math.max(0, bytes - this.#lastSampleBytes) / elapsed) * 1000;
+    this.throughput = [...this.throughput, perSecond].slice(-sparklineSamples);
+    this.#lastSampleMs = now;
+    this.#lastSampleBytes = bytes;
+  }
+}
+
+const none = (): Totals => ({ elapsedMs: 0, bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 });

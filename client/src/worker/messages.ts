@@ -1,0 +1,58 @@
+import type { Classification, SessionEvent } from '../../../protocols/index.ts';
+
+/** The data channel itself where browsers can move one into a Worker, otherwise a port that the page relays to. */
+export type WireHandle = { kind: 'channel'; channel: RTCDataChannel } | { kind: 'port'; port: MessagePort };
+
+/** An artifact's files, as blobs: they are read in the Worker, so that the page never holds the weights. */
+export interface OwnerFiles {
+  manifest: Blob;
+  weightsIndex: Blob;
+  weights: Blob;
+}
+
+export type ToProtocolWorker =
+  | { type: 'openClient'; wire: WireHandle }
+  | { type: 'openOwner'; wire: WireHandle; files: OwnerFiles }
+  | { type: 'check'; files: OwnerFiles }
+  | { type: 'prepare' }
+  | { type: 'classify'; pixels: Uint8Array }
+  | { type: 'cancel' }
+  | { type: 'close' };
+
+/** What went wrong, as the protocol said it; `code` is a ProtocolErrorCode or `internal`. */
+export interface Failure {
+  code: string;
+  message: string;
+}
+
+export type FromProtocolWorker =
+  | { type: 'event'; event: SessionEvent }
+  | { type: 'opened' }
+  | { type: 'checked' }
+  | { type: 'prepared' }
+  | { type: 'classified'; classification: Classification }
+  | { type: 'closed' }
+  | { type: 'failed'; failure: Failure };
+
+export interface Preprocessing {
+  shorterSide: number;
+  crop: number;
+}
+
+export type ToImageWorker = { id: number; file: Blob; preprocessing: Preprocessing };
+
+export interface PreparedImage {
+  /** crop × crop × 3 RGB bytes: exactly what the model sees. */
+  pixels: Uint8Array;
+  crop: number;
+  /** Of the file, before any reduction. */
+  width: number;
+  height: number;
+  /** Reduced to at most 640 pixels, for display. */
+  preview: ImageBitmap;
+}
+
+export type ImageProblem = 'not-an-image' | 'too-large' | 'too-small';
+export type FromImageWorker =
+  | { id: number; image: PreparedImage }
+  | { id: number; problem: ImageProblem; width?: number; height?: number };

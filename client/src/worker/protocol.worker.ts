@@ -1,0 +1,77 @@
+/** One party of one session, off the main thread. The page starts a Worker for each pairing and ends it with it. */
+import {
+  ClientSession,
+  dataChannelWire,
+  FramedChannel,
+  loadOwnerModel,
+  messagePortWire,
+  OwnerSession,
+  ProtocolError,
+  type SessionEvent,
+} from '../../../protocols/index.ts';
+import type { FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
+
+const post = (message: FromProtocolWorker) => self.postMessage(message);
+const onEvent = (event: SessionEvent) => post({ type: 'event', event });
+
+const abort = new AbortController();
+let client: ClientSession | undefined;
+
+self.onmessage = async ({ data }: MessageEvent<ToProtocolWorker>) => {
+  try {
+    await handle(data);
+  } catch (error) {
+    // A message without a `ProtocolError` is a defect of this program; its text may name values, so it stays here.
+    const isProtocolError = error instanceof ProtocolError;
+    if (!isProtocolError) console.error(error);
+    post({
+      type: 'failed',
+      failure: isProtocolError
+        ? { code: error.code, message: error.message }
+        : { code: 'internal', message: error instanceof RangeError ? 'Out of memory.' : 'The program failed.' },
+    });
+  }
+};
+
+async function handle(message: ToProtocolWorker): Promise<void> {
+  switch (message.type) {
+    case 'check':
+      await loadModel(message.files);
+      return post({ type: 'checked' });
+    case 'openClient': {
+      client = await ClientSession.open(channelOver(message.wire), { onEvent, signal: abort.signal });
+      return post({ type: 'opened' });
+    }
+    case 'openOwner': {
+      const channel = channelOver(message.wire);
+      const session = await OwnerSession.open(channel, await loadModel(message.files), { onEvent, signal: abort.signal });
+      post({ type: 'opened' });
+      await session.serve();
+      return post({ type: 'closed' });
+    }
+    case 'prepare':
+      await client!.prepare();
+      return post({ type: 'prepared' });
+    case 'classify':
+      return post({ type: 'classified', classification: await client!.classify(message.pixels) });
+    case 'cancel':
+      return abort.abort();
+    case 'close':
+      await client?.close();
+      return post({ type: 'closed' });
+  }
+}
+
+/** Made before anything is awaited: the wire keeps what arrives early. */
+function channelOver(wire: WireHandle): FramedChannel {
+  return new FramedChannel(wire.kind === 'channel' ? dataChannelWire(wire.channel as never) : messagePortWire(wire.port));
+}
+
+async function loadModel(files: OwnerFiles) {
+  const [manifest, weightsIndex, weights] = await Promise.all([
+    files.manifest.text(),
+    files.weightsIndex.text(),
+    files.weights.arrayBuffer(),
+  ]);
+  return loadOwnerModel({ manifest, weightsIndex, weights });
+}

@@ -1,0 +1,97 @@
+import type { Classification, SessionEvent } from '../../../protocols/index.ts';
+import type { Failure, FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
+import { relayThroughPort } from './relay.ts';
+
+export interface ProtocolWorkerListener {
+  onEvent?(event: SessionEvent): void;
+  onOpened?(): void;
+  onPrepared?(): void;
+  onClassified?(classification: Classification): void;
+  onClosed?(): void;
+  onFailed(failure: Failure): void;
+}
+
+/** The page's handle on the Worker that runs the protocol. `terminate` frees everything it holds. */
+export class ProtocolWorker {
+  readonly #worker = new Worker(new URL('./protocol.worker.ts', import.meta.url), { type: 'module', name: 'protocol' });
+
+  constructor(listener: ProtocolWorkerListener) {
+    this.#worker.onmessage = ({ data }: MessageEvent<FromProtocolWorker>) => {
+      switch (data.type) {
+        case 'event':
+          return listener.onEvent?.(data.event);
+        case 'opened':
+          return listener.onOpened?.();
+        case 'prepared':
+          return listener.onPrepared?.();
+        case 'classified':
+          return listener.onClassified?.(data.classification);
+        case 'closed':
+          return listener.onClosed?.();
+        case 'failed':
+          return listener.onFailed(data.failure);
+      }
+    };
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      listener.onFailed({ code: 'internal', message: 'The Worker could not run.' });
+    };
+  }
+
+  openClient(channel: RTCDataChannel): void {
+    this.#open((wire) => ({ type: 'openClient', wire }), channel);
+  }
+
+  openOwner(channel: RTCDataChannel, files: OwnerFiles): void {
+    this.#open((wire) => ({ type: 'openOwner', wire, files }), channel);
+  }
+
+  prepare(): void {
+    this.#post({ type: 'prepare' });
+  }
+
+  /** Takes a copy of `pixels`. */
+  classify(pixels: Uint8Array): void {
+    this.#post({ type: 'classify', pixels });
+  }
+
+  cancel(): void {
+    this.#post({ type: 'cancel' });
+  }
+
+  close(): void {
+    this.#post({ type: 'close' });
+  }
+
+  terminate(): void {
+    this.#worker.terminate();
+  }
+
+  #post(message: ToProtocolWorker, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  #open(message: (wire: WireHandle) => ToProtocolWorker, channel: RTCDataChannel): void {
+    try {
+      this.#post(message({ kind: 'channel', channel }), [channel as unknown as Transferable]);
+    } catch {
+      // This browser cannot move a data channel into a Worker.
+      const port = relayThroughPort(channel);
+      this.#post(message({ kind: 'port', port }), [port]);
+    }
+  }
+}
+
+/** Whether an owner's files fit together; resolves with what is wrong, or undefined. */
+export function checkOwnerFiles(files: OwnerFiles): Promise<Failure | undefined> {
+  return new Promise((resolve) => {
+    const worker = new Worker(new URL('./protocol.worker.ts', import.meta.url), { type: 'module', name: 'check' });
+    const finish = (failure?: Failure) => {
+      worker.terminate();
+      resolve(failure);
+    };
+    worker.onmessage = ({ data }: MessageEvent<FromProtocolWorker>) => finish(data.type === 'failed' ? data.failure : undefined);
+    worker.onerror = () => finish({ code: 'internal', message: 'The Worker could not run.' });
+    worker.postMessage({ type: 'check', files } satisfies ToProtocolWorker);
+  });
+}
