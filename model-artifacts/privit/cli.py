@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -94,12 +95,6 @@ def run_card(arguments: argparse.Namespace) -> None:
     arguments.out.write_text(model_card(arguments.checkpoint, arguments.evaluations, arguments.notes))
 
 
-def run_export(arguments: argparse.Namespace) -> None:
-    from exporter.cli import main as export_main
-
-    export_main(arguments.arguments)
-
-
 def run_teacher(arguments: argparse.Namespace) -> None:
     config = model_config(arguments)
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
@@ -126,12 +121,15 @@ def run_teacher(arguments: argparse.Namespace) -> None:
 def run_search(arguments: argparse.Namespace) -> None:
     config = model_config(arguments)
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
-    teacher, _, _ = load_checkpoint(arguments.teacher, config)
-    config = teacher.config
+    teacher, teacher_switches, description = load_checkpoint(arguments.teacher, PRESETS['cifar10'])
+    if teacher.config != config:  # of another image set: new patch embedding and classifier
+        teacher = initial_model(config, teacher, description.get('labels') == splits.train.info.labels)
     train, options = read_options(arguments, TrainOptions), read_options(arguments, SearchOptions)
     log = RunLog(arguments.run_dir)
     fixed = None
-    if arguments.baseline:
+    if arguments.keep_switches:
+        fixed = teacher_switches
+    elif arguments.baseline:
         fixed = baseline_switches(arguments.baseline, config, options.softmax_budget, options.gelu_budget, train.seed)
     source, regressors = batch_source(arguments, splits, config)
     if regressors is not None and (arguments.teacher.parent / 'regressors.safetensors').exists():
@@ -140,8 +138,9 @@ def run_search(arguments: argparse.Namespace) -> None:
     if log.rank:
         return
     softmax, gelu = count_on(result.switches)
+    method = 'transferred switches' if arguments.keep_switches else arguments.baseline or 'search'
     recipe = (
-        f'PriViT ({arguments.baseline or "search"}): {options.search_steps} + {options.finetune_steps} steps of {train.batch_size} images, '
+        f'PriViT ({method}): {options.search_steps} + {options.finetune_steps} steps of {train.batch_size} images, '
         f'{softmax} of {config.num_softmax_rows} softmax rows, {gelu} of {config.num_gelu_tokens} GELU tokens kept'
     )
     out = arguments.out or arguments.run_dir / 'checkpoint.safetensors'
@@ -167,6 +166,7 @@ def main(argv: list[str] | None = None) -> None:
     p = commands.add_parser('search', help='PriViT algorithm 1, or a baseline at the same budget')
     common(p)
     p.add_argument('--teacher', type=Path, required=True, help='checkpoint or timm state dict of the exact network')
+    p.add_argument('--keep-switches', action='store_true', help="no search: fine-tune with the teacher checkpoint's own switches")
     p.add_argument('--baseline', choices=BASELINES, default=None, help='fixed switches instead of the search, at equal cost')
     for options in (TrainOptions, AugmentOptions, SearchOptions):
         add_options(p, options)
@@ -195,9 +195,12 @@ def main(argv: list[str] | None = None) -> None:
     p.add_argument('--out', type=Path, required=True)
     p.set_defaults(run_command=run_card)
 
-    p = commands.add_parser('export', add_help=False, help='integer artifact for the secure protocols (python -m exporter)')
-    p.add_argument('arguments', nargs=argparse.REMAINDER, help="the exporter's options")
-    p.set_defaults(run_command=run_export)
+    commands.add_parser('export', add_help=False, help='integer artifact for the secure protocols: python -m exporter')
 
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ['export']:  # its options are the exporter's own
+        from exporter.cli import main as export_main
+
+        return export_main(argv[1:])
     arguments = parser.parse_args(argv)
     arguments.run_command(arguments)
