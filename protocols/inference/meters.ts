@@ -57,7 +57,7 @@ export class PhaseMeasurement {
   steps(): StepMeter[] {
     return this.channel
       .snapshot()
-      .steps.filter(({ phase }) => phase === this.phase)
+      .steps.filter(({ name, phase }) => phase === this.phase && name !== 'connect')
       .map(({ name, phase, elapsedMs, bytesSent, bytesReceived, flights }) => ({
         name, protocol: this.protocolOf(name), phase, elapsedMs, flights,
         bytesClientToOwner: this.party === 'client' ? bytesSent : bytesReceived,

@@ -8,7 +8,7 @@ const zoo = fileURLToPath(new URL('../../model-artifacts/zoo/', import.meta.url)
 /** Names of the bundled models. */
 export async function modelNames(): Promise<string[]> {
   const entries = await readdir(zoo, { withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
+  return entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map((entry) => entry.name).sort();
 }
 
 /** @throws Error naming the bundled models when there is none of that name. */

@@ -1,0 +1,160 @@
+/**
+ * npm run evaluate -- [--model NAME] [--data ZIP_OR_DIR] [--images N] [--secure N] [--json]
+ * Top-1 on held-out images: float ONNX, integer reference, and some of them securely.
+ */
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { ClientSession, FramedChannel, memoryWirePair, OwnerSession, type OwnerModel, prepareImage } from '../protocols/index.ts';
+import { defaultData, readImages, spread } from './lib/dataset.ts';
+import { readImage } from './lib/images.ts';
+import { modelFolder, readModel } from './lib/models.ts';
+import { PlaintextModel } from './lib/plaintext.ts';
+import type { ReferenceAnswer, ReferenceTask } from './lib/referenceWorker.ts';
+
+interface Example {
+  readonly name: string;
+  readonly label: number;
+  readonly pixels: Uint8Array;
+}
+
+const batchSize = 64;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      model: { type: 'string', default: 'cifar10' },
+      data: { type: 'string' },
+      images: { type: 'string', default: '1000' },
+      secure: { type: 'string', default: '0' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const [imageCount, secureCount] = [Number(values.images), Number(values.secure)];
+  if (!(imageCount >= 1) || !(secureCount >= 0)) throw new Error('--images: expected at least 1; --secure: at least 0');
+  const say = (text: string) => values.json || process.stderr.write(text);
+  const folder = await modelFolder(values.model);
+  const model = await readModel(folder);
+  const source = values.data ?? (await defaultData(values.model, folder));
+  say(`images from ${source}\n`);
+  const examples = await readExamples(source, imageCount, model);
+
+  const float: number[][] = [];
+  const onnx = await PlaintextModel.load(folder, cpus().length);
+  for (let at = 0; at < examples.length; at += batchSize) {
+    const batch = await onnx.logits(examples.slice(at, at + batchSize).map(({ pixels }) => pixels));
+    float.push(...batch.map((logits) => [...logits]));
+    say(`\rfloat ${float.length} of ${examples.length}`);
+  }
+  say('\n');
+  const reference = await evaluateAll(folder, examples, (done) => say(`\rreference ${done} of ${examples.length}`));
+  say('\n');
+
+  const labels = examples.map(({ label }) => label);
+  const violations = reference.flatMap((answer, i) => answer.violations.map((text) => `${examples[i]!.name}: ${text}`));
+  const referenceLogits = reference.map(({ logits }) => logits);
+  const indices = secureCount > 0 ? spread([...examples.keys()], secureCount) : [];
+  const secure = await classifyAll(model, indices.map((i) => examples[i]!), (done) => say(`\rsecure ${done} of ${indices.length}`));
+  if (indices.length > 0) say('\n');
+  const chosen = indices.map((i) => referenceLogits[i]!);
+
+  const result = {
+    model: values.model,
+    images: examples.length,
+    floatTop1: agreement(float.map(argmax), labels),
+    referenceTop1: agreement(referenceLogits.map(argmax), labels),
+    agreementTop1: agreement(referenceLogits.map(argmax), float.map(argmax)),
+    maxAbsLogitError: largestDifference(referenceLogits, float),
+    /** Images in which some value left the range that its ring allows for. */
+    rangeViolations: reference.filter((answer) => answer.violations.length > 0).length,
+    secure: {
+      images: secure.length,
+      agreementTop1: agreement(secure.map(argmax), chosen.map(argmax)),
+      maxAbsLogitError: largestDifference(secure, chosen),
+      /** The reference's margin between its two best classes, largest of those images on which the secure label differs. */
+      largestDisagreeingMargin: Math.max(0, ...secure.map((logits, i) => (argmax(logits) === argmax(chosen[i]!) ? 0 : margin(chosen[i]!)))),
+    },
+  };
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    return;
+  }
+  const percent = (fraction: number) => `${(100 * fraction).toFixed(2)} %`;
+  process.stdout.write(`${result.images} images: float ${percent(result.floatTop1)}, integer reference ${percent(result.referenceTop1)}; same label ${percent(result.agreementTop1)}, `);
+  process.stdout.write(`largest logit difference ${result.maxAbsLogitError.toFixed(4)}, out of range in ${result.rangeViolations}\n`);
+  if (secure.length > 0) {
+    process.stdout.write(`secure, ${secure.length} images: same label as the reference ${percent(result.secure.agreementTop1)}, `);
+    process.stdout.write(`largest logit difference ${result.secure.maxAbsLogitError.toFixed(4)}, largest margin of a different label ${result.secure.largestDisagreeingMargin.toFixed(4)}\n`);
+  }
+  for (const text of violations.slice(0, 5)) process.stderr.write(`out of range: ${text}\n`);
+}
+
+async function readExamples(source: string, count: number, model: OwnerModel): Promise<Example[]> {
+  const names = model.manifest.labels.map(plain);
+  const examples: Example[] = [];
+  for (const { name, label, bytes } of await readImages(source, count)) {
+    const index = names.indexOf(plain(label));
+    if (index < 0) throw new Error(`${name}: the model has no class "${label}"; it has ${model.manifest.labels.join(', ')}`);
+    examples.push({ name, label: index, pixels: prepareImage(await readImage(Buffer.from(bytes)), model.manifest.preprocessing) });
+  }
+  return examples;
+}
+
+const plain = (label: string) => label.toLowerCase().replaceAll(/[^a-z0-9]+/g, ' ').trim();
+
+/** The integer reference on all cores. */
+async function evaluateAll(folder: string, examples: readonly Example[], progress: (done: number) => void): Promise<ReferenceAnswer[]> {
+  const answers = new Array<ReferenceAnswer>(examples.length);
+  const threads = Math.max(1, Math.min(cpus().length, examples.length));
+  let done = 0;
+  await Promise.all(
+    Array.from({ length: threads }, (_, thread) => {
+      const mine = [...examples.keys()].filter((i) => i % threads === thread);
+      const task: ReferenceTask = { folder, images: mine.map((i) => examples[i]!.pixels) };
+      return new Promise<void>((resolve, reject) => {
+        const worker = new Worker(new URL('lib/referenceWorker.ts', import.meta.url), { workerData: task });
+        worker.on('message', (answer: ReferenceAnswer) => {
+          answers[mine[answer.index]!] = answer;
+          progress(++done);
+        });
+        worker.on('error', reject);
+        worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`reference: worker ended with code ${code}`))));
+      });
+    }),
+  );
+  return answers;
+}
+
+/** Both parties in this process, one session for all images. */
+async function classifyAll(model: OwnerModel, examples: readonly Example[], progress: (done: number) => void): Promise<number[][]> {
+  if (examples.length === 0) return [];
+  const [clientWire, ownerWire] = memoryWirePair();
+  const options = { onEvent: () => {} };
+  const [client, owner] = await Promise.all([
+    ClientSession.open(new FramedChannel(clientWire), options),
+    OwnerSession.open(new FramedChannel(ownerWire), model, options),
+  ]);
+  const served = owner.serve();
+  const results: number[][] = [];
+  for (const { pixels } of examples) {
+    results.push((await client.classify(pixels)).logits);
+    progress(results.length);
+  }
+  await client.close();
+  await served;
+  return results;
+}
+
+const argmax = (logits: readonly number[]) => logits.indexOf(Math.max(...logits));
+const margin = (logits: readonly number[]) => {
+  const [first, second] = [...logits].sort((x, y) => y - x);
+  return first! - second!;
+};
+const agreement = (a: readonly number[], b: readonly number[]) => (a.length === 0 ? 0 : a.filter((x, i) => x === b[i]).length / a.length);
+const largestDifference = (a: readonly (readonly number[])[], b: readonly (readonly number[])[]) =>
+  a.reduce((max, row, i) => row.reduce((worst, x, j) => Math.max(worst, Math.abs(x - b[i]![j]!)), max), 0);
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+});

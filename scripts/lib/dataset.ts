@@ -1,0 +1,68 @@
+/** Labelled images: CLASS/*.jpg under test/ or val/ of a zip file or a folder, or a model's bundled samples. */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { unzip } from 'fflate';
+
+export interface LabelledImage {
+  readonly name: string;
+  /** The class's name, as the folder spells it. */
+  readonly label: string;
+  readonly bytes: Uint8Array;
+}
+
+const shared = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
+const knownSets: Readonly<Record<string, string>> = { cifar10: `${shared}cifar10-jpeg.zip`, imagenette: `${shared}imagenette-160.zip` };
+
+/** Where a model's held-out images are by default: its set where that is at hand, else its samples. */
+export async function defaultData(model: string, folder: string): Promise<string> {
+  const set = knownSets[model];
+  return set && (await stat(set).catch(() => undefined)) ? set : `${folder}samples`;
+}
+
+const heldOut = /^(?:.*\/)?(?:test|val)\/([^/]+)\/[^/]+\.jpe?g$/i;
+
+/**
+ * At most `count` held-out images, evenly spread over the classes' files.
+ * @throws Error when there are none.
+ */
+export async function readImages(source: string, count: number): Promise<LabelledImage[]> {
+  const images = source.endsWith('.zip') ? await fromZip(source, count) : await fromFolder(source, count);
+  if (images.length === 0) throw new Error(`${source}: no CLASS/*.jpg under test/ or val/, and no samples.json`);
+  return images;
+}
+
+/** Every n-th of a sorted list. */
+export function spread<T>(list: readonly T[], count: number): T[] {
+  if (count >= list.length) return [...list];
+  return Array.from({ length: count }, (_, i) => list[Math.floor((i * list.length) / count)]!);
+}
+
+async function fromZip(file: string, count: number): Promise<LabelledImage[]> {
+  const bytes = new Uint8Array(await readFile(file));
+  const names: string[] = [];
+  await unzipSome(bytes, (name) => {
+    if (heldOut.test(name)) names.push(name);
+    return false;
+  });
+  const chosen = new Set(spread(names.sort(), count));
+  const files = await unzipSome(bytes, (name) => chosen.has(name));
+  return [...chosen].map((name) => ({ name, label: heldOut.exec(name)![1]!, bytes: files[name]! }));
+}
+
+function unzipSome(bytes: Uint8Array, wanted: (name: string) => boolean): Promise<Record<string, Uint8Array>> {
+  return new Promise((resolve, reject) => {
+    unzip(bytes, { filter: ({ name }) => wanted(name) }, (error, files) => (error ? reject(error) : resolve(files)));
+  });
+}
+
+async function fromFolder(folder: string, count: number): Promise<LabelledImage[]> {
+  const samples = await readFile(`${folder}/samples.json`, 'utf8').catch(() => undefined);
+  if (samples) {
+    const list = spread(JSON.parse(samples) as { file: string; label: string }[], count);
+    return Promise.all(list.map(async ({ file, label }) => ({ name: file, label, bytes: new Uint8Array(await readFile(`${folder}/${file}`)) })));
+  }
+  const files = (await readdir(folder, { recursive: true })).map((name) => name.replaceAll('\\', '/')).filter((name) => heldOut.test(name));
+  return Promise.all(
+    spread(files.sort(), count).map(async (name) => ({ name, label: heldOut.exec(name)![1]!, bytes: new Uint8Array(await readFile(`${folder}/${name}`)) })),
+  );
+}

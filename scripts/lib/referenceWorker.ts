@@ -1,0 +1,28 @@
+/** Evaluates the integer reference on a share of the images, in a worker thread. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { evaluateReference, inputOf } from '../../protocols/index.ts';
+import { readModel } from './models.ts';
+
+export interface ReferenceTask {
+  readonly folder: string;
+  readonly images: readonly Uint8Array[];
+}
+
+export interface ReferenceAnswer {
+  readonly index: number;
+  readonly logits: number[];
+  /** Values that left their range, as text. */
+  readonly violations: string[];
+}
+
+const { folder, images } = workerData as ReferenceTask;
+const model = await readModel(folder);
+for (const [index, pixels] of images.entries()) {
+  const { logits, violations } = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
+  const answer: ReferenceAnswer = {
+    index,
+    logits: Array.from(logits, (logit) => logit * 2 ** -model.plan.logitFracBits),
+    violations: violations.map(({ step, kind, value, low, high }) => `${step} ${kind}: ${value} outside [${low}, ${high})`),
+  };
+  parentPort!.postMessage(answer);
+}
