@@ -17,15 +17,17 @@ import { instantiateKernel } from './instance.ts';
 export const blockBytes = 16;
 
 /** What a hash value is for; no two uses share (label, index, column). */
-const labels = ['tree', 'output', 'base tree', 'base vector', 'vole tree', 'vole vector'] as const;
+const labels = ['tree', 'output', 'message', 'base tree', 'base vector', 'vole tree', 'vole vector'] as const;
 export type HashLabel = (typeof labels)[number];
 
 interface CotExports {
   hashBlocks(input: number, offset: number, count: number, output: number, low: number, high: number, column: number, lanes: number, scratch: number): void;
+  hashMessages(input: number, offset: number, count: number, words: number, mask: number, output: number, stride: number, high: number, column: number, lanes: number, scratch: number): void;
+  combineKeys(zeros: number, ones: number, m: number, count: number, keys: number): void;
   ggmSend(nodes: number, depth: number, bases: number, delta: number, message: number, low: number, high: number, clearLsb: number, lanes: number, scratch: number): void;
   ggmReceive(nodes: number, depth: number, bases: number, choices: number, message: number, low: number, high: number, clearLsb: number, lanes: number, scratch: number): number;
   lpnEncode(outputs: number, count: number, secret: number, placeMask: number, low: number, high: number, lanes: number, scratch: number): void;
-  softSpokenFold(leaves: number, bits: number, hole: number, tiles: number, u: number, v: number, low: number, high: number, lanes: number, scratch: number): void;
+  softSpokenFold(leaves: number, bits: number, hole: number, firstTile: number, tiles: number, u: number, v: number, low: number, high: number, lanes: number, scratch: number): void;
   transpose(rows: number, rowBytes: number, blocks: number): void;
   gilboaSend(keys: number, delta: number, factors: number, count: number, ringBits: number, flips: number, message: number, shares: number, low: number, high: number, lanes: number, scratch: number): void;
   gilboaChoose(keys: number, factors: number, count: number, ringBits: number, flips: number, shares: number, low: number, high: number, lanes: number, scratch: number): void;
@@ -72,9 +74,19 @@ export class CotKernel {
     return address;
   }
 
-  /** output[i] = first 16 bytes of H_label(input[i] ⊕ offset, (high, low + i), column); output may be input. */
-  hash(label: HashLabel, input: number, count: number, output: number, high: number, column = 0, offset = this.zero): void {
-    this.#wasm.hashBlocks(input, offset, count, output, 0, high, column, this.#lanes.get(label)!, this.#scratch);
+  /** output[i] = first 16 bytes of H_label(input[i] ⊕ offset, (low + i, high), column); output may be input. */
+  hash(label: HashLabel, input: number, count: number, output: number, low: number, high: number, column = 0, offset = this.zero): void {
+    this.#wasm.hashBlocks(input, offset, count, output, low, high, column, this.#lanes.get(label)!, this.#scratch);
+  }
+
+  /** Message i, `words` words at output + i·stride bytes, is H_message(input[i] ⊕ offset, (i, high), column), ANDed with mask. */
+  hashMessages(input: number, count: number, words: number, mask: number, output: number, stride: number, high: number, column: number, offset = this.zero): void {
+    this.#wasm.hashMessages(input, offset, count, words, mask, output, stride, high, column, this.#lanes.get('message')!, this.#scratch);
+  }
+
+  /** keys[j·count + i] = ⊕_t (bit t of j ? ones : zeros)[i·m + t], for j < 2^m. */
+  combineKeys(zeros: number, ones: number, m: number, count: number, keys: number): void {
+    this.#wasm.combineKeys(zeros, ones, m, count, keys);
   }
 
   /** One tree of the sender; see assembly/_ggm.ts. `message` receives depth − 1 blocks. */
@@ -100,8 +112,8 @@ export class CotKernel {
   }
 
   /** See assembly/_softSpoken.ts; `scratch` is 2^bits · 256 bytes. */
-  softSpokenFold(leaves: number, bits: number, hole: number, tiles: number, u: number, v: number, high: number, scratch: number): void {
-    this.#wasm.softSpokenFold(leaves, bits, hole, tiles, u, v, 0, high, this.#lanes.get('base vector')!, scratch);
+  softSpokenFold(leaves: number, bits: number, hole: number, firstTile: number, tiles: number, u: number, v: number, high: number, scratch: number): void {
+    this.#wasm.softSpokenFold(leaves, bits, hole, firstTile, tiles, u, v, 0, high, this.#lanes.get('base vector')!, scratch);
   }
 
   transpose(rows: number, rowBytes: number, blocks: number): void {

@@ -1,17 +1,19 @@
 /**
  * Correlated OTs between client and owner, from nothing: base OTs, SoftSpokenOT, a first round of Ferret with its small parameters,
- * then as many rounds with the large ones as are asked for.
+ * then as many rounds with the large ones as are asked for. A second SoftSpokenOT, whose base OTs come from the first, gives the
+ * few COTs in the other direction.
  *
- * Computes: a stream of COTs, M = K ⊕ c·Δ. The client is the sender (Δ, K), the owner the receiver (random c, M).
- * Flights: setup: owner → client, client → owner, owner → client; then the client sends the trees with what it sends anyway.
- * Bytes: `setupCost`, `drawCost`.
+ * Computes: a stream of COTs, M = K ⊕ c·Δ, for which the client is the sender (Δ, K) and the owner the receiver (random c, M); and
+ * one, with a Δ of its own, for which the owner is the sender.
+ * Flights: setup: owner → client and back, twice; then the trees travel with what the client sends anyway.
+ * Bytes: `setupCost`, `drawCost`, `reverseCost`.
  */
 import type { Channel } from '../channel/channel.ts';
 import { blockBytes, CotKernel } from '../kernels/cot.ts';
 import type { Prg } from '../sharing/prg.ts';
 import { baseOtCost, baseOtReceive, baseOtSend } from './baseOt.ts';
 import { type FerretParameters, ferretBootstrap, ferretMain, FerretReceiver, FerretSender, refillTrees, roundNeeds, treeMessageBytes, treesInAll } from './ferret.ts';
-import { baseChoices, baseOtCount, softSpokenBytes, softSpokenReceive, softSpokenSend } from './softSpoken.ts';
+import { baseChoices, baseOtCount, softSpokenBytes, SoftSpokenReceiver, SoftSpokenSender, softSpokenSetupBytes } from './softSpoken.ts';
 
 /** The two parameter sets of a pairing; tests take small, insecure ones. */
 export interface CotParameters {
@@ -27,6 +29,7 @@ const slackBytes = 3 * blockBytes;
 
 /** Trees of the small parameters that the first round of the large ones starts from. */
 const bootstrapTrees = ({ bootstrap, main }: CotParameters) => Math.ceil(roundNeeds(main) / 2 ** bootstrap.treeDepth);
+const bootstrapNeeds = (parameters: CotParameters) => roundNeeds(parameters.bootstrap, bootstrapTrees(parameters));
 /** Bytes of a buffer that holds what a round needs, whichever parameters filled it. */
 const roundBytes = (parameters: CotParameters) =>
   blockBytes *
@@ -34,14 +37,15 @@ const roundBytes = (parameters: CotParameters) =>
     bootstrapTrees(parameters) * 2 ** parameters.bootstrap.treeDepth,
     refillTrees(parameters.main) * 2 ** parameters.main.treeDepth,
   );
-const softSpokenCount = (parameters: CotParameters) => roundNeeds(parameters.bootstrap, bootstrapTrees(parameters));
+/** Those for Ferret, then the base OTs of the other direction. */
+const softSpokenCount = (parameters: CotParameters) => bootstrapNeeds(parameters) + baseOtCount;
 
 /** Bytes and flights of the set-up. */
 export function setupCost(parameters = cotParameters) {
   const base = baseOtCost(baseOtCount);
   return {
-    bytesOwnerToClient: base.bytesToReceiver + codeSeedBytes + softSpokenBytes(softSpokenCount(parameters)),
-    bytesClientToOwner: base.bytesToSender + bootstrapTrees(parameters) * treeMessageBytes(parameters.bootstrap),
+    bytesOwnerToClient: base.bytesToReceiver + codeSeedBytes + softSpokenSetupBytes + softSpokenBytes(softSpokenCount(parameters)) + baseOtCount / 8,
+    bytesClientToOwner: base.bytesToSender + bootstrapTrees(parameters) * treeMessageBytes(parameters.bootstrap) + softSpokenSetupBytes,
     flights: 4,
   };
 }
@@ -52,6 +56,9 @@ export function drawCost(from: number, to: number, { main } = cotParameters): nu
   return bytes(to) - bytes(from);
 }
 
+/** Bytes from client to owner for COTs with the owner as sender. */
+export const reverseCost = softSpokenBytes;
+
 /** A piece of the stream: `count` blocks at `address`, with three more that may be read. Released after use. */
 export interface CotPiece {
   readonly address: number;
@@ -60,8 +67,8 @@ export interface CotPiece {
 
 /** Whole trees in, any number of COTs out: what is left of the last tree waits for the next draw. */
 class Leftover {
-  #address: number;
-  count = 0;
+  readonly #address: number;
+  #count = 0;
 
   constructor(
     private readonly kernel: CotKernel,
@@ -72,87 +79,124 @@ class Leftover {
 
   /** Trees needed beside what is left. */
   trees(count: number): number {
-    return Math.max(0, Math.ceil((count - this.count) / this.leaves));
+    return Math.max(0, Math.ceil((count - this.#count) / this.leaves));
   }
 
   /** @param fill writes `trees` trees of blocks at an address. */
   draw<T>(count: number, fill: (trees: number, output: number) => T): { piece: CotPiece; result: T } {
     const { kernel, leaves } = this;
     const trees = this.trees(count);
-    const held = this.count;
+    const held = this.#count;
     const address = kernel.arena.allocate((held + trees * leaves) * blockBytes + slackBytes);
     const result = fill(trees, address + held * blockBytes);
     kernel.bytes(address, held * blockBytes).set(kernel.bytes(this.#address, held * blockBytes));
-    this.count = held + trees * leaves - count;
-    kernel.bytes(this.#address, this.count * blockBytes).set(kernel.bytes(address + count * blockBytes, this.count * blockBytes));
+    this.#count = held + trees * leaves - count;
+    kernel.bytes(this.#address, this.#count * blockBytes).set(kernel.bytes(address + count * blockBytes, this.#count * blockBytes));
     return { piece: { address, count }, result };
   }
 }
 
-export class CotSender {
+/** The client's side. */
+export class CotClient {
   readonly #leftover: Leftover;
-  /** COTs drawn so far. */
-  drawn = 0;
+  #drawn = 0;
 
   private constructor(
     readonly kernel: CotKernel,
     private readonly ferret: FerretSender,
+    private readonly small: SoftSpokenReceiver,
     /** Address of Δ. */
     readonly delta: number,
   ) {
     this.#leftover = new Leftover(kernel, ferret.leaves);
   }
 
-  /** The client's side of the set-up. */
-  static async setup(channel: Channel, random: Prg, parameters = cotParameters, kernel = new CotKernel()): Promise<CotSender> {
+  static async setup(channel: Channel, random: Prg, parameters = cotParameters, kernel = new CotKernel()): Promise<CotClient> {
+    // Base OTs: the client receives, with Δ as its choices.
     const delta = random.bytes(blockBytes);
     delta[0]! |= 1;
     const keys = await baseOtReceive(channel, random, baseChoices(delta));
+
+    // Of the owner: the public code, SoftSpokenOT, and its choices for the other direction's base OTs.
+    const count = softSpokenCount(parameters);
     kernel.setCode(await channel.receive(codeSeedBytes));
+    const softSpoken = new SoftSpokenSender(kernel, delta, keys, await channel.receive(softSpokenSetupBytes));
+    const blocks = softSpoken.extend(count, await channel.receive(softSpokenBytes(count)));
+    const flips = await channel.receive(baseOtCount / 8);
+
+    // The first round of Ferret.
     const deltaAt = kernel.put(delta);
     const trees = bootstrapTrees(parameters);
-    const small = await softSpokenSend(kernel, channel, keys, delta, softSpokenCount(parameters));
-    const bootstrap = new FerretSender(kernel, parameters.bootstrap, small, false, 0, deltaAt);
+    const reverseKeys = reverseBaseKeys(kernel, blocks + bootstrapNeeds(parameters) * blockBytes, flips, deltaAt);
+    const bootstrap = new FerretSender(kernel, parameters.bootstrap, blocks, false, 0, deltaAt);
     const current = kernel.arena.allocate(roundBytes(parameters));
     channel.send(bootstrap.extend(trees, current));
-    await channel.flush();
     bootstrap.release();
-    return new CotSender(kernel, new FerretSender(kernel, parameters.main, current, true, 1, deltaAt), deltaAt);
+    const small = new SoftSpokenReceiver(kernel, reverseKeys);
+    channel.send(small.setupMessage);
+    await channel.flush();
+    return new CotClient(kernel, new FerretSender(kernel, parameters.main, current, true, 1, deltaAt), small, deltaAt);
   }
 
-  /** The next `count` COTs, and the message by which the receiver draws the same. */
+  /** COTs drawn so far. */
+  get drawn(): number {
+    return this.#drawn;
+  }
+
+  /** The next `count` COTs (keys K), and the message by which the owner draws the same. */
   draw(count: number): { piece: CotPiece; message: Uint8Array } {
     const { piece, result } = this.#leftover.draw(count, (trees, output) => this.ferret.extend(trees, output));
-    this.drawn += count;
+    this.#drawn += count;
     return { piece, message: result };
+  }
+
+  /** `count` COTs with the owner as sender (keys M), and the message by which the owner gets the same. */
+  drawReverse(count: number): { piece: CotPiece; message: Uint8Array } {
+    const { blocks, message } = this.small.extend(count);
+    return { piece: { address: blocks, count }, message };
   }
 }
 
-export class CotReceiver {
+/** The owner's side. */
+export class CotOwner {
   readonly #leftover: Leftover;
-  drawn = 0;
+  #drawn = 0;
 
   private constructor(
     readonly kernel: CotKernel,
     private readonly ferret: FerretReceiver,
+    private readonly small: SoftSpokenSender,
+    /** Address of the owner's Δ, of the COTs in the other direction. */
+    readonly reverseDelta: number,
   ) {
     this.#leftover = new Leftover(kernel, ferret.leaves);
   }
 
-  /** The owner's side of the set-up. */
-  static async setup(channel: Channel, random: Prg, parameters = cotParameters, kernel = new CotKernel()): Promise<CotReceiver> {
+  static async setup(channel: Channel, random: Prg, parameters = cotParameters, kernel = new CotKernel()): Promise<CotOwner> {
     const code = random.bytes(codeSeedBytes);
     kernel.setCode(code);
     const keys = await baseOtSend(channel, random, baseOtCount);
-    channel.send(code);
+
+    const softSpoken = new SoftSpokenReceiver(kernel, keys);
+    const { blocks, message } = softSpoken.extend(softSpokenCount(parameters));
+    const delta = random.bytes(blockBytes);
+    delta[0]! |= 1;
+    const base = blocks + bootstrapNeeds(parameters) * blockBytes;
+    const { flips, keys: reverseKeys } = chooseReverseBase(kernel, base, baseChoices(delta));
+    for (const bytes of [code, softSpoken.setupMessage, message, flips]) channel.send(bytes);
+
     const trees = bootstrapTrees(parameters);
-    const small = softSpokenReceive(kernel, channel, keys, softSpokenCount(parameters));
-    const message = await channel.receive(trees * treeMessageBytes(parameters.bootstrap));
-    const bootstrap = new FerretReceiver(kernel, parameters.bootstrap, small, false, 0);
+    const bootstrapMessage = await channel.receive(trees * treeMessageBytes(parameters.bootstrap));
+    const small = new SoftSpokenSender(kernel, delta, reverseKeys, await channel.receive(softSpokenSetupBytes));
+    const bootstrap = new FerretReceiver(kernel, parameters.bootstrap, blocks, false, 0);
     const current = kernel.arena.allocate(roundBytes(parameters));
-    bootstrap.extend(trees, message, current);
+    bootstrap.extend(trees, bootstrapMessage, current);
     bootstrap.release();
-    return new CotReceiver(kernel, new FerretReceiver(kernel, parameters.main, current, true, 1));
+    return new CotOwner(kernel, new FerretReceiver(kernel, parameters.main, current, true, 1), small, kernel.put(delta));
+  }
+
+  get drawn(): number {
+    return this.#drawn;
   }
 
   /** Bytes of the message that `draw(count)` takes. */
@@ -160,10 +204,48 @@ export class CotReceiver {
     return this.ferret.messageTrees(this.#leftover.trees(count)) * treeMessageBytes(this.ferret.parameters);
   }
 
-  /** @throws ProtocolError `length` when the message is not `messageBytes(count)` long. */
+  /** The next `count` COTs (keys M). @throws ProtocolError `length` when the message is not `messageBytes(count)` long. */
   draw(count: number, message: Uint8Array): CotPiece {
     const { piece } = this.#leftover.draw(count, (trees, output) => this.ferret.extend(trees, message, output));
-    this.drawn += count;
+    this.#drawn += count;
     return piece;
   }
+
+  /** `count` COTs with the owner as sender (keys K). @throws ProtocolError `length`. */
+  drawReverse(count: number, message: Uint8Array): CotPiece {
+    return { address: this.small.extend(count, message), count };
+  }
+}
+
+/** Round number of the hash for the base OTs of the other direction; segments count from 0. */
+const reverseBaseRound = 0xffffffff;
+
+/** The client's 128 pairs of keys out of as many COTs; a flipped choice swaps the pair. */
+function reverseBaseKeys(kernel: CotKernel, cots: number, flips: Uint8Array, delta: number): [Uint8Array, Uint8Array][] {
+  const zeros = kernel.arena.allocate(baseOtCount * blockBytes);
+  const ones = kernel.arena.allocate(baseOtCount * blockBytes);
+  kernel.hash('output', cots, baseOtCount, zeros, 0, reverseBaseRound);
+  kernel.hash('output', cots, baseOtCount, ones, 0, reverseBaseRound, 0, delta);
+  const pairs = Array.from({ length: baseOtCount }, (_, i): [Uint8Array, Uint8Array] => {
+    const pair = [zeros, ones].map((address) => kernel.bytes(address + i * blockBytes, blockBytes).slice());
+    const flip = (flips[i >> 3]! >> (i & 7)) & 1;
+    return [pair[flip]!, pair[1 - flip]!];
+  });
+  kernel.arena.release(zeros);
+  kernel.arena.release(ones);
+  return pairs;
+}
+
+/** The owner's 128 keys, and by which flips they are those of `choices`. */
+function chooseReverseBase(kernel: CotKernel, cots: number, choices: Uint8Array) {
+  const hashed = kernel.arena.allocate(baseOtCount * blockBytes);
+  kernel.hash('output', cots, baseOtCount, hashed, 0, reverseBaseRound);
+  const flips = new Uint8Array(baseOtCount / 8);
+  const keys = Array.from(choices, (choice, i) => {
+    const random = kernel.bytes(cots + i * blockBytes, 1)[0]! & 1;
+    flips[i >> 3]! |= (random ^ choice) << (i & 7);
+    return kernel.bytes(hashed + i * blockBytes, blockBytes).slice();
+  });
+  kernel.arena.release(hashed);
+  return { flips, keys };
 }

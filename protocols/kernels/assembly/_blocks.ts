@@ -91,3 +91,60 @@ export function hashWords(
     output += 16;
   }
 }
+
+/**
+ * Messages of `words` 32-bit words: message i, at output + i·stride bytes, is the beginning of H(input[i] ⊕ offset,
+ * (i, indexHigh), column) ANDed with `mask`, words beyond the 16th from the blocks after the first.
+ */
+export function hashMessages(
+  input: usize, offset: usize, count: i32, words: i32, mask: u32, output: usize, stride: usize,
+  indexHigh: u32, column: u32, lanes: usize, scratch: usize,
+): void {
+  const delta = v128.load(offset);
+  for (let i = 0; i < count; i += 4) {
+    const left = min(4, count - i);
+    // Lanes beyond the last repeat it.
+    const at1 = left > 1 ? 16 : 0, at2 = left > 2 ? 32 : 0, at3 = left > 3 ? 48 : 0;
+    setKeys(
+      lanes, v128.xor(v128.load(input), delta), v128.xor(v128.load(input + at1), delta),
+      v128.xor(v128.load(input + at2), delta), v128.xor(v128.load(input + at3), delta),
+    );
+    setNonce(lanes, i32x4.add(i32x4.splat(i), i32x4(0, 1, 2, 3)), indexHigh, column);
+    for (let first = 0; first < words; first += 16) {
+      v128.store(lanes, i32x4.splat(first >> 4), 192);
+      fourBlocks(lanes, scratch, hashRounds);
+      const some = min(16, words - first);
+      for (let lane = 0; lane < left; lane++) {
+        const from = scratch + (<usize>lane << 6);
+        const to = output + <usize>lane * stride + (<usize>first << 2);
+        for (let word = 0; word < some; word++) {
+          store<u32>(to + (<usize>word << 2), load<u32>(from + (<usize>word << 2)) & mask);
+        }
+      }
+    }
+    input += 64;
+    output += stride << 2;
+  }
+}
+
+/**
+ * Keys of 1-of-2^m OTs from those of m 1-of-2 OTs each: keys[j·count + i] = ⊕_t (bit t of j ? ones : zeros)[i·m + t].
+ */
+export function combineKeys(zeros: usize, ones: usize, m: i32, count: i32, keys: usize): void {
+  const column = <usize>count << 4;
+  for (let i = 0; i < count; i++) {
+    let all = i32x4.splat(0);
+    for (let t = 0; t < m; t++) all = v128.xor(all, v128.load(zeros + (<usize>t << 4)));
+    v128.store(keys, all);
+    for (let t = 0; t < m; t++) {
+      const change = v128.xor(v128.load(zeros + (<usize>t << 4)), v128.load(ones + (<usize>t << 4)));
+      const half: usize = 1 << t;
+      for (let j: usize = 0; j < half; j++) {
+        v128.store(keys + (half + j) * column, v128.xor(v128.load(keys + j * column), change));
+      }
+    }
+    zeros += <usize>m << 4;
+    ones += <usize>m << 4;
+    keys += 16;
+  }
+}

@@ -3,12 +3,12 @@ import { fourBlocks } from './_chacha';
 import { hashRounds, setKey } from './_blocks';
 
 /**
- * For every 2048 bits of r_x = ChaCha8(leaf x): u = ⊕_x r_x, and for every bit t of x: v_t = ⊕_{x with bit t} r_x.
+ * For every 2048 bits of r_x = ChaCha8(leaf x), from bit 2048·firstTile on: u = ⊕_x r_x, and for every bit t of x: v_t = ⊕_{x with bit t} r_x.
  * r_hole counts as 0 (pass −1 for none). `u` and the `bits` rows at `v`, each of tiles · 256 bytes, are written; `scratch` is
  * 2^bits · 256 bytes.
  */
 export function softSpokenFold(
-  leaves: usize, bits: i32, hole: i32, tiles: i32, u: usize, v: usize, indexLow: u32, indexHigh: u32, lanes: usize, scratch: usize,
+  leaves: usize, bits: i32, hole: i32, firstTile: i32, tiles: i32, u: usize, v: usize, indexLow: u32, indexHigh: u32, lanes: usize, scratch: usize,
 ): void {
   const count: usize = 1 << bits;
   const rowBytes = <usize>tiles << 8;
@@ -16,7 +16,7 @@ export function softSpokenFold(
   v128.store(lanes, i32x4.splat(indexHigh), 224);
   v128.store(lanes, i32x4.splat(0), 240);
   for (let tile = 0; tile < tiles; tile++) {
-    v128.store(lanes, i32x4.add(i32x4.splat(tile << 2), i32x4(0, 1, 2, 3)), 192);
+    v128.store(lanes, i32x4.add(i32x4.splat((firstTile + tile) << 2), i32x4(0, 1, 2, 3)), 192);
     for (let x: usize = 0; x < count; x++) {
       setKey(lanes, leaves + (x << 4));
       fourBlocks(lanes, scratch + (x << 8), hashRounds);

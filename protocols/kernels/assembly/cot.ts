@@ -1,6 +1,6 @@
 // Everything that touches a block of a correlated OT: trees, linear code, hash, products.
 export { fourBlocks } from './_chacha';
-export { hashBlocks } from './_blocks';
+export { combineKeys, hashBlocks, hashMessages } from './_blocks';
 export { ggmSend, ggmReceive } from './_ggm';
 export { lpnEncode } from './_lpn';
 export { softSpokenFold, transpose } from './_softSpoken';
