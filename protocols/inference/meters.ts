@@ -19,6 +19,9 @@ export interface StepMeter {
 
 export type PhaseMeter = Omit<StepMeter, 'name' | 'protocol' | 'phase'>;
 
+/** What comes between phases is measured under this name, and not shown. */
+const idle = 'idle';
+
 /** At most this often are meters reported while bytes flow. */
 const reportIntervalMs = 50;
 
@@ -57,7 +60,7 @@ export class PhaseMeasurement {
   steps(): StepMeter[] {
     return this.channel
       .snapshot()
-      .steps.filter(({ name, phase }) => phase === this.phase && name !== 'connect')
+      .steps.filter(({ name, phase }) => phase === this.phase && name !== 'connect' && name !== idle)
       .map(({ name, phase, elapsedMs, bytesSent, bytesReceived, flights }) => ({
         name, protocol: this.protocolOf(name), phase, elapsedMs, flights,
         bytesClientToOwner: this.party === 'client' ? bytesSent : bytesReceived,
@@ -78,7 +81,7 @@ export class PhaseMeasurement {
 
   end(): void {
     // What comes after belongs to no step of this phase.
-    this.channel.enterStep('idle', this.phase === 'setup' ? 'online' : 'setup');
+    this.channel.enterStep(idle, 'setup');
     this.#endMs = performance.now();
     this.report(this.steps());
   }

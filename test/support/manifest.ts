@@ -16,20 +16,58 @@ interface Shape {
   gelu?: number;
 }
 
-export function makeManifest({ imageSize = 8, patchSize = 2, dim = 16, depth = 2, heads = 2, mlpDim = 32, softmax = 0.25, gelu = 0.1 }: Shape = {}): Manifest {
+export function makeManifest({
+  imageSize = 8,
+  patchSize = 2,
+  dim = 16,
+  depth = 2,
+  heads = 2,
+  mlpDim = 32,
+  softmax = 0.25,
+  gelu = 0.1,
+}: Shape = {}): Manifest {
   const tokens = (imageSize / patchSize) ** 2;
   const spread = (count: number, fraction: number, offset: number) =>
-    Array.from({ length: count }, (_, i) => i).filter((i) => Math.floor((i + offset + 1) * fraction) > Math.floor((i + offset) * fraction));
-  const rsqrt = { minimum: 0, rangeBits: 3, digitBits: 5, degree: 2, coefficientFracBits: 14, basisFracBits: 10, out: { fracBits: 11, magnitudeBits: 3 } };
+    Array.from({ length: count }, (_, i) => i).filter(
+      (i) => Math.floor((i + offset + 1) * fraction) > Math.floor((i + offset) * fraction),
+    );
+  const rsqrt = {
+    minimum: 0,
+    rangeBits: 3,
+    digitBits: 5,
+    degree: 2,
+    coefficientFracBits: 14,
+    basisFracBits: 10,
+    out: { fracBits: 11, magnitudeBits: 3 },
+  };
   const norm = { rsqrt, epsilon: 1e-6, out: { fracBits: 10, magnitudeBits: 4 } };
   const block = {
     norm1: norm,
     attn: {
-      qWeightFracBits: 11, kWeightFracBits: 11, vWeightFracBits: 11,
-      q: { fracBits: 9, magnitudeBits: 3 }, k: { fracBits: 9, magnitudeBits: 3 }, v: { fracBits: 9, magnitudeBits: 3 },
+      qWeightFracBits: 11,
+      kWeightFracBits: 11,
+      vWeightFracBits: 11,
+      q: { fracBits: 9, magnitudeBits: 3 },
+      k: { fracBits: 9, magnitudeBits: 3 },
+      v: { fracBits: 9, magnitudeBits: 3 },
       scores: { fracBits: 9, magnitudeBits: 4 },
-      exp: { minimum: -8, rangeBits: 4, digitBits: 3, coefficientFracBits: 11, basisFracBits: 8, out: { fracBits: 11, magnitudeBits: 10 } },
-      reciprocal: { minimum: 0.5, rangeBits: 5, digitBits: 6, degree: 2, coefficientFracBits: 14, basisFracBits: 10, out: { fracBits: 11, magnitudeBits: 1 } },
+      exp: {
+        minimum: -8,
+        rangeBits: 4,
+        digitBits: 3,
+        coefficientFracBits: 11,
+        basisFracBits: 8,
+        out: { fracBits: 11, magnitudeBits: 10 },
+      },
+      reciprocal: {
+        minimum: 0.5,
+        rangeBits: 5,
+        digitBits: 6,
+        degree: 2,
+        coefficientFracBits: 14,
+        basisFracBits: 10,
+        out: { fracBits: 11, magnitudeBits: 1 },
+      },
       probabilities: { fracBits: 12, magnitudeBits: 2 },
       mix: { fracBits: 10, magnitudeBits: 3 },
       projWeightFracBits: 11,
@@ -38,17 +76,33 @@ export function makeManifest({ imageSize = 8, patchSize = 2, dim = 16, depth = 2
     norm2: norm,
     mlp: {
       fc1WeightFracBits: 11,
-      gelu: { minimum: -8, rangeBits: 4, digitBits: 4, degree: 2, coefficientFracBits: 12, basisFracBits: 10, out: { fracBits: 10, magnitudeBits: 4 } },
-      fc2WeightFracBits: 11, fc2MagnitudeBits: 4, mergedWeightFracBits: 11, mergedMagnitudeBits: 4,
+      gelu: {
+        minimum: -8,
+        rangeBits: 4,
+        digitBits: 4,
+        degree: 2,
+        coefficientFracBits: 12,
+        basisFracBits: 10,
+        out: { fracBits: 10, magnitudeBits: 4 },
+      },
+      fc2WeightFracBits: 11,
+      fc2MagnitudeBits: 4,
+      mergedWeightFracBits: 11,
+      mergedMagnitudeBits: 4,
     },
   };
   return {
-    format: 'blindsight-manifest/1', name: 'test', title: 'Test model', description: 'Random weights.',
+    format: 'blindsight-manifest/1',
+    name: 'test',
+    title: 'Test model',
+    description: 'Random weights.',
     architecture: { imageSize, patchSize, dim, depth, heads, mlpDim, tokens, classes: 10 },
     preprocessing: { shorterSide: imageSize, crop: imageSize },
     labels: Array.from({ length: 10 }, (_, i) => `class ${i}`),
     switches: {
-      softmaxRows: Array.from({ length: depth }, (_, layer) => Array.from({ length: heads }, (_, head) => spread(tokens, softmax, 3 * layer + head))),
+      softmaxRows: Array.from({ length: depth }, (_, layer) =>
+        Array.from({ length: heads }, (_, head) => spread(tokens, softmax, 3 * layer + head)),
+      ),
       geluTokens: Array.from({ length: depth }, (_, layer) => spread(tokens, gelu, 5 * layer)),
     },
     fixedPoint: {

@@ -22,7 +22,11 @@ export interface Message {
  * Pumps the two sides against each other, flight by flight.
  * @param alter may change a flight on its way.
  */
-export function pump<C, O>(client: Rounds<C>, owner: Rounds<O>, alter: (message: Message) => Uint8Array = ({ bytes }) => bytes) {
+export function pump<C, O>(
+  client: Rounds<C>,
+  owner: Rounds<O>,
+  alter: (message: Message) => Uint8Array = ({ bytes }) => bytes,
+) {
   const messages: Message[] = [];
   const sides = {
     client: { rounds: client as Rounds<unknown>, inbox: new Uint8Array(0), state: client.next(), to: 'owner' as const },
@@ -50,7 +54,12 @@ export function pump<C, O>(client: Rounds<C>, owner: Rounds<O>, alter: (message:
     }
   }
   if (!sides.client.state.done || !sides.owner.state.done) throw new Error('the two sides wait for each other');
-  return { client: sides.client.state.value as C, owner: sides.owner.state.value as O, messages, left: sides.client.inbox.length + sides.owner.inbox.length };
+  return {
+    client: sides.client.state.value as C,
+    owner: sides.owner.state.value as O,
+    messages,
+    left: sides.client.inbox.length + sides.owner.inbox.length,
+  };
 }
 
 export interface MiniResult {
@@ -108,7 +117,8 @@ export function runMini(
     run(sequence, (op) => protocolOf(op).client(op, client)),
     run(sequence, (op) => protocolOf(op).owner(op, owner)),
   );
-  if (left > 0 || client.correlations.size > 0 || owner.correlations.size > 0) throw new Error('something was left over');
+  if (left > 0 || client.correlations.size > 0 || owner.correlations.size > 0)
+    throw new Error('something was left over');
 
   const reference = new ReferenceState(weights);
   reference.set(operations[0]!.output!, input);
@@ -119,7 +129,14 @@ export function runMini(
     cost.clientToOwner += clientToOwner;
     cost.ownerToClient += ownerToClient;
   }
-  return { secure: revealed(reveal, client.keptBy(reveal)), reference: reference.value(y), messages, cost, violations: reference.violations, operations };
+  return {
+    secure: revealed(reveal, client.keptBy(reveal)),
+    reference: reference.value(y),
+    messages,
+    cost,
+    violations: reference.violations,
+    operations,
+  };
 }
 
 function* run(sequence: Sequence, side: (op: AnyOp) => Rounds<void>): Rounds<void> {

@@ -1,35 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Channel } from '../../protocols/channel/channel.ts';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
-import type { OwnerModel } from '../../protocols/inference/model.ts';
-import { compilePlan } from '../../protocols/inference/plan.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import { ClientSession, OwnerSession, type SessionEvent } from '../../protocols/inference/session.ts';
-import { Prg } from '../../protocols/sharing/prg.ts';
-import { makeManifest, randomWeights } from '../support/manifest.ts';
-
-function modelOf(manifest = makeManifest()): OwnerModel {
-  return { manifest, manifestJson: JSON.stringify(manifest), weights: randomWeights(manifest), plan: compilePlan(manifest) };
-}
-
-function channels(): [Channel, Channel] {
-  const [a, b] = memoryWirePair();
-  return [new FramedChannel(a), new FramedChannel(b)];
-}
-
-const picture = (size: number, seed = 5) => new Prg(new Uint8Array(32).fill(seed), 'picture').bytes(size * size * 3);
-
-async function pair(model: OwnerModel, onEvent: (party: 'client' | 'owner', event: SessionEvent) => void = () => {}) {
-  const [a, b] = channels();
-  const [client, owner] = await Promise.all([
-    ClientSession.open(a, { onEvent: (event) => onEvent('client', event) }),
-    OwnerSession.open(b, model, { onEvent: (event) => onEvent('owner', event) }),
-  ]);
-  return { client, owner, served: owner.serve() };
-}
+import { makeManifest } from '../support/manifest.ts';
+import { channels, modelOf, pair, picture } from '../support/pairing.ts';
 
 describe('session', () => {
   const model = modelOf();
@@ -101,6 +78,37 @@ describe('session', () => {
     const [clientEnd, ownerEnd] = await Promise.allSettled([client.classify(picture(imageSize)), served]);
     expect(clientEnd).toMatchObject({ status: 'rejected', reason: { code: 'cancelled' } });
     expect(ownerEnd).toMatchObject({ status: 'rejected', reason: { code: 'peer-aborted' } });
+  });
+
+  it.each([
+    ['altered', 'checksum', (chunk: Uint8Array) => chunk.map((byte, i) => (i === chunk.length - 1 ? byte ^ 1 : byte))],
+    ['truncated', 'length', (chunk: Uint8Array) => chunk.subarray(0, -3)],
+  ])('notices an %s message on both sides, whoever sent it', async (_name, code, alter) => {
+    for (const sender of ['client', 'owner'] as const) {
+      const [a, b] = memoryWirePair();
+      const wire = sender === 'client' ? a : b;
+      const send = wire.send.bind(wire);
+      let chunks = 0;
+      wire.send = (chunk) => send(++chunks === 12 ? alter(chunk) : chunk);
+      const [client, owner] = await Promise.all([
+        ClientSession.open(new FramedChannel(a), { onEvent: () => {} }),
+        OwnerSession.open(new FramedChannel(b), model, { onEvent: () => {} }),
+      ]);
+      const [clientEnd, ownerEnd] = await Promise.allSettled([client.classify(picture(imageSize)), owner.serve()]);
+      const [noticing, told] = sender === 'client' ? [ownerEnd, clientEnd] : [clientEnd, ownerEnd];
+      expect(noticing).toMatchObject({ status: 'rejected', reason: { name: 'ProtocolError', code } });
+      expect(told).toMatchObject({ status: 'rejected', reason: { name: 'ProtocolError', code: 'peer-aborted' } });
+    }
+  });
+
+  it('ends with a clear error when the peer is gone', async () => {
+    const [a, b] = memoryWirePair();
+    const [client, owner] = await Promise.all([
+      ClientSession.open(new FramedChannel(a), { onEvent: () => {} }),
+      OwnerSession.open(new FramedChannel(b), model, { onEvent: (event) => event.type === 'progress' && event.phase === 'online' && event.fraction > 0.2 && b.close() }),
+    ]);
+    const ends = await Promise.allSettled([client.classify(picture(imageSize)), owner.serve()]);
+    for (const end of ends) expect(end).toMatchObject({ status: 'rejected', reason: { code: 'closed' } });
   });
 
   it('refuses a manifest that is malformed, oversized or compiles to another plan, and tells the owner', async () => {

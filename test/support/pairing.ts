@@ -1,0 +1,40 @@
+/** Two sessions in one thread, for tests. */
+import type { Channel } from '../../protocols/channel/channel.ts';
+import { FramedChannel } from '../../protocols/channel/framed.ts';
+import { memoryWirePair } from '../../protocols/channel/memory.ts';
+import type { Manifest } from '../../protocols/inference/manifest.ts';
+import type { OwnerModel } from '../../protocols/inference/model.ts';
+import { compilePlan } from '../../protocols/inference/plan.ts';
+import { ClientSession, OwnerSession, type SessionEvent } from '../../protocols/inference/session.ts';
+import { Prg } from '../../protocols/sharing/prg.ts';
+import { makeManifest, randomWeights } from './manifest.ts';
+
+export function modelOf(manifest: Manifest = makeManifest()): OwnerModel {
+  return {
+    manifest,
+    manifestJson: JSON.stringify(manifest),
+    weights: randomWeights(manifest),
+    plan: compilePlan(manifest),
+  };
+}
+
+export function channels(): [Channel, Channel] {
+  const [a, b] = memoryWirePair();
+  return [new FramedChannel(a), new FramedChannel(b)];
+}
+
+/** Random RGB bytes. */
+export const picture = (size: number, seed = 5): Uint8Array =>
+  new Prg(new Uint8Array(32).fill(seed), 'picture').bytes(size * size * 3);
+
+export async function pair(
+  model: OwnerModel,
+  onEvent: (party: 'client' | 'owner', event: SessionEvent) => void = () => {},
+  [a, b]: readonly [Channel, Channel] = channels(),
+) {
+  const [client, owner] = await Promise.all([
+    ClientSession.open(a, { onEvent: (event) => onEvent('client', event) }),
+    OwnerSession.open(b, model, { onEvent: (event) => onEvent('owner', event) }),
+  ]);
+  return { client, owner, served: owner.serve() };
+}
