@@ -9,12 +9,29 @@ import { instantiateKernel } from './instance.ts';
 export interface NttExports {
   forward(poly: number, n: number, table: number, p: number, fromBlocks: number): void;
   repeat(poly: number, length: number, n: number): void;
-  inverse(poly: number, n: number, table: number, p: number, scale: number, scaleShoup: number, last: number, lastShoup: number): void;
+  inverse(
+    poly: number,
+    n: number,
+    table: number,
+    p: number,
+    scale: number,
+    scaleShoup: number,
+    last: number,
+    lastShoup: number,
+  ): void;
   reduce(poly: number, n: number, p: number, one: number): void;
   residues(source: number, target: number, n: number, p: number, one: number, wrap: number): void;
   dot2(
-    list: number, terms: number, offset: number, n: number, outY: number, outZ: number,
-    p: number, fold: number, foldShoup: number, one: number,
+    list: number,
+    terms: number,
+    offset: number,
+    n: number,
+    outY: number,
+    outZ: number,
+    p: number,
+    fold: number,
+    foldShoup: number,
+    one: number,
   ): void;
   add(x: number, y: number, target: number, n: number, p: number): void;
   subtract(x: number, y: number, target: number, n: number, p: number): void;
@@ -23,10 +40,19 @@ export interface NttExports {
   fork(x: number, y: number, w: number, shoup: number, sum: number, difference: number, n: number, p: number): void;
   permute(source: number, order: number, target: number, n: number): void;
   substitute(source: number, target: number, n: number, g: number, p: number): void;
-  digit(source: number, target: number, n: number, offset: number, shift: number, mask: number, bias: number): void;
+  substituteCentred(source: number, target: number, n: number, g: number, p: number, offset: number): void;
+  digit(source: number, target: number, n: number, shift: number, mask: number, bias: number): void;
   encode(
-    source: number, target: number, n: number, bits: number, factor: number, p: number,
-    scale: number, scaleShoup: number, one: number, wrap: number,
+    source: number,
+    target: number,
+    n: number,
+    bits: number,
+    factor: number,
+    p: number,
+    scale: number,
+    scaleShoup: number,
+    one: number,
+    wrap: number,
   ): void;
   centredBinomial(words: number, target: number, n: number): void;
   switchModulus(source: number, primes: number, constants: number, n: number, bits: number, target: number): void;
@@ -36,8 +62,15 @@ export interface NttExports {
   unpack64(source: number, n: number, bits: number, target: number): void;
   residues64(source: number, n: number, p: number, target: number): void;
   combine2(
-    x1: number, x2: number, n: number, p1: number, p2: number,
-    inverse1: number, inverse1Shoup: number, one2: number, target: number,
+    x1: number,
+    x2: number,
+    n: number,
+    p1: number,
+    p2: number,
+    inverse1: number,
+    inverse1Shoup: number,
+    one2: number,
+    target: number,
   ): void;
 }
 
@@ -97,7 +130,8 @@ export class Ntt {
     readonly n: number,
     readonly p: number,
   ) {
-    if (!Number.isInteger(Math.log2(n)) || n < 16 || n > 2 ** 15) throw new RangeError(`n: expected a power of two from 16 to 2^15, got ${n}`);
+    if (!Number.isInteger(Math.log2(n)) || n < 16 || n > 2 ** 15)
+      throw new RangeError(`n: expected a power of two from 16 to 2^15, got ${n}`);
     if (!Number.isInteger(p) || p >= 2 ** 30 || p % (2 * n) !== 1 || !isPrime(p)) {
       throw new RangeError(`p: expected a prime below 2^30 and 1 mod ${2 * n}, got ${p}`);
     }
@@ -177,7 +211,10 @@ export class Ntt {
     for (let octet = 0, at = 2 * n; octet < n / 8; octet++) {
       const two = n / 4 + 2 * octet;
       const one = n / 2 + 4 * octet;
-      for (const index of [[two, two, two + 1, two + 1], [one, one + 2, one + 1, one + 3]]) {
+      for (const index of [
+        [two, two, two + 1, two + 1],
+        [one, one + 2, one + 1, one + 3],
+      ]) {
         for (const source of [powers, shoup]) for (const i of index) words[at++] = source[i]!;
       }
     }

@@ -32,18 +32,27 @@ function multiply(ntt: Ntt, x: Uint32Array, y: Uint32Array): Uint32Array {
 }
 
 // n = 16 and 32 have an even and an odd number of layers; primes below 2^27 take the path without reductions.
-const small = [new Ntt(16, 97), new Ntt(32, 193), new Ntt(16, 1073692673), new Ntt(32, 1073692673), new Ntt(64, 134176769)];
+const small = [
+  new Ntt(16, 97),
+  new Ntt(32, 193),
+  new Ntt(16, 1073692673),
+  new Ntt(32, 1073692673),
+  new Ntt(64, 134176769),
+];
 
 describe('negacyclic NTT', () => {
-  it.each(small.map((ntt) => [ntt.n, ntt.p, ntt] as const))('n = %i, p = %i: equals the schoolbook product', (n, p, ntt) => {
-    const entry = fc.oneof(fc.integer({ min: 0, max: p - 1 }), fc.constantFrom(0, 1, p - 1));
-    const poly = fc.array(entry, { minLength: n, maxLength: n }).map((values) => Uint32Array.from(values));
-    fc.assert(
-      fc.property(poly, poly, (x, y) => {
-        expect(big(multiply(ntt, x, y))).toEqual(multiplyNegacyclic(big(x), big(y), BigInt(p)));
-      }),
-    );
-  });
+  it.each(small.map((ntt) => [ntt.n, ntt.p, ntt] as const))(
+    'n = %i, p = %i: equals the schoolbook product',
+    (n, p, ntt) => {
+      const entry = fc.oneof(fc.integer({ min: 0, max: p - 1 }), fc.constantFrom(0, 1, p - 1));
+      const poly = fc.array(entry, { minLength: n, maxLength: n }).map((values) => Uint32Array.from(values));
+      fc.assert(
+        fc.property(poly, poly, (x, y) => {
+          expect(big(multiply(ntt, x, y))).toEqual(multiplyNegacyclic(big(x), big(y), BigInt(p)));
+        }),
+      );
+    },
+  );
 
   it.each([
     [2048, 134176769],
@@ -62,7 +71,11 @@ describe('negacyclic NTT', () => {
   });
 
   it('undoes itself', () => {
-    for (const [n, p] of [[2048, 134176769], [4096, 1073692673], [8192, 133857281]] as const) {
+    for (const [n, p] of [
+      [2048, 134176769],
+      [4096, 1073692673],
+      [8192, 133857281],
+    ] as const) {
       const ntt = new Ntt(n, p);
       const x = Uint32Array.from({ length: n }, (_, i) => (i === 0 ? p - 1 : (Math.imul(i, 2654435761) >>> 0) % p));
       withPolynomials(n, 1, ([a]) => {
@@ -111,8 +124,12 @@ describe('pointwise kernels', () => {
   const n = 64;
   const p = 1073692673;
   const ntt = new Ntt(n, p);
-  const residues = fc.array(fc.integer({ min: 0, max: p - 1 }), { minLength: n, maxLength: n }).map((v) => Uint32Array.from(v));
-  const words = fc.array(fc.integer({ min: 0, max: 2 ** 32 - 1 }), { minLength: n, maxLength: n }).map((v) => Uint32Array.from(v));
+  const residues = fc
+    .array(fc.integer({ min: 0, max: p - 1 }), { minLength: n, maxLength: n })
+    .map((v) => Uint32Array.from(v));
+  const words = fc
+    .array(fc.integer({ min: 0, max: 2 ** 32 - 1 }), { minLength: n, maxLength: n })
+    .map((v) => Uint32Array.from(v));
 
   it('add, subtract, substitute', () => {
     fc.assert(
@@ -148,23 +165,31 @@ describe('pointwise kernels', () => {
 
   it('packs and unpacks words of any width', () => {
     fc.assert(
-      fc.property(words, words, fc.integer({ min: 1, max: 32 }), fc.integer({ min: 33, max: 57 }), (x, y, bits, wide) => {
-        withPolynomials(4 * n, 2, ([a, b]) => {
-          const narrow = x.map((v) => (bits === 32 ? v : v % 2 ** bits));
-          arena.words(a!, n).set(narrow);
-          arena.words(b!, 4 * n).fill(0);
-          exports.pack32(a!, n, bits, b!);
-          expect(exports.unpack32(b!, n, bits, a!) >>> 0).toBe(Math.max(...narrow));
-          expect(arena.words(a!, n)).toEqual(narrow);
+      fc.property(
+        words,
+        words,
+        fc.integer({ min: 1, max: 32 }),
+        fc.integer({ min: 33, max: 57 }),
+        (x, y, bits, wide) => {
+          withPolynomials(4 * n, 2, ([a, b]) => {
+            const narrow = x.map((v) => (bits === 32 ? v : v % 2 ** bits));
+            arena.words(a!, n).set(narrow);
+            arena.words(b!, 4 * n).fill(0);
+            exports.pack32(a!, n, bits, b!);
+            expect(exports.unpack32(b!, n, bits, a!) >>> 0).toBe(Math.max(...narrow));
+            expect(arena.words(a!, n)).toEqual(narrow);
 
-          const pairs = Uint32Array.from({ length: 2 * n }, (_, i) => (i % 2 === 0 ? x[i / 2]! : y[(i - 1) / 2]! % 2 ** (wide - 32)));
-          arena.words(a!, 2 * n).set(pairs);
-          arena.words(b!, 4 * n).fill(0);
-          exports.pack64(a!, n, wide, b!);
-          exports.unpack64(b!, n, wide, a!);
-          expect(arena.words(a!, 2 * n)).toEqual(pairs);
-        });
-      }),
+            const pairs = Uint32Array.from({ length: 2 * n }, (_, i) =>
+              i % 2 === 0 ? x[i / 2]! : y[(i - 1) / 2]! % 2 ** (wide - 32),
+            );
+            arena.words(a!, 2 * n).set(pairs);
+            arena.words(b!, 4 * n).fill(0);
+            exports.pack64(a!, n, wide, b!);
+            exports.unpack64(b!, n, wide, a!);
+            expect(arena.words(a!, 2 * n)).toEqual(pairs);
+          });
+        },
+      ),
     );
   });
 });

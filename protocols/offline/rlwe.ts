@@ -1,0 +1,496 @@
+/**
+ * Correlations from ring-LWE: Huang et al., "Cheetah" (USENIX Security 2022), figure 5, with packed answers (Lu et al., "BumbleBee", NDSS
+ * 2025). Computes `linear`, `matmul`, `sumOfSquares` and `scale`; see rlweLinear.ts and rlweRows.ts for what stands where.
+ *
+ * The client learns its share of every result, the owner its own; both shares are uniform. The client sees the owner's weights and masks only
+ * under a fresh encryption of zero and a uniform mask, the owner sees the client's operands only encrypted. The sum of the shares is the
+ * result up to ±1 unit, except with probability 2^−40 per inference (rlwe/noise.ts).
+ *
+ * Once per pairing: client → owner, a seed and keys. For each stage, two flights: client → owner, ciphertexts (b only; a comes from the
+ * seed); owner → client, answers. `linearCost` and its neighbours give the exact bytes.
+ */
+import type { Channel } from '../channel/channel.ts';
+import { ProtocolError } from '../channel/errors.ts';
+import { nttKernel } from '../kernels/ntt.ts';
+import { answerBytes, makeAnswer, openAnswer, roundShare } from '../rlwe/answer.ts';
+import {
+  AutomorphismKey,
+  automorphismKeyLength,
+  encodeMessage,
+  halvings,
+  PublicKey,
+  readCiphertext,
+  SecretKey,
+} from '../rlwe/keys.ts';
+import { packLeaves } from '../rlwe/packing.ts';
+import type { Parameters } from '../rlwe/parameters.ts';
+import { type Ciphertext, Ring } from '../rlwe/ring.ts';
+import type { RandomWords } from '../rlwe/sampling.ts';
+import { packedPolynomialBytes } from '../rlwe/wire.ts';
+import { Prg, seedBytes } from '../sharing/prg.ts';
+import type {
+  ClientRequest,
+  CorrelationSpec,
+  LinearSpec,
+  MatmulSpec,
+  OwnerRequest,
+  ProductShare,
+  ProgressListener,
+  ScaleSpec,
+  SumOfSquaresSpec,
+} from './correlations.ts';
+import { type Cost, type Layout, layoutCost, layoutExponents } from './rlweLayout.ts';
+import { linearLayout, matmulLayout } from './rlweLinear.ts';
+import { scaleLayout, sumOfSquaresLayout } from './rlweRows.ts';
+
+/** What ring-LWE provides. */
+export type RlweSpec = LinearSpec | MatmulSpec | SumOfSquaresSpec | ScaleSpec;
+export type RlweClientRequest = Extract<ClientRequest, { spec: RlweSpec }>;
+export type RlweOwnerRequest = Extract<OwnerRequest, { spec: RlweSpec }>;
+
+/** Whether ring-LWE provides this kind of correlation. */
+export const isRlweSpec = (spec: CorrelationSpec): spec is RlweSpec =>
+  spec.kind === 'linear' || spec.kind === 'matmul' || spec.kind === 'sumOfSquares' || spec.kind === 'scale';
+
+/** The owner's integer weights, row-major (outputs, inputs), by name. */
+export type WeightSource = (name: string) => ArrayLike<number>;
+
+export interface RlweOptions {
+  /** Checked between chunks: an abort ends the stage with a ProtocolError `cancelled`. */
+  readonly signal?: AbortSignal;
+}
+
+const layouts = new Map<string, Layout<unknown, unknown>>();
+const keptLayouts = 512;
+
+/**
+ * The arrangement of one correlation; derived once for each shape.
+ * @throws RangeError when a size is out of range or no parameters keep the error within ±1.
+ */
+export function rlweLayout(spec: RlweSpec): Layout<unknown, unknown> {
+  const shape = JSON.stringify({ ...spec, id: '', weights: '' });
+  let layout = layouts.get(shape);
+  if (layout === undefined) {
+    checkSpec(spec);
+    if (layouts.size >= keptLayouts) layouts.clear();
+    layouts.set(shape, (layout = makeLayout(spec) as Layout<unknown, unknown>));
+  }
+  return layout;
+}
+
+function makeLayout(spec: RlweSpec) {
+  switch (spec.kind) {
+    case 'linear':
+      return linearLayout(spec);
+    case 'matmul':
+      return matmulLayout(spec);
+    case 'sumOfSquares':
+      return sumOfSquaresLayout(spec);
+    case 'scale':
+      return scaleLayout(spec);
+  }
+}
+
+function checkSpec(spec: RlweSpec): void {
+  const check = (name: string, value: number, minimum: number, maximum: number) => {
+    if (!Number.isInteger(value) || value < minimum || value > maximum) {
+      throw new RangeError(`${spec.id}: ${name}: expected an integer from ${minimum} to ${maximum}, got ${value}`);
+    }
+  };
+  check('ringBits', spec.ringBits, 2, 32);
+  const sizes: Record<string, number> =
+    spec.kind === 'linear'
+      ? { tokens: spec.tokens, inputs: spec.inputs, outputs: spec.outputs }
+      : spec.kind === 'matmul'
+        ? { batch: spec.batch, rows: spec.rows, inner: spec.inner, cols: spec.cols }
+        : { rows: spec.rows, cols: spec.cols };
+  for (const [name, value] of Object.entries(sizes)) check(name, value, 1, 65536);
+  if (spec.kind === 'linear') check('weightBits', spec.weightBits, 1, 20);
+}
+
+/** Bytes and flights of one correlation; a stage's flights are shared by all in it. @throws RangeError like `rlweLayout`. */
+export const rlweCost = (spec: RlweSpec): Cost => layoutCost(rlweLayout(spec) as Layout<never, never>);
+export const linearCost = (spec: LinearSpec): Cost => rlweCost(spec);
+export const matmulCost = (spec: MatmulSpec): Cost => rlweCost(spec);
+export const sumOfSquaresCost = (spec: SumOfSquaresSpec): Cost => rlweCost(spec);
+export const scaleCost = (spec: ScaleSpec): Cost => rlweCost(spec);
+
+/** Which keys the correlations take, in the order in which they are sent: by parameter set, exponents ascending. */
+function keysFor(specs: readonly RlweSpec[]): { parameters: Parameters; exponents: number[] }[] {
+  const byParameters = new Map<Parameters, Set<number>>();
+  for (const spec of specs) {
+    const layout = rlweLayout(spec);
+    const exponents = byParameters.get(layout.parameters) ?? new Set();
+    byParameters.set(layout.parameters, exponents);
+    for (const exponent of layoutExponents(layout as Layout<never, never>)) exponents.add(exponent);
+  }
+  return [...byParameters]
+    .sort(([a], [b]) => (a.name < b.name ? -1 : 1))
+    .map(([parameters, exponents]) => ({ parameters, exponents: [...exponents].sort((a, b) => a - b) }));
+}
+
+/** Bytes of the keys, once per pairing: one flight. */
+export function rlweSetupCost(specs: readonly RlweSpec[]): Cost {
+  const bytesClientToOwner = keysFor(specs).reduce((sum, { parameters, exponents }) => {
+    const ring = Ring.of(parameters);
+    return sum + packedPolynomialBytes(parameters) * (1 + exponents.length * automorphismKeyLength(ring));
+  }, seedBytes);
+  return { bytesClientToOwner, bytesOwnerToClient: 0, flights: 1 };
+}
+
+/**
+ * The client's role. Call `setup` once with every spec that will be asked for, then `provide` for each stage, with the same specs in the
+ * same order as the owner.
+ */
+export class RlweClient {
+  readonly #keys = new Map<Parameters, SecretKey>();
+  #shared: Prg | undefined;
+
+  /** @param random the client's own randomness: keys, errors. */
+  constructor(
+    private readonly channel: Channel,
+    private readonly random: RandomWords,
+    private readonly options: RlweOptions = {},
+  ) {}
+
+  /** Makes keys and sends what the owner needs of them. */
+  async setup(specs: readonly RlweSpec[]): Promise<void> {
+    this.destroy();
+    const seed = this.random.bytes(seedBytes);
+    this.#shared = new Prg(seed, 'rlwe/uniform');
+    this.channel.send(seed);
+    for (const { parameters, exponents } of keysFor(specs)) {
+      const key = new SecretKey(Ring.of(parameters), this.random);
+      this.#keys.set(parameters, key);
+      this.channel.send(key.publicKey(this.#shared, this.random));
+      for (const exponent of exponents) {
+        await pause(this.options);
+        this.channel.send(key.automorphismKey(exponent, this.#shared, this.random));
+      }
+    }
+    await this.channel.flush();
+  }
+
+  /** One stage: `send`, then `receive`. */
+  async provide(
+    requests: readonly RlweClientRequest[],
+    progress: ProgressListener = () => {},
+  ): Promise<ProductShare[]> {
+    await this.send(requests);
+    return this.receive(requests, progress);
+  }
+
+  /**
+   * The stage's first flight: encrypts every request's operands (figure 5, step 1).
+   * @throws TypeError, RangeError when an operand does not fit its spec; Error before `setup`.
+   */
+  async send(requests: readonly RlweClientRequest[]): Promise<void> {
+    for (const request of requests) checkOperands(request, 'client');
+    for (const request of requests) {
+      const layout = rlweLayout(request.spec);
+      const key = this.#keyOf(layout.parameters);
+      for (let upload = 0; upload < layout.uploads; upload++) {
+        this.channel.send(this.#encrypt(request, layout, key, upload));
+        if (upload % 16 === 15) await pause(this.options);
+      }
+      await this.channel.flush();
+      await pause(this.options);
+    }
+  }
+
+  /** The stage's second flight: decrypts the answers (step 4). @throws ProtocolError */
+  async receive(
+    requests: readonly RlweClientRequest[],
+    progress: ProgressListener = () => {},
+  ): Promise<ProductShare[]> {
+    const total = totalWork(requests);
+    const results: ProductShare[] = [];
+    for (const { spec } of requests) {
+      const layout = rlweLayout(spec);
+      const key = this.#keyOf(layout.parameters);
+      const sums = new ShareSums(layout);
+      for (const { positions, targets } of layout.answers) {
+        const length = answerBytes(layout.parameters.degree, positions.length, layout.bits);
+        const bytes = await this.channel.receive(length);
+        sums.add(openAnswer(key, bytes, positions, layout.bits), targets);
+        if (this.options.signal?.aborted) throw cancelled();
+      }
+      results.push({ share: sums.round() });
+      progress(spec.id, layout.work / total);
+    }
+    return results;
+  }
+
+  /** Overwrites the keys; `setup` may be called again. */
+  destroy(): void {
+    for (const key of this.#keys.values()) key.destroy();
+    this.#keys.clear();
+    this.#shared = undefined;
+  }
+
+  #keyOf(parameters: Parameters): SecretKey {
+    const key = this.#keys.get(parameters);
+    if (key === undefined)
+      throw new Error(`RlweClient: setup did not include a spec with the parameters ${parameters.name}`);
+    return key;
+  }
+
+  #encrypt(request: RlweClientRequest, layout: Layout<unknown, unknown>, key: SecretKey, upload: number): Uint8Array {
+    const { ring } = key;
+    const { arena } = nttKernel();
+    const plaintext = new Uint32Array(ring.n);
+    layout.encode(request, upload, plaintext);
+    const source = arena.allocate(4 * ring.n);
+    arena.words(source, ring.n).set(plaintext);
+    const message = ring.allocate();
+    encodeMessage(ring, source, layout.ringBits, message);
+    const bytes = key.encrypt(message, this.#shared!, this.random);
+    arena.words(source, ring.n).fill(0);
+    ring.clear(message);
+    arena.release(source);
+    ring.release(message);
+    return bytes;
+  }
+}
+
+/** The owner's role; see `RlweClient`. */
+export class RlweOwner {
+  readonly #publicKeys = new Map<Parameters, PublicKey>();
+  readonly #automorphismKeys = new Map<Parameters, Map<number, AutomorphismKey>>();
+  #shared: Prg | undefined;
+
+  /** @param random the owner's own randomness: encryptions of zero, masks. */
+  constructor(
+    private readonly channel: Channel,
+    private readonly random: RandomWords,
+    private readonly weights: WeightSource,
+    private readonly options: RlweOptions = {},
+  ) {}
+
+  /** Receives the client's keys. @throws ProtocolError */
+  async setup(specs: readonly RlweSpec[]): Promise<void> {
+    this.destroy();
+    this.#shared = new Prg(await this.channel.receive(seedBytes), 'rlwe/uniform');
+    for (const { parameters, exponents } of keysFor(specs)) {
+      const ring = Ring.of(parameters);
+      const each = packedPolynomialBytes(parameters);
+      this.#publicKeys.set(parameters, new PublicKey(ring, await this.channel.receive(each), this.#shared));
+      const keys = new Map<number, AutomorphismKey>();
+      this.#automorphismKeys.set(parameters, keys);
+      for (const exponent of exponents) {
+        const bytes = await this.channel.receive(each * automorphismKeyLength(ring));
+        keys.set(exponent, new AutomorphismKey(ring, exponent, bytes, this.#shared));
+      }
+    }
+  }
+
+  /** One stage: `receive`, then `send`. */
+  async provide(requests: readonly RlweOwnerRequest[], progress: ProgressListener = () => {}): Promise<ProductShare[]> {
+    return this.send(requests, await this.receive(requests), progress);
+  }
+
+  /**
+   * The stage's first flight: every request's ciphertexts, as bytes.
+   * @throws ProtocolError; TypeError, RangeError when an operand does not fit its spec.
+   */
+  async receive(requests: readonly RlweOwnerRequest[]): Promise<Uint8Array[]> {
+    for (const request of requests) {
+      checkOperands(request, 'owner');
+      if (request.spec.kind === 'linear') checkWeights(request.spec, this.weights(request.spec.weights));
+    }
+    const uploads: Uint8Array[] = [];
+    for (const { spec } of requests) {
+      const layout = rlweLayout(spec);
+      uploads.push(await this.channel.receive(layout.uploads * packedPolynomialBytes(layout.parameters)));
+      if (this.options.signal?.aborted) throw cancelled();
+    }
+    return uploads;
+  }
+
+  /** The stage's second flight: evaluates and answers (figure 5, steps 2 and 3). @param uploads what `receive` returned. */
+  async send(
+    requests: readonly RlweOwnerRequest[],
+    uploads: readonly Uint8Array[],
+    progress: ProgressListener = () => {},
+  ): Promise<ProductShare[]> {
+    const total = totalWork(requests);
+    const results: ProductShare[] = [];
+    for (const [index, request] of requests.entries()) {
+      const layout = rlweLayout(request.spec);
+      results.push(await this.#evaluate(request, layout, uploads[index]!));
+      progress(request.spec.id, layout.work / total);
+    }
+    return results;
+  }
+
+  /** Gives the keys' memory back; `setup` may be called again. */
+  destroy(): void {
+    for (const key of this.#publicKeys.values()) key.release();
+    for (const keys of this.#automorphismKeys.values()) for (const key of keys.values()) key.release();
+    this.#publicKeys.clear();
+    this.#automorphismKeys.clear();
+    this.#shared = undefined;
+  }
+
+  async #evaluate(
+    request: RlweOwnerRequest,
+    layout: Layout<unknown, unknown>,
+    bytes: Uint8Array,
+  ): Promise<ProductShare> {
+    const { parameters, levels, stride, bits } = layout;
+    const ring = Ring.of(parameters);
+    const publicKey = this.#publicKeys.get(parameters);
+    if (publicKey === undefined)
+      throw new Error(`RlweOwner: setup did not include a spec with the parameters ${parameters.name}`);
+    const keys = this.#automorphismKeys.get(parameters)!;
+    const input = request.spec.kind === 'linear' ? { weights: this.weights(request.spec.weights) } : request;
+    const evaluator = new LeafEvaluator(ring, layout, bytes, this.#shared!);
+    const sums = new ShareSums(layout);
+    try {
+      for (const [answer, { leaves, positions, targets }] of layout.answers.entries()) {
+        const leaf = (index: number) => (index < leaves ? evaluator.leaf(input, answer, index) : undefined);
+        const packed = packLeaves(ring, stride, levels, leaf, keys);
+        const { bytes: out, shares } = makeAnswer(ring, packed, positions, bits, publicKey, this.random);
+        ring.release(packed);
+        this.channel.send(out);
+        sums.add(shares, targets);
+        await this.channel.flush();
+        await pause(this.options);
+      }
+    } finally {
+      evaluator.release();
+    }
+    return { share: sums.round() };
+  }
+}
+
+/** One request's ciphertexts in the owner's memory, and the products of them that leaves are. */
+class LeafEvaluator {
+  readonly #uploads: Ciphertext;
+  readonly #bytesEach: number;
+  #plaintexts: { address: number; count: number } | undefined;
+  readonly #source: number;
+
+  constructor(
+    private readonly ring: Ring,
+    private readonly layout: Layout<unknown, unknown>,
+    bytes: Uint8Array,
+    shared: RandomWords,
+  ) {
+    this.#bytesEach = 2 * ring.bytesPerPolynomial;
+    this.#uploads = ring.allocate(2 * layout.uploads);
+    this.#source = nttKernel().arena.allocate(4 * ring.n);
+    const each = packedPolynomialBytes(ring.parameters);
+    // Packing multiplies by 2^levels.
+    const scale = halvings(ring, layout.levels);
+    for (let i = 0; i < layout.uploads; i++) {
+      const ciphertext = this.#uploads + i * this.#bytesEach;
+      readCiphertext(ring, bytes.subarray(i * each, (i + 1) * each), shared, ciphertext);
+      if (layout.levels === 0) continue;
+      ring.multiplyScalar(ciphertext, scale, ciphertext);
+      ring.multiplyScalar(ring.maskOf(ciphertext), scale, ring.maskOf(ciphertext));
+    }
+  }
+
+  /** A leaf, in memory of its own. */
+  leaf(input: unknown, answer: number, index: number): Ciphertext {
+    const { ring } = this;
+    const { arena } = nttKernel();
+    const terms = this.layout.leaf(input, answer, index);
+    if (this.#plaintexts === undefined || this.#plaintexts.count < terms.length) {
+      if (this.#plaintexts !== undefined) ring.release(this.#plaintexts.address);
+      this.#plaintexts = { address: ring.allocate(terms.length), count: terms.length };
+    }
+    const target = ring.allocate(2);
+    const list: number[] = [];
+    terms.forEach(({ upload, length, fill }, i) => {
+      const plaintext = this.#plaintexts!.address + i * ring.bytesPerPolynomial;
+      const words = new Int32Array(arena.memory.buffer, this.#source, length);
+      words.fill(0);
+      fill(words);
+      ring.setSigned(this.#source, plaintext, length);
+      ring.forwardShort(plaintext, length);
+      const ciphertext = this.#uploads + upload * this.#bytesEach;
+      list.push(plaintext, ciphertext, ring.maskOf(ciphertext));
+    });
+    ring.dot(list, target);
+    return target;
+  }
+
+  release(): void {
+    this.ring.release(this.#uploads);
+    nttKernel().arena.release(this.#source);
+    if (this.#plaintexts !== undefined) this.ring.release(this.#plaintexts.address);
+  }
+}
+
+/** One party's shares of a request's results modulo 2^bits, added up over the answers that contribute, then rounded. */
+class ShareSums {
+  readonly #sums: Float64Array;
+
+  constructor(private readonly layout: Layout<unknown, unknown>) {
+    this.#sums = new Float64Array(layout.results);
+  }
+
+  add(shares: Float64Array, targets: Uint32Array): void {
+    const modulus = 2 ** this.layout.bits;
+    for (let i = 0; i < shares.length; i++) {
+      const sum = this.#sums[targets[i]!]! + shares[i]!;
+      this.#sums[targets[i]!] = sum >= modulus ? sum - modulus : sum;
+    }
+  }
+
+  round(): Uint32Array {
+    const { bits, ringBits } = this.layout;
+    return Uint32Array.from(this.#sums, (share) => roundShare(share, bits, ringBits));
+  }
+}
+
+const totalWork = (requests: readonly { spec: RlweSpec }[]): number =>
+  requests.reduce((sum, { spec }) => sum + rlweLayout(spec).work, 0) || 1;
+
+function checkOperands(request: RlweClientRequest | RlweOwnerRequest, role: 'client' | 'owner'): void {
+  const { spec } = request;
+  const mask = role === 'client' ? '' : 'Mask';
+  const lengths: Record<string, number> = {};
+  if (spec.kind === 'matmul') {
+    lengths[`x${mask}`] = spec.batch * spec.rows * spec.inner;
+    lengths[`y${mask}`] = spec.batch * spec.inner * spec.cols;
+  } else if (spec.kind !== 'linear') {
+    lengths[`x${mask}`] = spec.rows * spec.cols;
+    if (spec.kind === 'scale') lengths[`s${mask}`] = spec.rows;
+  } else if (role === 'client') {
+    lengths.x = spec.tokens * spec.inputs;
+  }
+  for (const [name, length] of Object.entries(lengths)) {
+    const operand = (request as unknown as Record<string, unknown>)[name];
+    if (!(operand instanceof Uint32Array))
+      throw new TypeError(`${spec.id}: ${name}: expected a Uint32Array, got ${typeof operand}`);
+    if (operand.length !== length)
+      throw new RangeError(`${spec.id}: ${name}: expected ${length} words, got ${operand.length}`);
+  }
+}
+
+function checkWeights({ id, inputs, outputs, weightBits }: LinearSpec, weights: ArrayLike<number>): void {
+  if (weights.length !== inputs * outputs)
+    throw new RangeError(`${id}: weights: expected ${inputs * outputs}, got ${weights.length}`);
+  for (let i = 0; i < weights.length; i++) {
+    if (!(Math.abs(weights[i]!) < 2 ** weightBits))
+      throw new RangeError(`${id}: weights: expected magnitudes below 2^${weightBits}, got a larger one`);
+  }
+}
+
+const cancelled = () => new ProtocolError('cancelled', 'rlwe', 'cancelled');
+
+/** Lets other events run (an abort, a message), without a timer: hidden tabs throttle those. */
+async function pause({ signal }: RlweOptions): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(0);
+  });
+  if (signal?.aborted) throw cancelled();
+}

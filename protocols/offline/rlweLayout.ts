@@ -1,0 +1,133 @@
+/**
+ * Where numbers stand in polynomials, for each kind of correlation that ring-LWE provides: which coefficients the client's ciphertexts
+ * carry, by which polynomials the owner multiplies them, and at which coefficients of the answers the results appear. Public and
+ * deterministic in the spec, so both sides derive the same layout and every message's length.
+ */
+import { answerBytes } from '../rlwe/answer.ts';
+import { type NoiseQuery, noiseBound } from '../rlwe/noise.ts';
+import { packingExponents } from '../rlwe/packing.ts';
+import { type Parameters, parameterSets } from '../rlwe/parameters.ts';
+import { packedPolynomialBytes } from '../rlwe/wire.ts';
+
+/** One answer: a ciphertext packed from up to 2^levels leaves. */
+export interface AnswerLayout {
+  readonly leaves: number;
+  /** The coefficients that carry results, ascending by target. */
+  readonly positions: Uint32Array;
+  /** To which result each of them is added. */
+  readonly targets: Uint32Array;
+}
+
+/** A product in a leaf: an uploaded ciphertext times a polynomial of the owner's. */
+export interface Term {
+  readonly upload: number;
+  /** Coefficients from here on are zero; a power of two of at least 4. */
+  readonly length: number;
+  /** Writes the coefficients: signed words into zeros. */
+  fill(out: Int32Array): void;
+}
+
+export interface Layout<ClientInput, OwnerInput> {
+  readonly parameters: Parameters;
+  readonly ringBits: number;
+  /** Answers are modulo 2^bits. */
+  readonly bits: number;
+  /** The analysed bound on the error before both sides' rounding, in units of the result. */
+  readonly errorBound: number;
+  readonly uploads: number;
+  /** Leaves have results at multiples of `stride`, answers at multiples of stride/2^levels. */
+  readonly stride: number;
+  readonly levels: number;
+  readonly answers: readonly AnswerLayout[];
+  readonly results: number;
+  /** Estimated milliseconds of the owner's work; only ratios matter. */
+  readonly work: number;
+  /** Writes upload i's plaintext, modulo 2^ringBits, into zeros. */
+  encode(input: ClientInput, upload: number, out: Uint32Array): void;
+  /** The terms of one leaf. */
+  leaf(input: OwnerInput, answer: number, leaf: number): Term[];
+}
+
+/** What a provided correlation costs: exact payload bytes, and the flights of the stage that it shares with its neighbours. */
+export interface Cost {
+  readonly bytesClientToOwner: number;
+  readonly bytesOwnerToClient: number;
+  readonly flights: number;
+}
+
+export function layoutCost(layout: Layout<never, never>): Cost {
+  const { parameters, answers, bits, uploads } = layout;
+  return {
+    bytesClientToOwner: uploads * packedPolynomialBytes(parameters),
+    bytesOwnerToClient: answers.reduce(
+      (sum, { positions }) => sum + answerBytes(parameters.degree, positions.length, bits),
+      0,
+    ),
+    flights: 2,
+  };
+}
+
+/** The automorphisms that a layout's packing takes. */
+export const layoutExponents = ({ parameters, stride, levels }: Layout<never, never>): number[] =>
+  packingExponents(parameters.degree, stride, levels);
+
+/** What a candidate arrangement sends and does, for choosing among them. */
+export interface Candidate {
+  readonly parameters: Parameters;
+  readonly noise: NoiseQuery;
+  readonly uploads: number;
+  readonly leaves: number;
+  /** Terms in all leaves together, and their polynomials' length. */
+  readonly terms: number;
+  readonly length: number;
+  readonly results: number;
+}
+
+/** Estimated milliseconds of the owner's work, from the kernel's figures (docs/rlwe.md). */
+export function estimateWork({ parameters, leaves, terms, length, noise }: Candidate): number {
+  const { degree, primes, digitsPerPrime } = parameters;
+  const residues = (degree / 2048) * primes.length;
+  const transform = 0.005 * residues;
+  const answers = Math.ceil(leaves / 2 ** noise.levels);
+  const digits = primes.length * digitsPerPrime;
+  const keySwitch = (digits + 1) * transform + (0.001 * digits + 0.008) * residues;
+  const share = (Math.log2(length) + 1) / (Math.log2(degree) + 1);
+  return (
+    terms * (share * transform + 0.0015 * residues) +
+    leaves * 0.004 * residues +
+    (noise.levels > 0 ? leaves - answers : 0) * keySwitch +
+    answers * (5 * transform + 0.00005 * degree)
+  );
+}
+
+/** Milliseconds that a byte counts for when arrangements are compared: a link of 80 Mbit/s. */
+const millisecondsPerByte = 1e-4;
+
+/** The best of the candidates whose error stays within bounds; undefined when none does. */
+export function chooseCandidate<C extends Candidate>(
+  candidates: Iterable<C>,
+): { candidate: C; bits: number; bound: number } | undefined {
+  let best: { candidate: C; bits: number; bound: number } | undefined;
+  let bestCost = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const noise = noiseBound(candidate.parameters, candidate.noise);
+    if (noise === undefined) continue;
+    const { parameters, leaves, uploads, results } = candidate;
+    const answers = Math.ceil(leaves / 2 ** candidate.noise.levels);
+    const bytes =
+      uploads * packedPolynomialBytes(parameters) + ((answers * parameters.degree + results) * noise.bits) / 8;
+    const cost = bytes * millisecondsPerByte + estimateWork(candidate);
+    if (cost < bestCost) {
+      bestCost = cost;
+      best = { candidate, bits: noise.bits, bound: noise.bound };
+    }
+  }
+  return best;
+}
+
+export const nextPowerOfTwo = (x: number): number => 2 ** Math.ceil(Math.log2(Math.max(x, 1)));
+
+/** The signed representative of x mod 2^bits, in [−2^(bits−1), 2^(bits−1)). */
+export const centred = (x: number, bits: number): number => (x << (32 - bits)) >> (32 - bits);
+
+export { parameterSets };

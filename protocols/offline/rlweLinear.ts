@@ -1,0 +1,248 @@
+/**
+ * Matrix products in coefficients: Huang et al., "Cheetah: Lean and Fast Secure Two-Party Deep Neural Network Inference" (USENIX Security
+ * 2022), section 3.2 and figure 5, with answers packed as in BumbleBee (Lu et al., NDSS 2025).
+ *
+ * Computes X·Wᵀ for the client's X (tokens, inputs) and the owner's integers W (outputs, inputs). X is cut into blocks of nW × kW, W into
+ * blocks of mW × kW, with nW·kW·mW = n:
+ *   x̂ = Σ x_ij·X^(i·mW·kW + j − (kW − 1)),   ŵ = Σ w_cj·X^(c·kW + (kW − 1) − j),
+ * so that coefficient kW·(i·mW + c) of x̂·ŵ is Σ_j x_ij·w_cj, and no other product falls on a multiple of kW. The products of one row of
+ * blocks are added, and their results, kW apart, packed together.
+ *
+ * Consumes nothing. Two flights; the bytes follow from the blocks, which `chooseCandidate` chooses.
+ */
+import { maskSquares } from '../rlwe/noise.ts';
+import type { LinearSpec, MatmulSpec } from './correlations.ts';
+import {
+  type AnswerLayout,
+  type Candidate,
+  centred,
+  chooseCandidate,
+  estimateWork,
+  type Layout,
+  nextPowerOfTwo,
+  parameterSets,
+  type Term,
+} from './rlweLayout.ts';
+
+/** A product's shape and the sum of squares that one result multiplies errors by. */
+interface Product {
+  readonly tokens: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly ringBits: number;
+  readonly squares: number;
+  readonly parts: number;
+}
+
+interface Blocks extends Candidate {
+  readonly nW: number;
+  readonly kW: number;
+  readonly mW: number;
+}
+
+function* arrangements({ tokens, inputs, outputs, ringBits, squares, parts }: Product): Generator<Blocks> {
+  for (const parameters of parameterSets) {
+    const n = parameters.degree;
+    for (let nW = 1; nW <= Math.min(nextPowerOfTwo(tokens), n / 4); nW *= 2) {
+      for (let kW = 1; kW <= Math.min(nextPowerOfTwo(inputs), n / nW); kW *= 2) {
+        const mW = n / (nW * kW);
+        const leaves = Math.ceil(tokens / nW) * Math.ceil(outputs / mW);
+        const uploads = Math.ceil(tokens / nW) * Math.ceil(inputs / kW);
+        const terms = leaves * Math.ceil(inputs / kW);
+        for (let levels = 0; 2 ** levels <= Math.min(kW, nextPowerOfTwo(leaves)); levels++) {
+          const noise = { ringBits, squares, levels, parts };
+          yield { parameters, noise, uploads, leaves, terms, length: kW * mW, results: tokens * outputs, nW, kW, mW };
+        }
+      }
+    }
+  }
+}
+
+function blocksOf(product: Product) {
+  const best = chooseCandidate(arrangements(product));
+  if (best === undefined) {
+    throw new RangeError(
+      `product ${product.tokens} × ${product.inputs} → ${product.outputs} mod 2^${product.ringBits}: no parameters keep the error within ±1`,
+    );
+  }
+  return best;
+}
+
+/** How the blocks of one product become uploads, leaves and answers. */
+class BlockedProduct {
+  readonly tokenBlocks: number;
+  readonly inputBlocks: number;
+  readonly outputBlocks: number;
+  readonly uploads: number;
+  readonly leaves: number;
+
+  constructor(
+    readonly product: Product,
+    readonly blocks: Blocks,
+  ) {
+    this.tokenBlocks = Math.ceil(product.tokens / blocks.nW);
+    this.inputBlocks = Math.ceil(product.inputs / blocks.kW);
+    this.outputBlocks = Math.ceil(product.outputs / blocks.mW);
+    this.uploads = this.tokenBlocks * this.inputBlocks;
+    this.leaves = this.tokenBlocks * this.outputBlocks;
+  }
+
+  /** @param targetOf the result that (token, output) is added to. */
+  answers(targetOf: (token: number, output: number) => number): AnswerLayout[] {
+    const { tokens, outputs } = this.product;
+    const { nW, kW, mW, noise } = this.blocks;
+    const group = 2 ** noise.levels;
+    return Array.from({ length: Math.ceil(this.leaves / group) }, (_, answer) => {
+      const positions: number[] = [];
+      const targets: number[] = [];
+      const leaves = Math.min(group, this.leaves - answer * group);
+      for (let leaf = 0; leaf < leaves; leaf++) {
+        const [tokenBlock, outputBlock] = this.#blockOf(answer * group + leaf);
+        for (let i = 0; i < nW && tokenBlock * nW + i < tokens; i++) {
+          for (let c = 0; c < mW && outputBlock * mW + c < outputs; c++) {
+            positions.push(kW * (i * mW + c) + (leaf * kW) / group);
+            targets.push(targetOf(tokenBlock * nW + i, outputBlock * mW + c));
+          }
+        }
+      }
+      return { leaves, positions: Uint32Array.from(positions), targets: Uint32Array.from(targets) };
+    });
+  }
+
+  /** @param x the entry of X at (token, input). */
+  encode(x: (token: number, input: number) => number, upload: number, out: Uint32Array): void {
+    const { tokens, inputs, ringBits } = this.product;
+    const { nW, kW, mW, parameters } = this.blocks;
+    const firstToken = Math.floor(upload / this.inputBlocks) * nW;
+    const firstInput = (upload % this.inputBlocks) * kW;
+    for (let i = 0; i < nW && firstToken + i < tokens; i++) {
+      for (let j = 0; j < kW && firstInput + j < inputs; j++) {
+        const value = x(firstToken + i, firstInput + j);
+        const at = i * kW * mW + j - (kW - 1);
+        // X^−1 = −X^(n−1).
+        if (at >= 0) out[at] = value;
+        else out[at + parameters.degree] = -value;
+      }
+    }
+    if (ringBits < 32) for (let i = 0; i < out.length; i++) out[i]! &= 2 ** ringBits - 1;
+  }
+
+  /** @param w the entry of W at (output, input), signed. */
+  leaf(w: (output: number, input: number) => number, index: number, firstUpload: number): Term[] {
+    const { inputs, outputs } = this.product;
+    const { kW, mW, length } = this.blocks;
+    const [tokenBlock, outputBlock] = this.#blockOf(index);
+    return Array.from({ length: this.inputBlocks }, (_, inputBlock) => ({
+      upload: firstUpload + tokenBlock * this.inputBlocks + inputBlock,
+      length,
+      fill: (out) => {
+        const firstInput = inputBlock * kW;
+        for (let c = 0; c < mW && outputBlock * mW + c < outputs; c++) {
+          for (let j = 0; j < kW && firstInput + j < inputs; j++) {
+            out[c * kW + kW - 1 - j] = w(outputBlock * mW + c, firstInput + j);
+          }
+        }
+      },
+    }));
+  }
+
+  /** Token block and output block of a leaf. */
+  #blockOf(leaf: number): [number, number] {
+    return [Math.floor(leaf / this.outputBlocks), leaf % this.outputBlocks];
+  }
+}
+
+/** `linear`: share = W·x for each token. The owner's input is W, row-major (outputs, inputs). */
+export function linearLayout(spec: LinearSpec): Layout<{ x: Uint32Array }, { weights: ArrayLike<number> }> {
+  const { tokens, inputs, outputs, ringBits, weightBits } = spec;
+  const product = { tokens, inputs, outputs, ringBits, squares: inputs * 4 ** weightBits, parts: 1 };
+  const { candidate, bits, bound } = blocksOf(product);
+  const blocked = new BlockedProduct(product, candidate);
+  const { parameters, noise, kW } = candidate;
+  return {
+    parameters,
+    ringBits,
+    bits,
+    errorBound: bound,
+    uploads: blocked.uploads,
+    stride: kW,
+    levels: noise.levels,
+    answers: blocked.answers((token, output) => token * outputs + output),
+    results: tokens * outputs,
+    work: estimateWork(candidate),
+    encode: ({ x }, upload, out) => blocked.encode((token, input) => x[token * inputs + input]!, upload, out),
+    leaf: ({ weights }, answer, leaf) =>
+      blocked.leaf((output, input) => weights[output * inputs + input]!, answer * 2 ** noise.levels + leaf, 0),
+  };
+}
+
+/**
+ * `matmul`: share = Xclient·Ymask + Xmask·Yclient, the second term as (Yclientᵀ·Xmaskᵀ)ᵀ; both are products of the client's operand by
+ * the owner's, for each pair of the batch. The two answers' shares are added before they are rounded.
+ */
+export function matmulLayout(
+  spec: MatmulSpec,
+): Layout<{ x: Uint32Array; y: Uint32Array }, { xMask: Uint32Array; yMask: Uint32Array }> {
+  const { batch, rows, inner, cols, ringBits } = spec;
+  const squares = maskSquares(2 * inner, ringBits);
+  const shared = { inputs: inner, ringBits, squares, parts: 2 };
+  const left = { ...shared, tokens: rows, outputs: cols };
+  const right = { ...shared, tokens: cols, outputs: rows };
+  const first = blocksOf(left);
+  // One set of parameters, width and packing for both terms: the best of the first, and the same kind of blocks for the second.
+  const second = chooseCandidate(
+    [...arrangements(right)].filter(
+      ({ parameters, noise, kW }) =>
+        parameters === first.candidate.parameters &&
+        noise.levels === first.candidate.noise.levels &&
+        kW === first.candidate.kW,
+    ),
+  );
+  if (second === undefined) throw new RangeError(`${spec.id}: no blocks fit both terms`);
+  const { parameters, noise, kW } = first.candidate;
+  const xy = new BlockedProduct(left, first.candidate);
+  const yx = new BlockedProduct(right, second.candidate);
+  const uploads = xy.uploads + yx.uploads;
+  const group = 2 ** noise.levels;
+  const answersOf = Array.from({ length: batch }, (_, b) => [
+    ...xy.answers((row, col) => (b * rows + row) * cols + col),
+    ...yx.answers((col, row) => (b * rows + row) * cols + col),
+  ]);
+  const perPair = answersOf[0]!.length;
+  const firstOfSecond = Math.ceil(xy.leaves / group);
+  return {
+    parameters,
+    ringBits,
+    bits: first.bits,
+    errorBound: first.bound,
+    uploads: batch * uploads,
+    stride: kW,
+    levels: noise.levels,
+    answers: answersOf.flat(),
+    results: batch * rows * cols,
+    work: batch * (estimateWork(first.candidate) + estimateWork(second.candidate)),
+    encode: ({ x, y }, upload, out) => {
+      const b = Math.floor(upload / uploads);
+      const within = upload % uploads;
+      if (within < xy.uploads) xy.encode((row, k) => x[(b * rows + row) * inner + k]!, within, out);
+      else yx.encode((col, k) => y[(b * inner + k) * cols + col]!, within - xy.uploads, out);
+    },
+    leaf: ({ xMask, yMask }, answer, leaf) => {
+      const b = Math.floor(answer / perPair);
+      const within = answer % perPair;
+      if (within < firstOfSecond) {
+        return xy.leaf(
+          (col, k) => centred(yMask[(b * inner + k) * cols + col]!, ringBits),
+          within * group + leaf,
+          b * uploads,
+        );
+      }
+      const index = (within - firstOfSecond) * group + leaf;
+      return yx.leaf(
+        (row, k) => centred(xMask[(b * rows + row) * inner + k]!, ringBits),
+        index,
+        b * uploads + xy.uploads,
+      );
+    },
+  };
+}

@@ -1,0 +1,346 @@
+/**
+ * Keys and encryption: the ring-LWE scheme of Fan and Vercauteren, "Somewhat Practical Fully Homomorphic Encryption" (ePrint
+ * 2012/144), without multiplication of ciphertexts, and key switching by digits of the RNS residues (Bajard et al., SAC 2016; Halevi,
+ * Polyakov and Shoup, CT-RSA 2019). A ciphertext (b, a) has the phase b − a·s = ⌊q·m/t⌉ + error.
+ *
+ * Everything the client publishes has a uniform `a`, so only b travels: both sides draw `a` from one seed, directly in the transformed
+ * domain, in the order of the messages.
+ */
+import { invertMod, multiplyMod, nttKernel, shoupOf } from '../kernels/ntt.ts';
+import type { Ciphertext, Polynomial, Ring } from './ring.ts';
+import { type RandomWords, sampleError, sampleTernary, sampleUniform } from './sampling.ts';
+import { packedPolynomialBytes, readPolynomial, writePolynomial } from './wire.ts';
+
+/** Draws the uniform half of a ciphertext, transformed. */
+function drawUniform(ring: Ring, shared: RandomWords, target: Polynomial): void {
+  ring.primes.forEach((p, i) => sampleUniform(shared, p, ring.residue(target, i)));
+}
+
+/** The client's key; its methods are the client's part of the scheme. */
+export class SecretKey {
+  /** s transformed, then its companions. */
+  readonly #s: Polynomial;
+  /** s itself, to derive key-switching keys. */
+  readonly #coefficients: Int32Array;
+
+  /** @param random the client's own. */
+  constructor(
+    readonly ring: Ring,
+    random: RandomWords,
+  ) {
+    this.#coefficients = sampleTernary(random, ring.n);
+    this.#s = ring.allocate(2);
+    this.#transform(this.#coefficients, this.#s);
+    ring.companions(this.#s, this.#s + ring.bytesPerPolynomial);
+  }
+
+  /**
+   * An encryption's b, packed for the wire: b = a·s + e + message.
+   * @param message residues of what to encrypt (not transformed); overwritten.
+   * @param shared draws a; the evaluator has the same stream.
+   * @param random the client's own.
+   */
+  encrypt(message: Polynomial, shared: RandomWords, random: RandomWords): Uint8Array {
+    const { ring } = this;
+    const error = ring.allocate();
+    const a = ring.allocate();
+    sampleError(random, ring.n, error);
+    this.#addSigned(error, message);
+    ring.forward(message, true);
+    drawUniform(ring, shared, a);
+    ring.multiply(a, this.#s, this.#s + ring.bytesPerPolynomial, a);
+    ring.add(message, a, message);
+    const bytes = writePolynomial(ring, message);
+    ring.clear(error);
+    ring.release(error);
+    ring.release(a);
+    return bytes;
+  }
+
+  /**
+   * Encryptions that let the evaluator switch from s(X^g) to s: for each prime i and digit k, −s(X^g)·2^(kB) in the residues of p_i and
+   * 0 in the others, so that Σ digit·key has the phase −a·s(X^g).
+   */
+  automorphismKey(g: number, shared: RandomWords, random: RandomWords): Uint8Array {
+    const { ring } = this;
+    const { n, parameters } = ring;
+    const image = new Int32Array(n);
+    this.#coefficients.forEach((value, i) => {
+      const to = (i * g) % (2 * n);
+      image[to % n] = to < n ? -value : value;
+    });
+    const message = ring.allocate();
+    const parts: Uint8Array[] = [];
+    ring.primes.forEach((p, i) => {
+      for (let k = 0; k < parameters.digitsPerPrime; k++) {
+        const factor = 2 ** (k * parameters.digitBits[i]!) % p;
+        ring.clear(message);
+        ring
+          .residue(message, i)
+          .set(Uint32Array.from(image, (value) => (value === 0 ? 0 : value > 0 ? factor : p - factor)));
+        parts.push(this.encrypt(message, shared, random));
+      }
+    });
+    ring.clear(message);
+    ring.release(message);
+    return join(parts);
+  }
+
+  /** An encryption of zero's b, the public key. */
+  publicKey(shared: RandomWords, random: RandomWords): Uint8Array {
+    const { ring } = this;
+    const message = ring.allocate();
+    ring.clear(message);
+    const bytes = this.encrypt(message, shared, random);
+    ring.release(message);
+    return bytes;
+  }
+
+  /**
+   * a·s as signed 64-bit words at `target` (8·n bytes), exactly, for integers a below 2^52 as 64-bit words at `source`; the product must
+   * stay below p_1·p_2/2 in magnitude (see noise.ts).
+   */
+  multiplyInteger(source: number, target: number): void {
+    const { ring } = this;
+    const { exports } = nttKernel();
+    const product = ring.allocate();
+    const [n1, n2] = [ring.ntts[0]!, ring.ntts[1]!];
+    [n1, n2].forEach((ntt, i) => {
+      const at = ring.residueAddress(product, i);
+      exports.residues64(source, ring.n, ntt.p, at);
+      ntt.forward(at);
+      const s = ring.residueAddress(this.#s, i);
+      exports.multiplyShoup(at, s, s + ring.bytesPerPolynomial, at, ring.n, ntt.p);
+      ntt.inverse(at);
+    });
+    const inverse = invertMod(n1.p % n2.p, n2.p);
+    exports.combine2(
+      ring.residueAddress(product, 0),
+      ring.residueAddress(product, 1),
+      ring.n,
+      n1.p,
+      n2.p,
+      inverse,
+      shoupOf(inverse, n2.p),
+      n2.one,
+      target,
+    );
+    ring.clear(product);
+    ring.release(product);
+  }
+
+  /** The phase b − a·s of a transformed ciphertext, in coefficients: for tests of the error. */
+  phase(ciphertext: Ciphertext, target: Polynomial): void {
+    const { ring } = this;
+    ring.multiply(ring.maskOf(ciphertext), this.#s, this.#s + ring.bytesPerPolynomial, target);
+    ring.subtract(ciphertext, target, target);
+    ring.inverse(target);
+  }
+
+  /** Overwrites the key and gives its memory back. */
+  destroy(): void {
+    this.#coefficients.fill(0);
+    this.ring.clear(this.#s, 2);
+    this.ring.release(this.#s);
+  }
+
+  #transform(coefficients: Int32Array, target: Polynomial): void {
+    const { ring } = this;
+    const { arena } = nttKernel();
+    const source = arena.allocate(4 * ring.n);
+    arena.words(source, ring.n).set(coefficients);
+    ring.setSigned(source, target);
+    ring.forward(target, true);
+    arena.words(source, ring.n).fill(0);
+    arena.release(source);
+  }
+
+  /** message += the signed words at `error`. */
+  #addSigned(error: number, message: Polynomial): void {
+    const { ring } = this;
+    const residues = ring.allocate();
+    ring.setSigned(error, residues);
+    ring.add(message, residues, message);
+    ring.clear(residues);
+    ring.release(residues);
+  }
+}
+
+/**
+ * Residues of round(q·m/2^bits), m being the n words at `source` modulo 2^bits. With t = 2^bits and q·m/t rounded exactly, no error
+ * proportional to m arises (as it would with m·⌊q/t⌋).
+ */
+export function encodeMessage(ring: Ring, source: number, bits: number, target: Polynomial): void {
+  const { exports } = nttKernel();
+  const factor = Number(BigInt.asUintN(bits, ring.parameters.modulus));
+  ring.ntts.forEach(({ p, one, wrap }, i) => {
+    // A power of two up to 2^32 is below 2^53: its residue is exact.
+    const scale = p - invertMod(2 ** bits % p, p);
+    exports.encode(
+      source,
+      ring.residueAddress(target, i),
+      ring.n,
+      bits,
+      factor,
+      p,
+      scale,
+      shoupOf(scale, p),
+      one,
+      wrap,
+    );
+  });
+}
+
+/** What the evaluator reads: a ciphertext from b's bytes and the shared stream. @throws ProtocolError `length`, `value`. */
+export function readCiphertext(ring: Ring, bytes: Uint8Array, shared: RandomWords, target: Ciphertext): void {
+  readPolynomial(ring, bytes, target);
+  drawUniform(ring, shared, ring.maskOf(target));
+}
+
+export const ciphertextBytes = packedPolynomialBytes;
+
+/** How many ciphertexts a key for one automorphism has. */
+export const automorphismKeyLength = (ring: Ring): number => ring.primes.length * ring.parameters.digitsPerPrime;
+
+/** The evaluator's side of `SecretKey.automorphismKey`. */
+export class AutomorphismKey {
+  readonly #ciphertexts: Ciphertext[];
+  /** One transformed polynomial for each digit, and two to work in. */
+  readonly #digits: Polynomial[];
+  readonly #work: Ciphertext;
+
+  constructor(
+    readonly ring: Ring,
+    readonly g: number,
+    bytes: Uint8Array,
+    shared: RandomWords,
+  ) {
+    const length = automorphismKeyLength(ring);
+    const each = packedPolynomialBytes(ring.parameters);
+    this.#ciphertexts = Array.from({ length }, (_, i) => {
+      const ciphertext = ring.allocate(2);
+      readCiphertext(ring, bytes.subarray(i * each, (i + 1) * each), shared, ciphertext);
+      return ciphertext;
+    });
+    this.#digits = Array.from({ length }, () => ring.allocate());
+    this.#work = ring.allocate(2);
+  }
+
+  /** target += source(X^g), switched back to the key s. Both transformed; `source` is overwritten. */
+  addAutomorphism(source: Ciphertext, target: Ciphertext): void {
+    const { ring, g } = this;
+    const { exports } = nttKernel();
+    const { n, parameters, primes, ntts } = ring;
+    const { digitsPerPrime, digitBits } = parameters;
+    const a = ring.maskOf(source);
+    const whole = digitsPerPrime === 1;
+    // Where a residue is one digit, its own prime needs no transform back and forth: the permuted values are it.
+    if (whole) ring.permute(a, g, this.#work);
+    ring.inverse(a);
+    const image = ring.residueAddress(ring.maskOf(this.#work), 0);
+    primes.forEach((p, i) => {
+      const bits = digitBits[i]!;
+      // Adding half a base to every digit makes them all non-negative; the bias takes it off again, plus p.
+      const half = 2 ** (bits - 1);
+      let offset = 0;
+      for (let k = 0; k < digitsPerPrime; k++) offset += half * 2 ** (k * bits);
+      exports.substituteCentred(ring.residueAddress(a, i), image, n, g, p, offset);
+      for (let k = 0; k < digitsPerPrime; k++) {
+        const poly = this.#digits[i * digitsPerPrime + k]!;
+        // The topmost digit keeps what lies above: centred residues reach just beyond half the base.
+        const mask = k === digitsPerPrime - 1 ? 0xffffffff : 2 ** bits - 1;
+        ntts.forEach((ntt, j) => {
+          const at = ring.residueAddress(poly, j);
+          if (whole && i === j) {
+            ring.residue(poly, j).set(ring.residue(this.#work, j));
+          } else {
+            exports.digit(image, at, n, k * bits, mask, ntt.p - half);
+            ntt.forward(at);
+          }
+        });
+      }
+    });
+    const terms: number[] = [];
+    this.#ciphertexts.forEach((key, i) => terms.push(this.#digits[i]!, key, ring.maskOf(key)));
+    ring.dot(terms, this.#work);
+    ring.add(target, this.#work, target);
+    ring.add(ring.maskOf(target), ring.maskOf(this.#work), ring.maskOf(target));
+    ring.permute(source, g, this.#work);
+    ring.add(target, this.#work, target);
+  }
+
+  release(): void {
+    for (const address of [...this.#ciphertexts, ...this.#digits, this.#work]) this.ring.release(address);
+  }
+}
+
+/** The public key in the evaluator's hands: fresh encryptions of zero (Lyubashevsky, Peikert and Regev, EUROCRYPT 2010). */
+export class PublicKey {
+  readonly #key: Ciphertext;
+
+  constructor(
+    readonly ring: Ring,
+    bytes: Uint8Array,
+    shared: RandomWords,
+  ) {
+    this.#key = ring.allocate(2);
+    readCiphertext(ring, bytes, shared, this.#key);
+  }
+
+  /**
+   * Adds (b·u, a·u) for a fresh ternary u to a transformed ciphertext. Together with `addError` on a's coefficients, that is an encryption
+   * of zero. What becomes of b needs no error of its own: the evaluator masks every coefficient of it uniformly.
+   */
+  addZero(random: RandomWords, target: Ciphertext): void {
+    const { ring } = this;
+    const { arena } = nttKernel();
+    const source = arena.allocate(4 * ring.n);
+    const u = ring.allocate();
+    const zero = ring.allocate(2);
+    arena.words(source, ring.n).set(sampleTernary(random, ring.n));
+    ring.setSigned(source, u);
+    ring.forward(u, false);
+    ring.dot([u, this.#key, ring.maskOf(this.#key)], zero);
+    ring.add(target, zero, target);
+    ring.add(ring.maskOf(target), ring.maskOf(zero), ring.maskOf(target));
+    arena.words(source, ring.n).fill(0);
+    ring.clear(u);
+    arena.release(source);
+    ring.release(u);
+    ring.release(zero);
+  }
+
+  release(): void {
+    this.ring.release(this.#key);
+  }
+}
+
+/** Adds a fresh error to a polynomial's coefficients. */
+export function addError(ring: Ring, random: RandomWords, poly: Polynomial): void {
+  const error = ring.allocate(2);
+  const residues = error + ring.bytesPerPolynomial;
+  sampleError(random, ring.n, error);
+  ring.setSigned(error, residues);
+  ring.add(poly, residues, poly);
+  ring.clear(error, 2);
+  ring.release(error);
+}
+
+/** 2^−exponent modulo each prime. */
+export const halvings = (ring: Ring, exponent: number): number[] =>
+  ring.primes.map((p) => {
+    const half = (p + 1) / 2;
+    let result = 1;
+    for (let i = 0; i < exponent; i++) result = multiplyMod(result, half, p);
+    return result;
+  });
+
+function join(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}

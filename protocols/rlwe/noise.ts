@@ -1,0 +1,78 @@
+/**
+ * How large the error of an answer gets, and so how wide an answer must be. docs/rlwe.md derives the formulas.
+ *
+ * Errors and the rounding residues are sums of many independent bounded terms, subgaussian with their variance as proxy (centred
+ * binomial: sums of halves of signs); conditioned on the other factor, so is each sum here. `tail` standard deviations are exceeded with
+ * probability at most 2·exp(−tail²/2) < 2^−60 for each coefficient, hence 2^−40 for 2^20 of them.
+ */
+import { errorVariance, type Parameters } from './parameters.ts';
+
+export const tail = 9.2;
+
+export interface NoiseQuery {
+  readonly ringBits: number;
+  /** The largest sum of squares of the plaintext numbers that one result multiplies errors by. */
+  readonly squares: number;
+  /** Levels of packing. */
+  readonly levels: number;
+  /** How many answers are added before rounding. */
+  readonly parts: number;
+}
+
+export interface NoiseBound {
+  /** Standard deviations of the phase's error before the modulus switch, in units of 1 of Z_q. */
+  readonly phase: number;
+  /** Standard deviation of what the modulus switch adds, in units of 1 of Z_2^bits. */
+  readonly rounding: number;
+  /** k: the answer's modulus is 2^k. */
+  readonly bits: number;
+  /** `tail` standard deviations of the whole error, in units of the result: below 1. */
+  readonly bound: number;
+}
+
+/** ‖s‖², except with probability 2^−60: the mean 2n/3 plus `tail` standard deviations. */
+const secretNorm = (degree: number) => (2 * degree) / 3 + tail * Math.sqrt((2 * degree) / 9);
+
+/** Variance of one key switch's error: Σ over digits of n·E[digit²]·σ², digits uniform in their range (5 % of slack). */
+export function keySwitchVariance({ degree, digitBits, digitsPerPrime }: Parameters): number {
+  const perCoefficient = digitBits.reduce((sum, bits) => sum + (digitsPerPrime * 4 ** bits) / 12, 0);
+  return 1.05 * degree * perCoefficient * errorVariance;
+}
+
+/** Variance of the phase before the modulus switch. */
+export function phaseVariance(parameters: Parameters, { squares, levels, parts }: NoiseQuery): number {
+  const { degree } = parameters;
+  // A fresh encryption's error, and the rounding of q·m/t.
+  const product = squares * (errorVariance + 1 / 12);
+  // A node's error doubles at each level above it: 1 + 4 + … + 4^(levels − 1).
+  const packing = (keySwitchVariance(parameters) * (4 ** levels - 1)) / 3;
+  // The encryption of zero: error of the key times u, error of a' times s.
+  const zero = 2 * secretNorm(degree) * errorVariance;
+  return product + parts * (packing + zero);
+}
+
+/** The narrowest answer whose error stays within ±1 unit after both sides' rounding, or undefined when these parameters allow none. */
+export function noiseBound(parameters: Parameters, query: NoiseQuery): NoiseBound | undefined {
+  const { ringBits, parts } = query;
+  const phase = Math.sqrt(phaseVariance(parameters, query));
+  const rounding = Math.sqrt((parts * (secretNorm(parameters.degree) + 1)) / 12);
+  const fromPhase = phase * 2 ** (ringBits - parameters.modulusBits);
+  const [p1, p2] = parameters.primes;
+  for (let bits = ringBits + 4; bits <= Math.min(ringBits + 12, 50); bits++) {
+    const fromRounding = rounding * 2 ** (ringBits - bits);
+    const bound = tail * Math.hypot(fromPhase, fromRounding);
+    if (bound >= 1) continue;
+    // The client computes a'·s modulo p1·p2: a' is uniform below 2^bits.
+    const product = tail * 2 ** bits * Math.sqrt(secretNorm(parameters.degree) / 3);
+    if (product >= (p1! * p2!) / 2) return undefined;
+    return { phase, rounding, bits, bound };
+  }
+  return undefined;
+}
+
+/**
+ * Σ ρ² over `count` masks ρ, uniform in [−2^(bits−1), 2^(bits−1)), except with probability 2^−60: each square is below 4^bits/4, has the mean
+ * 4^bits/12 and the standard deviation 0.0745·4^bits.
+ */
+export const maskSquares = (count: number, bits: number): number =>
+  count * 4 ** bits * Math.min(1 / 4, 1 / 12 + (tail * 0.0745) / Math.sqrt(count));

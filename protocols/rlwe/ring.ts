@@ -1,0 +1,246 @@
+/**
+ * Z_q[X]/(X^n + 1) with q = Π p_i in residues (RNS). A polynomial is an address in the kernel's memory: n words for each
+ * prime, one prime after another; a ciphertext (b, a) is two polynomials one after the other. Its phase is b − a·s.
+ */
+import { Ntt, nttKernel, shoupOf } from '../kernels/ntt.ts';
+import type { Parameters } from './parameters.ts';
+
+/** Address of a polynomial in the kernel's memory. */
+export type Polynomial = number;
+/** Address of a ciphertext's b; its a is `Ring.bytesPerPolynomial` further. */
+export type Ciphertext = number;
+
+const rings = new Map<Parameters, Ring>();
+
+export class Ring {
+  readonly n: number;
+  readonly primes: readonly number[];
+  readonly ntts: readonly Ntt[];
+  /**
+   * A polynomial's size, 64 bytes more than its words: where many polynomials are read side by side, addresses that agree
+   * modulo 4096 would push one another out of the first-level cache (measured: four times slower).
+   */
+  readonly bytesPerPolynomial: number;
+  /** How many products of a transformed and a reduced entry fit a sum of 64 bits. */
+  readonly #maximumTerms: number;
+  readonly #bytesPerResidue: number;
+  /** Monomials and permutations, by exponent; kept. */
+  readonly #monomials = new Map<number, Polynomial>();
+  readonly #orders = new Map<number, number>();
+  #lists: { address: number; terms: number } | undefined;
+
+  /** One ring for each parameter set: its tables are kept. */
+  static of(parameters: Parameters): Ring {
+    let ring = rings.get(parameters);
+    if (ring === undefined) rings.set(parameters, (ring = new Ring(parameters)));
+    return ring;
+  }
+
+  private constructor(readonly parameters: Parameters) {
+    nttKernel();
+    this.n = parameters.degree;
+    this.primes = parameters.primes;
+    this.ntts = parameters.primes.map((p) => new Ntt(this.n, p));
+    this.#bytesPerResidue = 4 * this.n;
+    this.bytesPerPolynomial = this.#bytesPerResidue * this.primes.length + 64;
+    this.#maximumTerms = Math.min(...this.primes.map((p) => Math.floor(2 ** 32 / p)));
+  }
+
+  allocate(polynomials = 1): Polynomial {
+    return nttKernel().arena.allocate(polynomials * this.bytesPerPolynomial);
+  }
+
+  /** Gives back what `allocate` returned. */
+  release(address: number): void {
+    nttKernel().arena.release(address);
+  }
+
+  /** The a of a ciphertext. */
+  maskOf(ciphertext: Ciphertext): Polynomial {
+    return ciphertext + this.bytesPerPolynomial;
+  }
+
+  /** The words of one prime; valid until the next allocation. */
+  residue(poly: Polynomial, prime: number): Uint32Array {
+    return nttKernel().arena.words(poly + this.#bytesPerResidue * prime, this.n);
+  }
+
+  residueAddress(poly: Polynomial, prime: number): number {
+    return poly + this.#bytesPerResidue * prime;
+  }
+
+  clear(poly: Polynomial, polynomials = 1): void {
+    nttKernel()
+      .arena.words(poly, (polynomials * this.bytesPerPolynomial) / 4)
+      .fill(0);
+  }
+
+  copy(from: Polynomial, to: Polynomial, polynomials = 1): void {
+    const { memory } = nttKernel().arena;
+    new Uint8Array(memory.buffer).copyWithin(to, from, from + polynomials * this.bytesPerPolynomial);
+  }
+
+  /** Residues, in [0, p), of the n (or, with `length`, that many) signed words at `source`. */
+  setSigned(source: number, poly: Polynomial, length = this.n): void {
+    const { exports } = nttKernel();
+    this.ntts.forEach((ntt, i) =>
+      exports.residues(source, this.residueAddress(poly, i), length, ntt.p, ntt.one, ntt.wrap),
+    );
+  }
+
+  /** Transforms in place; results are any 32-bit representatives unless `reduced`. */
+  forward(poly: Polynomial, reduced: boolean): void {
+    this.ntts.forEach((ntt, i) => {
+      const at = this.residueAddress(poly, i);
+      ntt.forward(at);
+      if (reduced) ntt.reduce(at);
+    });
+  }
+
+  /** `forward` where only coefficients below `length` are set. */
+  forwardShort(poly: Polynomial, length: number): void {
+    this.ntts.forEach((ntt, i) => ntt.forwardShort(this.residueAddress(poly, i), length));
+  }
+
+  /** Transforms back in place. */
+  inverse(poly: Polynomial): void {
+    this.ntts.forEach((ntt, i) => ntt.inverse(this.residueAddress(poly, i)));
+  }
+
+  add(x: Polynomial, y: Polynomial, target: Polynomial): void {
+    const { exports } = nttKernel();
+    this.primes.forEach((p, i) => {
+      exports.add(this.residueAddress(x, i), this.residueAddress(y, i), this.residueAddress(target, i), this.n, p);
+    });
+  }
+
+  subtract(x: Polynomial, y: Polynomial, target: Polynomial): void {
+    const { exports } = nttKernel();
+    this.primes.forEach((p, i) => {
+      exports.subtract(this.residueAddress(x, i), this.residueAddress(y, i), this.residueAddress(target, i), this.n, p);
+    });
+  }
+
+  /** Writes the companions of a transformed polynomial's values (see `shoupOf`) at `target`. */
+  companions(poly: Polynomial, target: Polynomial): void {
+    this.primes.forEach((p, i) => {
+      const values = this.residue(poly, i);
+      this.residue(target, i).set(values.map((w) => shoupOf(w, p)));
+    });
+  }
+
+  /** x·w pointwise, w given with its companions; any representatives of x. */
+  multiply(x: Polynomial, w: Polynomial, companions: Polynomial, target: Polynomial): void {
+    const { exports } = nttKernel();
+    this.primes.forEach((p, i) => {
+      const [xi, wi, ci, ti] = [x, w, companions, target].map((poly) => this.residueAddress(poly, i));
+      exports.multiplyShoup(xi!, wi!, ci!, ti!, this.n, p);
+    });
+  }
+
+  /** x times a number, given by its residues. */
+  multiplyScalar(x: Polynomial, residues: readonly number[], target: Polynomial): void {
+    const { exports } = nttKernel();
+    this.primes.forEach((p, i) => {
+      const w = residues[i]!;
+      exports.multiplyScalar(this.residueAddress(x, i), this.residueAddress(target, i), this.n, p, w, shoupOf(w, p));
+    });
+  }
+
+  /**
+   * target = Σ x_i·(b_i, a_i) for transformed polynomials: x in any representatives, b and a in [0, p).
+   * @param terms triples of addresses x, b, a.
+   * @param target a ciphertext.
+   */
+  dot(terms: readonly number[], target: Ciphertext): void {
+    const { arena, exports } = nttKernel();
+    const count = terms.length / 3;
+    if (count > this.#maximumTerms) {
+      const head = 3 * this.#maximumTerms;
+      const part = this.allocate(2);
+      this.dot(terms.slice(0, head), target);
+      this.dot(terms.slice(head), part);
+      this.add(target, part, target);
+      this.add(this.maskOf(target), this.maskOf(part), this.maskOf(target));
+      this.release(part);
+      return;
+    }
+    if (this.#lists === undefined || this.#lists.terms < count) {
+      if (this.#lists !== undefined) arena.release(this.#lists.address);
+      this.#lists = { address: arena.allocate(12 * count), terms: count };
+    }
+    const list = this.#lists.address;
+    arena.words(list, 3 * count).set(terms);
+    this.ntts.forEach(({ p, fold, foldShoup, one }, i) => {
+      const offset = this.#bytesPerResidue * i;
+      exports.dot2(list, count, offset, this.n, target + offset, this.maskOf(target) + offset, p, fold, foldShoup, one);
+    });
+  }
+
+  /** sum = x + y·X^exponent, difference = x − y·X^exponent, on transformed ciphertexts. */
+  fork(x: Ciphertext, y: Ciphertext, exponent: number, sum: Ciphertext, difference: Ciphertext): void {
+    const { exports } = nttKernel();
+    const monomial = this.#monomial(exponent);
+    for (let half = 0; half < 2; half++) {
+      const shift = half * this.bytesPerPolynomial;
+      this.primes.forEach((p, i) => {
+        const offset = shift + this.#bytesPerResidue * i;
+        const w = this.residueAddress(monomial, i);
+        exports.fork(
+          x + offset,
+          y + offset,
+          w,
+          w + this.bytesPerPolynomial,
+          sum + offset,
+          difference + offset,
+          this.n,
+          p,
+        );
+      });
+    }
+  }
+
+  /** f(X^g) of a transformed polynomial; `target` is another one. */
+  permute(source: Polynomial, g: number, target: Polynomial): void {
+    const { exports } = nttKernel();
+    const order = this.#order(g);
+    this.primes.forEach((_, i) => {
+      exports.permute(
+        this.residueAddress(source, i),
+        order + this.#bytesPerResidue * i,
+        this.residueAddress(target, i),
+        this.n,
+      );
+    });
+  }
+
+  /** X^exponent transformed, followed by its companions. */
+  #monomial(exponent: number): Polynomial {
+    let monomial = this.#monomials.get(exponent);
+    if (monomial === undefined) {
+      monomial = this.allocate(2);
+      this.clear(monomial, 2);
+      for (let i = 0; i < this.primes.length; i++) this.residue(monomial, i)[exponent] = 1;
+      this.forward(monomial, true);
+      this.companions(monomial, monomial + this.bytesPerPolynomial);
+      this.#monomials.set(exponent, monomial);
+    }
+    return monomial;
+  }
+
+  /** For each prime, where the value at ψ^(e·g) stands for each place's e: f(X^g) takes it. */
+  #order(g: number): number {
+    let order = this.#orders.get(g);
+    if (order === undefined) {
+      order = this.allocate();
+      this.ntts.forEach((ntt, i) => {
+        const { exponents } = ntt;
+        const places = new Uint32Array(2 * this.n);
+        exponents.forEach((e, place) => (places[e] = place));
+        this.residue(order!, i).set(exponents.map((e) => places[(e * g) % (2 * this.n)]!));
+      });
+      this.#orders.set(g, order);
+    }
+    return order;
+  }
+}

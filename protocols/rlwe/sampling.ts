@@ -1,0 +1,45 @@
+/** Random polynomials: uniform, ternary, centred binomial. Randomness is passed in; the same stream gives the same samples. */
+import { nttKernel } from '../kernels/ntt.ts';
+
+/** A stream of uniform words, such as sharing/prg.ts's `Prg`. */
+export interface RandomWords {
+  words(count: number): Uint32Array;
+  bytes(count: number): Uint8Array;
+}
+
+/** Fills `out` with numbers uniform in [0, p), by rejection. */
+export function sampleUniform(random: RandomWords, p: number, out: Uint32Array): void {
+  const mask = 2 ** Math.ceil(Math.log2(p)) - 1;
+  for (let filled = 0; filled < out.length; ) {
+    for (const word of random.words(out.length - filled)) {
+      const value = (word & mask) >>> 0;
+      if (value < p) out[filled++] = value;
+    }
+  }
+}
+
+/** `count` numbers uniform in {−1, 0, 1}, by rejection of one in four pairs of bits. */
+export function sampleTernary(random: RandomWords, count: number): Int32Array {
+  const out = new Int32Array(count);
+  for (let filled = 0; filled < count; ) {
+    // Four pairs of bits a byte, three of them good on average.
+    for (const byte of random.bytes(Math.ceil((count - filled) / 3) + 8)) {
+      for (let shift = 0; shift < 8 && filled < count; shift += 2) {
+        const pair = (byte >> shift) & 3;
+        if (pair !== 3) out[filled++] = pair - 1;
+      }
+    }
+  }
+  return out;
+}
+
+/** Writes `count` (a multiple of 4) errors of variance 10.5 at `target`, as signed words in the kernel's memory. */
+export function sampleError(random: RandomWords, count: number, target: number): void {
+  const { arena, exports } = nttKernel();
+  const words = random.words(2 * count);
+  const address = arena.allocate(8 * count);
+  arena.words(address, 2 * count).set(words);
+  exports.centredBinomial(address, target, count);
+  arena.words(address, 2 * count).fill(0);
+  arena.release(address);
+}
