@@ -15,7 +15,13 @@ export async function findChromium() {
   const { chromium } = await import('playwright-core');
   for (const path of [process.env.CHROMIUM_PATH, ...installed, chromium.executablePath()]) {
     if (!path) continue;
-    if (await access(path).then(() => true, () => false)) return path;
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
   }
   return undefined;
 }

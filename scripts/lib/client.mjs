@@ -22,5 +22,8 @@ export async function buildClient({ force = false } = {}) {
   const changedMs = Math.max(...(await Promise.all(inputs.map((path) => newestMs(root + path)))));
   if (!force && builtMs > changedMs) return;
   say('Building the client …');
-  await mustRun(...nodeProgram('vite/bin/vite.js', 'build', '--config', 'client/vite.config.ts', '--logLevel', 'warn'), { toStderr: true });
+  await mustRun(
+    ...nodeProgram('vite/bin/vite.js', 'build', '--config', 'client/vite.config.ts', '--logLevel', 'warn'),
+    { toStderr: true },
+  );
 }

@@ -12,7 +12,10 @@ const torch = 'torch==2.13.0';
 export const python = `${root}.venv/${isWindows ? 'Scripts/python.exe' : 'bin/python'}`;
 
 export async function setUpPython() {
-  const wanted = createHash('sha256').update(torch).update(await readFile(root + requirements)).digest('hex');
+  const wanted = createHash('sha256')
+    .update(torch)
+    .update(await readFile(root + requirements))
+    .digest('hex');
   const stampPath = `${root}.venv/requirements.sha256`;
   const stamp = await readFile(stampPath, 'utf8').catch(() => '');
   if (stamp === wanted) return;
