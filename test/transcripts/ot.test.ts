@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import type { OtBasedSpec } from '../../protocols/offline/ot.ts';
+import { setupCost, stageCost } from '../../protocols/offline/ot.ts';
+import { drawOperands } from '../ideal/ot.ts';
+import { otPair, smallParameters } from '../ideal/otPair.ts';
+
+const stage: readonly OtBasedSpec[] = [
+  { kind: 'ot', id: 'truncate', ringBits: 12, count: 100, choiceBits: 1, words: 1 },
+  { kind: 'ot', id: 'spline', ringBits: 22, count: 20, choiceBits: 5, words: 3 },
+  { kind: 'square', id: 'square', ringBits: 22, count: 50 },
+  { kind: 'sumOfSquares', id: 'sum', ringBits: 24, rows: 4, cols: 16 },
+  { kind: 'cross', id: 'cross', ringBits: 22, count: 20, terms: 2 },
+  { kind: 'scale', id: 'scale', ringBits: 27, rows: 4, cols: 16 },
+];
+
+// A change of the wire format, of a hash label or of the order of messages changes the digest: then both sides of a
+// pairing must run the new version, and this line changes in the same commit.
+const digest = '75d075dde3ce5438313ccfc4c03ff001417fa38349b6dfa10c5ee9435c6da7a6';
+
+it('the wire of set-up and one stage is what it was, and costs what the plan says', async () => {
+  const { channels, client, owner, random } = await otPair(new Uint8Array(32).fill(9));
+  const operands = stage.map((spec) => drawOperands(spec, random));
+  const cost = stageCost(stage, 0, smallParameters);
+  await Promise.all([client.provide(operands.map((pair) => pair.client)), owner.provide(operands.map((pair) => pair.owner))]);
+  const setup = setupCost(smallParameters);
+  expect(channels.client.channel.counters).toMatchObject({
+    bytesSent: setup.bytesClientToOwner + cost.bytesClientToOwner,
+    bytesReceived: setup.bytesOwnerToClient + cost.bytesOwnerToClient,
+  });
+  // The stage's first message travels in the set-up's last flight.
+  expect(channels.client.channel.snapshot().total.flights).toBe(setup.flights + cost.flights - 1);
+  expect(channels.client.recording.bytes('sent')).toEqual(channels.owner.recording.bytes('received'));
+  expect(channels.client.recording.digest()).toBe(digest);
+});
