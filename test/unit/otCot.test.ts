@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ProtocolError } from '../../protocols/channel/errors.ts';
+import type { ProtocolError } from '../../protocols/channel/errors.ts';
 import { blockBytes } from '../../protocols/kernels/cot.ts';
 import { baseOtCost, baseOtReceive, baseOtSend } from '../../protocols/ot/baseOt.ts';
 import { CotClient, CotOwner, cotParameters, drawCost, setupCost } from '../../protocols/ot/cot.ts';
