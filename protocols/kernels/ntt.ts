@@ -61,6 +61,17 @@ export interface NttExports {
   pack64(source: number, n: number, bits: number, target: number): void;
   unpack64(source: number, n: number, bits: number, target: number): void;
   residues64(source: number, n: number, p: number, target: number): void;
+  maskResults(
+    switched: number,
+    places: number,
+    masks: number,
+    count: number,
+    bits: number,
+    out: number,
+    sums: number,
+  ): void;
+  openResults(masked: number, product: number, places: number, count: number, bits: number, sums: number): void;
+  roundResults(sums: number, count: number, bits: number, ringBits: number, out: number): void;
   combine2(
     x1: number,
     x2: number,

@@ -12,7 +12,7 @@
 import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
 import { nttKernel } from '../kernels/ntt.ts';
-import { answerBytes, makeAnswer, openAnswer, roundShare } from '../rlwe/answer.ts';
+import { answerBytes, makeAnswer, openAnswer, ShareSums } from '../rlwe/answer.ts';
 import {
   AutomorphismKey,
   automorphismKeyLength,
@@ -208,14 +208,17 @@ export class RlweClient {
     for (const { spec } of requests) {
       const layout = rlweLayout(spec);
       const key = this.#keyOf(layout.parameters);
-      const sums = new ShareSums(layout);
-      for (const { positions, targets } of layout.answers) {
-        const length = answerBytes(layout.parameters.degree, positions.length, layout.bits);
-        const bytes = await this.channel.receive(length);
-        sums.add(openAnswer(key, bytes, positions, layout.bits), targets);
-        if (this.options.signal?.aborted) throw cancelled();
+      const sums = new ShareSums(layout.results, layout.bits, layout.ringBits);
+      try {
+        for (const { places } of layout.answers) {
+          const length = answerBytes(layout.parameters.degree, places.length / 2, layout.bits);
+          openAnswer(key, await this.channel.receive(length), places, sums);
+          if (this.options.signal?.aborted) throw cancelled();
+        }
+        results.push({ share: sums.round() });
+      } finally {
+        sums.release();
       }
-      results.push({ share: sums.round() });
       progress(spec.id, layout.work / total);
     }
     return results;
@@ -337,7 +340,7 @@ export class RlweOwner {
     layout: Layout<unknown, unknown>,
     bytes: Uint8Array,
   ): Promise<ProductShare> {
-    const { parameters, levels, stride, bits } = layout;
+    const { parameters, levels, stride } = layout;
     const ring = Ring.of(parameters);
     const publicKey = this.#publicKeys.get(parameters);
     if (publicKey === undefined)
@@ -345,22 +348,21 @@ export class RlweOwner {
     const keys = this.#automorphismKeys.get(parameters)!;
     const input = request.spec.kind === 'linear' ? { weights: this.weights(request.spec.weights) } : request;
     const evaluator = new LeafEvaluator(ring, layout, bytes, this.#shared!);
-    const sums = new ShareSums(layout);
+    const sums = new ShareSums(layout.results, layout.bits, layout.ringBits);
     try {
-      for (const [answer, { leaves, positions, targets }] of layout.answers.entries()) {
+      for (const [answer, { leaves, places }] of layout.answers.entries()) {
         const leaf = (index: number) => (index < leaves ? evaluator.leaf(input, answer, index) : undefined);
         const packed = packLeaves(ring, stride, levels, leaf, keys);
-        const { bytes: out, shares } = makeAnswer(ring, packed, positions, bits, publicKey, this.random);
+        this.channel.send(makeAnswer(ring, packed, places, sums, publicKey, this.random));
         ring.release(packed);
-        this.channel.send(out);
-        sums.add(shares, targets);
         await this.channel.flush();
         await pause(this.options);
       }
+      return { share: sums.round() };
     } finally {
+      sums.release();
       evaluator.release();
     }
-    return { share: sums.round() };
   }
 }
 
@@ -424,28 +426,6 @@ class LeafEvaluator {
   }
 }
 
-/** One party's shares of a request's results modulo 2^bits, added up over the answers that contribute, then rounded. */
-class ShareSums {
-  readonly #sums: Float64Array;
-
-  constructor(private readonly layout: Layout<unknown, unknown>) {
-    this.#sums = new Float64Array(layout.results);
-  }
-
-  add(shares: Float64Array, targets: Uint32Array): void {
-    const modulus = 2 ** this.layout.bits;
-    for (let i = 0; i < shares.length; i++) {
-      const sum = this.#sums[targets[i]!]! + shares[i]!;
-      this.#sums[targets[i]!] = sum >= modulus ? sum - modulus : sum;
-    }
-  }
-
-  round(): Uint32Array {
-    const { bits, ringBits } = this.layout;
-    return Uint32Array.from(this.#sums, (share) => roundShare(share, bits, ringBits));
-  }
-}
-
 const totalWork = (requests: readonly { spec: RlweSpec }[]): number =>
   requests.reduce((sum, { spec }) => sum + rlweLayout(spec).work, 0) || 1;
 
@@ -474,8 +454,9 @@ function checkOperands(request: RlweClientRequest | RlweOwnerRequest, role: 'cli
 function checkWeights({ id, inputs, outputs, weightBits }: LinearSpec, weights: ArrayLike<number>): void {
   if (weights.length !== inputs * outputs)
     throw new RangeError(`${id}: weights: expected ${inputs * outputs}, got ${weights.length}`);
+  const bound = 2 ** weightBits;
   for (let i = 0; i < weights.length; i++) {
-    if (!(Math.abs(weights[i]!) < 2 ** weightBits))
+    if (!(Math.abs(weights[i]!) < bound))
       throw new RangeError(`${id}: weights: expected magnitudes below 2^${weightBits}, got a larger one`);
   }
 }

@@ -12,10 +12,8 @@ import { packedPolynomialBytes } from '../rlwe/wire.ts';
 /** One answer: a ciphertext packed from up to 2^levels leaves. */
 export interface AnswerLayout {
   readonly leaves: number;
-  /** The coefficients that carry results, ascending by target. */
-  readonly positions: Uint32Array;
-  /** To which result each of them is added. */
-  readonly targets: Uint32Array;
+  /** Which coefficient is added to which result: pairs, one after the other. */
+  readonly places: Uint32Array;
 }
 
 /** A product in a leaf: an uploaded ciphertext times a polynomial of the owner's. */
@@ -60,7 +58,7 @@ export function layoutCost(layout: Layout<never, never>): Cost {
   return {
     bytesClientToOwner: uploads * packedPolynomialBytes(parameters),
     bytesOwnerToClient: answers.reduce(
-      (sum, { positions }) => sum + answerBytes(parameters.degree, positions.length, bits),
+      (sum, { places }) => sum + answerBytes(parameters.degree, places.length / 2, bits),
       0,
     ),
     flights: 2,

@@ -93,19 +93,17 @@ class BlockedProduct {
     const { nW, kW, mW, noise } = this.blocks;
     const group = 2 ** noise.levels;
     return Array.from({ length: Math.ceil(this.leaves / group) }, (_, answer) => {
-      const positions: number[] = [];
-      const targets: number[] = [];
+      const places: number[] = [];
       const leaves = Math.min(group, this.leaves - answer * group);
       for (let leaf = 0; leaf < leaves; leaf++) {
         const [tokenBlock, outputBlock] = this.#blockOf(answer * group + leaf);
         for (let i = 0; i < nW && tokenBlock * nW + i < tokens; i++) {
           for (let c = 0; c < mW && outputBlock * mW + c < outputs; c++) {
-            positions.push(kW * (i * mW + c) + (leaf * kW) / group);
-            targets.push(targetOf(tokenBlock * nW + i, outputBlock * mW + c));
+            places.push(kW * (i * mW + c) + (leaf * kW) / group, targetOf(tokenBlock * nW + i, outputBlock * mW + c));
           }
         }
       }
-      return { leaves, positions: Uint32Array.from(positions), targets: Uint32Array.from(targets) };
+      return { leaves, places: Uint32Array.from(places) };
     });
   }
 

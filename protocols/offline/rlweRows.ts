@@ -58,12 +58,9 @@ export function sumOfSquaresLayout(spec: SumOfSquaresSpec): Layout<{ x: Uint32Ar
     levels: noise.levels,
     answers: Array.from({ length: Math.ceil(rows / group) }, (_, answer) => {
       const leaves = Math.min(group, rows - answer * group);
-      const index = Uint32Array.from({ length: leaves }, (_, leaf) => leaf);
-      return {
-        leaves,
-        positions: index.map((leaf) => (leaf * n) / group),
-        targets: index.map((leaf) => answer * group + leaf),
-      };
+      const places = new Uint32Array(2 * leaves);
+      for (let leaf = 0; leaf < leaves; leaf++) places.set([(leaf * n) / group, answer * group + leaf], 2 * leaf);
+      return { leaves, places };
     }),
     results: rows,
     work: estimateWork(candidate),
@@ -153,12 +150,14 @@ export function scaleLayout(
     levels: noise.levels,
     answers: Array.from({ length: Math.ceil(rows / group) }, (_, answer) => {
       const leaves = Math.min(group, rows - answer * group);
-      const index = Uint32Array.from({ length: leaves * cols }, (_, i) => i);
-      return {
-        leaves,
-        positions: index.map((i) => stride * (i % cols) + (Math.floor(i / cols) * stride) / group),
-        targets: index.map((i) => answer * group * cols + i),
-      };
+      const places = new Uint32Array(2 * leaves * cols);
+      for (let leaf = 0; leaf < leaves; leaf++) {
+        for (let j = 0; j < cols; j++) {
+          const result = leaf * cols + j;
+          places.set([stride * j + (leaf * stride) / group, answer * group * cols + result], 2 * result);
+        }
+      }
+      return { leaves, places };
     }),
     results: rows * cols,
     work: estimateWork(candidate),

@@ -48,28 +48,65 @@ export function switchModulus(ring: Ring, poly: number, bits: number, target: nu
   exports.switchModulus(poly, ring.primes.length, switchConstants(ring, bits), ring.n, bits, target);
 }
 
-export interface OwnerAnswer {
-  readonly bytes: Uint8Array;
-  /** The owner's shares modulo 2^bits of the coefficients returned, in order. */
-  readonly shares: Float64Array;
+/**
+ * One party's shares of results modulo 2^bits: answers are added to it, then it is rounded to the results' ring. It holds 8 bytes of the
+ * kernel's memory for each result until it is rounded.
+ */
+export class ShareSums {
+  #address: number;
+
+  constructor(
+    readonly count: number,
+    readonly bits: number,
+    readonly ringBits: number,
+  ) {
+    const { arena } = nttKernel();
+    this.#address = arena.allocate(8 * count);
+    arena.words(this.#address, 2 * count).fill(0);
+  }
+
+  get address(): number {
+    return this.#address;
+  }
+
+  /** round(share·2^ringBits/2^bits) mod 2^ringBits of every share: both sides' local step. */
+  round(): Uint32Array {
+    const { arena, exports } = nttKernel();
+    const out = arena.allocate(4 * this.count);
+    exports.roundResults(this.#address, this.count, this.bits, this.ringBits, out);
+    const shares = arena.words(out, this.count).slice();
+    arena.release(out);
+    return shares;
+  }
+
+  /** Overwrites the shares and gives the memory back. */
+  release(): void {
+    const { arena } = nttKernel();
+    arena.words(this.#address, 2 * this.count).fill(0);
+    arena.release(this.#address);
+  }
 }
 
+/** Pairs (coefficient of the answer, result that it is added to), one after the other. */
+export type Places = Uint32Array;
+
 /**
- * The owner's last steps for one answer. `ciphertext` is overwritten.
- * @param positions the coefficients to return.
- * @param bits k, at most 50.
+ * The owner's last steps for one answer; its shares are added to `sums`. `ciphertext` is overwritten.
  * @param random the owner's own.
+ * @returns what the client gets.
  */
 export function makeAnswer(
   ring: Ring,
   ciphertext: Ciphertext,
-  positions: Uint32Array,
-  bits: number,
+  places: Places,
+  sums: ShareSums,
   publicKey: PublicKey,
   random: RandomWords,
-): OwnerAnswer {
-  const { arena } = nttKernel();
+): Uint8Array {
+  const { arena, exports } = nttKernel();
   const { n } = ring;
+  const { bits } = sums;
+  const count = places.length / 2;
   // The client made every a, so their combination alone would reveal the weights: add a fresh encryption of zero.
   publicKey.addZero(random, ciphertext);
   ring.inverse(ciphertext);
@@ -81,63 +118,41 @@ export function makeAnswer(
   const aBytes = writeNumbers(switched, n, bits);
   // b' + r leaves, −r stays: what the client sees of b' is uniform, whatever its noise.
   switchModulus(ring, ciphertext, bits, switched);
-  const words = arena.words(switched, 2 * n);
-  const mask = random.words(2 * positions.length);
-  const shares = new Float64Array(positions.length);
-  const out = new Uint32Array(2 * positions.length);
-  const modulus = 2 ** bits;
-  for (let i = 0; i < positions.length; i++) {
-    const at = 2 * positions[i]!;
-    const r = lowBits(mask[2 * i]!, mask[2 * i + 1]!, bits);
-    let sum = lowBits(words[at]!, words[at + 1]!, bits) + r;
-    if (sum >= modulus) sum -= modulus;
-    out[2 * i] = sum;
-    out[2 * i + 1] = Math.floor(sum / 2 ** 32);
-    shares[i] = r === 0 ? 0 : modulus - r;
-  }
-  words.fill(0);
-  words.set(out);
-  const bBytes = writeNumbers(switched, positions.length, bits);
-  arena.release(switched);
+  const masks = arena.allocate(8 * count);
+  const pairs = arena.allocate(8 * count);
+  const out = arena.allocate(8 * count);
+  arena.words(masks, 2 * count).set(random.words(2 * count));
+  arena.words(pairs, 2 * count).set(places);
+  exports.maskResults(switched, pairs, masks, count, bits, out, sums.address);
+  const bBytes = writeNumbers(out, count, bits);
+  arena.words(masks, 2 * count).fill(0);
+  arena.words(switched, 2 * n).fill(0);
+  for (const address of [switched, masks, pairs, out]) arena.release(address);
   const bytes = new Uint8Array(aBytes.length + bBytes.length);
   bytes.set(aBytes);
   bytes.set(bBytes, aBytes.length);
-  return { bytes, shares };
+  return bytes;
 }
 
 /**
- * The client's shares modulo 2^bits of the coefficients returned: b' + r − a'·s.
+ * Adds the client's shares b' + r − a'·s of the coefficients returned to `sums`.
  * @throws ProtocolError `length`.
  */
-export function openAnswer(key: SecretKey, bytes: Uint8Array, positions: Uint32Array, bits: number): Float64Array {
-  const { arena } = nttKernel();
+export function openAnswer(key: SecretKey, bytes: Uint8Array, places: Places, sums: ShareSums): void {
+  const { arena, exports } = nttKernel();
   const { n } = key.ring;
+  const { bits } = sums;
+  const count = places.length / 2;
   const a = arena.allocate(8 * n);
   const product = arena.allocate(8 * n);
-  const b = arena.allocate(8 * positions.length);
+  const b = arena.allocate(8 * count);
+  const pairs = arena.allocate(8 * count);
   const split = packedNumbersBytes(n, bits);
   readNumbers(bytes.subarray(0, split), n, bits, a);
-  readNumbers(bytes.subarray(split), positions.length, bits, b);
+  readNumbers(bytes.subarray(split), count, bits, b);
   key.multiplyInteger(a, product);
-  const products = arena.words(product, 2 * n);
-  const masked = arena.words(b, 2 * positions.length);
-  const modulus = 2 ** bits;
-  const shares = new Float64Array(positions.length);
-  for (let i = 0; i < positions.length; i++) {
-    const at = 2 * positions[i]!;
-    const share = lowBits(masked[2 * i]!, masked[2 * i + 1]!, bits) - lowBits(products[at]!, products[at + 1]!, bits);
-    shares[i] = share < 0 ? share + modulus : share;
-  }
-  products.fill(0);
-  for (const address of [a, product, b]) arena.release(address);
-  return shares;
-}
-
-/** The low `bits` (at most 52) bits of a 64-bit word. */
-const lowBits = (low: number, high: number, bits: number): number =>
-  bits <= 32 ? low % 2 ** bits : (high % 2 ** (bits - 32)) * 2 ** 32 + low;
-
-/** round(share·2^ringBits/2^bits) mod 2^ringBits of a share in [0, 2^bits): both sides' local step. */
-export function roundShare(share: number, bits: number, ringBits: number): number {
-  return Math.floor((share + 2 ** (bits - ringBits - 1)) / 2 ** (bits - ringBits)) % 2 ** ringBits;
+  arena.words(pairs, 2 * count).set(places);
+  exports.openResults(b, product, pairs, count, bits, sums.address);
+  arena.words(product, 2 * n).fill(0);
+  for (const address of [a, product, b, pairs]) arena.release(address);
 }

@@ -13,7 +13,7 @@ import { packedPolynomialBytes, readPolynomial, writePolynomial } from './wire.t
 
 /** Draws the uniform half of a ciphertext, transformed. */
 function drawUniform(ring: Ring, shared: RandomWords, target: Polynomial): void {
-  ring.primes.forEach((p, i) => sampleUniform(shared, p, ring.residue(target, i)));
+  for (const [i, p] of ring.primes.entries()) sampleUniform(shared, p, ring.residue(target, i));
 }
 
 /** The client's key; its methods are the client's part of the scheme. */
@@ -260,9 +260,10 @@ export class AutomorphismKey {
         });
       }
     });
-    const terms: number[] = [];
-    this.#ciphertexts.forEach((key, i) => terms.push(this.#digits[i]!, key, ring.maskOf(key)));
-    ring.dot(terms, this.#work);
+    ring.dot(
+      this.#ciphertexts.flatMap((key, i) => [this.#digits[i]!, key, ring.maskOf(key)]),
+      this.#work,
+    );
     ring.add(target, this.#work, target);
     ring.add(ring.maskOf(target), ring.maskOf(this.#work), ring.maskOf(target));
     ring.permute(source, g, this.#work);

@@ -83,9 +83,9 @@ export class Ring {
   /** Residues, in [0, p), of the n (or, with `length`, that many) signed words at `source`. */
   setSigned(source: number, poly: Polynomial, length = this.n): void {
     const { exports } = nttKernel();
-    this.ntts.forEach((ntt, i) =>
-      exports.residues(source, this.residueAddress(poly, i), length, ntt.p, ntt.one, ntt.wrap),
-    );
+    for (const [i, { p, one, wrap }] of this.ntts.entries()) {
+      exports.residues(source, this.residueAddress(poly, i), length, p, one, wrap);
+    }
   }
 
   /** Transforms in place; results are any 32-bit representatives unless `reduced`. */
@@ -99,12 +99,12 @@ export class Ring {
 
   /** `forward` where only coefficients below `length` are set. */
   forwardShort(poly: Polynomial, length: number): void {
-    this.ntts.forEach((ntt, i) => ntt.forwardShort(this.residueAddress(poly, i), length));
+    for (const [i, ntt] of this.ntts.entries()) ntt.forwardShort(this.residueAddress(poly, i), length);
   }
 
   /** Transforms back in place. */
   inverse(poly: Polynomial): void {
-    this.ntts.forEach((ntt, i) => ntt.inverse(this.residueAddress(poly, i)));
+    for (const [i, ntt] of this.ntts.entries()) ntt.inverse(this.residueAddress(poly, i));
   }
 
   add(x: Polynomial, y: Polynomial, target: Polynomial): void {
@@ -236,7 +236,7 @@ export class Ring {
       this.ntts.forEach((ntt, i) => {
         const { exponents } = ntt;
         const places = new Uint32Array(2 * this.n);
-        exponents.forEach((e, place) => (places[e] = place));
+        for (let place = 0; place < this.n; place++) places[exponents[place]!] = place;
         this.residue(order!, i).set(exponents.map((e) => places[(e * g) % (2 * this.n)]!));
       });
       this.#orders.set(g, order);

@@ -515,3 +515,41 @@ export function combine2(
     store<u64>(target + ((<usize>i) << 3), v > q >> 1 ? v - q : v);
   }
 }
+
+/**
+ * The owner's mask: out[i] = switched[place] + mask[i] leaves, −mask[i] is added to the owner's sums[target]; modulo 2^bits, 64-bit words.
+ * `places` holds pairs (place, target).
+ */
+export function maskResults(
+  switched: usize, places: usize, masks: usize, count: i32, bits: i32, out: usize, sums: usize,
+): void {
+  const modulus = ((<u64>1) << bits) - 1;
+  for (let i: usize = 0; i < <usize>count; i++) {
+    const place = <usize>load<u32>(places + (i << 3));
+    const sum = sums + ((<usize>load<u32>(places + (i << 3), 4)) << 3);
+    const mask = load<u64>(masks + (i << 3));
+    store<u64>(out + (i << 3), (load<u64>(switched + (place << 3)) + mask) & modulus);
+    store<u64>(sum, (load<u64>(sum) - mask) & modulus);
+  }
+}
+
+/** The client's shares: masked[i] − product[place] is added to sums[target]. */
+export function openResults(masked: usize, product: usize, places: usize, count: i32, bits: i32, sums: usize): void {
+  const modulus = ((<u64>1) << bits) - 1;
+  for (let i: usize = 0; i < <usize>count; i++) {
+    const place = <usize>load<u32>(places + (i << 3));
+    const sum = sums + ((<usize>load<u32>(places + (i << 3), 4)) << 3);
+    const share = load<u64>(masked + (i << 3)) - load<u64>(product + (place << 3));
+    store<u64>(sum, (load<u64>(sum) + share) & modulus);
+  }
+}
+
+/** out[i] = round(sums[i]·2^ringBits/2^bits) mod 2^ringBits, 32-bit words. */
+export function roundResults(sums: usize, count: i32, bits: i32, ringBits: i32, out: usize): void {
+  const shift = bits - ringBits;
+  const half = (<u64>1) << (shift - 1);
+  const modulus = ((<u64>1) << ringBits) - 1;
+  for (let i = 0; i < count; i++) {
+    store<u32>(at(out, i), <u32>(((load<u64>(sums + ((<usize>i) << 3)) + half) >> shift) & modulus));
+  }
+}
