@@ -28,7 +28,7 @@ const reportIntervalMs = 50;
 /** Measures one phase of a session: a setup, one preparation, or one classification. */
 export class PhaseMeasurement {
   readonly channel: MeteredChannel;
-  readonly #startMs = performance.now();
+  #startMs = performance.now();
   #endMs: number | undefined;
   #reportedMs = 0;
 
@@ -77,6 +77,13 @@ export class PhaseMeasurement {
       total.flights += step.flights;
     }
     return total;
+  }
+
+  /** Goes on measuring; the time in between does not count. */
+  resume(): void {
+    if (this.#endMs === undefined) return;
+    this.#startMs += performance.now() - this.#endMs;
+    this.#endMs = undefined;
   }
 
   end(): void {

@@ -8,21 +8,20 @@ import { hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
 import type { ClientState, OwnerState } from '../layers/op.ts';
-import type { CorrelationSource } from '../offline/correlations.ts';
+import type { ClientProvider, CorrelationSource, OwnerProvider } from '../offline/correlations.ts';
 import { systemPrg } from '../sharing/prg.ts';
-import { dealOwner, receiveDealtClient } from './dealerProviders.ts';
 import { executeClient, executeOwner } from './execute.ts';
 import { inputOf } from './image.ts';
 import { type Manifest, maxManifestBytes, parseManifest } from './manifest.ts';
 import { type Phase, PhaseMeasurement, type PhaseMeter, type StepMeter } from './meters.ts';
 import type { OwnerModel } from './model.ts';
+import { type OfflinePhase, RedirectedChannel, twoParty } from './offline.ts';
 import { compilePlan, type Plan, type StepPlan } from './plan.ts';
 import { prepareClient, prepareOwner } from './prepare.ts';
 
 /** Changes whenever the two sides' messages do. */
 export const protocolVersion = 1;
 const magic = 0x54474c42; // "BLGT" in little endian
-const correlationSource: CorrelationSource = 'dealer';
 
 const command = { close: 0, prepare: 1, classify: 2 } as const;
 
@@ -36,6 +35,8 @@ export interface SessionOptions {
   onEvent(event: SessionEvent): void;
   /** Aborting ends the session on both sides. */
   readonly signal?: AbortSignal;
+  /** Who makes the correlations; both sides need the same. The two parties by default, an ideal dealer in tests. */
+  readonly offline?: OfflinePhase;
 }
 
 export interface Classification {
@@ -59,12 +60,17 @@ export interface SessionReport {
 /** What both sides of a session have in common. */
 abstract class Session {
   protected readonly measurements = new Map<Phase, PhaseMeasurement>();
+  protected readonly offline: OfflinePhase;
+  protected readonly offlineChannel: RedirectedChannel;
   protected constructor(
     protected readonly channel: Channel,
     readonly plan: Plan,
     protected readonly options: SessionOptions,
     protected readonly party: 'client' | 'owner',
-  ) {}
+  ) {
+    this.offline = options.offline ?? twoParty;
+    this.offlineChannel = new RedirectedChannel(channel);
+  }
 
   get manifest(): Manifest {
     return this.plan.manifest;
@@ -74,7 +80,7 @@ abstract class Session {
     const none: PhaseMeter = { elapsedMs: 0, bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 };
     const total = (phase: Phase) => this.measurements.get(phase)?.total() ?? none;
     return {
-      correlations: correlationSource,
+      correlations: this.offline.source,
       phases: { setup: total('setup'), offline: total('offline'), online: total('online') },
       layers: [...this.measurements.values()].flatMap((measurement) => measurement.steps()),
     };
@@ -93,6 +99,22 @@ abstract class Session {
   protected progress(phase: Phase, fraction: number, label: string): void {
     this.options.onEvent({ type: 'progress', phase, fraction, label });
   }
+
+  /** Sets up the provider when there is none yet, in what remains of the setup phase. */
+  protected async setUp<P>(existing: P | undefined, create: (onStep: (step: string) => void) => Promise<P>): Promise<P> {
+    if (existing) return existing;
+    this.progress('setup', 0, 'keys');
+    const measurement = this.measurements.get('setup')!;
+    measurement.resume();
+    this.offlineChannel.target = measurement.channel;
+    // Later steps belong to whatever phase the channel then points to.
+    const provider = await create((step) => (this.offlineChannel.target as PhaseMeasurement['channel']).enterStep(step, this.#offlinePhase));
+    measurement.end();
+    this.#offlinePhase = 'offline';
+    this.progress('setup', 1, 'keys');
+    return provider;
+  }
+  #offlinePhase: Phase = 'setup';
 
   /** Progress of the online phase: the share of the planned bytes whose step was entered. */
   protected onlineProgress(measurement: PhaseMeasurement): (step: string) => void {
@@ -156,6 +178,7 @@ function checkHello(bytes: Uint8Array): void {
 /** The client: holds the image, learns the logits. */
 export class ClientSession extends Session {
   #prepared: ClientState | undefined;
+  #provider: ClientProvider | undefined;
 
   /**
    * Shakes hands and compiles the owner's manifest, which is untrusted.
@@ -180,7 +203,7 @@ export class ClientSession extends Session {
       measurement.end();
       const session = new ClientSession(channel, plan, options, 'client');
       session.measurements.set('setup', measurement);
-      options.onEvent({ type: 'manifest', manifest: plan.manifest, steps: plan.steps, correlations: correlationSource });
+      options.onEvent({ type: 'manifest', manifest: plan.manifest, steps: plan.steps, correlations: session.offline.source });
       session.state('connected');
       return session;
     });
@@ -197,10 +220,13 @@ export class ClientSession extends Session {
       if (this.#prepared) return;
       await this.#ask(command.prepare);
       this.state('preparing');
+      const { plan, options, offlineChannel } = this;
+      this.#provider = await this.setUp(this.#provider, (onStep) =>
+        this.offline.client(offlineChannel, plan, systemPrg('client offline'), { onStep, ...(options.signal && { signal: options.signal }) }),
+      );
       const measurement = this.measure('offline');
-      measurement.enter('dealer');
-      const { provider, random } = await receiveDealtClient(measurement.channel);
-      this.#prepared = await prepareClient(this.plan, provider, random, (fraction, step) => {
+      offlineChannel.target = measurement.channel;
+      this.#prepared = await prepareClient(plan, this.#provider, systemPrg('client'), (fraction, step) => {
         this.progress('offline', fraction, step);
       });
       measurement.end();
@@ -253,6 +279,7 @@ export class ClientSession extends Session {
 export class OwnerSession extends Session {
   readonly #model: OwnerModel;
   #prepared: OwnerState | undefined;
+  #provider: OwnerProvider | undefined;
   /** Classifications served so far. */
   served = 0;
 
@@ -279,7 +306,7 @@ export class OwnerSession extends Session {
       metered.send(hexToBytes(model.plan.hash));
       await metered.flush();
       measurement.end();
-      options.onEvent({ type: 'manifest', manifest: model.manifest, steps: model.plan.steps, correlations: correlationSource });
+      options.onEvent({ type: 'manifest', manifest: model.manifest, steps: model.plan.steps, correlations: session.offline.source });
       session.state('connected');
       return session;
     });
@@ -294,6 +321,7 @@ export class OwnerSession extends Session {
         if (asked !== command.prepare && asked !== command.classify) throw new ProtocolError('value', 'session', 'the client asked for something unknown');
         if (asked === command.classify && !this.#prepared) throw new ProtocolError('value', 'session', 'the client asked to classify before preparing');
         this.channel.send(Uint8Array.of(asked));
+        await this.channel.flush();
         await (asked === command.prepare ? this.#prepare() : this.#classify());
       }
       this.channel.send(Uint8Array.of(command.close));
@@ -304,11 +332,14 @@ export class OwnerSession extends Session {
 
   async #prepare(): Promise<void> {
     this.state('preparing');
-    const measurement = this.measure('offline');
-    measurement.enter('dealer');
+    const { plan, options, offlineChannel } = this;
     const { weights } = this.#model;
-    const provider = dealOwner(measurement.channel, this.plan, weights, systemPrg('dealer'));
-    this.#prepared = await prepareOwner(this.plan, weights, provider, systemPrg('owner'), (fraction, step) => {
+    this.#provider = await this.setUp(this.#provider, (onStep) =>
+      this.offline.owner(offlineChannel, plan, weights, systemPrg('owner offline'), { onStep, ...(options.signal && { signal: options.signal }) }),
+    );
+    const measurement = this.measure('offline');
+    offlineChannel.target = measurement.channel;
+    this.#prepared = await prepareOwner(plan, weights, this.#provider, systemPrg('owner'), (fraction, step) => {
       this.progress('offline', fraction, step);
     });
     await measurement.channel.flush();

@@ -1,8 +1,14 @@
-/** The ideal functionality of the offline phase as two providers in one thread; for tests of the online phase. */
+/**
+ * The ideal functionality of the offline phase: a dealer who sees both sides' operands and hands out shares; as two providers in one
+ * thread, for tests of the online phase. Nothing shipped imports it.
+ */
+import type { OwnerWeights } from '../../protocols/layers/op.ts';
 import type {
-  ClientCorrelation, ClientProvider, ClientRequest, OwnerCorrelation, OwnerProvider, OwnerRequest, ProgressListener,
+  ClientCorrelation, ClientProvider, ClientRequest, CorrelationSpec, OtSenderShare, OwnerCorrelation, OwnerProvider, OwnerRequest, ProductShare, ProgressListener,
 } from '../../protocols/offline/correlations.ts';
-import { drawClientPart, ownerPart } from '../../protocols/offline/dealer.ts';
+import type { OfflinePhase } from '../../protocols/inference/offline.ts';
+import { multiplyMatrices, multiplyTransposed } from '../../protocols/kernels/matmul.ts';
+import { maskOf } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 
 export class IdealDealer {
@@ -60,4 +66,114 @@ export function deal(
 ): readonly [ClientCorrelation, OwnerCorrelation] {
   const given = drawClientPart(client.spec, random);
   return [given, ownerPart(client, given, owner, random, tensor)];
+}
+
+/** The client's part, which is random: its share of a product, or an OT's messages. */
+export function drawClientPart(spec: CorrelationSpec, random: Prg): ClientCorrelation {
+  const mask = maskOf(spec.ringBits);
+  const words = random.words(outputSize(spec));
+  for (let i = 0; i < words.length; i++) words[i] = words[i]! & mask;
+  return spec.kind === 'ot' ? { messages: words } : { share: words };
+}
+
+/** The owner's part, from both sides' operands and the client's part. */
+export function ownerPart(
+  client: ClientRequest,
+  given: ClientCorrelation,
+  owner: OwnerRequest,
+  random: Prg,
+  tensor: (name: string) => Uint32Array,
+): OwnerCorrelation {
+  const { spec } = client;
+  if (spec.kind === 'ot') {
+    const { count, choiceBits, words } = spec;
+    const { messages } = given as OtSenderShare;
+    const choices = random.words(count).map((word) => word & maskOf(choiceBits));
+    const chosen = new Uint32Array(count * words);
+    for (let i = 0; i < count; i++) {
+      for (let j = 0; j < words; j++) chosen[i * words + j] = messages[(i * 2 ** choiceBits + choices[i]!) * words + j]!;
+    }
+    return { choices, messages: chosen };
+  }
+  const { share } = given as ProductShare;
+  const mask = maskOf(spec.ringBits);
+  return { share: productOf(client, owner, tensor).map((value, i) => (value - share[i]!) & mask) };
+}
+
+function outputSize(spec: CorrelationSpec): number {
+  switch (spec.kind) {
+    case 'ot':
+      return spec.count * 2 ** spec.choiceBits * spec.words;
+    case 'linear':
+      return spec.tokens * spec.outputs;
+    case 'matmul':
+      return spec.batch * spec.rows * spec.cols;
+    case 'sumOfSquares':
+      return spec.rows;
+    case 'scale':
+      return spec.rows * spec.cols;
+    case 'square':
+    case 'cross':
+      return spec.count;
+  }
+}
+
+/** The value that a product's shares add up to, modulo 2^32. */
+function productOf(client: ClientRequest, owner: OwnerRequest, tensor: (name: string) => Uint32Array): Uint32Array {
+  const times = (x: Uint32Array, y: Uint32Array) => x.map((value, i) => Math.imul(value, y[i]!));
+  const sumRows = (x: Uint32Array, rows: number) => {
+    const sums = new Uint32Array(rows);
+    const cols = x.length / rows;
+    for (let i = 0; i < x.length; i++) sums[Math.floor(i / cols)]! += x[i]!;
+    return sums;
+  };
+  // The requests' operands by name; correlations.ts says which kind has which.
+  const c = client as unknown as Record<string, Uint32Array>;
+  const o = owner as unknown as Record<string, Uint32Array>;
+  const { spec } = client;
+  switch (spec.kind) {
+    case 'linear':
+      return multiplyTransposed(c.x!, tensor(spec.weights), spec.tokens, spec.inputs, spec.outputs);
+    case 'matmul': {
+      const { batch, rows, inner, cols } = spec;
+      const out = new Uint32Array(batch * rows * cols);
+      for (let b = 0; b < batch; b++) {
+        const left = (x: Uint32Array) => x.subarray(b * rows * inner, (b + 1) * rows * inner);
+        const right = (y: Uint32Array) => y.subarray(b * inner * cols, (b + 1) * inner * cols);
+        const first = multiplyMatrices(left(c.x!), right(o.yMask!), rows, inner, cols);
+        const second = multiplyMatrices(left(o.xMask!), right(c.y!), rows, inner, cols);
+        out.set(first.map((value, i) => value + second[i]!), b * rows * cols);
+      }
+      return out;
+    }
+    case 'square':
+      return times(c.x!, o.xMask!).map((value) => 2 * value);
+    case 'sumOfSquares':
+      return sumRows(times(c.x!, o.xMask!), spec.rows).map((value) => 2 * value);
+    case 'scale':
+      return c.x!.map((x, i) => {
+        const row = Math.floor(i / spec.cols);
+        return Math.imul(c.s![row]!, o.xMask![i]!) + Math.imul(o.sMask![row]!, x);
+      });
+    case 'cross':
+      return sumRows(times(c.c!, o.mask!), spec.count);
+    default:
+      throw new RangeError('dealer: not a product');
+  }
+}
+
+/** The offline phase of sessions in one thread that share a dealer. */
+export function idealOffline(seed = crypto.getRandomValues(new Uint8Array(32))): OfflinePhase {
+  let dealer: IdealDealer | undefined;
+  let weights: OwnerWeights | undefined;
+  // Either side may come first; the dealer needs the weights only when both have asked.
+  const shared = () => (dealer ??= new IdealDealer(seed, (name) => weights!.tensor(name)));
+  return {
+    source: 'dealer',
+    client: async () => shared().client,
+    async owner(_channel, _plan, ownerWeights) {
+      weights = ownerWeights;
+      return shared().owner;
+    },
+  };
 }

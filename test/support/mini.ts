@@ -2,7 +2,7 @@
 import { type AnyOp, operationsOf, PlanBuilder, protocolOf, type Sequence } from '../../protocols/layers/builder.ts';
 import { ClientState, OwnerState, type OwnerWeights, ReferenceState, type Value } from '../../protocols/layers/op.ts';
 import { type RevealOp, revealed } from '../../protocols/layers/reveal.ts';
-import { parallel, type Rounds } from '../../protocols/layers/rounds.ts';
+import { parallel, type RoundRequest, type Rounds } from '../../protocols/layers/rounds.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { deal } from '../ideal/dealer.ts';
 
@@ -28,13 +28,19 @@ export function pump<C, O>(
   alter: (message: Message) => Uint8Array = ({ bytes }) => bytes,
 ) {
   const messages: Message[] = [];
-  const sides = {
-    client: { rounds: client as Rounds<unknown>, inbox: new Uint8Array(0), state: client.next(), to: 'owner' as const },
-    owner: { rounds: owner as Rounds<unknown>, inbox: new Uint8Array(0), state: owner.next(), to: 'client' as const },
+  interface Side {
+    readonly rounds: Rounds<unknown>;
+    inbox: Uint8Array;
+    state: IteratorResult<RoundRequest, unknown>;
+    readonly to: 'client' | 'owner';
+  }
+  const sides: Record<'client' | 'owner', Side> = {
+    client: { rounds: client, inbox: new Uint8Array(0), state: client.next(), to: 'owner' },
+    owner: { rounds: owner, inbox: new Uint8Array(0), state: owner.next(), to: 'client' },
   };
   for (let idle = 0; idle < 2 && !(sides.client.state.done && sides.owner.state.done); ) {
     idle++;
-    for (const [name, side] of Object.entries(sides) as ['client' | 'owner', (typeof sides)['client' | 'owner']][]) {
+    for (const [name, side] of Object.entries(sides) as ['client' | 'owner', Side][]) {
       while (!side.state.done) {
         const request = side.state.value;
         if ('send' in request) {

@@ -4,9 +4,11 @@ import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import type { Manifest } from '../../protocols/inference/manifest.ts';
 import type { OwnerModel } from '../../protocols/inference/model.ts';
+import type { OfflinePhase } from '../../protocols/inference/offline.ts';
 import { compilePlan } from '../../protocols/inference/plan.ts';
 import { ClientSession, OwnerSession, type SessionEvent } from '../../protocols/inference/session.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
+import { idealOffline } from '../ideal/dealer.ts';
 import { makeManifest, randomWeights } from './manifest.ts';
 
 export function modelOf(manifest: Manifest = makeManifest()): OwnerModel {
@@ -31,10 +33,11 @@ export async function pair(
   model: OwnerModel,
   onEvent: (party: 'client' | 'owner', event: SessionEvent) => void = () => {},
   [a, b]: readonly [Channel, Channel] = channels(),
+  offline: OfflinePhase = idealOffline(),
 ) {
   const [client, owner] = await Promise.all([
-    ClientSession.open(a, { onEvent: (event) => onEvent('client', event) }),
-    OwnerSession.open(b, model, { onEvent: (event) => onEvent('owner', event) }),
+    ClientSession.open(a, { offline, onEvent: (event) => onEvent('client', event) }),
+    OwnerSession.open(b, model, { offline, onEvent: (event) => onEvent('owner', event) }),
   ]);
   return { client, owner, served: owner.serve() };
 }

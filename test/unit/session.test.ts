@@ -3,9 +3,11 @@ import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
+import { twoParty } from '../../protocols/inference/offline.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import { ClientSession, OwnerSession, type SessionEvent } from '../../protocols/inference/session.ts';
 import { makeManifest } from '../support/manifest.ts';
+import { idealOffline } from '../ideal/dealer.ts';
 import { channels, modelOf, pair, picture } from '../support/pairing.ts';
 
 describe('session', () => {
@@ -27,6 +29,28 @@ describe('session', () => {
     await client.close();
     await served;
     expect(owner.served).toBe(2);
+  });
+
+  it('classifies without a dealer, and says what that cost', async () => {
+    const { client, owner, served } = await pair(model, undefined, channels(), twoParty);
+    for (const seed of [7, 8]) {
+      const pixels = picture(imageSize, seed);
+      const result = await client.classify(pixels);
+      const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
+      result.integerLogits.forEach((logit, i) => {
+        expect(Math.abs(logit - reference.logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.1);
+      });
+    }
+    await client.close();
+    await served;
+    const [ours, theirs] = [client.report(), owner.report()];
+    expect(ours.correlations).toBe('two-party');
+    for (const phase of ['setup', 'offline', 'online'] as const) {
+      const { elapsedMs: _ours, ...counted } = ours.phases[phase];
+      const { elapsedMs: _theirs, ...countedThere } = theirs.phases[phase];
+      expect(counted).toEqual(countedThere);
+      expect(counted.bytesClientToOwner).toBeGreaterThan(0);
+    }
   });
 
   it('measures on both sides, step by step, the bytes and flights that the plan predicts', async () => {
@@ -65,14 +89,16 @@ describe('session', () => {
   it('ends on both sides when the client gives up in the middle', async () => {
     const [a, b] = channels();
     const controller = new AbortController();
+    const offline = idealOffline();
     const [client, owner] = await Promise.all([
       ClientSession.open(a, {
         signal: controller.signal,
+        offline,
         onEvent: (event) => {
           if (event.type === 'progress' && event.phase === 'online' && event.fraction > 0.3) controller.abort();
         },
       }),
-      OwnerSession.open(b, model, { onEvent: () => {} }),
+      OwnerSession.open(b, model, { offline, onEvent: () => {} }),
     ]);
     const served = owner.serve();
     const [clientEnd, ownerEnd] = await Promise.allSettled([client.classify(picture(imageSize)), served]);
@@ -88,11 +114,12 @@ describe('session', () => {
       const [a, b] = memoryWirePair();
       const wire = sender === 'client' ? a : b;
       const send = wire.send.bind(wire);
+      const offline = idealOffline();
       let chunks = 0;
       wire.send = (chunk) => send(++chunks === 12 ? alter(chunk) : chunk);
       const [client, owner] = await Promise.all([
-        ClientSession.open(new FramedChannel(a), { onEvent: () => {} }),
-        OwnerSession.open(new FramedChannel(b), model, { onEvent: () => {} }),
+        ClientSession.open(new FramedChannel(a), { offline, onEvent: () => {} }),
+        OwnerSession.open(new FramedChannel(b), model, { offline, onEvent: () => {} }),
       ]);
       const [clientEnd, ownerEnd] = await Promise.allSettled([client.classify(picture(imageSize)), owner.serve()]);
       const [noticing, told] = sender === 'client' ? [ownerEnd, clientEnd] : [clientEnd, ownerEnd];
@@ -103,9 +130,10 @@ describe('session', () => {
 
   it('ends with a clear error when the peer is gone', async () => {
     const [a, b] = memoryWirePair();
+    const offline = idealOffline();
     const [client, owner] = await Promise.all([
-      ClientSession.open(new FramedChannel(a), { onEvent: () => {} }),
-      OwnerSession.open(new FramedChannel(b), model, { onEvent: (event) => event.type === 'progress' && event.phase === 'online' && event.fraction > 0.2 && b.close() }),
+      ClientSession.open(new FramedChannel(a), { offline, onEvent: () => {} }),
+      OwnerSession.open(new FramedChannel(b), model, { offline, onEvent: (event) => event.type === 'progress' && event.phase === 'online' && event.fraction > 0.2 && b.close() }),
     ]);
     const ends = await Promise.allSettled([client.classify(picture(imageSize)), owner.serve()]);
     for (const end of ends) expect(end).toMatchObject({ status: 'rejected', reason: { code: 'closed' } });

@@ -1,0 +1,141 @@
+/**
+ * The offline phase between the two parties alone: ring-LWE for linear layers and matrix products, silent OT for the rest, and for what
+ * both can do, whichever sends fewer bytes. Set up once per pairing, then stage after stage.
+ *
+ * A stage's messages: the client's ciphertexts; the OT stage (ot.ts); the owner's answers to the ciphertexts. Each party learns its
+ * own shares, and nothing of the other's operands (ot.ts, rlwe.ts).
+ */
+import type { Channel } from '../channel/channel.ts';
+import type { Prg } from '../sharing/prg.ts';
+import type {
+  ClientCorrelation, ClientProvider, ClientRequest, CorrelationSpec, OwnerCorrelation, OwnerProvider, OwnerRequest, ProgressListener,
+} from './correlations.ts';
+import { drawCost, isOtBased, OtClient, OtOwner, specCost } from './ot.ts';
+import { isRlweSpec, RlweClient, type RlweClientRequest, rlweCost, rlweLayout, RlweOwner, type RlweOwnerRequest, type RlweSpec, type WeightSource } from './rlwe.ts';
+
+/** Says whose step the channel's bytes belong to; `rlwe` or `silent OT`. */
+export type StepListener = (step: string) => void;
+
+export interface TwoPartyOptions {
+  readonly signal?: AbortSignal;
+  readonly onStep?: StepListener;
+}
+
+const otStep = 'silent OT';
+const rlweStep = 'ring-LWE';
+
+/** COTs that one call of `drawCost` averages over: amortised, bytes per COT do not depend on when they are drawn. */
+const manyCots = 2 ** 24;
+const bytesPerCot = drawCost(0, manyCots) / manyCots;
+
+/** Bytes of a correlation in both directions, its COTs included. */
+function otBytes(spec: CorrelationSpec): number {
+  if (!isOtBased(spec)) return Number.POSITIVE_INFINITY;
+  const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
+  return cots * bytesPerCot + bytesClientToOwner + bytesOwnerToClient;
+}
+
+/** Whether ring-LWE serves a correlation: public, so both sides agree. */
+export function isServedByRlwe(spec: CorrelationSpec): spec is RlweSpec {
+  if (!isRlweSpec(spec)) return false;
+  const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
+  return bytesClientToOwner + bytesOwnerToClient < otBytes(spec);
+}
+
+/** Bytes of a correlation, amortised over many COTs. */
+export function offlineCost(spec: CorrelationSpec): { bytesClientToOwner: number; bytesOwnerToClient: number } {
+  if (isServedByRlwe(spec) || !isOtBased(spec)) return rlweCost(spec);
+  const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
+  return { bytesClientToOwner: bytesClientToOwner + cots * bytesPerCot, bytesOwnerToClient };
+}
+
+/** Milliseconds that a COT takes with what is done with it, beside `work` of ring-LWE's layouts: for the progress only. */
+const msPerCot = 1 / 3000;
+
+/** Shares a stage's progress between the two protocols by their work. */
+function splitProgress(specs: readonly CorrelationSpec[], progress: ProgressListener) {
+  let [rlwe, ot] = [0, 0];
+  for (const spec of specs) {
+    if (isServedByRlwe(spec)) rlwe += rlweLayout(spec).work;
+    else if (isOtBased(spec)) ot += specCost(spec).cots * msPerCot;
+  }
+  const total = rlwe + ot || 1;
+  const scaled = (share: number): ProgressListener => (id, fraction) => progress(id, fraction * share);
+  return { rlwe: scaled(rlwe / total), ot: scaled(ot / total) };
+}
+
+/** Puts the two protocols' results back into the requests' order. */
+function merge<T>(requests: readonly { spec: CorrelationSpec }[], rlwe: readonly T[], ot: readonly T[]): T[] {
+  let [r, o] = [0, 0];
+  return requests.map(({ spec }) => (isServedByRlwe(spec) ? rlwe[r++]! : ot[o++]!));
+}
+
+export class TwoPartyClient implements ClientProvider {
+  readonly source = 'two-party';
+
+  private constructor(
+    private readonly ot: OtClient,
+    private readonly rlwe: RlweClient,
+    private readonly onStep: StepListener,
+  ) {}
+
+  /** @param specs everything that will be asked for, as the owner has it too. */
+  static async setup(channel: Channel, random: Prg, specs: readonly CorrelationSpec[], { signal, onStep = () => {} }: TwoPartyOptions = {}): Promise<TwoPartyClient> {
+    const options = signal ? { signal } : {};
+    onStep(otStep);
+    const ot = await OtClient.setup(channel, random, options);
+    onStep(rlweStep);
+    const rlwe = new RlweClient(channel, random, options);
+    await rlwe.setup(specs.filter(isServedByRlwe));
+    return new TwoPartyClient(ot, rlwe, onStep);
+  }
+
+  async provide(requests: readonly ClientRequest[], progress: ProgressListener): Promise<ClientCorrelation[]> {
+    const split = splitProgress(requests.map(({ spec }) => spec), progress);
+    const forRlwe = requests.filter(({ spec }) => isServedByRlwe(spec)) as RlweClientRequest[];
+    this.onStep(rlweStep);
+    await this.rlwe.send(forRlwe);
+    this.onStep(otStep);
+    const ot = await this.ot.provide(requests.filter(({ spec }) => !isServedByRlwe(spec)), split.ot);
+    this.onStep(rlweStep);
+    return merge<ClientCorrelation>(requests, await this.rlwe.receive(forRlwe, split.rlwe), ot);
+  }
+}
+
+export class TwoPartyOwner implements OwnerProvider {
+  readonly source = 'two-party';
+
+  private constructor(
+    private readonly ot: OtOwner,
+    private readonly rlwe: RlweOwner,
+    private readonly onStep: StepListener,
+  ) {}
+
+  /** @param weights the model's integers by name, (outputs, inputs). */
+  static async setup(
+    channel: Channel,
+    random: Prg,
+    specs: readonly CorrelationSpec[],
+    weights: WeightSource,
+    { signal, onStep = () => {} }: TwoPartyOptions = {},
+  ): Promise<TwoPartyOwner> {
+    const options = signal ? { signal } : {};
+    onStep(otStep);
+    const ot = await OtOwner.setup(channel, random, options);
+    onStep(rlweStep);
+    const rlwe = new RlweOwner(channel, random, weights, options);
+    await rlwe.setup(specs.filter(isServedByRlwe));
+    return new TwoPartyOwner(ot, rlwe, onStep);
+  }
+
+  async provide(requests: readonly OwnerRequest[], progress: ProgressListener): Promise<OwnerCorrelation[]> {
+    const split = splitProgress(requests.map(({ spec }) => spec), progress);
+    const forRlwe = requests.filter(({ spec }) => isServedByRlwe(spec)) as RlweOwnerRequest[];
+    this.onStep(rlweStep);
+    const uploads = await this.rlwe.receive(forRlwe);
+    this.onStep(otStep);
+    const ot = await this.ot.provide(requests.filter(({ spec }) => !isServedByRlwe(spec)), split.ot);
+    this.onStep(rlweStep);
+    return merge<OwnerCorrelation>(requests, await this.rlwe.send(forRlwe, uploads, split.rlwe), ot);
+  }
+}
