@@ -45,8 +45,12 @@ import { scaleLayout, sumOfSquaresLayout } from './rlweRows.ts';
 
 /** What ring-LWE provides. */
 export type RlweSpec = LinearSpec | MatmulSpec | SumOfSquaresSpec | ScaleSpec;
-export type RlweClientRequest = Extract<ClientRequest, { spec: RlweSpec }>;
-export type RlweOwnerRequest = Extract<OwnerRequest, { spec: RlweSpec }>;
+export type RlweClientRequest =
+  | Extract<ClientRequest, { spec: LinearSpec | MatmulSpec | ScaleSpec }>
+  | { readonly spec: SumOfSquaresSpec; readonly x: Uint32Array };
+export type RlweOwnerRequest =
+  | Extract<OwnerRequest, { spec: LinearSpec | MatmulSpec | ScaleSpec }>
+  | { readonly spec: SumOfSquaresSpec; readonly xMask: Uint32Array };
 
 /** Whether ring-LWE provides this kind of correlation. */
 export const isRlweSpec = (spec: CorrelationSpec): spec is RlweSpec =>

@@ -1,0 +1,156 @@
+/** The ideal functionality of the RLWE correlations, operands for them, and both parties over a channel in memory. */
+
+import {
+  isRlweSpec,
+  RlweClient,
+  type RlweClientRequest,
+  type RlweOptions,
+  RlweOwner,
+  type RlweOwnerRequest,
+  type RlweSpec,
+} from '../../protocols/offline/rlwe.ts';
+import { centred } from '../../protocols/offline/rlweLayout.ts';
+import { maskOf } from '../../protocols/sharing/packing.ts';
+import { Prg } from '../../protocols/sharing/prg.ts';
+import { channelPair } from './otPair.ts';
+
+export interface Operands {
+  readonly client: RlweClientRequest;
+  readonly owner: RlweOwnerRequest;
+  /** Of a `linear` spec. */
+  readonly weights: Int16Array;
+}
+
+/** How the operands of a test are chosen. */
+export type Choice = 'random' | 'zero' | 'largest' | 'smallest';
+
+/** Operands for one spec: uniform, or all at an extreme (2^(ringBits−1) is the ring's most negative number). */
+export function drawRlweOperands(spec: RlweSpec, random: Prg, choice: Choice = 'random'): Operands {
+  const { ringBits } = spec;
+  const words = (count: number): Uint32Array => {
+    if (choice === 'random') return random.words(count);
+    const value = choice === 'zero' ? 0 : choice === 'largest' ? maskOf(ringBits - 1) : 2 ** (ringBits - 1);
+    return new Uint32Array(count).fill(value);
+  };
+  switch (spec.kind) {
+    case 'linear': {
+      const bound = 2 ** spec.weightBits - 1;
+      const weights = Int16Array.from(random.words(spec.inputs * spec.outputs), (word) =>
+        choice === 'random'
+          ? (word % (2 * bound + 1)) - bound
+          : choice === 'zero'
+            ? 0
+            : choice === 'largest'
+              ? bound
+              : -bound,
+      );
+      return { client: { spec, x: words(spec.tokens * spec.inputs) }, owner: { spec }, weights };
+    }
+    case 'matmul': {
+      const [xs, ys] = [spec.batch * spec.rows * spec.inner, spec.batch * spec.inner * spec.cols];
+      return {
+        client: { spec, x: words(xs), y: words(ys) },
+        owner: { spec, xMask: words(xs), yMask: words(ys) },
+        weights: new Int16Array(),
+      };
+    }
+    case 'sumOfSquares': {
+      const count = spec.rows * spec.cols;
+      return { client: { spec, x: words(count) }, owner: { spec, xMask: words(count) }, weights: new Int16Array() };
+    }
+    case 'scale': {
+      const count = spec.rows * spec.cols;
+      return {
+        client: { spec, s: words(spec.rows), x: words(count) },
+        owner: { spec, sMask: words(spec.rows), xMask: words(count) },
+        weights: new Int16Array(),
+      };
+    }
+  }
+}
+
+/** What the two shares add up to, modulo 2^32 (of which 2^ringBits is a divisor). */
+export function idealResult({ client, owner, weights }: Operands): Uint32Array {
+  const { spec } = client;
+  const sums: number[] = [];
+  const sum = (terms: number, term: (k: number) => number) => {
+    let total = 0;
+    for (let k = 0; k < terms; k++) total = (total + term(k)) | 0;
+    sums.push(total);
+  };
+  if (spec.kind === 'linear') {
+    const { x } = client as Extract<RlweClientRequest, { spec: { kind: 'linear' } }>;
+    for (let i = 0; i < spec.tokens; i++) {
+      for (let o = 0; o < spec.outputs; o++) {
+        sum(spec.inputs, (k) => Math.imul(x[i * spec.inputs + k]!, weights[o * spec.inputs + k]!));
+      }
+    }
+  } else if (spec.kind === 'matmul') {
+    const { x, y } = client as Extract<RlweClientRequest, { y: Uint32Array }>;
+    const { xMask, yMask } = owner as Extract<RlweOwnerRequest, { yMask: Uint32Array }>;
+    for (let b = 0; b < spec.batch; b++) {
+      for (let i = 0; i < spec.rows; i++) {
+        for (let o = 0; o < spec.cols; o++) {
+          sum(spec.inner, (k) => {
+            const at = (b * spec.rows + i) * spec.inner + k;
+            const other = (b * spec.inner + k) * spec.cols + o;
+            return Math.imul(x[at]!, yMask[other]!) + Math.imul(xMask[at]!, y[other]!);
+          });
+        }
+      }
+    }
+  } else if (spec.kind === 'sumOfSquares') {
+    const { x } = client as { x: Uint32Array };
+    const { xMask } = owner as { xMask: Uint32Array };
+    for (let i = 0; i < spec.rows; i++) {
+      sum(spec.cols, (k) => 2 * Math.imul(x[i * spec.cols + k]!, xMask[i * spec.cols + k]!));
+    }
+  } else {
+    const { s, x } = client as { s: Uint32Array; x: Uint32Array };
+    const { sMask, xMask } = owner as { sMask: Uint32Array; xMask: Uint32Array };
+    for (let i = 0; i < spec.rows; i++) {
+      for (let k = 0; k < spec.cols; k++) {
+        const at = i * spec.cols + k;
+        sum(1, () => Math.imul(s[i]!, xMask[at]!) + Math.imul(sMask[i]!, x[at]!));
+      }
+    }
+  }
+  return Uint32Array.from(sums);
+}
+
+/** Share + share − result, as a signed number of the ring. */
+export function errorsOf(operands: Operands, client: Uint32Array, owner: Uint32Array): Int32Array {
+  const { ringBits } = operands.client.spec;
+  return Int32Array.from(idealResult(operands), (value, i) => centred(client[i]! + owner[i]! - value, ringBits));
+}
+
+/** Both sides, set up for `operands`. @param seed 32 bytes, of which each party's randomness is made. */
+export async function rlwePair(
+  seed: Uint8Array,
+  operands: readonly Operands[],
+  options: { client?: RlweOptions; owner?: RlweOptions } = {},
+) {
+  const channels = channelPair();
+  const byName = new Map<string, Int16Array>();
+  for (const { client, weights } of operands)
+    if (client.spec.kind === 'linear') byName.set(client.spec.weights, weights);
+  const client = new RlweClient(channels.client.channel, new Prg(seed, 'client'), options.client);
+  const owner = new RlweOwner(
+    channels.owner.channel,
+    new Prg(seed, 'owner'),
+    (name) => byName.get(name)!,
+    options.owner,
+  );
+  const specs = operands.map((pair) => pair.client.spec).filter(isRlweSpec);
+  await Promise.all([client.setup(specs), owner.setup(specs)]);
+  const provide = () =>
+    Promise.all([
+      client.provide(operands.map((pair) => pair.client)),
+      owner.provide(operands.map((pair) => pair.owner)),
+    ]);
+  const destroy = () => {
+    client.destroy();
+    owner.destroy();
+  };
+  return { channels, client, owner, specs, provide, destroy };
+}
