@@ -22,7 +22,7 @@ export async function setUpPython() {
   say('Installing the Python packages of model-artifacts/ …');
   await rm(`${root}.venv`, { recursive: true, force: true });
   await mustRun(isWindows ? 'python' : 'python3', ['-m', 'venv', '.venv'], { toStderr: true });
-  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
+  const pip = ['-m', 'pip', 'install', '-qq', '--disable-pip-version-check'];
   await mustRun(python, [...pip, torch], { toStderr: true });
   await mustRun(python, [...pip, '-r', requirements], { toStderr: true });
   await writeFile(stampPath, wanted);
