@@ -36,7 +36,7 @@ export const Signal = v.variant('kind', [
 export type Signal = v.InferOutput<typeof Signal>;
 
 /** Why a tab leaves a room; passed on to the other. */
-export const LeaveReason = v.picklist(['closed', 'finished', 'authentication']);
+export const LeaveReason = v.picklist(['closed', 'authentication']);
 export type LeaveReason = v.InferOutput<typeof LeaveReason>;
 
 export type RefusalCode =
@@ -55,7 +55,8 @@ export interface TabToServerEvents {
   /** The client takes the second place. */
   join(code: string, reply: (reply: Reply) => void): void;
   signal(signal: Signal, reply: (reply: Reply) => void): void;
-  leave(reason: LeaveReason): void;
+  /** The reply comes when the peer was told; a connection that is closed before may take the event with it. */
+  leave(reason: LeaveReason, reply: (reply: Reply) => void): void;
 }
 
 export interface ServerToTabEvents {

@@ -73,7 +73,12 @@ export function attachRelay(http: HttpServer): { rooms: Rooms<Tab>; stop(): Prom
       reply({ ok: true });
     });
 
-    tab.on('leave', (reason) => leave(v.is(LeaveReason, reason) ? reason : 'closed'));
+    tab.on('leave', (reason, reply) => {
+      if (!isReply(reply)) return;
+      leave(v.is(LeaveReason, reason) ? reason : 'closed');
+      reply({ ok: true });
+    });
+
     tab.on('disconnect', () => leave('lost'));
   });
 

@@ -106,7 +106,7 @@ describe('rooms', () => {
   test('the client’s place is free again after it left, and the owner is told why', async () => {
     const { owner, client, code } = await pair();
     const left = once(owner, 'peerLeft');
-    client.emit('leave', 'authentication');
+    client.emit('leave', 'authentication', () => {});
     expect(await left).toBe('authentication');
     expect(await join(await tab(), code)).toEqual({ ok: true });
   });

@@ -25,7 +25,7 @@ export class ClientPairing {
       },
       onPeerJoined: () => {},
       onPeerLeft: (reason) => {
-        if (reason === 'lost' && this.#linkState === 'connected') return;
+        if (reason === 'lost' && this.#linkState === 'connected') return this.#link?.probe();
         this.#end(reason === 'authentication' ? 'authentication' : 'peer-left');
       },
       onSignal: (signal) => {
@@ -40,13 +40,19 @@ export class ClientPairing {
 
   /** @throws RefusedError `no-such-room`, `room-full`, … */
   async join(): Promise<void> {
-    await this.#signaling.join(this.invite.code);
+    try {
+      await this.#signaling.join(this.invite.code);
+    } catch (error) {
+      if (!(error instanceof RefusedError) || error.code !== 'room-full') throw error;
+      // This tab itself may have had the place until a moment ago.
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await this.#signaling.join(this.invite.code);
+    }
   }
 
   close(): void {
     this.#link?.close();
     this.#link = undefined;
-    this.#signaling.leave('closed');
     this.#signaling.close();
   }
 
@@ -72,7 +78,7 @@ export class ClientPairing {
   }
 
   #fail(failure: LinkFailure): void {
-    this.#signaling.leave(failure === 'authentication' ? 'authentication' : 'closed');
+    this.#signaling.close(failure === 'authentication' ? 'authentication' : 'closed');
     this.#end(failure);
   }
 

@@ -35,7 +35,7 @@ export class OwnerPairing {
       onPeerJoined: () => this.#connect(),
       onPeerLeft: (reason) => {
         // A client whose connection to the server broke may still be connected with this tab.
-        if (reason === 'lost' && this.#linkState === 'connected') return;
+        if (reason === 'lost' && this.#linkState === 'connected') return this.#link?.probe();
         this.#end(reason === 'authentication' ? 'authentication' : 'peer-left');
       },
       onSignal: (signal) => this.#link?.receive(signal),
@@ -60,7 +60,6 @@ export class OwnerPairing {
 
   close(): void {
     this.dropPeer();
-    this.#signaling.leave('closed');
     this.#signaling.close();
   }
 

@@ -19,6 +19,7 @@ export interface LinkListener {
 }
 
 const connectTimeoutMs = 25_000;
+const probeTimeoutMs = 2500;
 
 /**
  * The connection to the other tab, by simple-peer. The protocol's data channel is a second, negotiated one, made right
@@ -38,6 +39,7 @@ export class PeerLink {
   #closed = false;
   #connected = false;
   readonly #timer: ReturnType<typeof setTimeout>;
+  #probeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: { initiator: boolean; keys: PairingKeys; iceServers: RTCIceServer[]; listener: LinkListener }) {
     this.#listener = options.listener;
@@ -58,6 +60,10 @@ export class PeerLink {
       if (!this.#connected || this.#closed) return;
       if (state === 'disconnected') this.#setState('interrupted');
       if (state === 'connected' || state === 'completed') this.#setState('connected');
+    });
+    this.#peer.on('data', (data: Uint8Array) => {
+      if (data[0] === message.probe) this.#peer.send(Uint8Array.of(message.alive));
+      else clearTimeout(this.#probeTimer);
     });
     this.#peer.on('error', () => this.#fail(this.#connected ? 'lost' : 'unreachable'));
     this.#peer.on('close', () => this.#fail(this.#connected ? 'lost' : 'unreachable'));
@@ -90,10 +96,26 @@ export class PeerLink {
     this.#peer.signal({ type: signal.type, sdp: signal.sdp });
   }
 
+  /**
+   * Asks whether the other tab is still there, when there is reason to doubt it: a tab that is closed says nothing, and
+   * WebRTC notices only after some 20 seconds.
+   */
+  probe(): void {
+    if (!this.#connected || this.#closed) return;
+    clearTimeout(this.#probeTimer);
+    this.#probeTimer = setTimeout(() => this.#fail('lost'), probeTimeoutMs);
+    try {
+      this.#peer.send(Uint8Array.of(message.probe));
+    } catch {
+      this.#fail('lost');
+    }
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#probeTimer);
     this.#peer.destroy();
     this.#listener.onState('closed');
   }
@@ -123,6 +145,9 @@ export class PeerLink {
     this.#listener.onFailed(failure);
   }
 }
+
+/** All that travels on simple-peer's own channel. */
+const message = { probe: 1, alive: 2 } as const;
 
 type LocalSignal =
   | { type: 'offer' | 'answer'; sdp: string }

@@ -75,12 +75,13 @@ export class Signaling {
     if (!reply.ok) throw new RefusedError(reply.code);
   }
 
-  leave(reason: LeaveReason): void {
-    if (this.#socket.connected) this.#socket.emit('leave', reason);
-  }
-
-  close(): void {
-    this.#socket.disconnect();
+  /** Leaves the room and the server. */
+  close(reason: LeaveReason = 'closed'): void {
+    if (!this.#socket.connected) {
+      this.#socket.disconnect();
+      return;
+    }
+    this.#socket.timeout(1000).emit('leave', reason, () => this.#socket.disconnect());
   }
 
   async #ask<T>(reply: Promise<T>): Promise<T> {

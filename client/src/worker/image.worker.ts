@@ -1,5 +1,5 @@
 /** Decodes, reduces and crops an image off the main thread. */
-import { prepareImage } from '../../../protocols/index.ts';
+import { prepareImage } from '../../../protocols/inference/image.ts';
 import { imageSize } from './imageSize.ts';
 import type { FromImageWorker, ToImageWorker } from './messages.ts';
 

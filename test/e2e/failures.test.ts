@@ -1,0 +1,169 @@
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type App, startApp } from './support/app.ts';
+import { alert, classifySample, openRoom, pair } from './support/pair.ts';
+
+let app: App;
+beforeAll(async () => {
+  app = await startApp();
+});
+afterEach(async () => {
+  const errors = [...app.consoleErrors()];
+  await app.reset();
+  expect(errors).toEqual([]);
+});
+afterAll(() => app.stop());
+
+describe('images', () => {
+  test('a file that is no image, then a huge one, then one that is fine', async () => {
+    const { client } = await pair(app);
+    const file = client.getByTestId('file');
+
+    await file.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no image') });
+    await alert(client, 'not an image').waitFor();
+
+    const broken = (await sharp({ create: { width: 40, height: 40, channels: 3, background: 'red' } }).png().toBuffer()).subarray(0, 60);
+    await file.setInputFiles({ name: 'broken.png', mimeType: 'image/png', buffer: broken });
+    await alert(client, 'not an image').waitFor();
+
+    // 12,000 × 9,000 = 108 megapixels: refused by its header, without decoding.
+    const huge = await sharp({ create: { width: 12_000, height: 9000, channels: 3, background: 'blue' } }).png({ compressionLevel: 1 }).toBuffer();
+    await file.setInputFiles({ name: 'huge.png', mimeType: 'image/png', buffer: huge });
+    await alert(client, 'too large (12,000 × 9,000 pixels)').waitFor();
+
+    // 12,000 pixels wide and not too many of them: used.
+    const wide = await sharp({ create: { width: 12_000, height: 2000, channels: 3, background: 'green' } }).jpeg().toBuffer();
+    await file.setInputFiles({ name: 'wide.jpg', mimeType: 'image/jpeg', buffer: wide });
+    await client.getByText('12000 × 2000').waitFor();
+    expect(await client.getByRole('alert').filter({ hasText: 'too large' }).count()).toBe(0);
+    await client.getByRole('button', { name: 'Classify privately' }).click();
+    await client.getByTestId('result').waitFor();
+  });
+});
+
+describe('rooms', () => {
+  test('a full room', async () => {
+    const { owner, invite } = await pair(app);
+    const third = await app.page();
+    await third.goto(invite);
+    await alert(third, 'This room is full').waitFor();
+    expect(await owner.getByTestId('peer-state').getAttribute('data-state')).toBe('connected');
+  });
+
+  test('a mistyped code, a cut link, and the start again from there', async () => {
+    const { invite } = await openRoom(app);
+    const client = await app.page();
+    const [base, fragment] = invite.split('#') as [string, string];
+    const first = fragment[0] === 'A' ? 'B' : 'A';
+    await client.goto(`${base}#${first}${fragment.slice(1)}`);
+    await alert(client, 'There is no room with this code').waitFor();
+
+    await client.getByRole('button', { name: 'To the start' }).click();
+    await client.getByLabel('Invite link').fill(invite.slice(0, -5));
+    await client.getByRole('button', { name: 'Open' }).click();
+    await client.getByText('not a whole invite link').waitFor();
+
+    await client.getByLabel('Invite link').fill(invite);
+    await client.getByRole('button', { name: 'Open' }).click();
+    await client.getByTestId('sample').first().waitFor();
+  });
+
+  test('a wrong secret: both sides stop, and say so', async () => {
+    const { owner, invite } = await openRoom(app);
+    const client = await app.page();
+    const at = invite.indexOf('.') + 3;
+    await client.goto(invite.slice(0, at) + (invite[at] === 'A' ? 'B' : 'A') + invite.slice(at + 1));
+    await alert(client, 'could not be verified').waitFor();
+    await alert(owner, 'could not be verified').waitFor();
+    expect(await client.getByTestId('sample').count()).toBe(0);
+  });
+});
+
+describe('the other side', () => {
+  test('the client closes its tab in mid-protocol; another takes the same link', async () => {
+    const { owner, client, invite } = await pair(app);
+    await client.getByTestId('sample').first().click();
+    await client.getByRole('button', { name: 'Classify privately' }).click();
+    await client.close();
+    await alert(owner, /client (has left|is lost)/).waitFor();
+
+    const next = await app.page();
+    await next.goto(invite);
+    await next.getByTestId('sample').first().waitFor();
+    await classifySample(next);
+    expect(await owner.getByRole('alert').filter({ hasText: 'has left' }).count()).toBe(0);
+  });
+
+  test('the owner closes its tab', async () => {
+    const { owner, client } = await pair(app);
+    await classifySample(client);
+    await owner.close();
+    await alert(client, /owner (has left|is lost)/).waitFor();
+    await client.getByRole('button', { name: 'Connect again' }).click();
+    await alert(client, 'There is no room with this code').waitFor();
+  });
+
+  test('the client leaves and comes back without a reload', async () => {
+    const { owner, client, invite } = await pair(app);
+    await client.getByRole('button', { name: 'Leave' }).click();
+    await alert(owner, 'The client has left').waitFor();
+    await client.getByLabel('Invite link').fill(invite);
+    await client.getByRole('button', { name: 'Open' }).click();
+    await client.getByTestId('sample').first().waitFor();
+    await classifySample(client);
+  });
+
+  test('an altered message stops the session on both sides, which can start again', async () => {
+    const { owner, invite } = await openRoom(app);
+    const client = await app.page();
+    // Flips one bit of the 12th chunk that the client's Worker sends.
+    const tamper = `{
+      let chunks = 0;
+      const send = RTCDataChannel.prototype.send;
+      RTCDataChannel.prototype.send = function (chunk) {
+        if (++chunks === 12) { chunk = chunk.slice(); chunk[chunk.length - 1] ^= 1; }
+        return send.call(this, chunk);
+      };
+    }`;
+    await client.route('**/protocol.worker-*.js', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: tamper + (await response.text()) });
+    });
+    await client.goto(invite);
+    await client.getByTestId('sample').first().click();
+    await client.getByRole('button', { name: 'Classify privately' }).click();
+    await alert(owner, 'A message was altered').waitFor();
+    await alert(owner, 'checksum').waitFor();
+    await alert(client, 'The owner ended the session').waitFor();
+    await alert(client, 'checksum').waitFor();
+
+    await client.unroute('**/protocol.worker-*.js');
+    await client.getByRole('button', { name: 'Connect again' }).click();
+    await expect.poll(() => owner.getByTestId('peer-state').getAttribute('data-state')).toBe('connected');
+    expect(await owner.getByRole('alert').filter({ hasText: 'altered' }).count()).toBe(0);
+  });
+});
+
+describe('the owner’s own model', () => {
+  test('a missing file, a broken manifest', async () => {
+    const owner = await app.page();
+    await owner.goto(app.url);
+    await owner.getByRole('button', { name: 'Share a model' }).click();
+    const files = owner.getByLabel('Files of your model');
+    const json = (name: string, text: string) => ({ name, mimeType: 'application/json', buffer: Buffer.from(text) });
+    await files.setInputFiles([json('manifest.json', '{}')]);
+    await alert(owner, 'A file is missing').waitFor();
+    await files.setInputFiles([json('manifest.json', '{}'), json('weights.json', '{}'), json('weights.bin', '')]);
+    await alert(owner, 'description cannot be used').waitFor();
+  });
+});
+
+test('a browser without WebRTC', async () => {
+  const page = await app.page();
+  await page.addInitScript(() => {
+    Reflect.deleteProperty(window, 'RTCPeerConnection');
+  });
+  await page.goto(app.url);
+  await page.getByText('This browser cannot run Blindsight').waitFor();
+  await page.getByText('WebRTC').waitFor();
+});

@@ -1,0 +1,105 @@
+/** Starts the signaling server and Chromium for the journeys. */
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import sharp from 'sharp';
+import { createSignalingServer, type SignalingServer } from '../../../signaling-server/server.ts';
+
+const repository = path.join(import.meta.dirname, '../../..');
+export const screenshotsDir = process.env.SCREENSHOTS_DIR ?? path.join(repository, 'test-results/screenshots');
+
+export interface App {
+  readonly url: string;
+  readonly server: SignalingServer;
+  readonly browser: Browser;
+  /** A page of its own browser profile; its console errors are collected and checked at the end of the test. */
+  page(options?: BrowserContextOptions): Promise<Page>;
+  consoleErrors(): string[];
+  /** Closes the pages of a test. */
+  reset(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startApp(): Promise<App> {
+  const modelsDir = await prepareModels();
+  const start = (port: number) =>
+    createSignalingServer({ port, distDir: path.join(repository, 'client/dist'), modelsDir });
+  const server = await start(0);
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      // Without a network but the loopback, WebRTC finds no candidates unless it may use that one …
+      '--allow-loopback-in-peer-connection',
+      // … by its address: names by mDNS need multicast.
+      '--disable-features=WebRtcHideLocalIpsWithMdns',
+    ],
+  });
+  let contexts: BrowserContext[] = [];
+  let errors: string[] = [];
+  return {
+    url: `http://localhost:${server.port}/`,
+    server,
+    browser,
+    async page(options = {}) {
+      const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+      contexts.push(context);
+      await context.addInitScript(observeLongTasks);
+      context.on('page', (page) => {
+        page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+        page.on('pageerror', (error) => errors.push(String(error)));
+      });
+      return context.newPage();
+    },
+    consoleErrors: () => errors,
+    async reset() {
+      for (const context of contexts) await context.close();
+      contexts = [];
+      errors = [];
+    },
+    async stop() {
+      await browser.close();
+      await server.stop();
+      await rm(modelsDir, { recursive: true });
+    },
+  };
+}
+
+/** The bundled models and, for journeys that need no real one, the tiny artifact with samples of its own. */
+async function prepareModels(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'blindsight-models-'));
+  const zoo = path.join(repository, 'model-artifacts/zoo');
+  for (const entry of await readdir(zoo, { withFileTypes: true }).catch(() => [])) {
+    if (entry.isDirectory()) await cp(path.join(zoo, entry.name), path.join(folder, entry.name), { recursive: true });
+  }
+  const tiny = path.join(folder, 'tiny');
+  await cp(path.join(repository, 'test/vectors/tiny'), tiny, { recursive: true });
+  await mkdir(path.join(tiny, 'samples'));
+  const samples = [];
+  for (const [i, background] of ['#c33', '#3a3', '#35c', '#dd4'].entries()) {
+    const file = `sample${i}.png`;
+    await sharp({ create: { width: 64, height: 48, channels: 3, background } }).png().toFile(path.join(tiny, 'samples', file));
+    samples.push({ file, label: `plain ${background}`, source: 'made by the test' });
+  }
+  await writeFile(path.join(tiny, 'samples/samples.json'), JSON.stringify(samples));
+  return folder;
+}
+
+function observeLongTasks() {
+  const tasks: number[] = [];
+  (window as unknown as { longTasks: number[] }).longTasks = tasks;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) tasks.push(entry.duration);
+  }).observe({ type: 'longtask', buffered: true });
+}
+
+export const longTasks = (page: Page): Promise<number[]> =>
+  page.evaluate(() => (window as unknown as { longTasks: number[] }).longTasks.splice(0));

@@ -1,0 +1,28 @@
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { App } from './app.ts';
+
+/** The owner's page with an open room, and its invite link. */
+export async function openRoom(app: App, options?: BrowserContextOptions): Promise<{ owner: Page; invite: string }> {
+  const owner = await app.page(options);
+  await owner.goto(app.url);
+  await owner.getByRole('button', { name: 'Share a model' }).click();
+  await owner.getByRole('button', { name: 'tiny' }).click();
+  return { owner, invite: await owner.getByTestId('invite').inputValue() };
+}
+
+/** Both pages, connected, with the owner's manifest shown. */
+export async function pair(app: App, options?: BrowserContextOptions): Promise<{ owner: Page; client: Page; invite: string }> {
+  const { owner, invite } = await openRoom(app, options);
+  const client = await app.page(options);
+  await client.goto(invite);
+  await client.getByTestId('sample').first().waitFor();
+  return { owner, client, invite };
+}
+
+export async function classifySample(client: Page, index = 0): Promise<void> {
+  await client.getByTestId('sample').nth(index).click();
+  await client.getByRole('button', { name: 'Classify privately' }).click();
+  await client.getByTestId('result').waitFor();
+}
+
+export const alert = (page: Page, text: string | RegExp): Locator => page.getByRole('alert').filter({ hasText: text });
