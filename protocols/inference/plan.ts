@@ -5,6 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { CorrelationSpec } from '../offline/correlations.ts';
+import { offlineCost } from '../offline/twoParty.ts';
 import { type AnyOp, operationsOf, PlanBuilder, protocolOf, type Sequence } from '../layers/builder.ts';
 import { gelu } from '../layers/gelu.ts';
 import type { InputOp } from '../layers/input.ts';
@@ -28,6 +29,9 @@ export interface StepPlan {
   readonly bytesOwnerToClient: number;
   /** Messages' direction changes, counted at the step that first puts bytes into a flight. */
   readonly flights: number;
+  /** Of the step's correlations, ahead of the input; correlated OTs at their amortised cost. */
+  readonly offlineBytesClientToOwner: number;
+  readonly offlineBytesOwnerToClient: number;
 }
 
 export interface Plan {
@@ -284,9 +288,14 @@ function* withoutContent(sequence: Sequence): Rounds<void> {
 function stepsOf(sequence: Sequence, operations: readonly AnyOp[]): StepPlan[] {
   const steps = new Map<string, { -readonly [K in keyof StepPlan]: StepPlan[K] }>();
   for (const op of operations) {
-    const step = steps.get(op.step) ?? { name: op.step, protocol: '', detail: '', bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 };
+    const step = steps.get(op.step) ?? { name: op.step, protocol: '', detail: '', bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0, offlineBytesClientToOwner: 0, offlineBytesOwnerToClient: 0 };
     steps.set(op.step, step);
     const { title } = protocolOf(op);
+    for (const spec of protocolOf(op).correlations(op)) {
+      const cost = offlineCost(spec);
+      step.offlineBytesClientToOwner += Math.round(cost.bytesClientToOwner);
+      step.offlineBytesOwnerToClient += Math.round(cost.bytesOwnerToClient);
+    }
     if (op.kind !== 'local' && op.kind !== 'open' && !step.protocol.split(', ').includes(title)) {
       step.protocol += `${step.protocol ? ', ' : ''}${title}`;
       step.detail += `${step.detail ? '; ' : ''}${title} ${shapeOf(op)}`;

@@ -102,30 +102,49 @@ export class OtClient implements ClientProvider {
   }
 
   /**
+   * A whole stage.
    * @throws RangeError when a request's arrays do not fit its spec; ProtocolError when the owner's messages do not, or `cancelled`.
    */
   async provide(requests: readonly ClientRequest[], progress: ProgressListener = () => {}): Promise<ClientCorrelation[]> {
+    const answer = await this.begin(requests, progress);
+    const results = await answer();
+    await this.channel.flush();
+    return results;
+  }
+
+  /**
+   * A stage in two halves: sends its first messages (one is flushed, what may follow is buffered), and returns how to go on when the
+   * owner's choices are due. The last answers are only buffered: they can travel with whatever comes next.
+   */
+  async begin(requests: readonly ClientRequest[], progress: ProgressListener = () => {}): Promise<() => Promise<ClientCorrelation[]>> {
     const results = requests.map(clientResult);
     const segments = segmentsOf(requests.map(({ spec }) => otBased(spec)));
     const report = new Progress(segments, requests.map(({ spec }) => spec.id), progress);
     const opened: ReturnType<OtClient['open']>[] = [];
-    for (let at = 0; at < segments.length; at++) {
-      throwIfCancelled(this.signal);
-      if (at === 0) opened.push(this.open(segments[0]!, requests, results));
-      // The owner can start on the first segment while this side prepares the second.
-      if (at === 0) await this.channel.flush();
-      if (at + 1 < segments.length) opened.push(this.open(segments[at + 1]!, requests, results));
-      const { parts, release } = opened.shift()!;
-      for (const { part, context } of parts) {
-        const { chooseBytes } = part.cost;
-        if (chooseBytes > 0) this.channel.send(part.answer!(context, await this.channel.receive(chooseBytes)));
-      }
-      release();
-      report.finish(segments[at]!);
-    }
-    await this.channel.flush();
+    const openNext = () => {
+      const segment = segments[opened.length];
+      if (segment) opened.push(this.open(segment, requests, results));
+    };
     throwIfCancelled(this.signal);
-    return results;
+    openNext();
+    // The owner can start on the first segment while this side prepares the second.
+    await this.channel.flush();
+    openNext();
+    return async () => {
+      for (const [at, segment] of segments.entries()) {
+        throwIfCancelled(this.signal);
+        const { parts, release } = opened[at]!;
+        for (const { part, context } of parts) {
+          const { chooseBytes } = part.cost;
+          if (chooseBytes > 0) this.channel.send(part.answer!(context, await this.channel.receive(chooseBytes)));
+        }
+        release();
+        report.finish(segment);
+        openNext();
+      }
+      throwIfCancelled(this.signal);
+      return results;
+    };
   }
 
   /** Message 1 of a segment. */
@@ -170,23 +189,37 @@ export class OtOwner implements OwnerProvider {
     return this.cots.kernel.arena.memory.buffer.byteLength;
   }
 
-  /** @throws as OtClient.provide. */
+  /** A whole stage. @throws as OtClient.provide. */
   async provide(requests: readonly OwnerRequest[], progress: ProgressListener = () => {}): Promise<OwnerCorrelation[]> {
+    const finish = await this.begin(requests, progress);
+    return finish();
+  }
+
+  /**
+   * A stage in two halves: receives its first messages and sends the choices, and returns how to go on when the client's last answers
+   * are due.
+   */
+  async begin(requests: readonly OwnerRequest[], progress: ProgressListener = () => {}): Promise<() => Promise<OwnerCorrelation[]>> {
     const results = requests.map(ownerResult);
     const segments = segmentsOf(requests.map(({ spec }) => otBased(spec)));
     const report = new Progress(segments, requests.map(({ spec }) => spec.id), progress);
     let waiting: OwnerPart[] = [];
-    for (let at = 0; at <= segments.length; at++) {
+    const finishLast = async (segment: Segment | undefined) => {
+      await this.finish(waiting);
+      if (segment) report.finish(segment);
+    };
+    for (const [at, segment] of segments.entries()) {
       throwIfCancelled(this.signal);
-      // The client sends segment at + 1's first message, then segment at's answers: the first two openings come in a row.
-      const chosen = at < segments.length ? await this.choose(segments[at]!, requests, results) : [];
-      if (at > 0) {
-        await this.finish(waiting);
-        report.finish(segments[at - 1]!);
-      }
+      // The client sends the first two segments' openings in a row, then an answer and an opening in turn.
+      const chosen = await this.choose(segment, requests, results);
+      await finishLast(segments[at - 1]);
       waiting = chosen;
     }
-    return results;
+    return async () => {
+      await finishLast(segments.at(-1));
+      throwIfCancelled(this.signal);
+      return results;
+    };
   }
 
   /** Messages 1 and 2 of a segment. */
@@ -359,8 +392,8 @@ function otBased(spec: CorrelationSpec): OtBasedSpec {
   // Twice something in a ring of one bit is 0, and no product.
   const least = spec.kind === 'square' || spec.kind === 'sumOfSquares' ? 2 : 1;
   if (!(spec.ringBits >= least && spec.ringBits <= 32)) throw new RangeError(`${spec.id}: ringBits: expected ${least} to 32, got ${spec.ringBits}`);
-  if (spec.kind === 'ot' && !(spec.choiceBits >= 1 && spec.choiceBits <= 8)) {
-    throw new RangeError(`${spec.id}: choiceBits: expected 1 to 8, got ${spec.choiceBits}`);
+  if (spec.kind === 'ot' && !(spec.choiceBits >= 1 && spec.choiceBits <= 10)) {
+    throw new RangeError(`${spec.id}: choiceBits: expected 1 to 10, got ${spec.choiceBits}`);
   }
   return spec;
 }

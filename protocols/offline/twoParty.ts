@@ -10,8 +10,8 @@ import type { Prg } from '../sharing/prg.ts';
 import type {
   ClientCorrelation, ClientProvider, ClientRequest, CorrelationSpec, OwnerCorrelation, OwnerProvider, OwnerRequest, ProgressListener,
 } from './correlations.ts';
-import { drawCost, isOtBased, OtClient, OtOwner, specCost } from './ot.ts';
-import { isRlweSpec, RlweClient, type RlweClientRequest, rlweCost, rlweLayout, RlweOwner, type RlweOwnerRequest, type RlweSpec, type WeightSource } from './rlwe.ts';
+import { drawCost, isOtBased, OtClient, OtOwner, setupCost as otSetupCost, specCost, stageCost } from './ot.ts';
+import { isRlweSpec, rlweSetupCost, RlweClient, type RlweClientRequest, rlweCost, rlweLayout, RlweOwner, type RlweOwnerRequest, type RlweSpec, type WeightSource } from './rlwe.ts';
 
 /** Says whose step the channel's bytes belong to; `rlwe` or `silent OT`. */
 export type StepListener = (step: string) => void;
@@ -47,6 +47,30 @@ export function offlineCost(spec: CorrelationSpec): { bytesClientToOwner: number
   if (isServedByRlwe(spec) || !isOtBased(spec)) return rlweCost(spec);
   const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
   return { bytesClientToOwner: bytesClientToOwner + cots * bytesPerCot, bytesOwnerToClient };
+}
+
+/** Bytes of the setup, exactly. @param specs everything that will be asked for. */
+export function setupCost(specs: readonly CorrelationSpec[]): { bytesClientToOwner: number; bytesOwnerToClient: number } {
+  const ot = otSetupCost();
+  const rlwe = rlweSetupCost(specs.filter(isServedByRlwe));
+  return { bytesClientToOwner: ot.bytesClientToOwner + rlwe.bytesClientToOwner, bytesOwnerToClient: ot.bytesOwnerToClient + rlwe.bytesOwnerToClient };
+}
+
+/**
+ * Bytes of the preparation of one inference, exactly.
+ * @param drawn COTs drawn before it: how many trees it needs depends on what is left of the last.
+ * @returns also `cots`, the COTs that it draws.
+ */
+export function preparationCost(stages: readonly (readonly CorrelationSpec[])[], drawn: number): { bytesClientToOwner: number; bytesOwnerToClient: number; cots: number } {
+  const total = { bytesClientToOwner: 0, bytesOwnerToClient: 0, cots: 0 };
+  for (const specs of stages) {
+    const ot = stageCost(specs.filter(isOtBased).filter((spec) => !isServedByRlwe(spec)), drawn + total.cots);
+    const rlwe = specs.filter(isServedByRlwe).map(rlweCost);
+    total.cots += ot.cots;
+    total.bytesClientToOwner += ot.bytesClientToOwner + rlwe.reduce((sum, cost) => sum + cost.bytesClientToOwner, 0);
+    total.bytesOwnerToClient += ot.bytesOwnerToClient + rlwe.reduce((sum, cost) => sum + cost.bytesOwnerToClient, 0);
+  }
+  return total;
 }
 
 /** Milliseconds that a COT takes with what is done with it, beside `work` of ring-LWE's layouts: for the progress only. */

@@ -7,6 +7,7 @@ import { twoParty } from '../../protocols/inference/offline.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import { ClientSession, OwnerSession, type SessionEvent } from '../../protocols/inference/session.ts';
 import { makeManifest } from '../support/manifest.ts';
+import { preparationCost, setupCost } from '../../protocols/offline/twoParty.ts';
 import { idealOffline } from '../ideal/dealer.ts';
 import { channels, modelOf, pair, picture } from '../support/pairing.ts';
 
@@ -33,6 +34,8 @@ describe('session', () => {
 
   it('classifies without a dealer, and says what that cost', async () => {
     const { client, owner, served } = await pair(model, undefined, channels(), twoParty);
+    const { stages } = model.plan;
+    let drawn = 0;
     for (const seed of [7, 8]) {
       const pixels = picture(imageSize, seed);
       const result = await client.classify(pixels);
@@ -40,7 +43,15 @@ describe('session', () => {
       result.integerLogits.forEach((logit, i) => {
         expect(Math.abs(logit - reference.logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.1);
       });
+      const { cots, ...predicted } = preparationCost(stages, drawn);
+      expect(client.report().phases.offline).toMatchObject(predicted);
+      drawn += cots;
     }
+    const { phases, layers } = client.report();
+    const handshake = layers.find(({ name }) => name === 'handshake')!;
+    const keys = setupCost(stages.flat());
+    expect(phases.setup.bytesClientToOwner - handshake.bytesClientToOwner).toBe(keys.bytesClientToOwner);
+    expect(phases.setup.bytesOwnerToClient - handshake.bytesOwnerToClient).toBe(keys.bytesOwnerToClient);
     await client.close();
     await served;
     const [ours, theirs] = [client.report(), owner.report()];
