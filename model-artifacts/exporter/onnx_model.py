@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import onnx
 import torch
+import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
@@ -18,19 +19,46 @@ HALF_FROM = 1024
 
 
 class PixelModel(nn.Module):
-    """Logits of RGB pixels 0..255: normalisation, then the network with its switches."""
+    """Logits of RGB pixels 0..255: normalisation, then timm's ViT with PriViT's switches, layer by layer as it was trained.
+
+    Written out here, on the state dict, so that the file has each weight once and nothing that speeds up training.
+    """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
-        self.network = checkpoint.model
-        self.register_buffer('softmax', checkpoint.switches[0].float())
-        self.register_buffer('gelu', checkpoint.switches[1].float())
+        self.config = checkpoint.model.config
+        self.epsilon = checkpoint.model.fc_norm.eps
+        for name, tensor in checkpoint.model.state_dict().items():
+            self.register_buffer(name.replace('.', '_'), tensor.float())
+        self.register_buffer('softmax_switch', checkpoint.switches[0].float())
+        self.register_buffer('gelu_switch', checkpoint.switches[1].float())
         self.register_buffer('mean', torch.tensor(checkpoint.description['mean']).view(1, 3, 1, 1))
         self.register_buffer('std', torch.tensor(checkpoint.description['std']).view(1, 3, 1, 1))
 
+    def _linear(self, x: Tensor, name: str) -> Tensor:
+        return F.linear(x, getattr(self, f'{name}_weight'), getattr(self, f'{name}_bias'))
+
+    def _norm(self, x: Tensor, name: str) -> Tensor:
+        return F.layer_norm(x, (self.config.embed_dim,), getattr(self, f'{name}_weight'), getattr(self, f'{name}_bias'), self.epsilon)
+
     def forward(self, image: Tensor) -> Tensor:
         """image float32 (N, 3, S, S) -> (N, classes)."""
-        return self.network((image - self.mean) / self.std, (self.softmax, self.gelu))
+        c = self.config
+        x = F.conv2d((image - self.mean) / self.std, self.patch_embed_proj_weight, self.patch_embed_proj_bias, stride=c.patch_size)
+        x = x.flatten(2).transpose(1, 2) + self.pos_embed  # (N, T, D)
+        for i in range(c.depth):
+            block = f'blocks_{i}'
+            qkv = self._linear(self._norm(x, f'{block}_norm1'), f'{block}_attn_qkv')
+            q, k, v = (t.reshape(-1, c.num_tokens, c.num_heads, c.embed_dim // c.num_heads).transpose(1, 2) for t in qkv.chunk(3, -1))
+            scores = (q * (c.embed_dim // c.num_heads) ** -0.5) @ k.transpose(-2, -1)  # (N, H, T, T)
+            kept = self.softmax_switch[i][:, :, None]
+            weights = kept * scores.softmax(-1) + (1 - kept) * (scores * scores / c.num_tokens)
+            mix = (weights @ v).transpose(1, 2).reshape(-1, c.num_tokens, c.embed_dim)
+            x = x + self._linear(mix, f'{block}_attn_proj')
+            hidden = self._linear(self._norm(x, f'{block}_norm2'), f'{block}_mlp_fc1')
+            kept = self.gelu_switch[i][:, None]
+            x = x + self._linear(kept * F.gelu(hidden) + (1 - kept) * hidden, f'{block}_mlp_fc2')
+        return self._linear(self._norm(x.mean(1), 'fc_norm'), 'head')
 
 
 def to_onnx(checkpoint: Checkpoint, half: bool = True) -> bytes:

@@ -38,13 +38,14 @@ class Precision:
     gelu: int = 8
     pool: int = 11
     fc_norm: int = 10
-    relative_error: float = 0.003
+    relative_error: float = 0.005
     """Of rsqrt and reciprocal where 99 % of the arguments lie."""
-    relative_error_tails: float = 0.02
+    relative_error_tails: float = 0.03
     """The same for the rest, up to the margins of the domain."""
-    gelu_error: float = 0.006
-    exp_error: float = 0.006
+    gelu_error: float = 0.008
+    exp_error: float = 0.03
     """Absolute, of exp(score − row mean), whose mean over a row is at least 1."""
+    exp_relative_error: float = 0.004
 
 
 def choose_scales(model: FoldedModel, ranges: Ranges, precision: Precision = Precision()) -> dict:
@@ -192,15 +193,14 @@ class _Chooser:
             return Spline(Domain(-8, 4, 3), 0, 9, 9, Tensor(8, 11)), Spline(Domain(0.5, 4, 5), 2, 12, 10, Tensor(10, 1))
         low, high = ranges.low[f'{name}.centred'], ranges.high[f'{name}.centred']
         room = 0.25 + 0.1 * max(high, -low)
-        with np.errstate(over='ignore'):
-            largest = max(2 * np.exp(high), np.exp(high + room)) / 2
-        if largest > 2.0**20:
-            raise ExportError(f'{name}.scores (softmax rows, minus row mean)', f'{high:.4g}', f'{21 * math.log(2):.4g}')
-        exp = choose_exp(f'{name}.exp', low - room, high + room, p.exp_error, p.exp_error / 2, p.q + p.k + self.log_tokens,
-                         Tensor(p.exp, magnitude_bits(largest)))  # fmt: skip
+        # A margin in the argument is a factor of exp; 2 at least, as everywhere.
+        exp_bits = math.ceil((high + max(room, math.log(2))) / math.log(2))
+        exp = choose_exp(f'{name}.exp', low - room, high + room, p.exp_error, p.exp_relative_error, p.q + p.k + self.log_tokens,
+                         Tensor(p.exp, exp_bits))  # fmt: skip
         argument = f'{name}.mean_exp'
-        # By Jensen the mean is at least 1; rounding each exp may take a little of that away.
-        low, high = 1 - 2 * p.exp_error - 2.0**-p.exp, ranges.high[argument] * 1.5 + 0.5
+        # By Jensen the mean is at least 1; rounding may take a little of that away (errors of single exps average out).
+        # The mean has the long tail of exp itself: twice the observed maximum.
+        low, high = 0.97, ranges.high[argument] * 2 + 0.5
         frac_bits = min(math.ceil(8.5 + math.log2(high)), PRODUCT_BITS - p.exp - self.log_tokens - probability_bits)
         reciprocal = choose_spline(argument, np.reciprocal, low, high, self._relative(argument, np.reciprocal), p.exp + self.log_tokens,
                                    Tensor(frac_bits, 1), anchor='low', positive=True)  # fmt: skip

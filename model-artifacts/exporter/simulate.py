@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 
 from .errors import ExportError
 from .folding import Array
 from .forward import Observer, gelu, join_heads, patches, split_heads
-from .splines import Domain
+from .splines import Domain, coefficients
 
 
 @dataclass
@@ -59,19 +60,22 @@ class Simulation:
     """An artifact's integer model.
 
     `violations` collects what left its range; the secure protocol would give a wrong result there, and so the caller decides.
+    noise: None for the plan itself; with a generator, what two-party execution adds to it: tables with rounded entries at random
+    offsets of their intervals, and truncations that round stochastically.
     """
 
-    def __init__(self, manifest: dict, weights: dict[str, Array]) -> None:
+    def __init__(self, manifest: dict, weights: dict[str, Array], noise: Optional[np.random.Generator] = None) -> None:
         self.manifest, self.weights = manifest, weights
         self.fixed = manifest['fixedPoint']
         self.tokens = manifest['architecture']['tokens']
         self.log_tokens = self.tokens.bit_length() - 1
         self.violations = Violations()
+        self.noise = noise
 
     @classmethod
-    def load(cls, folder: Path) -> Simulation:
+    def load(cls, folder: Path, noise: Optional[np.random.Generator] = None) -> Simulation:
         folder = Path(folder)
-        return cls(json.loads((folder / 'manifest.json').read_text()), read_weights(folder))
+        return cls(json.loads((folder / 'manifest.json').read_text()), read_weights(folder), noise)
 
     def run(self, images: Array, observe: Observer = lambda name, value: None) -> Array:
         """Logits (B, classes) as real numbers (integers·2^-fracBits), for uint8 images (B, S, S, 3).
@@ -197,7 +201,19 @@ class Simulation:
             argument = np.maximum(domain.wrap(argument), domain.lowest if domain.lowest > 0 else -np.inf)
         before = spec['coefficientFracBits'] + spec['basisFracBits']
         out = spec['out']
-        return self.truncate(name, np.floor(f(argument) * 2.0**before + 0.5).astype(np.int64), before, out['magnitudeBits'], out['fracBits'])
+        value = f(argument) if self.noise is None else self.table(f, domain, argument, spec)
+        return self.truncate(name, np.floor(value * 2.0**before + 0.5).astype(np.int64), before, out['magnitudeBits'], out['fracBits'])
+
+    def table(self, f, domain: Domain, x: Array, spec: dict) -> Array:
+        """f as the tables give it: x = start + t·width with a random t in [0, 1), coefficients and powers of t rounded."""
+        c, b = 2.0 ** spec['coefficientFracBits'], 2.0 ** spec['basisFracBits']
+        start = np.maximum(x - self.noise.random(x.shape) * domain.width, domain.minimum)
+        if 'degree' not in spec:
+            return np.round(np.exp(start) * c) * np.round(np.exp(x - start) * b) / (c * b)
+        floor = domain.lowest / 2 if f is not gelu else -np.inf  # rsqrt and reciprocal have a pole
+        terms = coefficients(lambda v: f(np.maximum(v, floor)), domain, start.ravel(), spec['degree'])
+        powers = ((x - start) / domain.width).reshape(-1, 1) ** np.arange(1, spec['degree'] + 1)
+        return (terms[:, 0] + (np.round(terms[:, 1:] * c) * np.round(powers * b)).sum(1) / (c * b)).reshape(x.shape)
 
     def truncate(self, name: str, x: Array, before: int, magnitude_bits: int, after: int) -> Array:
         """From `before` to `after` fraction bits, rounding half up. |x| must stay below 2^(before + magnitude_bits) ≤ 2^30."""
@@ -207,6 +223,8 @@ class Simulation:
         if before + magnitude_bits > 30:
             raise ExportError(name, f'{before} fraction bits + {magnitude_bits} magnitude bits', '30')
         self.check(name, x, 2.0 ** (before + magnitude_bits))
+        if self.noise is not None:
+            return (x + self.noise.integers(0, 1 << drop, x.shape)) >> drop
         return (x + (1 << (drop - 1))) >> drop
 
     def check(self, name: str, x: Array, limit: float) -> None:

@@ -18,6 +18,8 @@ from .folding import Array
 RING_BITS = 32
 MAX_DIGIT_BITS = 10
 MINIMUM_UNIT = 2.0**-16
+SLACKS = (1, 2, 4, 8)
+"""A wide range leaves fewer bits: tolerances are multiplied by these in turn before a model is refused."""
 
 
 @dataclass(frozen=True)
@@ -126,26 +128,24 @@ class SplineProbe:
     """Error of tables on one domain, over a grid of arguments in [low, high] × offsets of the interval that holds them."""
 
     def __init__(self, f: Callable[[Array], Array], domain: Domain, degree: int, low: float, high: float) -> None:
-        offsets = np.linspace(0, 1, 9)
+        offsets = np.linspace(0, 1, 13)
         # Geometric too where the domain starts near a pole: that is where the error is.
         geometric = np.geomspace(low, high, 120) if low > 0 else []
-        self.x = np.unique(np.concatenate([np.linspace(low, high, 160), geometric]))
+        self.x = np.unique(np.concatenate([np.linspace(low, high, 120), geometric]))
         starts = self.x[:, None] - offsets * domain.width
         usable = starts >= domain.minimum
         self.shape = starts.shape
         t = np.where(usable, np.broadcast_to(offsets, starts.shape), 0).ravel()
-        self.coefficients = coefficients(f, domain, np.where(usable, starts, self.x[:, None]).ravel(), degree)
-        self.powers = t[:, None] ** np.arange(degree + 1)
-        self.exact = f(self.x)[:, None]
+        c = coefficients(f, domain, np.where(usable, starts, self.x[:, None]).ravel(), degree)
+        powers = t[:, None] ** np.arange(degree + 1)
+        self.interpolation = np.abs((c * powers).sum(1) - f(self.x).repeat(len(offsets)))
+        # The constant term is multiplied by nothing and keeps both parties' bits; the others meet half a unit of rounding each.
+        self.powers, self.coefficients = powers[:, 1:].sum(1), np.abs(c[:, 1:]).sum(1)
 
     def error(self, coefficient_frac_bits: int, basis_frac_bits: int) -> Array:
-        """Largest |table − f| per argument in `x`, with coefficients and powers rounded to their fraction bits.
-
-        The constant term is multiplied by nothing and keeps both parties' bits.
-        """
-        c, b = 2.0**coefficient_frac_bits, 2.0**basis_frac_bits
-        value = self.coefficients[:, 0] + (np.round(self.coefficients[:, 1:] * c) * np.round(self.powers[:, 1:] * b)).sum(1) / (c * b)
-        return np.abs(value.reshape(self.shape) - self.exact).max(1)
+        """Bound on |table − f| per argument in `x`, with coefficients and powers rounded to their fraction bits."""
+        rounding = self.powers * 2.0 ** -(coefficient_frac_bits + 1) + self.coefficients * 2.0 ** -(basis_frac_bits + 1)
+        return (self.interpolation + rounding).reshape(self.shape).max(1)
 
 
 def choose_spline(
@@ -162,9 +162,19 @@ def choose_spline(
 ) -> Spline:
     """The spline of fewest online bits whose error stays below `tolerance(x)` for every argument x in [low, high].
 
-    positive: f has a pole at 0: it is held constant below half of the lowest argument, and the domain must begin above 0. Raises ExportError when no table of at most
-    2^MAX_DIGIT_BITS entries fits the ring.
+    positive: f has a pole at 0: it is held constant below half of the lowest argument, and the domain must begin above 0. Where the
+    tolerance cannot be had, up to 8 times as much is taken. Raises ExportError when no table of at most 2^MAX_DIGIT_BITS entries
+    fits the ring even then.
     """
+    for slack in SLACKS:
+        best = _cheapest_spline(f, low, high, lambda x: slack * tolerance(x), input_frac_bits, out, anchor, positive, degrees)
+        if best:
+            return best
+    limit = f'2^{MAX_DIGIT_BITS} segments, degree {max(degrees)}, {RING_BITS - input_frac_bits} range bits, {RING_BITS}-bit rings'
+    raise ExportError(name, f'arguments in [{low:.4g}, {high:.4g}]', limit)
+
+
+def _cheapest_spline(f, low: float, high: float, tolerance, input_frac_bits: int, out: Tensor, anchor: str, positive: bool, degrees) -> Spline | None:
     best = None
     for digit_bits in range(1, MAX_DIGIT_BITS + 1):
         domain = smallest_domain(low, high, digit_bits, anchor, input_frac_bits)
@@ -177,9 +187,6 @@ def choose_spline(
             spline = _narrowest(g, domain, degree, out, low, high, tolerance)
             if spline and (best is None or spline.online_bits() < best.online_bits()):
                 best = spline
-    if best is None:
-        limit = f'2^{MAX_DIGIT_BITS} segments, degree {max(degrees)}, {RING_BITS - input_frac_bits} range bits'
-        raise ExportError(name, f'arguments in [{low:.4g}, {high:.4g}]', limit)
     return best
 
 
@@ -196,7 +203,7 @@ def _narrowest(f, domain: Domain, degree: int, out: Tensor, low: float, high: fl
         return None
     smallest = next(b for b in range(4, 17) if good(28, b))
     best = None
-    for basis in range(smallest, min(16, smallest + 2) + 1):
+    for basis in range(smallest, min(16, smallest + 3) + 1):
         coefficient = next((c for c in range(2, 29) if good(c, basis)), None)
         if coefficient is None:
             continue
@@ -209,21 +216,28 @@ def _narrowest(f, domain: Domain, degree: int, out: Tensor, low: float, high: fl
 def choose_exp(name: str, low: float, high: float, absolute: float, relative: float, input_frac_bits: int, out: Tensor) -> Spline:
     """exp's table on [low, high]: error ≤ absolute + relative·exp(x), by the fewest online bits.
 
-    e = table[j]·exp(t·h): the table's rounding is amplified by up to exp(h), the basis's is relative.
+    e = table[j]·exp(t·h): the table's rounding is amplified by up to exp(h), the basis's is relative. Raises ExportError when
+    exp(high) leaves too few bits for 8 times these errors.
     """
-    best = None
-    available = RING_BITS - 2 - out.magnitude_bits
-    for digit_bits in range(1, MAX_DIGIT_BITS + 1):
-        domain = smallest_domain(low, high, digit_bits, 'centre', input_frac_bits)
-        if input_frac_bits + domain.range_bits > RING_BITS or domain.width > 8:
-            continue
-        basis = max(4, math.ceil(-math.log2(2 * relative)))
-        coefficient = max(0, math.ceil(-math.log2(2 * absolute / math.exp(domain.width))), out.frac_bits + 1 - basis)
-        if coefficient + basis > available or coefficient > 28 or basis > 16:
-            continue
-        spline = Spline(domain, 0, coefficient, basis, out)
-        if best is None or spline.online_bits() < best.online_bits():
-            best = spline
-    if best is None:
-        raise ExportError(name, f'softmax scores minus their row\'s mean in [{low:.4g}, {high:.4g}]', f'exp·(fraction bits) within 2^{RING_BITS - 2}')
-    return best
+    for slack in SLACKS:
+        best = None
+        for digit_bits in range(1, MAX_DIGIT_BITS + 1):
+            spline = _exp_table(low, high, digit_bits, slack * absolute, slack * relative, input_frac_bits, out)
+            if spline and (best is None or spline.online_bits() < best.online_bits()):
+                best = spline
+        if best:
+            return best
+    # The table's and the basis's fraction bits at the loosest errors and narrow segments, below 2^30.
+    limit = math.log(2) * (RING_BITS - 2 + math.log2(4 * SLACKS[-1] ** 2 * absolute * relative))
+    raise ExportError(name, f'softmax scores minus their row\'s mean up to {high:.3g} (with margin)', f'about {limit:.3g}, so that exp fits below 2^30')
+
+
+def _exp_table(low: float, high: float, digit_bits: int, absolute: float, relative: float, input_frac_bits: int, out: Tensor) -> Spline | None:
+    domain = smallest_domain(low, high, digit_bits, 'centre', input_frac_bits)
+    if input_frac_bits + domain.range_bits > RING_BITS or domain.width > 8:
+        return None
+    basis = max(4, math.ceil(-math.log2(2 * relative)))
+    coefficient = max(0, math.ceil(-math.log2(2 * absolute / math.exp(domain.width))), out.frac_bits + 1 - basis)
+    if coefficient + basis + out.magnitude_bits > RING_BITS - 2 or coefficient > 28 or basis > 16:
+        return None
+    return Spline(domain, 0, coefficient, basis, out)

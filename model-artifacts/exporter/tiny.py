@@ -39,7 +39,7 @@ def tiny_checkpoint(seed: int = 7) -> Checkpoint:
     softmax[1, 0], softmax[1, 1], gelu[1] = 1, 0, 0
     description = {
         'name': 'tiny', 'labels': LABELS, 'mean': [125.0, 123.0, 114.0], 'std': [63.0, 62.0, 66.0], 'dataset': 'seeded noise',
-        'resize': {'shorter_side': 8, 'crop': 8}, 'recipe': 'random weights, not trained',
+        'resize': {'shorter_side': 8, 'crop': 8, 'interpolation': 'bilinear'}, 'recipe': 'random weights, not trained',
     }  # fmt: skip
     return Checkpoint(model, (softmax, gelu), description)
 

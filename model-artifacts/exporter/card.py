@@ -1,0 +1,48 @@
+"""card.md: privit's model card with what fixed point adds to it."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Optional
+
+from privit.card import LICENCE_NOTES, model_card
+
+from .checkpoint import Checkpoint
+
+
+def write_card(
+    out: Path, path: Path, checkpoint: Checkpoint, figures: Optional[dict[str, Any]], calibration: int, evaluations: list[Path], notes: str
+) -> None:
+    """Write card.md to the artifact's folder. A plain timm state dict has no description of its own: it gets a shorter card."""
+    d = checkpoint.description
+    if 'validation_accuracy' in d:
+        text = model_card(path, evaluations, notes)
+    else:
+        text = f"# {d['name']}\n\nA vision transformer for {d['dataset']}: {d['recipe']}.\n{LICENCE_NOTES.get(d['dataset'], '')}\n"
+        text += f'\n{notes}\n' if notes else ''
+    (out / 'card.md').write_text(text + fixed_point_section(out, figures, calibration))
+
+
+def fixed_point_section(out: Path, figures: Optional[dict[str, Any]], calibration: int) -> str:
+    """Markdown: scales in short, and the figures of evaluate.py when there are any."""
+    manifest = json.loads((out / 'manifest.json').read_text())
+    fixed = manifest['fixedPoint']
+    size = sum((out / file).stat().st_size for file in ('weights.bin', 'model.onnx')) / 1e6
+    lines = [
+        '', '## Fixed point', '',
+        f'Exported for Z_2^32: weights of 12 bits, residual stream at {fixed["residual"]["fracBits"]} fraction bits, scales and table',
+        f'domains from {calibration} training images and some that no photograph looks like. weights.bin and model.onnx: {size:.1f} MB;',
+        'model.onnx stores large weights as float16 and computes in float32.',
+    ]  # fmt: skip
+    if figures:
+        lines += [
+            '', f'Over {figures["images"]} random test images:', '', '| | |', '|---|---|',
+            f'| top-1, float64 | {100 * figures["floatTop1"]:.2f} % |',
+            f'| top-1, ONNX | {100 * figures["onnxTop1"]:.2f} % |',
+            f'| top-1, integers | {100 * figures["integerTop1"]:.2f} % |',
+            f'| top-1 agreement, integers with float64 | {100 * figures["agreementTop1"]:.2f} % |',
+            f'| logit error, integers, largest / RMS | {figures["maxAbsLogitError"]:.4f} / {figures["rmsLogitError"]:.4f} |',
+            f'| logit error, ONNX, largest | {figures["maxAbsLogitErrorOnnx"]:.4f} |',
+            f'| images with a value outside its range | {max((v[0] for v in figures["violations"].values()), default=0)} |',
+        ]  # fmt: skip
+    return '\n'.join(lines) + '\n'

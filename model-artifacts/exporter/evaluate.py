@@ -1,0 +1,52 @@
+"""How well integers and the ONNX file stand in for the float model."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from .folding import Array, FoldedModel
+from .forward import forward
+from .images import LabelledImages
+from .simulate import Simulation
+
+
+def run_onnx(model: bytes | Path, images: Array, threads: int = 2) -> Array:
+    """Logits of uint8 images (N, S, S, 3) by onnxruntime."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    data = model if isinstance(model, bytes) else model.read_bytes()
+    session = onnxruntime.InferenceSession(data, options, providers=['CPUExecutionProvider'])
+    batches = (images[i : i + 64].transpose(0, 3, 1, 2).astype(np.float32) for i in range(0, len(images), 64))
+    return np.concatenate([session.run(['logits'], {'image': batch})[0] for batch in batches])
+
+
+def evaluate(folder: Path, model: FoldedModel, held_out: LabelledImages) -> dict[str, Any]:
+    """Figures over held-out images; accuracies and agreements are fractions of 1.
+
+    `violations`: tensor -> [images, worst value, low, high], where a value left its range (a secure run goes wrong there).
+    """
+    images, labels = held_out.images, held_out.labels
+    simulation = Simulation.load(folder)
+    batches = [images[i : i + 64] for i in range(0, len(images), 64)]
+    exact = np.concatenate([forward(model, batch) for batch in batches])
+    integer = np.concatenate([simulation.run(batch) for batch in batches])
+    onnx = run_onnx(folder / 'model.onnx', images)
+
+    def top1(logits: Array) -> Array:
+        return logits.argmax(1)
+
+    return {
+        'images': len(images),
+        'floatTop1': float((top1(exact) == labels).mean()),
+        'onnxTop1': float((top1(onnx) == labels).mean()),
+        'integerTop1': float((top1(integer) == labels).mean()),
+        'agreementTop1': float((top1(integer) == top1(exact)).mean()),
+        'agreementTop1Onnx': float((top1(integer) == top1(onnx)).mean()),
+        'maxAbsLogitError': float(np.abs(integer - exact).max()),
+        'rmsLogitError': float(np.sqrt(np.square(integer - exact).mean())),
+        'maxAbsLogitErrorOnnx': float(np.abs(onnx - exact).max()),
+        'violations': {tensor: list(v) for tensor, v in simulation.violations.by_tensor.items()},
+    }

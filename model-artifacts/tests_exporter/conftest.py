@@ -1,0 +1,34 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from exporter.calibrate import calibrate  # noqa: E402
+from exporter.export import write_artifact  # noqa: E402
+from exporter.images import Preprocessing  # noqa: E402
+from exporter.tiny import tiny_checkpoint, tiny_images  # noqa: E402
+
+
+@pytest.fixture(scope='session')
+def checkpoint():
+    return tiny_checkpoint()
+
+
+@pytest.fixture(scope='session')
+def images():
+    return tiny_images(48, seed=3)
+
+
+@pytest.fixture(scope='session')
+def ranges(checkpoint, images):
+    return calibrate(checkpoint.fold(), images)
+
+
+@pytest.fixture(scope='session')
+def artifact(checkpoint, tmp_path_factory):
+    """(folder, folded model) of the tiny checkpoint."""
+    out = tmp_path_factory.mktemp('tiny')
+    calibration = tiny_images(257)
+    return out, write_artifact(checkpoint, calibration[1:], calibration[0], 'seeded', Preprocessing(8, 8), out)

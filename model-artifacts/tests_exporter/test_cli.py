@@ -1,0 +1,61 @@
+"""The command as people run it, on a made-up image set."""
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from exporter.cli import main
+from exporter.images import ImageZip, Preprocessing
+from exporter.tiny import LABELS, tiny_images
+from PIL import Image
+from privit.checkpoint import save_checkpoint
+
+
+@pytest.fixture
+def image_zip(tmp_path):
+    path = tmp_path / 'set.zip'
+    with zipfile.ZipFile(path, 'w') as archive:
+        for split, count, seed in (('train', 40, 1), ('test', 12, 2)):
+            for i, image in enumerate(tiny_images(count, seed)):
+                buffer = io.BytesIO()
+                Image.fromarray(image).save(buffer, 'JPEG', quality=90)
+                archive.writestr(f'{split}/{LABELS[i % 4]}/{i:03}.jpg', buffer.getvalue())
+    return path
+
+
+def test_export_writes_every_file(checkpoint, image_zip, tmp_path, capsys):
+    path, out = tmp_path / 'tiny.safetensors', tmp_path / 'out'
+    config = {**checkpoint.model.config.to_dict(), **checkpoint.description, 'validation_accuracy': 0.25}
+    save_checkpoint(path, checkpoint.model.state_dict(), checkpoint.switches, config)
+    main([str(path), '--data', str(image_zip), '--out', str(out), '--calibration', '40', '--evaluate', '12', '--samples-per-class', '1'])
+    figures = json.loads(capsys.readouterr().out)
+    assert figures['images'] == 12 and figures['agreementTop1'] >= 0.9
+    samples = json.loads((out / 'samples/samples.json').read_text())
+    assert [s['label'] for s in samples] == LABELS and all((out / 'samples' / s['file']).exists() for s in samples)
+    assert json.loads((out / 'golden.json').read_text())['sample'] == 'samples/circle-1.jpg'
+    assert 'top-1 agreement' in (out / 'card.md').read_text()
+    for file in ('manifest.json', 'weights.json', 'weights.bin', 'model.onnx', 'golden.bin'):
+        assert (out / file).stat().st_size > 0
+
+
+def test_a_model_that_does_not_fit_ends_with_one_sentence(checkpoint, image_zip, tmp_path):
+    path = tmp_path / 'wild.safetensors'
+    state = {name: tensor * 40 if 'qkv.weight' in name else tensor for name, tensor in checkpoint.model.state_dict().items()}
+    config = {**checkpoint.model.config.to_dict(), **checkpoint.description, 'validation_accuracy': 0.25}
+    save_checkpoint(path, state, checkpoint.switches, config)
+    with pytest.raises(SystemExit, match='wild.safetensors does not fit the fixed-point plan: [a-z].* observed .* limit '):
+        main([str(path), '--data', str(image_zip), '--out', str(tmp_path / 'out'), '--calibration', '20', '--evaluate', '0'])
+
+
+def test_resize_is_pillows_bilinear_on_the_shorter_side():
+    rng = np.random.default_rng(0)
+    photograph = Image.fromarray(rng.integers(0, 256, (60, 90, 3), dtype=np.uint8))
+    out = Preprocessing(20, 16).apply(photograph)
+    expected = np.asarray(photograph.resize((30, 20), Image.Resampling.BILINEAR))[2:18, 7:23]
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_folders_must_be_labels(image_zip):
+    with pytest.raises(ValueError, match="folder 'cloud': expected one of"):
+        ImageZip(image_zip, LABELS[:3], Preprocessing(8, 8))

@@ -1,0 +1,92 @@
+"""Each limit of docs/artifact.md refuses with the tensor's name, what was observed, and the limit."""
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+from exporter.errors import ExportError
+from exporter.quantise import quantise
+from exporter.scales import Precision, check_product, choose_scales
+from exporter.simulate import Simulation
+from exporter.splines import Tensor, choose_exp, choose_spline
+
+
+def with_range(ranges, name, low, high):
+    ranges = copy.deepcopy(ranges)
+    ranges.low[name], ranges.high[name] = low, high
+    if name in ranges.values:
+        ranges.values[name].append(np.array([low, high], np.float32))
+    return ranges
+
+
+@pytest.mark.parametrize(
+    ('name', 'high'),
+    [
+        ('blocks.0.attn.q', 3e4),
+        ('blocks.1.attn.proj', 3e5),
+        ('blocks.1.mlp.merged', 1e6),
+        ('blocks.0.attn.square', 3e4),
+        ('blocks.0.attn.scores', 4e3),
+        ('blocks.0.attn.mix', 4e6),
+        ('blocks.0.norm1', 1e7),
+        ('pool', 1e6),
+    ],
+)
+def test_a_tensor_that_is_too_large_is_refused_by_name(checkpoint, ranges, name, high):
+    with pytest.raises(ExportError, match=rf'{name}.*observed .*limit '):
+        choose_scales(checkpoint.fold(), with_range(ranges, name, -high, high))
+
+
+def test_scores_too_far_above_their_mean_are_refused(checkpoint, ranges):
+    with pytest.raises(ExportError, match=r'blocks.0.attn.exp: observed softmax scores.* up to .*limit about 1'):
+        choose_scales(checkpoint.fold(), with_range(ranges, 'blocks.0.attn.centred', -30, 36))
+
+
+def test_a_mean_square_that_spans_too_much_is_refused(checkpoint, ranges):
+    with pytest.raises(ExportError, match=r'blocks.1.norm2.mean_square: observed arguments in \[.*segments'):
+        choose_scales(checkpoint.fold(), with_range(ranges, 'blocks.1.norm2.mean_square', 1e-5, 4000))
+
+
+def test_the_stream_is_coarsened_before_a_model_is_refused(checkpoint, ranges):
+    wide = with_range(ranges, 'blocks.1.norm2.mean_square', 20, 1500)
+    assert choose_scales(checkpoint.fold(), ranges)['residual']['fracBits'] == Precision().residual
+    assert choose_scales(checkpoint.fold(), wide)['residual']['fracBits'] < Precision().residual
+
+
+def test_logits_that_are_too_large_are_refused(checkpoint, ranges):
+    with pytest.raises(ExportError, match=r'head \(output\): observed 1e\+05, limit'):
+        choose_scales(checkpoint.fold(), with_range(ranges, 'logits', 0, 1e5))
+
+
+def test_check_product_keeps_a_factor_of_two():
+    assert check_product('x', 20, 512.0) == 10  # 2·512 = 2^10
+    with pytest.raises(ExportError, match=r'x: observed 513 at 20 fraction bits, limit 512'):
+        check_product('x', 20, 513.0)
+
+
+def test_a_bias_that_is_too_large_is_refused(checkpoint, ranges):
+    model = checkpoint.fold()
+    fixed = choose_scales(model, ranges)
+    head = dataclasses.replace(model.head, bias=model.head.bias + 1e4)
+    with pytest.raises(ExportError, match='head.bias: observed .* limit 536870912'):
+        quantise(dataclasses.replace(model, head=head), fixed)
+
+
+def test_exp_and_splines_keep_to_32_bits():
+    with pytest.raises(ExportError, match='scores minus their row'):
+        choose_exp('x', -10, 16, 0.03, 0.004, 24, Tensor(9, 24))
+    with pytest.raises(ExportError, match='4 range bits'):
+        choose_spline('x', np.sin, -40, 40, lambda x: 0.01 + 0 * x, 28, Tensor(9, 1))
+
+
+def test_simulation_notes_what_leaves_its_range(artifact, images):
+    folder, _ = artifact
+    simulation = Simulation.load(folder)
+    simulation.run(images)
+    assert simulation.violations.by_tensor == {}
+    simulation.fixed['blocks'][0]['attn']['q']['magnitudeBits'] = -3
+    simulation.run(images)
+    count, worst, low, high = simulation.violations.by_tensor['blocks.0.attn.q']
+    assert count == len(images) and abs(worst) >= high == -low
+    with pytest.raises(ExportError, match='blocks.0.attn.q: observed'):
+        simulation.violations.raise_first()
