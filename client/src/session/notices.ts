@@ -54,9 +54,8 @@ export function endNotice(end: PairingEnd, role: Role): Notice {
     role === 'owner' ? 'Your room is still open: the same link works again.' : 'Connect again with the same link.';
   switch (end) {
     case 'peer-left':
-      return error(`The ${other} has left.`, `Its tab was closed, or it ended the session. ${again}`);
     case 'lost':
-      return error(`The connection to the ${other} is lost.`, `Its tab was closed, or the network failed. ${again}`);
+      return goneNotice(other, again);
     case 'authentication':
       return error(
         'The connection could not be verified, so it was stopped.',
@@ -71,6 +70,11 @@ export function endNotice(end: PairingEnd, role: Role): Notice {
   }
 }
 
+/** Whether a tab was closed or the network failed looks the same from here. */
+function goneNotice(other: Role, again: string, detail?: string): Notice {
+  return error(`The ${other} is gone.`, `It left or closed its tab, or the network failed. ${again}`, detail);
+}
+
 export function failureNotice({ code, message }: Failure, role: Role): Notice {
   const other = role === 'owner' ? 'client' : 'owner';
   const again = role === 'owner' ? 'Your room is still open: the same link works again.' : 'Connect again with the same link.';
@@ -79,7 +83,7 @@ export function failureNotice({ code, message }: Failure, role: Role): Notice {
     case 'cancelled':
       return { tone: 'info', title: 'Cancelled.', text: `Nothing was revealed. ${again}` };
     case 'closed':
-      return error(`The connection to the ${other} is lost.`, `Its tab was closed, or the network failed. ${again}`, detail);
+      return goneNotice(other, again, detail);
     case 'peer-aborted':
       return error(`The ${other} ended the session.`, again, detail);
     case 'version':
