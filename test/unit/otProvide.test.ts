@@ -118,7 +118,7 @@ describe('provide', () => {
     await expect(client.provide([{ spec, x: new Uint32Array(3) }])).rejects.toThrow(new RangeError('blocks.0.gelu: x: expected 4 elements, got 3'));
     await expect(owner.provide([{ spec } as unknown as OwnerRequest])).rejects.toThrow(TypeError);
     await expect(client.provide([{ spec: { ...spec, ringBits: 33 }, x: new Uint32Array(4) }])).rejects.toThrow(RangeError);
-    await expect(client.provide([{ spec: { kind: 'ot', id: 'a', ringBits: 8, count: 1, choiceBits: 9, words: 1 } }])).rejects.toThrow(RangeError);
+    await expect(client.provide([{ spec: { kind: 'ot', id: 'a', ringBits: 8, count: 1, choiceBits: 11, words: 1 } }])).rejects.toThrow(RangeError);
     const matmul = { kind: 'matmul', id: 'm', ringBits: 20, batch: 1, rows: 1, inner: 1, cols: 1 } as const;
     await expect(client.provide([{ spec: matmul, x: new Uint32Array(1), y: new Uint32Array(1) }])).rejects.toThrow(RangeError);
   });
