@@ -9,6 +9,13 @@ export interface WireShape {
   readonly mbps: number;
 }
 
+/** Where the time comes from; tests pass their own. */
+export interface WireClock {
+  /** In ms. */
+  now(): number;
+  sleepUntil(timeMs: number): Promise<void>;
+}
+
 /** What the simulated link queues before the sender waits, as a data channel would. */
 const queuedBytes = 131_072;
 
@@ -21,6 +28,7 @@ class ShapedWire extends QueueingWire {
   constructor(
     private readonly wire: Wire,
     private readonly shape: WireShape,
+    private readonly clock: WireClock,
   ) {
     super();
     this.maxChunkBytes = wire.maxChunkBytes;
@@ -33,13 +41,13 @@ class ShapedWire extends QueueingWire {
     if (chunk.length > this.maxChunkBytes) {
       throw new RangeError(`chunk: expected at most ${this.maxChunkBytes} bytes, got ${chunk.length}`);
     }
-    this.idleAtMs = Math.max(this.idleAtMs, performance.now()) + this.sendingMs(chunk.length);
+    this.idleAtMs = Math.max(this.idleAtMs, this.clock.now()) + this.sendingMs(chunk.length);
     const arrivesAtMs = this.idleAtMs + this.shape.rttMs / 2;
     this.delivering = this.delivering
-      .then(() => sleepUntil(arrivesAtMs))
+      .then(() => this.clock.sleepUntil(arrivesAtMs))
       .then(() => this.wire.send(chunk))
       .catch((error: Error) => this.end(error));
-    await sleepUntil(this.idleAtMs - this.sendingMs(queuedBytes));
+    await this.clock.sleepUntil(this.idleAtMs - this.sendingMs(queuedBytes));
   }
 
   close(): void {
@@ -57,11 +65,13 @@ class ShapedWire extends QueueingWire {
  * Simulates a slower link for benches: what this end sends leaves at `mbps` and arrives rtt/2 later. Shape both ends.
  * @throws RangeError for a negative time or a bandwidth that is not positive.
  */
-export function shapeWire(wire: Wire, shape: WireShape): Wire {
+export function shapeWire(wire: Wire, shape: WireShape, clock: WireClock = realClock): Wire {
   if (!(shape.rttMs >= 0)) throw new RangeError(`rttMs: expected at least 0, got ${shape.rttMs}`);
   if (!(shape.mbps > 0)) throw new RangeError(`mbps: expected more than 0, got ${shape.mbps}`);
-  return new ShapedWire(wire, shape);
+  return new ShapedWire(wire, shape, clock);
 }
+
+const realClock: WireClock = { now: () => performance.now(), sleepUntil };
 
 /** Timers are a millisecond coarse, more than a flight may be wrong by: the last one is waited for turn by turn. */
 async function sleepUntil(timeMs: number): Promise<void> {
