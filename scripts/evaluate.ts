@@ -110,9 +110,9 @@ async function evaluateAll(folder: string, examples: readonly Example[], progres
   await Promise.all(
     Array.from({ length: threads }, (_, thread) => {
       const mine = [...examples.keys()].filter((i) => i % threads === thread);
-      const task: ReferenceTask = { folder, images: mine.map((i) => examples[i]!.pixels) };
+      const task: ReferenceTask = { module: new URL('lib/referenceWorker.ts', import.meta.url).href, folder, images: mine.map((i) => examples[i]!.pixels) };
       return new Promise<void>((resolve, reject) => {
-        const worker = new Worker(new URL('lib/referenceWorker.ts', import.meta.url), { workerData: task });
+        const worker = new Worker(new URL('lib/typescriptWorker.mjs', import.meta.url), { workerData: task });
         worker.on('message', (answer: ReferenceAnswer) => {
           answers[mine[answer.index]!] = answer;
           progress(++done);

@@ -4,6 +4,8 @@ import { evaluateReference, inputOf } from '../../protocols/index.ts';
 import { readModel } from './models.ts';
 
 export interface ReferenceTask {
+  /** This module's address, for the thread that starts it. */
+  readonly module: string;
   readonly folder: string;
   readonly images: readonly Uint8Array[];
 }
