@@ -18,12 +18,15 @@ export function formatMs(ms: number): string {
 }
 
 export function formatCount(count: number): string {
-  return count.toLocaleString('en');
+  return grouped.format(count);
 }
 
 export function formatPercent(fraction: number): string {
   const percent = fraction * 100;
   return percent > 0 && percent < 0.1 ? '< 0.1 %' : `${percent.toFixed(1)} %`;
 }
+
+// `toLocaleString` would make a formatter at each call.
+const grouped = new Intl.NumberFormat('en');
 
 const threeDigits = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);

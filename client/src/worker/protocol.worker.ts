@@ -7,12 +7,12 @@ import {
   messagePortWire,
   OwnerSession,
   ProtocolError,
-  type SessionEvent,
 } from '../../../protocols/index.ts';
+import { batchEvents } from './eventBatch.ts';
 import type { FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
 
 const post = (message: FromProtocolWorker) => self.postMessage(message);
-const onEvent = (event: SessionEvent) => post({ type: 'event', event });
+const onEvent = batchEvents((event) => post({ type: 'event', event }));
 
 const abort = new AbortController();
 let client: ClientSession | undefined;

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { derivePairingKeys, fingerprint, shortCode, tagAnswer, tagOffer, tagsEqual } from '../../client/src/pairing/authenticate.ts';
+import { formatInvite, newSecret, parseInvite } from '../../client/src/pairing/invite.ts';
+import { words } from '../../client/src/pairing/words.ts';
+
+const code = 'AAECAwQFBgcICQoLDA0ODw';
+const sdp = (byte: string, hash = 'sha-256') => `v=0\r\na=fingerprint:${hash} ${Array(32).fill(byte).join(':')}\r\na=setup:actpass\r\n`;
+
+test('an invite survives the link, whose query stays', () => {
+  const secret = newSecret();
+  const link = formatInvite('http://localhost:3000/?ice=stun:s.example#old', { code, secret });
+  expect(new URL(link).search).toBe('?ice=stun:s.example');
+  expect(parseInvite(link)).toEqual({ code, secret });
+  expect(parseInvite(new URL(link).hash)).toEqual({ code, secret });
+});
+
+test.each(['', '#', '#how', 'http://localhost:3000/', `#${code}`, `#${code}.abc`, `#${code}.${'A'.repeat(44)}`])('"%s" is no invite', (text) => {
+  expect(parseInvite(text)).toBeUndefined();
+});
+
+test('tags depend on secret, room, role and both fingerprints', () => {
+  const secret = newSecret();
+  const keys = derivePairingKeys({ code, secret });
+  const others = [derivePairingKeys({ code, secret: newSecret() }), derivePairingKeys({ code: `B${code.slice(1)}`, secret })];
+  const tags = [
+    tagOffer(keys, sdp('AA')),
+    tagOffer(keys, sdp('AB')),
+    tagAnswer(keys, sdp('AA'), sdp('BB')),
+    tagAnswer(keys, sdp('AB'), sdp('BB')),
+    tagAnswer(keys, sdp('AA'), sdp('BC')),
+    ...others.map((other) => tagOffer(other, sdp('AA'))),
+  ];
+  expect(new Set(tags).size).toBe(tags.length);
+  expect(tagOffer(derivePairingKeys({ code, secret }), sdp('aa'))).toBe(tags[0]); // letter case has no meaning
+});
+
+test('an SDP must name one certificate by SHA-256', () => {
+  expect(() => fingerprint('v=0')).toThrow(RangeError);
+  expect(() => fingerprint(sdp('AA', 'sha-1'))).toThrow(RangeError);
+  expect(() => fingerprint(sdp('AA') + sdp('BB'))).toThrow(RangeError);
+  expect(fingerprint(sdp('AA') + sdp('AA'))).toBe(Array(32).fill('AA').join(':'));
+});
+
+test('both sides show the same four words; another certificate shows others', () => {
+  const keys = derivePairingKeys({ code, secret: new Uint8Array(32) });
+  expect(shortCode(keys, sdp('AA'), sdp('BB'))).toHaveLength(4);
+  expect(shortCode(keys, sdp('AA'), sdp('BB'))).not.toEqual(shortCode(keys, sdp('AA'), sdp('BC')));
+  expect(words).toHaveLength(256);
+  expect(new Set(words).size).toBe(256);
+});
+
+test('tags are compared in full', () => {
+  expect(tagsEqual('ab', 'ab')).toBe(true);
+  expect(tagsEqual('ab', 'ac')).toBe(false);
+  expect(tagsEqual('ab', 'abc')).toBe(false);
+});
