@@ -25,7 +25,7 @@ import {
 import { packLeaves } from '../rlwe/packing.ts';
 import type { Parameters } from '../rlwe/parameters.ts';
 import { type Ciphertext, Ring } from '../rlwe/ring.ts';
-import type { RandomWords } from '../rlwe/sampling.ts';
+import { type RandomWords, SampleStream } from '../rlwe/sampling.ts';
 import { packedPolynomialBytes } from '../rlwe/wire.ts';
 import { Prg, seedBytes } from '../sharing/prg.ts';
 import type {
@@ -142,34 +142,41 @@ export function rlweSetupCost(specs: readonly RlweSpec[]): Cost {
   return { bytesClientToOwner, bytesOwnerToClient: 0, flights: 1 };
 }
 
+/** The stream that both sides draw the uniform halves of ciphertexts from. */
+const sharedStream = (seed: Uint8Array): RandomWords =>
+  new SampleStream(new Prg(seed, 'rlwe/uniform').bytes(seedBytes));
+
 /**
  * The client's role. Call `setup` once with every spec that will be asked for, then `provide` for each stage, with the same specs in the
  * same order as the owner.
  */
 export class RlweClient {
   readonly #keys = new Map<Parameters, SecretKey>();
-  #shared: Prg | undefined;
+  readonly #random: RandomWords;
+  #shared: RandomWords | undefined;
 
   /** @param random the client's own randomness: keys, errors. */
   constructor(
     private readonly channel: Channel,
-    private readonly random: RandomWords,
+    random: RandomWords,
     private readonly options: RlweOptions = {},
-  ) {}
+  ) {
+    this.#random = new SampleStream(random.bytes(seedBytes));
+  }
 
   /** Makes keys and sends what the owner needs of them. */
   async setup(specs: readonly RlweSpec[]): Promise<void> {
     this.destroy();
-    const seed = this.random.bytes(seedBytes);
-    this.#shared = new Prg(seed, 'rlwe/uniform');
+    const seed = this.#random.bytes(seedBytes);
+    this.#shared = sharedStream(seed);
     this.channel.send(seed);
     for (const { parameters, exponents } of keysFor(specs)) {
-      const key = new SecretKey(Ring.of(parameters), this.random);
+      const key = new SecretKey(Ring.of(parameters), this.#random);
       this.#keys.set(parameters, key);
-      this.channel.send(key.publicKey(this.#shared, this.random));
+      this.channel.send(key.publicKey(this.#shared, this.#random));
       for (const exponent of exponents) {
         await pause(this.options);
-        this.channel.send(key.automorphismKey(exponent, this.#shared, this.random));
+        this.channel.send(key.automorphismKey(exponent, this.#shared, this.#random));
       }
     }
     await this.channel.flush();
@@ -251,7 +258,7 @@ export class RlweClient {
     arena.words(source, ring.n).set(plaintext);
     const message = ring.allocate();
     encodeMessage(ring, source, layout.ringBits, message);
-    const bytes = key.encrypt(message, this.#shared!, this.random);
+    const bytes = key.encrypt(message, this.#shared!, this.#random);
     arena.words(source, ring.n).fill(0);
     ring.clear(message);
     arena.release(source);
@@ -264,20 +271,23 @@ export class RlweClient {
 export class RlweOwner {
   readonly #publicKeys = new Map<Parameters, PublicKey>();
   readonly #automorphismKeys = new Map<Parameters, Map<number, AutomorphismKey>>();
-  #shared: Prg | undefined;
+  readonly #random: RandomWords;
+  #shared: RandomWords | undefined;
 
   /** @param random the owner's own randomness: encryptions of zero, masks. */
   constructor(
     private readonly channel: Channel,
-    private readonly random: RandomWords,
+    random: RandomWords,
     private readonly weights: WeightSource,
     private readonly options: RlweOptions = {},
-  ) {}
+  ) {
+    this.#random = new SampleStream(random.bytes(seedBytes));
+  }
 
   /** Receives the client's keys. @throws ProtocolError */
   async setup(specs: readonly RlweSpec[]): Promise<void> {
     this.destroy();
-    this.#shared = new Prg(await this.channel.receive(seedBytes), 'rlwe/uniform');
+    this.#shared = sharedStream(await this.channel.receive(seedBytes));
     for (const { parameters, exponents } of keysFor(specs)) {
       const ring = Ring.of(parameters);
       const each = packedPolynomialBytes(parameters);
@@ -357,7 +367,7 @@ export class RlweOwner {
       for (const [answer, { leaves, places }] of layout.answers.entries()) {
         const leaf = (index: number) => (index < leaves ? evaluator.leaf(input, answer, index) : undefined);
         const packed = packLeaves(ring, stride, levels, leaf, keys);
-        this.channel.send(makeAnswer(ring, packed, places, sums, publicKey, this.random));
+        this.channel.send(makeAnswer(ring, packed, places, sums, publicKey, this.#random));
         ring.release(packed);
         await this.channel.flush();
         await pause(this.options);

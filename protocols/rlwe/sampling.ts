@@ -1,10 +1,33 @@
 /** Random polynomials: uniform, ternary, centred binomial. Randomness is passed in; the same stream gives the same samples. */
+import { ChachaStream } from '../kernels/chacha.ts';
 import { nttKernel } from '../kernels/ntt.ts';
 
 /** A stream of uniform words, such as sharing/prg.ts's `Prg`. */
 export interface RandomWords {
   words(count: number): Uint32Array;
   bytes(count: number): Uint8Array;
+}
+
+/**
+ * A stream for sampling from a 32-byte key: the ChaCha kernel with 12 rounds, an order of magnitude faster than what the seeds come from.
+ * @throws TypeError, RangeError when the key does not fit.
+ */
+export class SampleStream implements RandomWords {
+  readonly #stream: ChachaStream;
+
+  constructor(key: Uint8Array) {
+    this.#stream = new ChachaStream(key, new Uint8Array(12), 0, 12);
+  }
+
+  words(count: number): Uint32Array {
+    return this.#stream.words(count);
+  }
+
+  bytes(count: number): Uint8Array {
+    const out = new Uint8Array(count);
+    this.#stream.fill(out);
+    return out;
+  }
 }
 
 /** Fills `out` with numbers uniform in [0, p), by rejection. */
