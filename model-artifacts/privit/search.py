@@ -4,6 +4,7 @@
 - Stage 2 (lines 4-9): weights and switches are trained together by Adam on cross-entropy + distillation + lambda_g * |C|_1 +
   lambda_s * |S|_1; whenever a count of switches stalls, its lambda grows by the factor kappa.
 - Stage 3 (line 10): a kind of switch whose count is within its budget is binarised and frozen.
+- Stage 3b (ours, optional): a closed-form refit of the linear layers, so that stage 4 has less to repair.
 - Stage 4 (line 11): with all switches frozen, the student is fine-tuned by distillation under a cosine learning rate.
 
 What differs from the paper, for hours instead of weeks: a round is `round_steps` steps instead of an epoch, "stalls" means "falls
@@ -16,10 +17,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .batches import BatchSource
+from .batches import BatchSource, step_generator
 from .data import ImageSet
 from .engine import RunLog, Trainer, TrainOptions, cosine
 from .evaluate import accuracy
+from .reconstruct import reconstruct
 from .switches import Switches
 from .vit import SwitchTensors, VisionTransformer, ViTConfig
 
@@ -39,6 +41,7 @@ class SearchOptions:
     switch_learning_rate: float = 0.01
     search_learning_rate: float = 0.75  # of the fine-tuning stage's peak
     evaluate_every: int = 100
+    reconstruct_images: int = 0  # images for a closed-form refit before stage 4 (`reconstruct.py`); 0 for none
 
 
 @dataclass
@@ -130,6 +133,12 @@ def search(
             return None
         progress.update(stage=4, stage4_start=trainer.step)
         trainer.ema.restart(trainer.student)
+    if options.reconstruct_images and trainer.step == progress['stage4_start']:
+        sample = source.batch(0, options.reconstruct_images, step_generator(train.seed, 0), train.seed).images
+        reconstruct(trainer.student.cpu(), tuple(s.cpu() for s in switches_of(trainer)), teacher.cpu(), sample)
+        trainer.student.to(trainer.device), teacher.to(trainer.device)
+        trainer.ema.restart(trainer.student)
+        log.line(stage='3b', step=trainer.step, validation=accuracy(trainer.student, switches_of(trainer), validation))
     if not stage4_finetune(trainer, options, progress['stage4_start'], validation, log, stopped):
         return None
     checkpoint()
