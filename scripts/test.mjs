@@ -1,7 +1,6 @@
 // npm test: sets up, then runs every test. `npm test -- unit|browser|python …` runs some of them.
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { findChromium } from './lib/chromium.mjs';
-import { buildClient } from './lib/client.mjs';
 import { mustRun, nodeProgram, root, run, say } from './lib/commands.mjs';
 import { main } from './lib/main.mjs';
 import { python, setUpPython } from './lib/python.mjs';
@@ -9,10 +8,12 @@ import { setUp } from './lib/setup.mjs';
 
 const suites = { unit: testUnits, browser: testBrowser, python: testPython };
 
-async function vitest(name, config) {
+async function vitest(name, config, env) {
   const report = `${root}test-results/${name}.json`;
+  // A suite that breaks off must not be counted by the report of the run before.
+  await rm(report, { force: true });
   const args = ['run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const code = await run(...nodeProgram('vitest/vitest.mjs', ...args));
+  const code = await run(...nodeProgram('vitest/vitest.mjs', ...args), { env });
   const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(await readFile(report, 'utf8'));
   return { code, passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests };
 }
@@ -21,18 +22,16 @@ function testUnits() {
   return vitest('unit', 'vitest.config.ts');
 }
 
+/** Two pages and a server; the client is built first (test/e2e/support/buildClient.ts). */
 async function testBrowser() {
-  const files = await readdir(`${root}test/e2e`).catch(() => []);
-  if (!files.some((file) => file.endsWith('.test.ts'))) return { code: 0, passed: 0, failed: 0, skipped: 0 };
-  await buildClient();
   if (!(await findChromium())) await mustRun(...nodeProgram('playwright-core/cli.js', 'install', 'chromium'));
-  return vitest('browser', 'vitest.e2e.config.ts');
+  return vitest('browser', 'test/e2e/vitest.config.ts', { CHROMIUM_PATH: await findChromium() });
 }
 
 async function testPython() {
   await setUpPython();
   const report = `${root}test-results/python.xml`;
-  // One thread per core is enough, and more than the cores slows small models down.
+  await rm(report, { force: true });
   const code = await run(python, ['-m', 'pytest', 'model-artifacts', '-q', `--junitxml=${report}`]);
   const xml = await readFile(report, 'utf8');
   const count = (name) => Number(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`).exec(xml)?.[1] ?? 0);

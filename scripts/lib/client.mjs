@@ -23,7 +23,7 @@ export async function buildClient({ force = false } = {}) {
   if (!force && builtMs > changedMs) return;
   say('Building the client …');
   await mustRun(
-    ...nodeProgram('vite/bin/vite.js', 'build', '--config', 'client/vite.config.ts', '--logLevel', 'warn'),
+    ...nodeProgram('vite/bin/vite.js', 'build', '--config', 'client/vite.config.ts', '--logLevel', 'error'),
     { toStderr: true },
   );
 }
