@@ -89,7 +89,7 @@ export function estimateWork({ parameters, leaves, terms, length, noise }: Candi
   const answers = Math.ceil(leaves / 2 ** noise.levels);
   const digits = primes.length * digitsPerPrime;
   const keySwitch = (digits + 1) * transform + (0.001 * digits + 0.008) * residues;
-  const share = (Math.log2(length) + 1) / (Math.log2(degree) + 1);
+  const share = (logarithm(length) + 1) / (logarithm(degree) + 1);
   return (
     terms * (share * transform + 0.0015 * residues) +
     leaves * 0.004 * residues +
@@ -123,7 +123,10 @@ export function chooseCandidate<C extends Candidate>(
   return best;
 }
 
-export const nextPowerOfTwo = (x: number): number => 2 ** Math.ceil(Math.log2(Math.max(x, 1)));
+export const nextPowerOfTwo = (x: number): number => 2 ** (32 - Math.clz32(Math.max(x, 1) - 1));
+
+/** log2 of a power of two, exactly in every engine. */
+export const logarithm = (x: number): number => 31 - Math.clz32(x);
 
 /** The signed representative of x mod 2^bits, in [−2^(bits−1), 2^(bits−1)). */
 export const centred = (x: number, bits: number): number => (x << (32 - bits)) >> (32 - bits);

@@ -13,6 +13,7 @@ import {
   chooseCandidate,
   estimateWork,
   type Layout,
+  logarithm,
   nextPowerOfTwo,
   parameterSets,
 } from './rlweLayout.ts';
@@ -115,7 +116,7 @@ export function scaleLayout(
       const stride = n / nextPowerOfTwo(cols);
       if (stride < 1) continue;
       const groups = Math.ceil(rows / stride);
-      const levels = Math.log2(Math.min(stride, nextPowerOfTwo(rows)));
+      const levels = logarithm(Math.min(stride, nextPowerOfTwo(rows)));
       const noise = { ringBits, squares: maskSquares(cols + 1, ringBits), levels, parts: 1 };
       yield {
         parameters,

@@ -1,5 +1,6 @@
 /**
- * How large the error of an answer gets, and so how wide an answer must be. docs/rlwe.md derives the formulas.
+ * How large the error of an answer gets, and so how wide an answer must be. docs/rlwe.md derives the formulas. Both sides must find the same:
+ * only operations that IEEE 754 rounds exactly are used, no logarithms or powers with fractions, which engines may round differently.
  *
  * Errors and the rounding residues are sums of many independent bounded terms, subgaussian with their variance as proxy (centred
  * binomial: sums of halves of signs); conditioned on the other factor, so is each sum here. `tail` standard deviations are exceeded with
@@ -56,11 +57,11 @@ export function noiseBound(parameters: Parameters, query: NoiseQuery): NoiseBoun
   const { ringBits, parts } = query;
   const phase = Math.sqrt(phaseVariance(parameters, query));
   const rounding = Math.sqrt((parts * (secretNorm(parameters.degree) + 1)) / 12);
-  const fromPhase = phase * 2 ** (ringBits - parameters.modulusBits);
+  const fromPhase = (phase * 2 ** ringBits) / Number(parameters.modulus);
   const [p1, p2] = parameters.primes;
   for (let bits = ringBits + 4; bits <= Math.min(ringBits + 12, 50); bits++) {
     const fromRounding = rounding * 2 ** (ringBits - bits);
-    const bound = tail * Math.hypot(fromPhase, fromRounding);
+    const bound = tail * Math.sqrt(fromPhase * fromPhase + fromRounding * fromRounding);
     if (bound >= 1) continue;
     // The client computes a'·s modulo p1·p2: a' is uniform below 2^bits.
     const product = tail * 2 ** bits * Math.sqrt(secretNorm(parameters.degree) / 3);

@@ -66,7 +66,7 @@ export function checkParameters(literal: ParametersLiteral): Parameters {
       `${name}: log2 q: expected at most ${bound} for degree ${degree}, got ${log2(modulus).toFixed(2)}`,
     );
   }
-  const residueBits = primes.map((p) => Math.ceil(Math.log2(p)));
+  const residueBits = primes.map((p) => 32 - Math.clz32(p - 1));
   return Object.freeze({
     name,
     degree,

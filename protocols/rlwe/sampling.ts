@@ -32,7 +32,7 @@ export class SampleStream implements RandomWords {
 
 /** Fills `out` with numbers uniform in [0, p), by rejection. */
 export function sampleUniform(random: RandomWords, p: number, out: Uint32Array): void {
-  const mask = 2 ** Math.ceil(Math.log2(p)) - 1;
+  const mask = 2 ** (32 - Math.clz32(p - 1)) - 1;
   for (let filled = 0; filled < out.length; ) {
     for (const word of random.words(out.length - filled)) {
       const value = (word & mask) >>> 0;
