@@ -19,7 +19,8 @@ export function* clientRounds(plan: Plan, client: ClientState, input: Int32Array
   if (input.length !== size) throw new RangeError(`input: expected ${size} integers, got ${input.length}`);
   client.kept.set(plan.input.index, new Uint32Array(input));
   yield* roundsOf(plan.sequence, (op) => protocolOf(op).client(op, client));
-  return revealed(plan.reveal, client.keptBy(plan.reveal));
+  const learned = client.keptBy(plan.reveal);
+  return plan.reveal.kind === 'reveal' ? revealed(plan.reveal, learned) : new Int32Array(learned);
 }
 
 /** The owner's rounds, with what was prepared for one inference. */
@@ -29,7 +30,7 @@ export function ownerRounds(plan: Plan, owner: OwnerState): Rounds<void> {
 
 /**
  * Classifies `input` (integers, see image.ts) as the client.
- * @returns the logits as integers with `plan.logitFracBits` fraction bits.
+ * @returns the logits as integers with `plan.logitFracBits` fraction bits; or the index of the largest, where that is all the plan reveals.
  */
 export function executeClient(plan: Plan, client: ClientState, input: Int32Array, channel: Channel, onStep?: StepListener, signal?: AbortSignal): Promise<Int32Array> {
   return runRounds(clientRounds(plan, client, input), channel, onStep, signal);

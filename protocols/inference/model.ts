@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { ProtocolError } from '../channel/errors.ts';
 import type { OwnerWeights } from '../layers/op.ts';
 import { type Manifest, parseManifest } from './manifest.ts';
-import { compilePlan, type Plan } from './plan.ts';
+import { type Answer, compilePlan, type Plan } from './plan.ts';
 
 export interface OwnerModel {
   readonly manifest: Manifest;
@@ -28,10 +28,11 @@ const Index = v.object({
 
 /**
  * Reads an artifact's files.
+ * @param answer what clients are to learn.
  * @throws ProtocolError `manifest` when a file is malformed, a tensor is missing or has another shape, a weight is too large, or
  *   the weights are not the manifest's.
  */
-export function loadOwnerModel(files: { manifest: string; weightsIndex: string; weights: ArrayBuffer }): OwnerModel {
+export function loadOwnerModel(files: { manifest: string; weightsIndex: string; weights: ArrayBuffer }, answer: Answer = 'logits'): OwnerModel {
   const manifest = parseManifest(files.manifest);
   const fail = (message: string): never => {
     throw new ProtocolError('manifest', 'model', message);
@@ -46,7 +47,7 @@ export function loadOwnerModel(files: { manifest: string; weightsIndex: string; 
   if (digest !== manifest.files.weightsSha256) fail('weights.bin is not the file that manifest.json names (its SHA-256 differs)');
   let plan: Plan;
   try {
-    plan = compilePlan(manifest);
+    plan = compilePlan(manifest, answer);
   } catch (error) {
     return fail((error as Error).message);
   }

@@ -12,6 +12,7 @@ import type { InputOp } from '../layers/input.ts';
 import { layerNorm } from '../layers/layerNorm.ts';
 import { add, gather, sumColumns } from '../layers/local.ts';
 import type { Value } from '../layers/op.ts';
+import type { ArgmaxOp } from '../layers/argmax.ts';
 import type { RevealOp } from '../layers/reveal.ts';
 import { parallel, type RoundRequest, type Rounds } from '../layers/rounds.ts';
 import { softmaxRows } from '../layers/softmax.ts';
@@ -36,13 +37,14 @@ export interface StepPlan {
 
 export interface Plan {
   readonly manifest: Manifest;
+  readonly answer: Answer;
   readonly sequence: Sequence;
   readonly operations: readonly AnyOp[];
   readonly steps: readonly StepPlan[];
   /** The correlations of each offline stage: a stage needs the ones before it. */
   readonly stages: readonly (readonly CorrelationSpec[])[];
   readonly input: InputOp;
-  readonly reveal: RevealOp;
+  readonly reveal: RevealOp | ArgmaxOp;
   /** Fraction bits of the logits. */
   readonly logitFracBits: number;
   /** Values that tests compare with the float model, by the names of docs/artifact.md. */
@@ -51,13 +53,16 @@ export interface Plan {
   readonly hash: string;
 }
 
+/** What the client learns: all logits, or only which is the largest. The owner chooses. */
+export type Answer = 'logits' | 'label';
+
 /**
  * Compiles a manifest.
  * @throws RangeError when its scales do not fit a ring of 32 bits; the message names the step.
  */
-export function compilePlan(manifest: Manifest): Plan {
+export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan {
   const plan = new PlanBuilder();
-  const { reveal, logits } = addModel(plan, manifest);
+  const { reveal, logits } = addModel(plan, manifest, answer);
   let sequence: Sequence;
   try {
     sequence = plan.finish();
@@ -69,7 +74,7 @@ export function compilePlan(manifest: Manifest): Plan {
   const steps = stepsOf(sequence, operations);
   const stages = stagesOf(operations);
   return {
-    manifest, sequence, operations, steps, stages, reveal,
+    manifest, answer, sequence, operations, steps, stages, reveal,
     input: operations.find((op) => op.kind === 'input')!,
     logitFracBits: logits.fracBits,
     named: plan.named,
@@ -77,7 +82,7 @@ export function compilePlan(manifest: Manifest): Plan {
   };
 }
 
-function addModel(plan: PlanBuilder, manifest: Manifest) {
+function addModel(plan: PlanBuilder, manifest: Manifest, answer: Answer) {
   const { tokens, patchSize, dim, classes } = manifest.architecture;
   const { fixedPoint, switches } = manifest;
   const { residual: stream } = fixedPoint;
@@ -103,7 +108,8 @@ function addModel(plan: PlanBuilder, manifest: Manifest) {
   const normalised = plan.name('fc_norm', layerNorm(plan, pooled, fixedPoint.fcNorm));
   plan.step = 'head';
   const logits = plan.name('logits', plan.linear(normalised, 'head', classes, fixedPoint.head.weightFracBits));
-  return { logits, reveal: plan.reveal(logits, fixedPoint.head.magnitudeBits) };
+  const { magnitudeBits } = fixedPoint.head;
+  return { logits, reveal: answer === 'label' ? plan.argmax(logits, magnitudeBits) : plan.reveal(logits, magnitudeBits) };
 }
 
 function addAttention(plan: PlanBuilder, prefix: string, manifest: Manifest, block: BlockSpec, kept: readonly (readonly number[])[], x: Value): Value {
@@ -279,9 +285,11 @@ function* withoutContent(sequence: Sequence): Rounds<void> {
       yield* parallel(node.branches.map(withoutContent));
       continue;
     }
-    const { ownerToClient, clientToOwner } = protocolOf(node).cost(node);
-    if (ownerToClient > 0) yield { step: node.step, send: { length: ownerToClient } as Uint8Array };
-    if (clientToOwner > 0) yield { step: node.step, receive: clientToOwner };
+    const cost = protocolOf(node).cost(node);
+    for (const { ownerToClient, clientToOwner } of cost.rounds ?? [cost]) {
+      if (ownerToClient > 0) yield { step: node.step, send: { length: ownerToClient } as Uint8Array };
+      if (clientToOwner > 0) yield { step: node.step, receive: clientToOwner };
+    }
   }
 }
 

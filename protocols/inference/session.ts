@@ -16,17 +16,20 @@ import { type Manifest, maxManifestBytes, parseManifest } from './manifest.ts';
 import { type Phase, PhaseMeasurement, type PhaseMeter, type StepMeter } from './meters.ts';
 import type { OwnerModel } from './model.ts';
 import { type OfflinePhase, RedirectedChannel, twoParty } from './offline.ts';
-import { compilePlan, type Plan, type StepPlan } from './plan.ts';
+import { type Answer, compilePlan, type Plan, type StepPlan } from './plan.ts';
 import { prepareClient, prepareOwner } from './prepare.ts';
 
 /** Changes whenever the two sides' messages do. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 const magic = 0x54474c42; // "BLGT" in little endian
+
+/** On the wire, by position. */
+const answers: readonly Answer[] = ['logits', 'label'];
 
 const command = { close: 0, prepare: 1, classify: 2 } as const;
 
 export type SessionEvent =
-  | { readonly type: 'manifest'; readonly manifest: Manifest; readonly steps: readonly StepPlan[]; readonly correlations: CorrelationSource }
+  | { readonly type: 'manifest'; readonly manifest: Manifest; readonly steps: readonly StepPlan[]; readonly correlations: CorrelationSource; readonly answer: Answer }
   | { readonly type: 'state'; readonly state: 'connected' | 'preparing' | 'ready' | 'classifying' | 'done' | 'closed' }
   | { readonly type: 'progress'; readonly phase: Phase; readonly fraction: number; readonly label: string }
   | { readonly type: 'meters'; readonly steps: readonly StepMeter[]; readonly framingBytes: number };
@@ -40,13 +43,13 @@ export interface SessionOptions {
 }
 
 export interface Classification {
-  /** The logits as real numbers. */
+  /** The logits as real numbers; empty where the owner reveals only the label. */
   readonly logits: number[];
   /** The same as integers with the plan's fraction bits, as the protocol computed them. */
   readonly integerLogits: number[];
   readonly label: string;
   readonly labelIndex: number;
-  /** Softmax of the logits. */
+  /** Softmax of the logits; empty where the owner reveals only the label. */
   readonly probabilities: number[];
 }
 
@@ -194,8 +197,10 @@ export class ClientSession extends Session {
       const length = new DataView((await metered.receive(4)).slice().buffer).getUint32(0, true);
       if (length > maxManifestBytes) throw new ProtocolError('manifest', 'handshake', `the manifest has ${length} bytes, at most ${maxManifestBytes} are read`);
       const json = new TextDecoder().decode(await metered.receive(length));
+      const answer = answers[(await metered.receive(1))[0]!];
+      if (!answer) throw new ProtocolError('value', 'handshake', 'the owner offers an answer of an unknown kind');
       const theirHash = await metered.receive(32);
-      const plan = compileUntrusted(parseManifest(json));
+      const plan = compileUntrusted(parseManifest(json), answer);
       const ourHash = hexToBytes(plan.hash);
       if (theirHash.some((byte, i) => byte !== ourHash[i])) {
         throw new ProtocolError('plan', 'handshake', 'the two sides compile the manifest to different plans; reload both tabs');
@@ -203,7 +208,7 @@ export class ClientSession extends Session {
       measurement.end();
       const session = new ClientSession(channel, plan, options, 'client');
       session.measurements.set('setup', measurement);
-      options.onEvent({ type: 'manifest', manifest: plan.manifest, steps: plan.steps, correlations: session.offline.source });
+      options.onEvent({ type: 'manifest', manifest: plan.manifest, steps: plan.steps, correlations: session.offline.source, answer: session.plan.answer });
       session.state('connected');
       return session;
     });
@@ -303,10 +308,11 @@ export class OwnerSession extends Session {
       new DataView(length.buffer).setUint32(0, manifest.length, true);
       metered.send(length);
       metered.send(manifest);
+      metered.send(Uint8Array.of(answers.indexOf(model.plan.answer)));
       metered.send(hexToBytes(model.plan.hash));
       await metered.flush();
       measurement.end();
-      options.onEvent({ type: 'manifest', manifest: model.manifest, steps: model.plan.steps, correlations: session.offline.source });
+      options.onEvent({ type: 'manifest', manifest: model.manifest, steps: model.plan.steps, correlations: session.offline.source, answer: session.plan.answer });
       session.state('connected');
       return session;
     });
@@ -361,16 +367,20 @@ export class OwnerSession extends Session {
 }
 
 /** @throws ProtocolError `manifest` when the scales do not make a plan. */
-function compileUntrusted(manifest: Manifest): Plan {
+function compileUntrusted(manifest: Manifest, answer: Answer): Plan {
   try {
-    return compilePlan(manifest);
+    return compilePlan(manifest, answer);
   } catch (error) {
     throw new ProtocolError('manifest', 'handshake', (error as Error).message);
   }
 }
 
-/** Real logits, the best label and the softmax, from integer logits. */
+/** Real logits, the best label and the softmax, from what the plan reveals. */
 export function classificationOf(integers: Int32Array, plan: Plan): Classification {
+  if (plan.answer === 'label') {
+    const labelIndex = integers[0]!;
+    return { logits: [], integerLogits: [], labelIndex, label: plan.manifest.labels[labelIndex]!, probabilities: [] };
+  }
   const logits = Array.from(integers, (x) => x * 2 ** -plan.logitFracBits);
   const top = Math.max(...logits);
   const labelIndex = logits.indexOf(top);

@@ -1,4 +1,5 @@
 /** Builds a plan's operations in order; layers are functions that add theirs. */
+import { argmax, type ArgmaxOp } from './argmax.ts';
 import { exp, type ExpOp } from './exp.ts';
 import { input, type InputOp } from './input.ts';
 import { linear, type LinearOp } from './linear.ts';
@@ -12,9 +13,9 @@ import { spline, type SplineOp } from './spline.ts';
 import { truncate, type TruncateOp } from './truncate.ts';
 
 export type AnyOp =
-  | InputOp | LinearOp | TruncateOp | OpenOp | MatmulOp | SquareOp | SumOfSquaresOp | ScaleOp | SplineOp | ExpOp | LocalOp | RevealOp;
+  | InputOp | LinearOp | TruncateOp | OpenOp | MatmulOp | SquareOp | SumOfSquaresOp | ScaleOp | SplineOp | ExpOp | LocalOp | RevealOp | ArgmaxOp;
 
-const protocols = { input, linear, truncate, open, matmul, square, sumOfSquares, scale, spline, exp, local, reveal };
+const protocols = { input, linear, truncate, open, matmul, square, sumOfSquares, scale, spline, exp, local, reveal, argmax };
 
 /** The protocol of an operation. */
 export function protocolOf(op: AnyOp): LayerProtocol<AnyOp> {
@@ -157,6 +158,11 @@ export class PlanBuilder {
 
   reveal(x: Value, magnitudeBits: number): RevealOp {
     return this.#add<RevealOp>({ kind: 'reveal', inputs: [x], magnitudeBits });
+  }
+
+  /** Reveals only which of a row's values is the largest. */
+  argmax(x: Value, magnitudeBits: number): ArgmaxOp {
+    return this.#add<ArgmaxOp>({ kind: 'argmax', inputs: [x], magnitudeBits });
   }
 
   /** Gives every value its ring, from the end backwards: a value needs what the most demanding of its consumers needs. */

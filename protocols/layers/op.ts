@@ -48,6 +48,8 @@ export interface Op {
 export interface OnlineCost {
   readonly ownerToClient: number;
   readonly clientToOwner: number;
+  /** Where an operation takes several rounds: each round's part of the above, in order. */
+  readonly rounds?: readonly { readonly ownerToClient: number; readonly clientToOwner: number }[];
 }
 
 /** What one party holds for one inference. */
@@ -174,7 +176,7 @@ export interface LayerProtocol<O extends Op> {
 export const noCost: OnlineCost = { ownerToClient: 0, clientToOwner: 0 };
 
 /** Names an operation's correlation; the step is in it so that progress can name the layer. */
-export function correlationId(op: Op, part: 'product' | 'ot' = 'product'): string {
+export function correlationId(op: Op, part = 'product'): string {
   return `${op.index}.${part}.${op.step}`;
 }
 

@@ -5,18 +5,18 @@ import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import type { Manifest } from '../../protocols/inference/manifest.ts';
 import type { OwnerModel } from '../../protocols/inference/model.ts';
 import type { OfflinePhase } from '../../protocols/inference/offline.ts';
-import { compilePlan } from '../../protocols/inference/plan.ts';
+import { type Answer, compilePlan } from '../../protocols/inference/plan.ts';
 import { ClientSession, OwnerSession, type SessionEvent } from '../../protocols/inference/session.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { idealOffline } from '../ideal/dealer.ts';
 import { makeManifest, randomWeights } from './manifest.ts';
 
-export function modelOf(manifest: Manifest = makeManifest()): OwnerModel {
+export function modelOf(manifest: Manifest = makeManifest(), answer: Answer = 'logits'): OwnerModel {
   return {
     manifest,
     manifestJson: JSON.stringify(manifest),
     weights: randomWeights(manifest),
-    plan: compilePlan(manifest),
+    plan: compilePlan(manifest, answer),
   };
 }
 

@@ -64,6 +64,24 @@ describe('session', () => {
     }
   });
 
+  it('reveals only the label where the owner wants that', async () => {
+    const labelOnly = modelOf(model.manifest, 'label');
+    const { client, served } = await pair(labelOnly);
+    for (const seed of [1, 2, 3, 4]) {
+      const pixels = picture(imageSize, seed);
+      const result = await client.classify(pixels);
+      const { logits } = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
+      expect(result).toMatchObject({ logits: [], integerLogits: [], probabilities: [] });
+      expect(logits[result.labelIndex]! * 2 ** -model.plan.logitFracBits).toBeGreaterThan(Math.max(...logits) * 2 ** -model.plan.logitFracBits - 0.1);
+    }
+    const measured = client.report().layers.find(({ name, phase }) => name === 'head' && phase === 'online')!;
+    expect(labelOnly.plan.steps.find(({ name }) => name === 'head')).toMatchObject({
+      flights: measured.flights, bytesClientToOwner: measured.bytesClientToOwner, bytesOwnerToClient: measured.bytesOwnerToClient,
+    });
+    await client.close();
+    await served;
+  });
+
   it('measures on both sides, step by step, the bytes and flights that the plan predicts', async () => {
     const { client, owner, served } = await pair(model);
     await client.prepare();
@@ -170,7 +188,7 @@ describe('session', () => {
     const owner = OwnerSession.open(b, model, { onEvent: () => {} });
     a.send(Uint8Array.of(0x42, 0x4c, 0x47, 0x54, 9, 0, 0, 0));
     await a.flush();
-    await expect(owner).rejects.toThrow(/version 1 .* version 9/);
+    await expect(owner).rejects.toThrow(/version 2 .* version 9/);
 
     const [c, d] = channels();
     const [client, second] = await Promise.all([ClientSession.open(c, { onEvent: () => {} }), OwnerSession.open(d, model, { onEvent: () => {} })]);
