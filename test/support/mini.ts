@@ -1,4 +1,5 @@
 /** Small plans for tests of single protocols: input → operations → reveal, both sides in one thread. */
+import type { ArgmaxOp } from '../../protocols/layers/argmax.ts';
 import { type AnyOp, operationsOf, PlanBuilder, protocolOf, type Sequence } from '../../protocols/layers/builder.ts';
 import { ClientState, OwnerState, type OwnerWeights, ReferenceState, type Value } from '../../protocols/layers/op.ts';
 import { type RevealOp, revealed } from '../../protocols/layers/reveal.ts';
@@ -89,7 +90,7 @@ export function runMini(
   build: (plan: PlanBuilder, x: Value) => Value,
   magnitudeBits = 0,
   weights: OwnerWeights = noWeights,
-  prepare: (operations: readonly AnyOp[]) => void = () => {},
+  ending: (plan: PlanBuilder, y: Value, bits: number) => RevealOp | ArgmaxOp = (plan, y, bits) => plan.reveal(y, bits),
 ): MiniResult {
   const plan = new PlanBuilder();
   plan.step = 'input';
@@ -98,10 +99,9 @@ export function runMini(
   const y = build(plan, x);
   const bits = magnitudeBits || 30 - y.fracBits;
   plan.step = 'reveal';
-  const reveal: RevealOp = plan.reveal(y, bits);
+  const reveal = ending(plan, y, bits);
   const sequence = plan.finish();
   const operations = [...operationsOf(sequence)];
-  prepare(operations);
 
   const client = new ClientState(new Prg(seed, 'client'));
   const owner = new OwnerState(new Prg(seed, 'owner'), weights);
@@ -136,7 +136,7 @@ export function runMini(
     cost.ownerToClient += ownerToClient;
   }
   return {
-    secure: revealed(reveal, client.keptBy(reveal)),
+    secure: reveal.kind === 'reveal' ? revealed(reveal, client.keptBy(reveal)) : new Int32Array(client.keptBy(reveal)),
     reference: reference.value(y),
     messages,
     cost,

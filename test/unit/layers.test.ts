@@ -7,7 +7,7 @@ import { softmaxRows } from '../../protocols/layers/softmax.ts';
 import { gelu as geluFunction } from '../../protocols/layers/spline.ts';
 import { squareRows } from '../../protocols/layers/squareAttention.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
-import { bytesFrom, type MiniResult, runMini } from '../support/mini.ts';
+import { bytesFrom, type MiniResult, noWeights, runMini } from '../support/mini.ts';
 
 const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const integers = (bits: number, length: number) =>
@@ -200,5 +200,30 @@ describe('layers', () => {
       expect(Math.abs(y / 4096 - scores[i]! ** 2 / 16)).toBeLessThan(0.004);
     });
     expectPlannedCost(square);
+  });
+});
+
+describe('argmax', () => {
+  it('finds the largest of any number of values, and costs what the plan says', () => {
+    fc.assert(
+      fc.property(seeds, fc.integer({ min: 2, max: 20 }).chain((count) => integers(20, count)), (seed, x) => {
+        const sorted = [...x].sort((a, b) => b - a);
+        // 25 bits are compared by their highest 17, with an error of one unit either way.
+        fc.pre(sorted[0]! - sorted[1]! > 3 * 2 ** 8);
+        const result = runMini(seed, x, 1, (_plan, input) => input, 22, noWeights, (plan, y, bits) => plan.argmax(y, bits));
+        expect(x[result.secure[0]!]).toBe(sorted[0]);
+        expectPlannedCost(result);
+      }),
+    );
+  });
+
+  it('says so when the best are too close', () => {
+    const tie = () => runMini(new Uint8Array(32).fill(1), Int32Array.of(7, 7, 7, 7, 7, 7, 7), 1, (_plan, input) => input, 22, noWeights, (plan, y, bits) => plan.argmax(y, bits));
+    // Seven equal values: some order is found, or none is consistent; never two winners.
+    try {
+      expect(tie().secure[0]).toBeLessThan(7);
+    } catch (error) {
+      expect(String(error)).toMatch(/too close to tell apart/);
+    }
   });
 });
