@@ -10,7 +10,7 @@ import { ProtocolWorker } from '../worker/protocolWorker.ts';
 import { LinkStatistics } from './linkStatistics.svelte.ts';
 import { listSamples, type Sample } from './models.ts';
 import { endNotice, failureNotice, imageNotice, type Notice, refusalNotice } from './notices.ts';
-import { lingerMs, SessionView, type Totals } from './sessionView.svelte.ts';
+import { lingerMs, type MeterRow, SessionView, type Totals } from './sessionView.svelte.ts';
 
 /** A classification that is finished, with the image it belongs to and what it cost. */
 export interface Result {
@@ -18,6 +18,8 @@ export interface Result {
   image: PreparedImage;
   offline: Totals;
   online: Totals;
+  /** The meters at the end, step by step. */
+  layers: (Totals & Pick<MeterRow, 'name' | 'protocol' | 'phase'>)[];
 }
 
 /** Everything the client's screen shows, and what its buttons do. */
@@ -134,6 +136,7 @@ export class ClientStore {
         session.apply(event);
         if (event.type === 'manifest') void this.#onManifest(event.manifest.name);
       },
+      onMaskedImage: (bytes) => (session.maskedImage = bytes),
       onOpened: () => worker.prepare(),
       onPrepared: () => {
         this.prepared = true;
@@ -141,7 +144,8 @@ export class ClientStore {
       },
       onClassified: (classification) => {
         const { offline, online } = session.totals;
-        this.result = { classification, image: this.image!, offline, online };
+        const layers = session.rows.map((row) => row.snapshot());
+        this.result = { classification, image: this.image!, offline, online, layers };
         this.running = false;
         worker.prepare(); // for the next image, while the user looks at this result
       },

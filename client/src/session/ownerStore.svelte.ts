@@ -106,6 +106,7 @@ export class OwnerStore {
           this.served++;
         }
       },
+      onMaskedImage: (bytes) => (session.maskedImage = bytes),
       onClosed: () => this.#endSession({ tone: 'info', title: 'The client has finished.', text: 'Your room is still open: the same link works again.' }),
       onFailed: (failure) => this.#endSession(failureNotice(failure, 'owner'), lingerMs),
     });

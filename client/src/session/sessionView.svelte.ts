@@ -35,6 +35,11 @@ export class MeterRow {
     this.flights = meter.flights;
   }
 
+  snapshot(): Totals & Pick<MeterRow, 'name' | 'protocol' | 'phase'> {
+    const { name, protocol, phase, elapsedMs, bytesClientToOwner, bytesOwnerToClient, flights } = this;
+    return { name, protocol, phase, elapsedMs, bytesClientToOwner, bytesOwnerToClient, flights };
+  }
+
   reset(): void {
     this.elapsedMs = this.bytesClientToOwner = this.bytesOwnerToClient = this.flights = 0;
   }
@@ -63,6 +68,8 @@ export class SessionView {
   state = $state<SessionState>('connected');
   progress = $state.raw<{ phase: Phase; fraction: number; label: string }>();
   framingBytes = $state(0);
+  /** The last image as it crossed the wire. */
+  maskedImage = $state.raw<Uint8Array>();
   rows = $state.raw<MeterRow[]>([]);
   /** Bytes per second over the last half minute, oldest first. */
   throughput = $state.raw<number[]>([]);

@@ -27,6 +27,8 @@ export interface Failure {
 
 export type FromProtocolWorker =
   | { type: 'event'; event: SessionEvent }
+  /** The image as it crossed the wire: 32 bits per value, in the order of `inputOf`. */
+  | { type: 'maskedImage'; bytes: Uint8Array }
   | { type: 'opened' }
   | { type: 'checked' }
   | { type: 'prepared' }
@@ -56,3 +58,8 @@ export type ImageProblem = 'not-an-image' | 'too-large' | 'too-small';
 export type FromImageWorker =
   | { id: number; image: PreparedImage }
   | { id: number; problem: ImageProblem; width?: number; height?: number };
+
+export type ToPlaintextWorker = { onnxUrl: string; onnxSha256: string; pixels: Uint8Array; imageSize: number };
+export type FromPlaintextWorker =
+  | { logits: number[]; elapsedMs: number; sameModel: boolean }
+  | { problem: string };

@@ -7,12 +7,22 @@ import {
   messagePortWire,
   OwnerSession,
   ProtocolError,
+  type SessionEvent,
 } from '../../../protocols/index.ts';
 import { batchEvents } from './eventBatch.ts';
 import type { FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
+import { WireTap } from './wireTap.ts';
 
 const post = (message: FromProtocolWorker) => self.postMessage(message);
-const onEvent = batchEvents((event) => post({ type: 'event', event }));
+const passOn = batchEvents((event) => post({ type: 'event', event }));
+let tap: WireTap | undefined;
+let imageBytes = 0;
+
+function onEvent(event: SessionEvent): void {
+  if (event.type === 'manifest') imageBytes = event.manifest.architecture.imageSize ** 2 * 3 * 4; // 32 bits per value
+  if (event.type === 'state' && event.state === 'classifying') tap?.arm(imageBytes);
+  passOn(event);
+}
 
 const abort = new AbortController();
 let client: ClientSession | undefined;
@@ -39,11 +49,11 @@ async function handle(message: ToProtocolWorker): Promise<void> {
       await loadModel(message.files);
       return post({ type: 'checked' });
     case 'openClient': {
-      client = await ClientSession.open(channelOver(message.wire), { onEvent, signal: abort.signal });
+      client = await ClientSession.open(channelOver(message.wire, 'sent'), { onEvent, signal: abort.signal });
       return post({ type: 'opened' });
     }
     case 'openOwner': {
-      const channel = channelOver(message.wire);
+      const channel = channelOver(message.wire, 'received');
       const session = await OwnerSession.open(channel, await loadModel(message.files), { onEvent, signal: abort.signal });
       post({ type: 'opened' });
       await session.serve();
@@ -63,8 +73,10 @@ async function handle(message: ToProtocolWorker): Promise<void> {
 }
 
 /** Made before anything is awaited: the wire keeps what arrives early. */
-function channelOver(wire: WireHandle): FramedChannel {
-  return new FramedChannel(wire.kind === 'channel' ? dataChannelWire(wire.channel as never) : messagePortWire(wire.port));
+function channelOver(handle: WireHandle, direction: 'sent' | 'received'): FramedChannel {
+  const wire = handle.kind === 'channel' ? dataChannelWire(handle.channel as never) : messagePortWire(handle.port);
+  tap = new WireTap(wire, direction, (bytes) => post({ type: 'maskedImage', bytes }));
+  return new FramedChannel(tap);
 }
 
 async function loadModel(files: OwnerFiles) {

@@ -4,6 +4,7 @@ import { relayThroughPort } from './relay.ts';
 
 export interface ProtocolWorkerListener {
   onEvent?(event: SessionEvent): void;
+  onMaskedImage?(bytes: Uint8Array): void;
   onOpened?(): void;
   onPrepared?(): void;
   onClassified?(classification: Classification): void;
@@ -20,6 +21,8 @@ export class ProtocolWorker {
       switch (data.type) {
         case 'event':
           return listener.onEvent?.(data.event);
+        case 'maskedImage':
+          return listener.onMaskedImage?.(data.bytes);
         case 'opened':
           return listener.onOpened?.();
         case 'prepared':

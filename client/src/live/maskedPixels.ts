@@ -1,0 +1,28 @@
+/** How the masked image is drawn: value by value in the image's places, though it is noise. */
+
+/** RGBA pixels from the values' low bytes; undoes the order of `inputOf` (token by token, channel, y, x). */
+export function maskedPixels(bytes: Uint8Array, imageSize: number, patchSize: number): Uint8ClampedArray<ArrayBuffer> {
+  const pixels = new Uint8ClampedArray(imageSize * imageSize * 4).fill(255);
+  let at = 0;
+  for (let top = 0; top < imageSize; top += patchSize) {
+    for (let left = 0; left < imageSize; left += patchSize) {
+      for (let channel = 0; channel < 3; channel++) {
+        for (let y = top; y < top + patchSize; y++) {
+          for (let x = left; x < left + patchSize; x++) {
+            pixels[4 * (y * imageSize + x) + channel] = bytes[at]!;
+            at += 4;
+          }
+        }
+      }
+    }
+  }
+  return pixels;
+}
+
+/** How often each of 64 ranges of byte values occurs, as fractions of the most frequent. */
+export function histogram(bytes: Iterable<number>): number[] {
+  const counts = new Array<number>(64).fill(0);
+  for (const byte of bytes) counts[byte >> 2]!++;
+  const most = Math.max(1, ...counts);
+  return counts.map((count) => count / most);
+}

@@ -1,0 +1,78 @@
+import { headerBytes } from '../../../protocols/channel/frame.ts';
+import type { Wire } from '../../../protocols/index.ts';
+
+/**
+ * Looks at what really crosses the wire: the payload of the first message after `arm`, which online is the masked image.
+ * Both sides tap the same bytes, the client as it sends them, the owner as they arrive.
+ */
+export class WireTap implements Wire {
+  readonly #inner: Wire;
+  readonly #direction: 'sent' | 'received';
+  readonly #onBytes: (bytes: Uint8Array) => void;
+  #wanted = 0;
+  #taken: Uint8Array[] = [];
+  #takenBytes = 0;
+
+  constructor(inner: Wire, direction: 'sent' | 'received', onBytes: (bytes: Uint8Array) => void) {
+    this.#inner = inner;
+    this.#direction = direction;
+    this.#onBytes = onBytes;
+  }
+
+  /** Reports the next `payloadBytes`. */
+  arm(payloadBytes: number): void {
+    this.#wanted = headerBytes + payloadBytes;
+    this.#taken = [];
+    this.#takenBytes = 0;
+  }
+
+  get maxChunkBytes(): number {
+    return this.#inner.maxChunkBytes;
+  }
+
+  send(chunk: Uint8Array): Promise<void> {
+    if (this.#direction === 'sent') this.#take(chunk);
+    return this.#inner.send(chunk);
+  }
+
+  get onChunk() {
+    return this.#inner.onChunk;
+  }
+
+  set onChunk(reader) {
+    this.#inner.onChunk =
+      reader &&
+      ((chunk) => {
+        if (this.#direction === 'received') this.#take(chunk);
+        reader(chunk);
+      });
+  }
+
+  get onClose() {
+    return this.#inner.onClose;
+  }
+
+  set onClose(reader) {
+    this.#inner.onClose = reader;
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+
+  #take(chunk: Uint8Array): void {
+    if (this.#wanted === 0) return;
+    this.#taken.push(chunk.slice());
+    this.#takenBytes += chunk.length;
+    if (this.#takenBytes < this.#wanted) return;
+    const bytes = new Uint8Array(this.#takenBytes);
+    let offset = 0;
+    for (const piece of this.#taken) {
+      bytes.set(piece, offset);
+      offset += piece.length;
+    }
+    this.#onBytes(bytes.slice(headerBytes, this.#wanted));
+    this.#wanted = 0;
+    this.#taken = [];
+  }
+}
