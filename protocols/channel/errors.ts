@@ -7,6 +7,7 @@ export type ProtocolErrorCode =
   | 'manifest' // the manifest is malformed, too large, or differs between the two sides
   | 'plan' // the two sides compiled different plans
   | 'value' // a value lies outside its range
+  | 'refused' // the owner does not serve this request
   | 'cancelled'; // this side's user cancelled
 
 /**

@@ -60,6 +60,11 @@ export interface SessionReport {
   readonly layers: readonly StepMeter[];
 }
 
+export interface OwnerOptions extends SessionOptions {
+  /** Classifications after which the owner refuses more; none by default. */
+  readonly limit?: number;
+}
+
 /** What both sides of a session have in common. */
 abstract class Session {
   protected readonly measurements = new Map<Phase, PhaseMeasurement>();
@@ -283,18 +288,20 @@ export class ClientSession extends Session {
 /** The owner: holds the model, learns that a classification took place. */
 export class OwnerSession extends Session {
   readonly #model: OwnerModel;
+  readonly #limit: number;
   #prepared: OwnerState | undefined;
   #provider: OwnerProvider | undefined;
   /** Classifications served so far. */
   served = 0;
 
-  private constructor(channel: Channel, model: OwnerModel, options: SessionOptions) {
+  private constructor(channel: Channel, model: OwnerModel, options: OwnerOptions) {
     super(channel, model.plan, options, 'owner');
     this.#model = model;
+    this.#limit = options.limit ?? Number.POSITIVE_INFINITY;
   }
 
   /** @throws ProtocolError `version` when the client runs another version. */
-  static open(channel: Channel, model: OwnerModel, options: SessionOptions): Promise<OwnerSession> {
+  static open(channel: Channel, model: OwnerModel, options: OwnerOptions): Promise<OwnerSession> {
     return guarded(channel, options, async () => {
       const session = new OwnerSession(channel, model, options);
       const measurement = session.measure('setup');
@@ -325,6 +332,7 @@ export class OwnerSession extends Session {
         const [asked] = await this.channel.receive(1);
         if (asked === command.close) break;
         if (asked !== command.prepare && asked !== command.classify) throw new ProtocolError('value', 'session', 'the client asked for something unknown');
+        if (this.served >= this.#limit) throw new ProtocolError('refused', 'session', `the owner serves ${this.#limit} classifications and no more`);
         if (asked === command.classify && !this.#prepared) throw new ProtocolError('value', 'session', 'the client asked to classify before preparing');
         this.channel.send(Uint8Array.of(asked));
         await this.channel.flush();

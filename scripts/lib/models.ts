@@ -1,7 +1,7 @@
 /** Exported models on disk (docs/artifact.md). */
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { loadOwnerModel, type OwnerModel } from '../../protocols/index.ts';
+import { type Answer, loadOwnerModel, type OwnerModel } from '../../protocols/index.ts';
 
 const zoo = fileURLToPath(new URL('../../model-artifacts/zoo/', import.meta.url));
 
@@ -19,11 +19,11 @@ export async function modelFolder(name: string): Promise<string> {
 }
 
 /** Reads an artifact's folder as the owner does. */
-export async function readModel(folder: string): Promise<OwnerModel> {
+export async function readModel(folder: string, answer: Answer = 'logits'): Promise<OwnerModel> {
   const [manifest, weightsIndex, weights] = await Promise.all([
     readFile(`${folder}/manifest.json`, 'utf8'),
     readFile(`${folder}/weights.json`, 'utf8'),
     readFile(`${folder}/weights.bin`),
   ]);
-  return loadOwnerModel({ manifest, weightsIndex, weights: new Uint8Array(weights).buffer });
+  return loadOwnerModel({ manifest, weightsIndex, weights: new Uint8Array(weights).buffer }, answer);
 }

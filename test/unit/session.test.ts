@@ -183,6 +183,20 @@ describe('session', () => {
     }
   });
 
+  it('serves no more than the owner allows', async () => {
+    const offline = idealOffline();
+    const [a, b] = channels();
+    const [client, owner] = await Promise.all([
+      ClientSession.open(a, { offline, onEvent: () => {} }),
+      OwnerSession.open(b, model, { offline, onEvent: () => {}, limit: 1 }),
+    ]);
+    const served = owner.serve();
+    await client.classify(picture(imageSize));
+    const [again, end] = await Promise.allSettled([client.prepare(), served]);
+    expect(again).toMatchObject({ status: 'rejected', reason: { code: 'peer-aborted', message: expect.stringContaining('owner serves 1 classifications') } });
+    expect(end).toMatchObject({ status: 'rejected', reason: { code: 'refused' } });
+  });
+
   it('refuses another version, and an owner that is asked out of turn', async () => {
     const [a, b] = channels();
     const owner = OwnerSession.open(b, model, { onEvent: () => {} });

@@ -1,0 +1,80 @@
+/**
+ * npm run owner -- [--model NAME] [--server URL] [--label-only] [--limit N]
+ * A headless owner: opens a room on a running server (npm run demo), prints the invite link, and serves one client after another.
+ */
+import { networkInterfaces } from 'node:os';
+import { parseArgs } from 'node:util';
+import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-datachannel/polyfill';
+import type { PeerLink } from '../client/src/pairing/peerLink.ts';
+import { dataChannelWire, FramedChannel, OwnerSession } from '../protocols/index.ts';
+import { modelFolder, readModel } from './lib/models.ts';
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      model: { type: 'string', default: 'cifar10' },
+      server: { type: 'string', default: 'http://localhost:3000' },
+      'label-only': { type: 'boolean', default: false },
+      limit: { type: 'string' },
+    },
+  });
+  const server = new URL(values.server);
+  const limit = values.limit === undefined ? undefined : Number(values.limit);
+  if (limit !== undefined && !(limit >= 1)) throw new Error('--limit: expected a number of classifications, at least 1');
+  const model = await readModel(await modelFolder(values.model), values['label-only'] ? 'label' : 'logits');
+  installBrowserGlobals(server);
+  // Only now: these modules look for WebRTC and the page's address when they are loaded.
+  const [{ OwnerPairing }, { formatInvite }] = await Promise.all([import('../client/src/pairing/ownerPairing.ts'), import('../client/src/pairing/invite.ts')]);
+
+  let served = 0;
+  const serve = async (link: PeerLink) => {
+    const channel = new FramedChannel(dataChannelWire(link.channel));
+    const options = { onEvent: () => {}, ...(limit !== undefined && { limit: limit - served }) };
+    try {
+      const session = await OwnerSession.open(channel, model, options);
+      say('a client is connected');
+      await session.serve().finally(() => {
+        served += session.served;
+      });
+      say(`the client left; ${served} classifications served`);
+    } catch (error) {
+      say(`session ended: ${(error as Error).message}; ${served} classifications served`);
+    }
+    pairing.dropPeer(500);
+  };
+  const pairing = new OwnerPairing(
+    {
+      onSignaling: (state) => state === 'lost' && say(`no connection to ${server.origin}; trying again`),
+      onLink: () => {},
+      onShortCode: (words) => say(`both sides should show: ${words.join(' ')}`),
+      onChannel: (link) => void serve(link),
+      onEnded: (end) => say(`connection ended: ${end}`),
+    },
+    [],
+  );
+  await pairing.open();
+  process.stdout.write(`${formatInvite(server.href, { code: pairing.code!, secret: pairing.secret })}\n`);
+  process.once('SIGINT', () => {
+    pairing.close();
+    process.exit(0);
+  });
+}
+
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
+/** What the pairing code finds in a browser: WebRTC, and the page's address for the signaling server. */
+function installBrowserGlobals(server: URL): void {
+  const isOffline = Object.values(networkInterfaces()).every((addresses) => addresses!.every(({ internal }) => internal));
+  class PeerConnection extends RTCPeerConnection {
+    constructor(configuration?: RTCConfiguration) {
+      // The native library leaves loopback out unless it is told to use it.
+      super({ ...configuration, ...(isOffline && { bindAddress: '127.0.0.1' }) } as RTCConfiguration);
+    }
+  }
+  Object.assign(globalThis, { RTCPeerConnection: PeerConnection, RTCSessionDescription, RTCIceCandidate, location: server });
+}
+
+main().catch((error: unknown) => {
+  say((error as Error).message);
+  process.exit(1);
+});
