@@ -9,12 +9,13 @@
  * Flights: none of its own; `extend` gives a message for the receiver, (treeDepth − 1)·16 bytes for each 2^treeDepth COTs.
  * Correlations consumed: 2^logSecret + trees·treeDepth COTs per round, which the first trees of the round before leave behind.
  *
- * **Parameters.** 2^logSecret is LPN's secret, trees·2^treeDepth its samples, with one error in each run of 2^treeDepth. The sets are
- * those of emp-ot 1.0.0-alpha.1 (July 2026, tuning.h: ferret_b12 and ferret_b10), which its authors chose, after the newer attacks, for 128
- * bits against "the published regular-LPN attacks (Gauss / SD-ISD / BJMM / hybrid / esser / agb2) per the lpnestimator", the
- * hybrid attack binding: among them the algebraic attacks that use regularity (Briaud and Øygarden, EUROCRYPT 2023; "AGB 2.0", ePrint
- * 2025/1476) and regular information-set decoding (Esser and Santini, CRYPTO 2024). The sets of Ferret's paper predate these. We did not re-run the estimate; as a plausibility check, plain pooled Gauss needs
- * k = 2^logSecret samples without an error, of which there are (1 − k/n)^trees, and k^2.8 steps for each: 2^144 and 2^140.
+ * **Parameters.** 2^logSecret is LPN's secret, trees·2^treeDepth its samples, with one error in each run of 2^treeDepth. The
+ * sets are those of emp-ot 1.0.0-alpha.1 (July 2026; tuning.h, ferret_b12 and ferret_b10), which its authors chose for 128 bits
+ * against "the published regular-LPN attacks (Gauss / SD-ISD / BJMM / hybrid / esser / agb2) per the lpnestimator", the hybrid
+ * attack binding: among them the algebraic attacks on regular noise (Briaud and Øygarden, EUROCRYPT 2023; "AGB 2.0", ePrint
+ * 2025/1476) and regular information-set decoding (Esser and Santini, CRYPTO 2024). The sets of Ferret's paper predate these.
+ * We did not re-run the estimate. As a plausibility check, plain pooled Gauss needs k = 2^logSecret of the n samples without an
+ * error, which happens with probability (1 − k/n)^trees, and k^2.8 steps for each try: 2^145 and 2^141.
  * Of a bootstrap round only the first trees are computed: an attacker sees fewer samples of the same instance.
  * Every round has a fresh secret and fresh errors, and its own part of one public random code.
  */

@@ -1,7 +1,7 @@
 // 128-bit blocks, four at a time, and the hash that everything in ../cot.ts rests on:
 //   H_label(x, index, column) = ChaCha8 keystream under key x ‖ label, nonce index (64 bits) ‖ column (32 bits).
 // `lanes` are the 16 rows of four ChaCha states: the caller has put constants and label there (rows 0–3 and 8–11).
-import { fourBlocks } from './_chacha';
+import { fourBlocks, fourHeads } from './_chacha';
 
 export const hashRounds: i32 = 8;
 
@@ -51,11 +51,11 @@ export function hashBlocks(
       lanes, v128.xor(v128.load(input), delta), v128.xor(v128.load(input, 16), delta),
       v128.xor(v128.load(input, 32), delta), v128.xor(v128.load(input, 48), delta),
     );
-    fourBlocks(lanes, scratch, hashRounds);
+    fourHeads(lanes, scratch, hashRounds);
     v128.store(output, v128.load(scratch));
-    v128.store(output, v128.load(scratch, 64), 16);
-    v128.store(output, v128.load(scratch, 128), 32);
-    v128.store(output, v128.load(scratch, 192), 48);
+    v128.store(output, v128.load(scratch, 16), 16);
+    v128.store(output, v128.load(scratch, 32), 32);
+    v128.store(output, v128.load(scratch, 48), 48);
     v128.store(lanes, i32x4.add(v128.load(lanes, 208), i32x4.splat(4)), 208);
     input += 64;
     output += 64;
@@ -63,7 +63,7 @@ export function hashBlocks(
   for (; i < count; i++) {
     const x = v128.xor(v128.load(input), delta);
     setKeys(lanes, x, x, x, x);
-    fourBlocks(lanes, scratch, hashRounds);
+    fourHeads(lanes, scratch, hashRounds);
     v128.store(output, v128.load(scratch));
     v128.store(lanes, i32x4.add(v128.load(lanes, 208), i32x4.splat(1)), 208);
     input += 16;
@@ -81,11 +81,11 @@ export function hashWords(
       lanes, v128.xor(v128.load(input), offset), v128.xor(v128.load(input, 16), offset),
       v128.xor(v128.load(input, 32), offset), v128.xor(v128.load(input, 48), offset),
     );
-    fourBlocks(lanes, scratch, hashRounds);
+    fourHeads(lanes, scratch, hashRounds);
     store<u32>(output, load<u32>(scratch));
-    store<u32>(output, load<u32>(scratch, 64), 4);
-    store<u32>(output, load<u32>(scratch, 128), 8);
-    store<u32>(output, load<u32>(scratch, 192), 12);
+    store<u32>(output, load<u32>(scratch, 16), 4);
+    store<u32>(output, load<u32>(scratch, 32), 8);
+    store<u32>(output, load<u32>(scratch, 48), 12);
     v128.store(lanes, i32x4.add(v128.load(lanes, 208), i32x4.splat(4)), 208);
     input += 64;
     output += 16;

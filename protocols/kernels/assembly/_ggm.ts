@@ -1,7 +1,7 @@
 // Correlated GGM trees (Half-Tree, Guo et al., EUROCRYPT 2023, Figure 3): left = H(parent), right = parent ⊕ left, so
 // that all nodes of a level XOR to Δ. The nodes of a level lie in split order: the children of node j among n parents
 // are j (left) and n + j (right), so level i's bit of the path is bit i − 1 of the leaf's position.
-import { fourBlocks } from './_chacha';
+import { fourHeads } from './_chacha';
 import { hashRounds, setKeys, setNonce } from './_blocks';
 
 /**
@@ -17,7 +17,7 @@ function expandLevel(nodes: usize, parents: i32, mask: v128, sums: usize, lanes:
     for (let i = 0; i < parents; i++) {
       const parent = v128.load(left);
       setKeys(lanes, parent, parent, parent, parent);
-      fourBlocks(lanes, scratch, hashRounds);
+      fourHeads(lanes, scratch, hashRounds);
       const l = v128.load(scratch);
       const r = v128.and(v128.xor(l, parent), mask);
       const lm = v128.and(l, mask);
@@ -32,8 +32,8 @@ function expandLevel(nodes: usize, parents: i32, mask: v128, sums: usize, lanes:
     for (let i = 0; i < parents; i += 4) {
       const p0 = v128.load(left), p1 = v128.load(left, 16), p2 = v128.load(left, 32), p3 = v128.load(left, 48);
       setKeys(lanes, p0, p1, p2, p3);
-      fourBlocks(lanes, scratch, hashRounds);
-      const q0 = v128.load(scratch), q1 = v128.load(scratch, 64), q2 = v128.load(scratch, 128), q3 = v128.load(scratch, 192);
+      fourHeads(lanes, scratch, hashRounds);
+      const q0 = v128.load(scratch), q1 = v128.load(scratch, 16), q2 = v128.load(scratch, 32), q3 = v128.load(scratch, 48);
       const l0 = v128.and(q0, mask), l1 = v128.and(q1, mask), l2 = v128.and(q2, mask), l3 = v128.and(q3, mask);
       const r0 = v128.and(v128.xor(p0, q0), mask), r1 = v128.and(v128.xor(p1, q1), mask);
       const r2 = v128.and(v128.xor(p2, q2), mask), r3 = v128.and(v128.xor(p3, q3), mask);

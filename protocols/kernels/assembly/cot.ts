@@ -1,5 +1,5 @@
 // Everything that touches a block of a correlated OT: trees, linear code, hash, products.
-export { fourBlocks } from './_chacha';
+export { fourBlocks, fourHeads } from './_chacha';
 export { combineKeys, hashBlocks, hashMessages } from './_blocks';
 export { ggmSend, ggmReceive } from './_ggm';
 export { lpnEncode } from './_lpn';
