@@ -46,6 +46,7 @@ class Ranges:
 def calibrate(model: FoldedModel, images: Array, batch: int = 64) -> Ranges:
     """Run the folded network over uint8 images (N, S, S, 3) and record ranges."""
     ranges = Ranges()
+    model = model.in_single_precision()
 
     def observe(name: str, value: Array) -> None:
         if name.endswith('.mean_square'):

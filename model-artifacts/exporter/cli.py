@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder to write')
     parser.add_argument('--name', default=None, help="default: the checkpoint's")
     parser.add_argument('--dataset', choices=sorted(IMAGE_SETS), default=None, help='of a plain timm state dict, which does not describe itself')
-    parser.add_argument('--calibration', type=int, default=3000, help='training images')
+    parser.add_argument('--calibration', type=int, default=2000, help='training images')
     parser.add_argument('--evaluate', type=int, default=1000, help='test images for the figures on the card; 0 for none')
     parser.add_argument('--samples-per-class', type=int, default=2)
     parser.add_argument('--evaluations', type=Path, nargs='*', default=[], help='JSON files that `privit evaluate` printed, for the card')

@@ -4,7 +4,7 @@ What is folded, and why it is exact, is listed in docs/artifact.md. Everything h
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import numpy as np
@@ -54,6 +54,17 @@ class FoldedModel:
     @property
     def tokens(self) -> int:
         return (self.image_size // self.patch_size) ** 2
+
+    def in_single_precision(self) -> FoldedModel:
+        """The same network in float32, for passes over many images that need no more."""
+
+        def cast(linear: Linear) -> Linear:
+            return Linear(linear.weight.astype(np.float32), linear.bias.astype(np.float32))
+
+        blocks = tuple(
+            replace(block, **{name: cast(getattr(block, name)) for name in ('q', 'k', 'v', 'proj', 'fc1', 'fc2', 'merged')}) for block in self.blocks
+        )
+        return replace(self, patch_embed=cast(self.patch_embed), head=cast(self.head), blocks=blocks)
 
     @property
     def classes(self) -> int:

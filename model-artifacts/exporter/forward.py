@@ -38,8 +38,8 @@ def join_heads(x: Array) -> Array:
 
 
 def forward(model: FoldedModel, images: Array, observe: Observer = lambda name, value: None) -> Array:
-    """Logits (B, classes) of uint8 images (B, S, S, 3), in float64."""
-    x = patches(images, model.patch_size)
+    """Logits (B, classes) of uint8 images (B, S, S, 3), in the precision of the model's weights."""
+    x = patches(images, model.patch_size).astype(model.patch_embed.weight.dtype)
     observe('input', x)
     x = _apply(model.patch_embed, x)
     observe('patch_embed', x)
