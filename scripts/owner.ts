@@ -70,6 +70,15 @@ function installBrowserGlobals(server: URL): void {
       // The native library leaves loopback out unless it is told to use it.
       super({ ...configuration, ...(isOffline && { bindAddress: '127.0.0.1' }) } as RTCConfiguration);
     }
+    // simple-peer edits the SDP in place, which this library's descriptions do not allow.
+    override async createOffer() {
+      const { type, sdp } = (await super.createOffer()) as RTCSessionDescriptionInit;
+      return { type, sdp } as RTCSessionDescription;
+    }
+    override async createAnswer() {
+      const { type, sdp } = (await super.createAnswer()) as RTCSessionDescriptionInit;
+      return { type, sdp } as RTCSessionDescription;
+    }
   }
   Object.assign(globalThis, { RTCPeerConnection: PeerConnection, RTCSessionDescription, RTCIceCandidate, location: server });
 }
