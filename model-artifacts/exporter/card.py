@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from privit.card import LICENCE_NOTES, model_card
 
@@ -11,7 +11,7 @@ from .checkpoint import Checkpoint
 
 
 def write_card(
-    out: Path, path: Path, checkpoint: Checkpoint, figures: Optional[dict[str, Any]], calibration: int, evaluations: list[Path], notes: str
+    out: Path, path: Path, checkpoint: Checkpoint, figures: dict[str, Any] | None, calibration: int, evaluations: list[Path], notes: str
 ) -> None:
     """Write card.md to the artifact's folder. A plain timm state dict has no description of its own: it gets a shorter card."""
     d = checkpoint.description
@@ -23,7 +23,7 @@ def write_card(
     (out / 'card.md').write_text(text + fixed_point_section(out, figures, calibration))
 
 
-def fixed_point_section(out: Path, figures: Optional[dict[str, Any]], calibration: int) -> str:
+def fixed_point_section(out: Path, figures: dict[str, Any] | None, calibration: int) -> str:
     """Markdown: scales in short, and the figures of evaluate.py when there are any."""
     manifest = json.loads((out / 'manifest.json').read_text())
     fixed = manifest['fixedPoint']

@@ -3,12 +3,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
+
 from privit.checkpoint import load_checkpoint
 from privit.data import IMAGE_SETS
-from privit.vit import SwitchTensors, ViTConfig, VisionTransformer
+from privit.vit import SwitchTensors, VisionTransformer, ViTConfig
 
 from .folding import FoldedModel, fold
 
@@ -31,7 +32,7 @@ class Checkpoint:
         )  # fmt: skip
 
 
-def read_checkpoint(path: Path, dataset: Optional[str] = None) -> Checkpoint:
+def read_checkpoint(path: Path, dataset: str | None = None) -> Checkpoint:
     """Load a safetensors checkpoint.
 
     dataset: the image set of a plain timm state dict, which does not describe itself; it is then read as privit's default

@@ -13,7 +13,7 @@ from .folding import Array, FoldedModel
 from .images import Preprocessing
 from .onnx_model import to_onnx
 from .quantise import quantise
-from .scales import Precision, choose_scales
+from .scales import DEFAULT_PRECISION, Precision, choose_scales
 from .simulate import Simulation
 
 CHECKED_IMAGES = 256
@@ -34,7 +34,7 @@ def write_artifact(
     golden_name: str,
     preprocessing: Preprocessing,
     out: Path,
-    precision: Precision = Precision(),
+    precision: Precision = DEFAULT_PRECISION,
 ) -> FoldedModel:
     """Write manifest, weights, ONNX and golden files to the folder `out`.
 

@@ -5,7 +5,6 @@ What is folded, and why it is exact, is listed in docs/artifact.md. Everything h
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional
 
 import numpy as np
 
@@ -82,8 +81,8 @@ def fold(
     patch_size: int,
     mean: Array,
     std: Array,
-    softmax_switch: Optional[Array] = None,
-    gelu_switch: Optional[Array] = None,
+    softmax_switch: Array | None = None,
+    gelu_switch: Array | None = None,
     epsilon: float = 1e-6,
 ) -> FoldedModel:
     """Fold a timm state dict (`class_token=False`, `global_pool='avg'`).
@@ -130,7 +129,7 @@ def fold(
     return FoldedModel(image_size, patch_size, dim, heads, epsilon, _centred(embed), tuple(blocks), head)
 
 
-def _switch(name: str, switch: Optional[Array], shape: tuple[int, ...]) -> Array:
+def _switch(name: str, switch: Array | None, shape: tuple[int, ...]) -> Array:
     if switch is None:
         return np.ones(shape, bool)
     switch = np.asarray(switch)

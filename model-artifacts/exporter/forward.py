@@ -1,7 +1,7 @@
 """The folded network in floating point: what the integer plan approximates, and what golden.bin records."""
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 import torch

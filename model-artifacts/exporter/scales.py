@@ -48,7 +48,10 @@ class Precision:
     exp_relative_error: float = 0.008
 
 
-def choose_scales(model: FoldedModel, ranges: Ranges, precision: Precision = Precision()) -> dict:
+DEFAULT_PRECISION = Precision()
+
+
+def choose_scales(model: FoldedModel, ranges: Ranges, precision: Precision = DEFAULT_PRECISION) -> dict:
     """The manifest's `fixedPoint`. Raises ExportError when the model does not fit, after trying a coarser residual stream."""
     for residual in range(precision.residual, 6, -1):
         try:

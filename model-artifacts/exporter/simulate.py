@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
@@ -64,7 +63,7 @@ class Simulation:
     offsets of their intervals, and truncations that round stochastically.
     """
 
-    def __init__(self, manifest: dict, weights: dict[str, Array], noise: Optional[np.random.Generator] = None) -> None:
+    def __init__(self, manifest: dict, weights: dict[str, Array], noise: np.random.Generator | None = None) -> None:
         self.manifest, self.weights = manifest, weights
         self.fixed = manifest['fixedPoint']
         self.tokens = manifest['architecture']['tokens']
@@ -73,7 +72,7 @@ class Simulation:
         self.noise = noise
 
     @classmethod
-    def load(cls, folder: Path, noise: Optional[np.random.Generator] = None) -> Simulation:
+    def load(cls, folder: Path, noise: np.random.Generator | None = None) -> Simulation:
         folder = Path(folder)
         return cls(json.loads((folder / 'manifest.json').read_text()), read_weights(folder), noise)
 

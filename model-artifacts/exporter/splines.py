@@ -7,8 +7,8 @@ The start is *any* number in (x − h, x], not a multiple of h: an error bound m
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 
@@ -167,7 +167,7 @@ def choose_spline(
     fits the ring even then.
     """
     for slack in SLACKS:
-        best = _cheapest_spline(f, low, high, lambda x: slack * tolerance(x), input_frac_bits, out, anchor, positive, degrees)
+        best = _cheapest_spline(f, low, high, lambda x, slack=slack: slack * tolerance(x), input_frac_bits, out, anchor, positive, degrees)
         if best:
             return best
     limit = f'2^{MAX_DIGIT_BITS} segments, degree {max(degrees)}, {RING_BITS - input_frac_bits} range bits, {RING_BITS}-bit rings'

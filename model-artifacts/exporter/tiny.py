@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from privit.vit import ViTConfig, VisionTransformer
+
+from privit.vit import VisionTransformer, ViTConfig
 
 from .checkpoint import Checkpoint
 from .export import write_artifact

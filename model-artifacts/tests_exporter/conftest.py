@@ -5,10 +5,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from exporter.calibrate import calibrate  # noqa: E402
-from exporter.export import write_artifact  # noqa: E402
-from exporter.images import Preprocessing  # noqa: E402
-from exporter.tiny import tiny_checkpoint, tiny_images  # noqa: E402
+from exporter.calibrate import calibrate
+from exporter.export import write_artifact
+from exporter.images import Preprocessing
+from exporter.tiny import tiny_checkpoint, tiny_images
 
 
 @pytest.fixture(scope='session')

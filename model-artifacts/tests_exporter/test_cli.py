@@ -5,10 +5,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from exporter.cli import main
 from exporter.images import ImageZip, Preprocessing
 from exporter.tiny import LABELS, tiny_images
-from PIL import Image
 from privit.checkpoint import save_checkpoint
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from exporter.folding import fold
 from exporter.forward import forward, patches
 

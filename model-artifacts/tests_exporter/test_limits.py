@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from exporter.errors import ExportError
 from exporter.quantise import quantise
 from exporter.scales import Precision, check_product, choose_scales

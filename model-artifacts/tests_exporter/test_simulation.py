@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+
 from exporter.artifact import golden_points
 from exporter.forward import forward
 from exporter.simulate import Simulation, multiply

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from exporter.forward import gelu
 from exporter.splines import Domain, SplineProbe, Tensor, choose_exp, choose_spline, coefficients, magnitude_bits, smallest_domain
 
