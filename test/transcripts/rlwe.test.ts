@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { type RlweSpec, rlweCost, rlweSetupCost } from '../../protocols/offline/rlwe.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
-import { expectSame } from '../support/expectSame.ts';
 import { drawRlweOperands, rlwePair } from '../ideal/rlwe.ts';
+import { expectSame } from '../support/expectSame.ts';
 
 const seed = new Uint8Array(32).fill(9);
 
