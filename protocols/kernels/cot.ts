@@ -32,7 +32,7 @@ interface CotExports {
   gilboaSend(keys: number, delta: number, factors: number, count: number, ringBits: number, flips: number, message: number, shares: number, low: number, high: number, lanes: number, scratch: number): void;
   gilboaChoose(keys: number, factors: number, count: number, ringBits: number, flips: number, shares: number, low: number, high: number, lanes: number, scratch: number): void;
   gilboaFinish(message: number, factors: number, count: number, ringBits: number, shares: number): void;
-  voleFold(leaves: number, count: number, hole: number, tiles: number, u: number, v: number, low: number, high: number, lanes: number, scratch: number): void;
+  voleFold(leaves: number, count: number, hole: number, laneBits: number, tiles: number, u: number, v: number, low: number, high: number, lanes: number, scratch: number): void;
 }
 
 export class CotKernel {
@@ -134,8 +134,8 @@ export class CotKernel {
   }
 
   /** See assembly/_vole.ts. */
-  voleFold(leaves: number, count: number, hole: number, tiles: number, u: number, v: number, low: number, high: number): void {
-    this.#wasm.voleFold(leaves, count, hole, tiles, u, v, low, high, this.#lanes.get('vole vector')!, this.#scratch);
+  voleFold(leaves: number, count: number, hole: number, laneBits: number, tiles: number, u: number, v: number, low: number, high: number): void {
+    this.#wasm.voleFold(leaves, count, hole, laneBits, tiles, u, v, low, high, this.#lanes.get('vole vector')!, this.#scratch);
   }
 
   /** Constants, and `bytes` from state word `row` on, in all four lanes. */

@@ -102,21 +102,9 @@ export class OtClient implements ClientProvider {
   }
 
   /**
-   * A whole stage.
    * @throws RangeError when a request's arrays do not fit its spec; ProtocolError when the owner's messages do not, or `cancelled`.
    */
   async provide(requests: readonly ClientRequest[], progress: ProgressListener = () => {}): Promise<ClientCorrelation[]> {
-    const answer = await this.begin(requests, progress);
-    const results = await answer();
-    await this.channel.flush();
-    return results;
-  }
-
-  /**
-   * A stage in two halves: sends its first messages (one is flushed, what may follow is buffered), and returns how to go on when the
-   * owner's choices are due. The last answers are only buffered: they can travel with whatever comes next.
-   */
-  async begin(requests: readonly ClientRequest[], progress: ProgressListener = () => {}): Promise<() => Promise<ClientCorrelation[]>> {
     const results = requests.map(clientResult);
     const segments = segmentsOf(requests.map(({ spec }) => otBased(spec)));
     const report = new Progress(segments, requests.map(({ spec }) => spec.id), progress);
@@ -130,21 +118,20 @@ export class OtClient implements ClientProvider {
     // The owner can start on the first segment while this side prepares the second.
     await this.channel.flush();
     openNext();
-    return async () => {
-      for (const [at, segment] of segments.entries()) {
-        throwIfCancelled(this.signal);
-        const { parts, release } = opened[at]!;
-        for (const { part, context } of parts) {
-          const { chooseBytes } = part.cost;
-          if (chooseBytes > 0) this.channel.send(part.answer!(context, await this.channel.receive(chooseBytes)));
-        }
-        release();
-        report.finish(segment);
-        openNext();
-      }
+    for (const [at, segment] of segments.entries()) {
       throwIfCancelled(this.signal);
-      return results;
-    };
+      const { parts, release } = opened[at]!;
+      for (const { part, context } of parts) {
+        const { chooseBytes } = part.cost;
+        if (chooseBytes > 0) this.channel.send(part.answer!(context, await this.channel.receive(chooseBytes)));
+      }
+      release();
+      report.finish(segment);
+      openNext();
+    }
+    await this.channel.flush();
+    throwIfCancelled(this.signal);
+    return results;
   }
 
   /** Message 1 of a segment. */
@@ -189,37 +176,22 @@ export class OtOwner implements OwnerProvider {
     return this.cots.kernel.arena.memory.buffer.byteLength;
   }
 
-  /** A whole stage. @throws as OtClient.provide. */
+  /** @throws as OtClient.provide. */
   async provide(requests: readonly OwnerRequest[], progress: ProgressListener = () => {}): Promise<OwnerCorrelation[]> {
-    const finish = await this.begin(requests, progress);
-    return finish();
-  }
-
-  /**
-   * A stage in two halves: receives its first messages and sends the choices, and returns how to go on when the client's last answers
-   * are due.
-   */
-  async begin(requests: readonly OwnerRequest[], progress: ProgressListener = () => {}): Promise<() => Promise<OwnerCorrelation[]>> {
     const results = requests.map(ownerResult);
     const segments = segmentsOf(requests.map(({ spec }) => otBased(spec)));
     const report = new Progress(segments, requests.map(({ spec }) => spec.id), progress);
     let waiting: OwnerPart[] = [];
-    const finishLast = async (segment: Segment | undefined) => {
-      await this.finish(waiting);
-      if (segment) report.finish(segment);
-    };
-    for (const [at, segment] of segments.entries()) {
+    for (let at = 0; at <= segments.length; at++) {
       throwIfCancelled(this.signal);
       // The client sends the first two segments' openings in a row, then an answer and an opening in turn.
-      const chosen = await this.choose(segment, requests, results);
-      await finishLast(segments[at - 1]);
+      const segment = segments[at];
+      const chosen = segment ? await this.choose(segment, requests, results) : [];
+      await this.finish(waiting);
+      if (at > 0) report.finish(segments[at - 1]!);
       waiting = chosen;
     }
-    return async () => {
-      await finishLast(segments.at(-1));
-      throwIfCancelled(this.signal);
-      return results;
-    };
+    return results;
   }
 
   /** Messages 1 and 2 of a segment. */

@@ -81,8 +81,14 @@ describe('provide', () => {
     const stage = stageCost([square, square], 0);
     expect(stage.bytesOwnerToClient).toBe(2 * gilboaCost(square).bytesOwnerToClient);
     expect(stageCost([], 5)).toEqual({ cots: 0, bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 });
-    expect(digitsOf(27)).toEqual([{ offset: 0, width: 7 }, { offset: 7, width: 7 }, { offset: 14, width: 7 }, { offset: 21, width: 6 }]);
-    for (let bits = 1; bits <= 32; bits++) expect(digitsOf(bits).reduce((sum, { width }) => sum + width, 0)).toBe(bits);
+    expect(digitsOf(27, 256).map(({ offset, width, laneBits }) => [offset, width, laneBits])).toEqual([[0, 6, 32], [6, 6, 32], [12, 7, 16], [19, 6, 8], [25, 2, 8]]);
+    for (let bits = 1; bits <= 32; bits++) {
+      for (const cols of [1, 64, 300]) {
+        const digits = digitsOf(bits, cols);
+        expect(digits.reduce((sum, { width }) => sum + width, 0)).toBe(bits);
+        expect(digits.every(({ offset, laneBits }) => laneBits >= bits - offset)).toBe(true);
+      }
+    }
   });
 
   it('gives outputs that look random', async () => {

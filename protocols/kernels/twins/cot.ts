@@ -65,16 +65,18 @@ export function softSpokenSums(leaves: readonly Block[], bits: number, hole: num
   return { u, v };
 }
 
-/** The same over Z_2^32: u = Σ r_x and v = Σ x·r_x. */
-export function voleSums(leaves: readonly Block[], hole: number, words: number, low: number, high: number) {
-  const u = new Uint32Array(words);
-  const v = new Uint32Array(words);
+/** The same over Z_2^laneBits: u = Σ r_x and v = Σ x·r_x. */
+export function voleSums(leaves: readonly Block[], hole: number, count: number, laneBits: 8 | 16 | 32, low: number, high: number) {
+  const Lanes = { 8: Uint8Array, 16: Uint16Array, 32: Uint32Array }[laneBits];
+  const u = new Lanes(count);
+  const v = new Lanes(count);
   leaves.forEach((leaf, x) => {
     if (x === hole) return;
-    const r = new DataView(hash('vole vector', leaf, low, high, 0, 4 * words).buffer);
-    for (let i = 0; i < words; i++) {
-      u[i]! += r.getUint32(4 * i, true);
-      v[i]! += Math.imul(x, r.getUint32(4 * i, true));
+    const bytes = new DataView(hash('vole vector', leaf, low, high, 0, (count * laneBits) / 8).buffer);
+    for (let i = 0; i < count; i++) {
+      const r = laneBits === 8 ? bytes.getUint8(i) : laneBits === 16 ? bytes.getUint16(2 * i, true) : bytes.getUint32(4 * i, true);
+      u[i]! += r;
+      v[i]! += Math.imul(x, r);
     }
   });
   return { u, v };
