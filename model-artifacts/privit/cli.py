@@ -134,7 +134,8 @@ def run_search(arguments: argparse.Namespace) -> None:
     source, regressors = batch_source(arguments, splits, config)
     if regressors is not None and (arguments.teacher.parent / 'regressors.safetensors').exists():
         regressors.load_state_dict(load_file(arguments.teacher.parent / 'regressors.safetensors'))
-    result = search(teacher, source, splits.validation, train, options, log, fixed, regressors)
+    kd_teacher = load_checkpoint(arguments.kd_teacher, PRESETS['cifar10'])[0] if arguments.kd_teacher else None
+    result = search(teacher, source, splits.validation, train, options, log, fixed, regressors, kd_teacher)
     if log.rank:
         return
     softmax, gelu = count_on(result.switches)
@@ -146,7 +147,7 @@ def run_search(arguments: argparse.Namespace) -> None:
     out = arguments.out or arguments.run_dir / 'checkpoint.safetensors'
     save_checkpoint(out, result.model.state_dict(), result.switches, describe(config, splits.train.info, recipe, result.validation_accuracy))
     plot_switch_maps(result.switches, arguments.run_dir / 'switch-maps.png', recipe)
-    sample = splits.train.subset(torch.arange(min(5000, len(splits.train))))
+    sample = splits.train.subset(torch.arange(min(2000, len(splits.train))))
     ranges = measure_ranges(result.model, result.switches, (images for images, _ in batches(sample, config.img_size)))
     (arguments.run_dir / 'ranges.json').write_text(json.dumps({'summary': ranges.summary(), 'tensors': ranges.maxima}, indent=1))
     log.line(stage='saved', out=out, softmax=softmax, gelu=gelu, validation=result.validation_accuracy)
@@ -166,6 +167,7 @@ def main(argv: list[str] | None = None) -> None:
     p = commands.add_parser('search', help='PriViT algorithm 1, or a baseline at the same budget')
     common(p)
     p.add_argument('--teacher', type=Path, required=True, help='checkpoint or timm state dict of the exact network')
+    p.add_argument('--kd-teacher', type=Path, default=None, help='exact network that distils, if not --teacher itself')
     p.add_argument('--keep-switches', action='store_true', help="no search: fine-tune with the teacher checkpoint's own switches")
     p.add_argument('--baseline', choices=BASELINES, default=None, help='fixed switches instead of the search, at equal cost')
     for options in (TrainOptions, AugmentOptions, SearchOptions):

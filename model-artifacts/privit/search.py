@@ -92,11 +92,13 @@ def search(
     log: RunLog,
     fixed_switches: SwitchTensors | None = None,
     regressors: nn.Module | None = None,
+    kd_teacher: VisionTransformer | None = None,
     stop_after: int | None = None,
 ) -> SearchResult | None:
     """Run, or resume, all stages in `log`'s folder. The teacher distils, unless `source` brings a CNN's logits with its batches.
 
     fixed_switches: skip stages 2 and 3 and fine-tune these for all of the steps (the baselines, at equal cost).
+    kd_teacher: an exact network to distil from, if not the one that the student starts from.
     stop_after: return None after this many steps in all (to test resumption).
     """
     config = teacher.config
@@ -104,7 +106,7 @@ def search(
     student, switches = stage1_initialise(teacher)
     if fixed_switches is not None:
         switches.set(*fixed_switches)
-    teacher = teacher.eval().requires_grad_(False)
+    teacher = (kd_teacher or teacher).eval().requires_grad_(False)
     trainer = Trainer(student, source, train, teacher, switches, options.switch_learning_rate, regressors)
     teacher.to(trainer.device)
     log.rank = trainer.rank

@@ -84,7 +84,7 @@ def test_the_command_line_from_teacher_to_frontier(tmp_path, capsys):
     main(['teacher', *common, '--run-dir', str(tmp_path / 'teacher'), '--steps', '40', '--warmup-steps', '5'])
     main(['search', *common, *steps, '--teacher', teacher, '--run-dir', str(tmp_path / 'search'), '--switch-learning-rate', '0.1'])
     main(['search', *common, *steps, '--teacher', teacher, '--run-dir', str(tmp_path / 'random'), '--baseline', 'random'])
-    again = ['--teacher', str(tmp_path / 'search' / 'checkpoint.safetensors'), '--run-dir', str(tmp_path / 'again'), '--keep-switches']
+    again = ['--teacher', str(tmp_path / 'search' / 'checkpoint.safetensors'), '--run-dir', str(tmp_path / 'again'), '--keep-switches', '--kd-teacher', teacher]
     main(['search', *common, *steps, *again])
     kept = [load_checkpoint(tmp_path / run / 'checkpoint.safetensors')[1] for run in ('search', 'again')]
     assert all(torch.equal(a, b) for a, b in zip(*kept))
