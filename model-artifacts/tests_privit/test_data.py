@@ -1,0 +1,75 @@
+"""Decoding, splits, and augmentation that moves pixels but invents none."""
+import io
+import zipfile
+
+import pytest
+import torch
+from PIL import Image
+
+from privit import augment
+from privit.data import IMAGE_SETS, ImageSetInfo, load_splits
+
+
+@pytest.fixture
+def two_colours(tmp_path, monkeypatch):
+    """A zip of 8x12 JPEGs, red ones and blue ones, in train/ and val/."""
+    info = ImageSetInfo('colours', 'colours', 'colours.zip', 8, ['deep red', 'blue'], (0.0,) * 3, (1.0,) * 3, 4)
+    monkeypatch.setitem(IMAGE_SETS, 'colours', info)
+    with zipfile.ZipFile(tmp_path / 'colours.zip', 'w') as archive:
+        for split, count in (('train', 6), ('val', 2)):
+            for label, colour in (('deep red', (200, 0, 0)), ('blue', (0, 0, 200))):
+                for i in range(count):
+                    buffer = io.BytesIO()
+                    Image.new('RGB', (12, 8), colour).save(buffer, 'JPEG')
+                    archive.writestr(f'{split}/{label}/{i}.jpg', buffer.getvalue())
+    return tmp_path
+
+
+def test_a_zip_becomes_three_splits_with_its_labels_in_order(two_colours):
+    for _ in range(2):  # the second time from the cache
+        splits = load_splits('colours', two_colours, two_colours / 'cache')
+        assert [len(s) for s in (splits.train, splits.validation, splits.test)] == [8, 4, 4]
+        for split in (splits.train, splits.validation, splits.test):
+            assert split.images.shape[1:] == (3, 8, 8)
+            reddish = split.images[:, 0].float().mean((1, 2)) > split.images[:, 2].float().mean((1, 2))
+            assert torch.equal(reddish, split.labels == 0)
+        assert splits.validation.labels.bincount().tolist() == [2, 2]
+
+
+def test_missing_files_and_names_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='CIFAR-10'):
+        load_splits('cifar10', tmp_path, tmp_path / 'cache')
+    with pytest.raises(ValueError, match="got 'cifar11'"):
+        load_splits('cifar11', tmp_path)
+
+
+def test_random_crops_are_windows_of_the_reflected_image_or_its_mirror():
+    images = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8).expand(20, 3, 8, 8)
+    crops = augment.random_crop_flip(images, 2, torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(images[:1].float(), (2,) * 4, mode='reflect')[0, 0]
+    windows = [padded[y : y + 8, x : x + 8] for y in range(5) for x in range(5)]
+    windows += [w.flip(1) for w in windows]
+    for crop in crops[:, 0]:
+        assert any(torch.equal(crop, w) for w in windows)
+    assert len({tuple(c.flatten().tolist()) for c in crops[:, 0]}) > 5
+
+
+def test_resized_crops_stay_inside_and_cover_the_wanted_area():
+    ramp = torch.linspace(0, 255, 40).expand(64, 3, 40, 40)  # grey level = column
+    crops = augment.random_resized_crop_flip(ramp, 32, 0.35, torch.Generator().manual_seed(0))
+    widths = (crops[:, 0, 0, -1] - crops[:, 0, 0, 0]).abs() / 255  # part of the image's width, up to half a pixel a side
+    assert crops.min() >= 0 and crops.max() <= 255
+    assert widths.min() > 0.35**0.5 * 0.75**0.5 - 0.08 and widths.max() <= 1
+
+
+def test_cutmix_mixes_labels_by_area():
+    images = torch.stack([torch.zeros(3, 16, 16), torch.ones(3, 16, 16)])
+    targets = torch.eye(2)
+    for seed in range(10):
+        mixed, labels = augment.cutmix(images, targets, torch.Generator().manual_seed(seed))
+        torch.testing.assert_close(mixed.mean((1, 2, 3)), labels[:, 1])
+
+
+def test_jitter_of_strength_zero_changes_nothing():
+    images = torch.rand(2, 3, 4, 4) * 255
+    torch.testing.assert_close(augment.jitter(images, 0.0, torch.Generator()), images)
