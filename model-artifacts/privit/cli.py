@@ -16,11 +16,11 @@ from .card import model_card
 from .checkpoint import describe, load_checkpoint, save_checkpoint
 from .data import IMAGE_SETS, Splits, load_splits
 from .engine import RunLog, TrainOptions
-from .evaluate import accuracy, batches
+from .evaluate import accuracy
 from .features import FeatureRegressors
 from .frontier import frontier_points, frontier_table
 from .plots import plot_frontier, plot_switch_maps
-from .ranges import measure_ranges
+from .ranges import RangeMaxima
 from .search import SearchOptions, count_on, search
 from .teacher import TeacherOptions, initial_model, train_teacher
 from .views import load_views, make_views
@@ -77,11 +77,12 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
     model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
     images = getattr(splits, arguments.split)
-    ranges = measure_ranges(model, switches, (batch for batch, _ in batches(images, model.config.img_size)))
+    ranges = RangeMaxima(switches)
+    top1 = accuracy(model, switches, images, ranges)
     softmax, gelu = count_on(switches)
     print(json.dumps({
         'checkpoint': str(arguments.checkpoint), 'split': arguments.split, 'images': len(images),
-        'top1': accuracy(model, switches, images), 'softmaxRows': softmax, 'geluTokens': gelu, 'maxima': ranges.summary(),
+        'top1': top1, 'softmaxRows': softmax, 'geluTokens': gelu, 'maxima': ranges.summary(),
     }, indent=1))  # fmt: skip
 
 
@@ -148,7 +149,8 @@ def run_search(arguments: argparse.Namespace) -> None:
     save_checkpoint(out, result.model.state_dict(), result.switches, describe(config, splits.train.info, recipe, result.validation_accuracy))
     plot_switch_maps(result.switches, arguments.run_dir / 'switch-maps.png', recipe)
     sample = splits.train.subset(torch.arange(min(2000, len(splits.train))))
-    ranges = measure_ranges(result.model, result.switches, (images for images, _ in batches(sample, config.img_size)))
+    ranges = RangeMaxima(result.switches)
+    accuracy(result.model, result.switches, sample, ranges)
     (arguments.run_dir / 'ranges.json').write_text(json.dumps({'summary': ranges.summary(), 'tensors': ranges.maxima}, indent=1))
     log.line(stage='saved', out=out, softmax=softmax, gelu=gelu, validation=result.validation_accuracy)
 

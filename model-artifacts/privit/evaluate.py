@@ -5,7 +5,7 @@ import torch
 
 from .augment import normalise, resize
 from .data import ImageSet
-from .vit import SwitchTensors, VisionTransformer
+from .vit import Observer, SwitchTensors, VisionTransformer
 
 
 def batches(images: ImageSet, img_size: int, batch_size: int = 250):
@@ -16,13 +16,13 @@ def batches(images: ImageSet, img_size: int, batch_size: int = 250):
 
 
 @torch.no_grad()
-def accuracy(model: VisionTransformer, switches: SwitchTensors | None, images: ImageSet) -> float:
-    """Top-1, a fraction of 1, without augmentation."""
+def accuracy(model: VisionTransformer, switches: SwitchTensors | None, images: ImageSet, observe: Observer | None = None) -> float:
+    """Top-1, a fraction of 1, without augmentation. observe: sees every tensor on the way, such as `ranges.RangeMaxima`."""
     device = model.pos_embed.device
     was_training = model.training
     model.eval()
     right = 0
     for batch, labels in batches(images, model.config.img_size):
-        right += int((model(batch.to(device), switches).argmax(dim=1).cpu() == labels).sum())
+        right += int((model(batch.to(device), switches, observe).argmax(dim=1).cpu() == labels).sum())
     model.train(was_training)
     return right / len(images)

@@ -10,7 +10,6 @@ the network must be trained to stay inside. Limits (same units as the tensors):
 """
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from .vit import SwitchTensors
@@ -79,13 +78,3 @@ class RangeMaxima:
             kind = '.'.join(name.split('.')[2:])
             kinds[kind] = round(max(kinds.get(kind, 0.0), value), 3)
         return kinds
-
-
-@torch.no_grad()
-def measure_ranges(model, switches: SwitchTensors, batches) -> RangeMaxima:
-    """Largest magnitudes over an iterable of normalised image batches (B, 3, H, W)."""
-    maxima = RangeMaxima(switches)
-    model.eval()
-    for images in batches:
-        model(images, switches, maxima)
-    return maxima
