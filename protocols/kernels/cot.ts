@@ -21,18 +21,119 @@ const labels = ['tree', 'output', 'message', 'base tree', 'base vector', 'vole t
 export type HashLabel = (typeof labels)[number];
 
 interface CotExports {
-  hashBlocks(input: number, offset: number, count: number, output: number, low: number, high: number, column: number, lanes: number, scratch: number): void;
-  hashMessages(input: number, offset: number, count: number, words: number, mask: number, output: number, stride: number, high: number, column: number, lanes: number, scratch: number): void;
+  hashBlocks(
+    input: number,
+    offset: number,
+    count: number,
+    output: number,
+    low: number,
+    high: number,
+    column: number,
+    lanes: number,
+    scratch: number,
+  ): void;
+  hashMessages(
+    input: number,
+    offset: number,
+    count: number,
+    words: number,
+    mask: number,
+    output: number,
+    stride: number,
+    high: number,
+    column: number,
+    lanes: number,
+    scratch: number,
+  ): void;
   combineKeys(zeros: number, ones: number, m: number, count: number, keys: number): void;
-  ggmSend(nodes: number, depth: number, bases: number, delta: number, message: number, low: number, high: number, clearLsb: number, lanes: number, scratch: number): void;
-  ggmReceive(nodes: number, depth: number, bases: number, choices: number, message: number, low: number, high: number, clearLsb: number, lanes: number, scratch: number): number;
-  lpnEncode(outputs: number, count: number, secret: number, placeMask: number, low: number, high: number, lanes: number, scratch: number): void;
-  softSpokenFold(leaves: number, bits: number, hole: number, firstTile: number, tiles: number, u: number, v: number, low: number, high: number, lanes: number, scratch: number): void;
+  ggmSend(
+    nodes: number,
+    depth: number,
+    bases: number,
+    delta: number,
+    message: number,
+    low: number,
+    high: number,
+    clearLsb: number,
+    lanes: number,
+    scratch: number,
+  ): void;
+  ggmReceive(
+    nodes: number,
+    depth: number,
+    bases: number,
+    choices: number,
+    message: number,
+    low: number,
+    high: number,
+    clearLsb: number,
+    lanes: number,
+    scratch: number,
+  ): number;
+  lpnEncode(
+    outputs: number,
+    count: number,
+    secret: number,
+    placeMask: number,
+    low: number,
+    high: number,
+    lanes: number,
+    scratch: number,
+  ): void;
+  softSpokenFold(
+    leaves: number,
+    bits: number,
+    hole: number,
+    firstTile: number,
+    tiles: number,
+    u: number,
+    v: number,
+    low: number,
+    high: number,
+    lanes: number,
+    scratch: number,
+  ): void;
   transpose(rows: number, rowBytes: number, blocks: number): void;
-  gilboaSend(keys: number, delta: number, factors: number, count: number, ringBits: number, flips: number, message: number, shares: number, low: number, high: number, lanes: number, scratch: number): void;
-  gilboaChoose(keys: number, factors: number, count: number, ringBits: number, flips: number, shares: number, low: number, high: number, lanes: number, scratch: number): void;
+  gilboaSend(
+    keys: number,
+    delta: number,
+    factors: number,
+    count: number,
+    ringBits: number,
+    flips: number,
+    message: number,
+    shares: number,
+    low: number,
+    high: number,
+    lanes: number,
+    scratch: number,
+  ): void;
+  gilboaChoose(
+    keys: number,
+    factors: number,
+    count: number,
+    ringBits: number,
+    flips: number,
+    shares: number,
+    low: number,
+    high: number,
+    lanes: number,
+    scratch: number,
+  ): void;
   gilboaFinish(message: number, factors: number, count: number, ringBits: number, shares: number): void;
-  voleFold(leaves: number, count: number, hole: number, laneBits: number, tiles: number, u: number, v: number, low: number, high: number, lanes: number, scratch: number): void;
+  voleFold(
+    leaves: number,
+    count: number,
+    hole: number,
+    laneBits: number,
+    tiles: number,
+    u: number,
+    v: number,
+    low: number,
+    high: number,
+    lanes: number,
+    scratch: number,
+  ): void;
 }
 
 export class CotKernel {
@@ -75,13 +176,44 @@ export class CotKernel {
   }
 
   /** output[i] = first 16 bytes of H_label(input[i] ⊕ offset, (low + i, high), column); output may be input. */
-  hash(label: HashLabel, input: number, count: number, output: number, low: number, high: number, column = 0, offset = this.zero): void {
+  hash(
+    label: HashLabel,
+    input: number,
+    count: number,
+    output: number,
+    low: number,
+    high: number,
+    column = 0,
+    offset = this.zero,
+  ): void {
     this.#wasm.hashBlocks(input, offset, count, output, low, high, column, this.#lanes.get(label)!, this.#scratch);
   }
 
   /** Message i, `words` words at output + i·stride bytes, is H_message(input[i] ⊕ offset, (i, high), column), ANDed with mask. */
-  hashMessages(input: number, count: number, words: number, mask: number, output: number, stride: number, high: number, column: number, offset = this.zero): void {
-    this.#wasm.hashMessages(input, offset, count, words, mask, output, stride, high, column, this.#lanes.get('message')!, this.#scratch);
+  hashMessages(
+    input: number,
+    count: number,
+    words: number,
+    mask: number,
+    output: number,
+    stride: number,
+    high: number,
+    column: number,
+    offset = this.zero,
+  ): void {
+    this.#wasm.hashMessages(
+      input,
+      offset,
+      count,
+      words,
+      mask,
+      output,
+      stride,
+      high,
+      column,
+      this.#lanes.get('message')!,
+      this.#scratch,
+    );
   }
 
   /** keys[j·count + i] = ⊕_t (bit t of j ? ones : zeros)[i·m + t], for j < 2^m. */
@@ -90,15 +222,44 @@ export class CotKernel {
   }
 
   /** One tree of the sender; see assembly/_ggm.ts. `message` receives depth − 1 blocks. */
-  ggmSend(nodes: number, depth: number, bases: number, delta: number, message: number, low: number, high: number, clearLsb: boolean): void {
+  ggmSend(
+    nodes: number,
+    depth: number,
+    bases: number,
+    delta: number,
+    message: number,
+    low: number,
+    high: number,
+    clearLsb: boolean,
+  ): void {
     const lanes = this.#lanes.get(clearLsb ? 'tree' : 'vole tree')!;
     this.#wasm.ggmSend(nodes, depth, bases, delta, message, low, high, clearLsb ? 1 : 0, lanes, this.#scratch);
   }
 
   /** One tree of the receiver; returns the position of the leaf that it does not know. */
-  ggmReceive(nodes: number, depth: number, bases: number, choices: number, message: number, low: number, high: number, clearLsb: boolean): number {
+  ggmReceive(
+    nodes: number,
+    depth: number,
+    bases: number,
+    choices: number,
+    message: number,
+    low: number,
+    high: number,
+    clearLsb: boolean,
+  ): number {
     const lanes = this.#lanes.get(clearLsb ? 'tree' : 'vole tree')!;
-    return this.#wasm.ggmReceive(nodes, depth, bases, choices, message, low, high, clearLsb ? 1 : 0, lanes, this.#scratch);
+    return this.#wasm.ggmReceive(
+      nodes,
+      depth,
+      bases,
+      choices,
+      message,
+      low,
+      high,
+      clearLsb ? 1 : 0,
+      lanes,
+      this.#scratch,
+    );
   }
 
   /** The public seed (32 bytes) of the linear code. */
@@ -108,12 +269,43 @@ export class CotKernel {
 
   /** outputs[i] ⊕= the ten entries of `secret` that the code names; count a multiple of 32, 2^logSecret entries. */
   lpnEncode(outputs: number, count: number, secret: number, logSecret: number, low: number, high: number): void {
-    this.#wasm.lpnEncode(outputs, count, secret, (2 ** logSecret - 1) * blockBytes, low, high, this.#codeLanes, this.#scratch);
+    this.#wasm.lpnEncode(
+      outputs,
+      count,
+      secret,
+      (2 ** logSecret - 1) * blockBytes,
+      low,
+      high,
+      this.#codeLanes,
+      this.#scratch,
+    );
   }
 
   /** See assembly/_softSpoken.ts; `scratch` is 2^bits · 256 bytes. */
-  softSpokenFold(leaves: number, bits: number, hole: number, firstTile: number, tiles: number, u: number, v: number, high: number, scratch: number): void {
-    this.#wasm.softSpokenFold(leaves, bits, hole, firstTile, tiles, u, v, 0, high, this.#lanes.get('base vector')!, scratch);
+  softSpokenFold(
+    leaves: number,
+    bits: number,
+    hole: number,
+    firstTile: number,
+    tiles: number,
+    u: number,
+    v: number,
+    high: number,
+    scratch: number,
+  ): void {
+    this.#wasm.softSpokenFold(
+      leaves,
+      bits,
+      hole,
+      firstTile,
+      tiles,
+      u,
+      v,
+      0,
+      high,
+      this.#lanes.get('base vector')!,
+      scratch,
+    );
   }
 
   transpose(rows: number, rowBytes: number, blocks: number): void {
@@ -121,12 +313,56 @@ export class CotKernel {
   }
 
   /** See assembly/_gilboa.ts. `keys` must be readable 3 blocks beyond its end. */
-  gilboaSend(keys: number, delta: number, factors: number, count: number, ringBits: number, flips: number, message: number, shares: number, low: number, high: number): void {
-    this.#wasm.gilboaSend(keys, delta, factors, count, ringBits, flips, message, shares, low, high, this.#lanes.get('output')!, this.#scratch);
+  gilboaSend(
+    keys: number,
+    delta: number,
+    factors: number,
+    count: number,
+    ringBits: number,
+    flips: number,
+    message: number,
+    shares: number,
+    low: number,
+    high: number,
+  ): void {
+    this.#wasm.gilboaSend(
+      keys,
+      delta,
+      factors,
+      count,
+      ringBits,
+      flips,
+      message,
+      shares,
+      low,
+      high,
+      this.#lanes.get('output')!,
+      this.#scratch,
+    );
   }
 
-  gilboaChoose(keys: number, factors: number, count: number, ringBits: number, flips: number, shares: number, low: number, high: number): void {
-    this.#wasm.gilboaChoose(keys, factors, count, ringBits, flips, shares, low, high, this.#lanes.get('output')!, this.#scratch);
+  gilboaChoose(
+    keys: number,
+    factors: number,
+    count: number,
+    ringBits: number,
+    flips: number,
+    shares: number,
+    low: number,
+    high: number,
+  ): void {
+    this.#wasm.gilboaChoose(
+      keys,
+      factors,
+      count,
+      ringBits,
+      flips,
+      shares,
+      low,
+      high,
+      this.#lanes.get('output')!,
+      this.#scratch,
+    );
   }
 
   gilboaFinish(message: number, factors: number, count: number, ringBits: number, shares: number): void {
@@ -134,8 +370,30 @@ export class CotKernel {
   }
 
   /** See assembly/_vole.ts. */
-  voleFold(leaves: number, count: number, hole: number, laneBits: number, tiles: number, u: number, v: number, low: number, high: number): void {
-    this.#wasm.voleFold(leaves, count, hole, laneBits, tiles, u, v, low, high, this.#lanes.get('vole vector')!, this.#scratch);
+  voleFold(
+    leaves: number,
+    count: number,
+    hole: number,
+    laneBits: number,
+    tiles: number,
+    u: number,
+    v: number,
+    low: number,
+    high: number,
+  ): void {
+    this.#wasm.voleFold(
+      leaves,
+      count,
+      hole,
+      laneBits,
+      tiles,
+      u,
+      v,
+      low,
+      high,
+      this.#lanes.get('vole vector')!,
+      this.#scratch,
+    );
   }
 
   /** Constants, and `bytes` from state word `row` on, in all four lanes. */

@@ -10,7 +10,14 @@
 import type { CotKernel } from '../kernels/cot.ts';
 import { packedBytes } from '../sharing/packing.ts';
 import type { CrossSpec, SquareSpec, SumOfSquaresSpec } from './correlations.ts';
-import { type ClientContext, type ClientPart, noCost, type OwnerContext, type OwnerPart, type PartCost } from './otPart.ts';
+import {
+  type ClientContext,
+  type ClientPart,
+  noCost,
+  type OwnerContext,
+  type OwnerPart,
+  type PartCost,
+} from './otPart.ts';
 
 /** Element-wise products, of which each `terms` in a row are summed, times 2^shift. */
 export interface ProductShape {
@@ -50,7 +57,13 @@ export class GilboaClient implements ClientPart {
   readonly cost: PartCost;
 
   /** @param factors the client's, all of the shape's. */
-  constructor(private readonly shape: ProductShape, private readonly factors: Uint32Array, private readonly result: Uint32Array, private readonly from: number, private readonly count: number) {
+  constructor(
+    private readonly shape: ProductShape,
+    private readonly factors: Uint32Array,
+    private readonly result: Uint32Array,
+    private readonly from: number,
+    private readonly count: number,
+  ) {
     this.cost = gilboaPartCost(shape.ringBits, count);
   }
 
@@ -73,7 +86,13 @@ export class GilboaClient implements ClientPart {
 export class GilboaOwner implements OwnerPart {
   readonly cost: PartCost;
 
-  constructor(private readonly shape: ProductShape, private readonly factors: Uint32Array, private readonly result: Uint32Array, private readonly from: number, private readonly count: number) {
+  constructor(
+    private readonly shape: ProductShape,
+    private readonly factors: Uint32Array,
+    private readonly result: Uint32Array,
+    private readonly from: number,
+    private readonly count: number,
+  ) {
     this.cost = gilboaPartCost(shape.ringBits, count);
   }
 

@@ -13,7 +13,19 @@ import { ProtocolError } from '../channel/errors.ts';
 import { CotClient, CotOwner, cotParameters, drawCost, setupCost } from '../ot/cot.ts';
 import type { Prg } from '../sharing/prg.ts';
 import type {
-  ClientCorrelation, ClientProvider, ClientRequest, CorrelationSpec, CrossSpec, OtSpec, OwnerCorrelation, OwnerProvider, OwnerRequest, ProgressListener, ScaleSpec, SquareSpec, SumOfSquaresSpec,
+  ClientCorrelation,
+  ClientProvider,
+  ClientRequest,
+  CorrelationSpec,
+  CrossSpec,
+  OtSpec,
+  OwnerCorrelation,
+  OwnerProvider,
+  OwnerRequest,
+  ProgressListener,
+  ScaleSpec,
+  SquareSpec,
+  SumOfSquaresSpec,
 } from './correlations.ts';
 import { GilboaClient, GilboaOwner, gilboaPartCost, productShape } from './gilboa.ts';
 import { OtMessagesClient, OtMessagesOwner, otPartCost } from './otMessages.ts';
@@ -25,7 +37,8 @@ export { cotParameters, drawCost, setupCost };
 export type OtBasedSpec = OtSpec | SquareSpec | SumOfSquaresSpec | ScaleSpec | CrossSpec;
 
 /** Whether OtClient and OtOwner provide a spec's kind. */
-export const isOtBased = (spec: CorrelationSpec): spec is OtBasedSpec => spec.kind !== 'linear' && spec.kind !== 'matmul';
+export const isOtBased = (spec: CorrelationSpec): spec is OtBasedSpec =>
+  spec.kind !== 'linear' && spec.kind !== 'matmul';
 
 /** 8 MiB of blocks; the client holds those of two segments. */
 const segmentCots = 2 ** 19;
@@ -45,7 +58,12 @@ export interface OtCost {
 export function specCost(spec: OtBasedSpec): OtCost {
   const { size } = unitsOf(spec);
   const cost = partCost(spec, size);
-  return { cots: cost.cots, bytesClientToOwner: cost.openBytes + cost.answerBytes, bytesOwnerToClient: cost.chooseBytes, flights: cost.chooseBytes > 0 ? 3 : 1 };
+  return {
+    cots: cost.cots,
+    bytesClientToOwner: cost.openBytes + cost.answerBytes,
+    bytesOwnerToClient: cost.chooseBytes,
+    flights: cost.chooseBytes > 0 ? 3 : 1,
+  };
 }
 
 /** `specCost` of random OTs: COTs only. */
@@ -86,7 +104,11 @@ export class OtClient implements ClientProvider {
   ) {}
 
   /** Base OTs and the first COTs: four flights, see `setupCost`. Meets `OtOwner.setup` on the other side. */
-  static async setup(channel: Channel, random: Prg, { parameters = cotParameters, signal }: OtOptions = {}): Promise<OtClient> {
+  static async setup(
+    channel: Channel,
+    random: Prg,
+    { parameters = cotParameters, signal }: OtOptions = {},
+  ): Promise<OtClient> {
     throwIfCancelled(signal);
     return new OtClient(channel, await CotClient.setup(channel, random, parameters), signal);
   }
@@ -104,10 +126,17 @@ export class OtClient implements ClientProvider {
   /**
    * @throws RangeError when a request's arrays do not fit its spec; ProtocolError when the owner's messages do not, or `cancelled`.
    */
-  async provide(requests: readonly ClientRequest[], progress: ProgressListener = () => {}): Promise<ClientCorrelation[]> {
+  async provide(
+    requests: readonly ClientRequest[],
+    progress: ProgressListener = () => {},
+  ): Promise<ClientCorrelation[]> {
     const results = requests.map(clientResult);
     const segments = segmentsOf(requests.map(({ spec }) => otBased(spec)));
-    const report = new Progress(segments, requests.map(({ spec }) => spec.id), progress);
+    const report = new Progress(
+      segments,
+      requests.map(({ spec }) => spec.id),
+      progress,
+    );
     const opened: ReturnType<OtClient['open']>[] = [];
     const openNext = () => {
       const segment = segments[opened.length];
@@ -143,7 +172,15 @@ export class OtClient implements ClientProvider {
     let low = 0;
     const parts = segment.map((slice, column) => {
       const part = clientPart(requests[slice.request]!, results[slice.request]!, slice);
-      const context = { kernel, cots: piece.address + 16 * low, low, high, column, delta, drawReverse: (count: number) => this.cots.drawReverse(count) };
+      const context = {
+        kernel,
+        cots: piece.address + 16 * low,
+        low,
+        high,
+        column,
+        delta,
+        drawReverse: (count: number) => this.cots.drawReverse(count),
+      };
       low += part.cost.cots;
       if (part.open) this.channel.send(part.open(context));
       return { part, context };
@@ -163,7 +200,11 @@ export class OtOwner implements OwnerProvider {
   ) {}
 
   /** Meets `OtClient.setup` on the other side. */
-  static async setup(channel: Channel, random: Prg, { parameters = cotParameters, signal }: OtOptions = {}): Promise<OtOwner> {
+  static async setup(
+    channel: Channel,
+    random: Prg,
+    { parameters = cotParameters, signal }: OtOptions = {},
+  ): Promise<OtOwner> {
     throwIfCancelled(signal);
     return new OtOwner(channel, await CotOwner.setup(channel, random, parameters), signal);
   }
@@ -180,7 +221,11 @@ export class OtOwner implements OwnerProvider {
   async provide(requests: readonly OwnerRequest[], progress: ProgressListener = () => {}): Promise<OwnerCorrelation[]> {
     const results = requests.map(ownerResult);
     const segments = segmentsOf(requests.map(({ spec }) => otBased(spec)));
-    const report = new Progress(segments, requests.map(({ spec }) => spec.id), progress);
+    const report = new Progress(
+      segments,
+      requests.map(({ spec }) => spec.id),
+      progress,
+    );
     let waiting: OwnerPart[] = [];
     for (let at = 0; at <= segments.length; at++) {
       throwIfCancelled(this.signal);
@@ -195,7 +240,11 @@ export class OtOwner implements OwnerProvider {
   }
 
   /** Messages 1 and 2 of a segment. */
-  private async choose(segment: Segment, requests: readonly OwnerRequest[], results: readonly OwnerCorrelation[]): Promise<OwnerPart[]> {
+  private async choose(
+    segment: Segment,
+    requests: readonly OwnerRequest[],
+    results: readonly OwnerCorrelation[],
+  ): Promise<OwnerPart[]> {
     const { kernel, reverseDelta } = this.cots;
     const count = segmentCotsOf(segment);
     const piece = this.cots.draw(count, await this.channel.receive(this.cots.messageBytes(count)));
@@ -205,7 +254,15 @@ export class OtOwner implements OwnerProvider {
     const parts: OwnerPart[] = [];
     for (const [column, slice] of segment.entries()) {
       const part = ownerPart(requests[slice.request]!, results[slice.request]!, slice);
-      const context = { kernel, cots: piece.address + 16 * low, low, high, column, reverseDelta, drawReverse: (n: number, message: Uint8Array) => this.cots.drawReverse(n, message) };
+      const context = {
+        kernel,
+        cots: piece.address + 16 * low,
+        low,
+        high,
+        column,
+        reverseDelta,
+        drawReverse: (n: number, message: Uint8Array) => this.cots.drawReverse(n, message),
+      };
       low += part.cost.cots;
       const choose = part.choose(context, await this.channel.receive(part.cost.openBytes));
       if (choose) choices.push(choose);
@@ -288,7 +345,8 @@ function partCost(spec: OtBasedSpec, count: number): PartCost {
 
 function clientPart(request: ClientRequest, result: ClientCorrelation, { from, count }: Slice): ClientPart {
   const { spec } = request;
-  if (spec.kind === 'ot') return new OtMessagesClient(spec, (result as { messages: Uint32Array }).messages, from, count);
+  if (spec.kind === 'ot')
+    return new OtMessagesClient(spec, (result as { messages: Uint32Array }).messages, from, count);
   const { share } = result as { share: Uint32Array };
   if (spec.kind === 'scale') {
     const { s, x } = request as { s: Uint32Array; x: Uint32Array };
@@ -338,7 +396,10 @@ function ownerResult(request: OwnerRequest): OwnerCorrelation {
   const spec = otBased(request.spec);
   switch (request.spec.kind) {
     case 'ot':
-      return { choices: new Uint32Array(request.spec.count), messages: new Uint32Array(request.spec.count * request.spec.words) };
+      return {
+        choices: new Uint32Array(request.spec.count),
+        messages: new Uint32Array(request.spec.count * request.spec.words),
+      };
     case 'scale': {
       const { sMask, xMask } = request as { sMask: Uint32Array; xMask: Uint32Array };
       checkOperand(spec, 'sMask', sMask, request.spec.rows);
@@ -363,7 +424,8 @@ function otBased(spec: CorrelationSpec): OtBasedSpec {
   if (!isOtBased(spec)) throw new RangeError(`${spec.id}: expected a kind that OTs provide, got ${spec.kind}`);
   // Twice something in a ring of one bit is 0, and no product.
   const least = spec.kind === 'square' || spec.kind === 'sumOfSquares' ? 2 : 1;
-  if (!(spec.ringBits >= least && spec.ringBits <= 32)) throw new RangeError(`${spec.id}: ringBits: expected ${least} to 32, got ${spec.ringBits}`);
+  if (!(spec.ringBits >= least && spec.ringBits <= 32))
+    throw new RangeError(`${spec.id}: ringBits: expected ${least} to 32, got ${spec.ringBits}`);
   if (spec.kind === 'ot' && !(spec.choiceBits >= 1 && spec.choiceBits <= 10)) {
     throw new RangeError(`${spec.id}: choiceBits: expected 1 to 10, got ${spec.choiceBits}`);
   }
@@ -371,8 +433,10 @@ function otBased(spec: CorrelationSpec): OtBasedSpec {
 }
 
 function checkOperand(spec: OtBasedSpec, name: string, operand: Uint32Array, length: number): void {
-  if (!(operand instanceof Uint32Array)) throw new TypeError(`${spec.id}: ${name}: expected a Uint32Array, got ${typeof operand}`);
-  if (operand.length !== length) throw new RangeError(`${spec.id}: ${name}: expected ${length} elements, got ${operand.length}`);
+  if (!(operand instanceof Uint32Array))
+    throw new TypeError(`${spec.id}: ${name}: expected a Uint32Array, got ${typeof operand}`);
+  if (operand.length !== length)
+    throw new RangeError(`${spec.id}: ${name}: expected ${length} elements, got ${operand.length}`);
 }
 
 function throwIfCancelled(signal: AbortSignal | undefined): void {
@@ -385,7 +449,11 @@ class Progress {
   readonly #cots: number[];
   #total = 0;
 
-  constructor(segments: readonly Segment[], private readonly ids: readonly string[], private readonly listener: ProgressListener) {
+  constructor(
+    segments: readonly Segment[],
+    private readonly ids: readonly string[],
+    private readonly listener: ProgressListener,
+  ) {
     this.#left = ids.map(() => 0);
     this.#cots = ids.map(() => 0);
     for (const { request, cost } of segments.flat()) {

@@ -8,15 +8,30 @@
 import { blockBytes } from '../kernels/cot.ts';
 import { maskOf } from '../sharing/packing.ts';
 import type { OtSpec } from './correlations.ts';
-import { type ClientContext, type ClientPart, noCost, type OwnerContext, type OwnerPart, type PartCost } from './otPart.ts';
+import {
+  type ClientContext,
+  type ClientPart,
+  noCost,
+  type OwnerContext,
+  type OwnerPart,
+  type PartCost,
+} from './otPart.ts';
 
-export const otPartCost = ({ choiceBits }: OtSpec, count: number): PartCost => ({ ...noCost, cots: count * choiceBits });
+export const otPartCost = ({ choiceBits }: OtSpec, count: number): PartCost => ({
+  ...noCost,
+  cots: count * choiceBits,
+});
 
 /** OTs `from` … `from + count − 1` of a spec: writes their messages to `messages` (count, 2^choiceBits, words). */
 export class OtMessagesClient implements ClientPart {
   readonly cost: PartCost;
 
-  constructor(private readonly spec: OtSpec, private readonly messages: Uint32Array, private readonly from: number, private readonly count: number) {
+  constructor(
+    private readonly spec: OtSpec,
+    private readonly messages: Uint32Array,
+    private readonly from: number,
+    private readonly count: number,
+  ) {
     this.cost = otPartCost(spec, count);
   }
 
@@ -39,7 +54,16 @@ export class OtMessagesClient implements ClientPart {
       kernel.hash('output', cots, count * choiceBits, ones, low, high, 0, delta);
       kernel.combineKeys(zeros, ones, choiceBits, count, keys);
       for (let j = 0; j < options; j++) {
-        kernel.hashMessages(keys + j * count * blockBytes, count, words, maskOf(ringBits), output + 4 * words * j, stride, high, column);
+        kernel.hashMessages(
+          keys + j * count * blockBytes,
+          count,
+          words,
+          maskOf(ringBits),
+          output + 4 * words * j,
+          stride,
+          high,
+          column,
+        );
       }
       for (const address of [zeros, ones, keys]) arena.release(address);
     }
@@ -53,7 +77,13 @@ export class OtMessagesClient implements ClientPart {
 export class OtMessagesOwner implements OwnerPart {
   readonly cost: PartCost;
 
-  constructor(private readonly spec: OtSpec, private readonly choices: Uint32Array, private readonly messages: Uint32Array, private readonly from: number, private readonly count: number) {
+  constructor(
+    private readonly spec: OtSpec,
+    private readonly choices: Uint32Array,
+    private readonly messages: Uint32Array,
+    private readonly from: number,
+    private readonly count: number,
+  ) {
     this.cost = otPartCost(spec, count);
   }
 

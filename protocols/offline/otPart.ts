@@ -55,4 +55,10 @@ export interface OwnerPart {
   finish?(kernel: CotKernel, answer: Uint8Array): void;
 }
 
-export const noCost: PartCost = Object.freeze({ cots: 0, reverseCots: 0, openBytes: 0, chooseBytes: 0, answerBytes: 0 });
+export const noCost: PartCost = Object.freeze({
+  cots: 0,
+  reverseCots: 0,
+  openBytes: 0,
+  chooseBytes: 0,
+  answerBytes: 0,
+});

@@ -17,7 +17,14 @@ import { blockBytes, type CotKernel } from '../kernels/cot.ts';
 import { reverseCost } from '../ot/cot.ts';
 import { pack, packedBytes, unpack } from '../sharing/packing.ts';
 import type { ScaleSpec } from './correlations.ts';
-import { type ClientContext, type ClientPart, noCost, type OwnerContext, type OwnerPart, type PartCost } from './otPart.ts';
+import {
+  type ClientContext,
+  type ClientPart,
+  noCost,
+  type OwnerContext,
+  type OwnerPart,
+  type PartCost,
+} from './otPart.ts';
 
 interface Digit {
   /** log2 of its weight. */
@@ -50,7 +57,8 @@ export function digitsOf(ringBits: number, cols: number): readonly Digit[] {
       const sent = bitsWeight * ((width - 1) * 8 * blockBytes + bits * cols);
       const expanded = 2 ** width * tilesOf(cols, laneBits) * 64;
       const cost = sent + expanded + best[offset + width]!.cost;
-      if (best[offset] === undefined || cost < best[offset]!.cost) best[offset] = { cost, digit: { offset, width, laneBits } };
+      if (best[offset] === undefined || cost < best[offset]!.cost)
+        best[offset] = { cost, digit: { offset, width, laneBits } };
     }
   }
   const digits: Digit[] = [];
@@ -66,7 +74,10 @@ const rowChoices = (ringBits: number, rows: number) => packedBytes(rows, ringBit
 
 /** Bytes that the vector's party sends for a row. */
 export function vectorRowBytes(ringBits: number, cols: number): number {
-  return digitsOf(ringBits, cols).reduce((sum, { offset, width }) => sum + (width - 1) * blockBytes + packedBytes(cols, ringBits - offset), 0);
+  return digitsOf(ringBits, cols).reduce(
+    (sum, { offset, width }) => sum + (width - 1) * blockBytes + packedBytes(cols, ringBits - offset),
+    0,
+  );
 }
 
 /** COTs in the other direction come in whole bytes. */
@@ -94,7 +105,14 @@ export class ScaleClient implements ClientPart {
   readonly cost: PartCost;
   #reverse: number | undefined;
 
-  constructor(private readonly spec: ScaleSpec, private readonly s: Uint32Array, private readonly x: Uint32Array, private readonly result: Uint32Array, private readonly from: number, private readonly rows: number) {
+  constructor(
+    private readonly spec: ScaleSpec,
+    private readonly s: Uint32Array,
+    private readonly x: Uint32Array,
+    private readonly result: Uint32Array,
+    private readonly from: number,
+    private readonly rows: number,
+  ) {
     this.cost = scalePartCost(spec, rows);
   }
 
@@ -102,7 +120,10 @@ export class ScaleClient implements ClientPart {
   open({ kernel, drawReverse }: ClientContext): Uint8Array {
     const { piece, message } = drawReverse(this.cost.reverseCots);
     this.#reverse = piece.address;
-    return concat([message, chooseScalars(kernel, piece.address, this.s.subarray(this.from, this.from + this.rows), this.spec.ringBits)]);
+    return concat([
+      message,
+      chooseScalars(kernel, piece.address, this.s.subarray(this.from, this.from + this.rows), this.spec.ringBits),
+    ]);
   }
 
   answer({ kernel, cots, delta, low, high }: ClientContext, choose: Uint8Array): Uint8Array {
@@ -110,11 +131,25 @@ export class ScaleClient implements ClientPart {
     const { cols, ringBits } = spec;
     const choiceBytes = rowChoices(ringBits, rows);
     const vectors = vectorTerms(kernel, spec, this.x.subarray(from * cols), rows, this.result.subarray(from * cols), {
-      cots, delta, low, high, flips: choose.subarray(0, choiceBytes),
+      cots,
+      delta,
+      low,
+      high,
+      flips: choose.subarray(0, choiceBytes),
     });
-    scalarTerms(kernel, spec, this.s.subarray(from, from + rows), rows, this.result.subarray(from * cols), choose.subarray(choiceBytes), {
-      cots: this.#reverse!, low, high: high + reverseTweak,
-    });
+    scalarTerms(
+      kernel,
+      spec,
+      this.s.subarray(from, from + rows),
+      rows,
+      this.result.subarray(from * cols),
+      choose.subarray(choiceBytes),
+      {
+        cots: this.#reverse!,
+        low,
+        high: high + reverseTweak,
+      },
+    );
     kernel.arena.release(this.#reverse!);
     return vectors;
   }
@@ -127,7 +162,14 @@ export class ScaleOwner implements OwnerPart {
   #low = 0;
   #high = 0;
 
-  constructor(private readonly spec: ScaleSpec, private readonly s: Uint32Array, private readonly x: Uint32Array, private readonly result: Uint32Array, private readonly from: number, private readonly rows: number) {
+  constructor(
+    private readonly spec: ScaleSpec,
+    private readonly s: Uint32Array,
+    private readonly x: Uint32Array,
+    private readonly result: Uint32Array,
+    private readonly from: number,
+    private readonly rows: number,
+  ) {
     this.cost = scalePartCost(spec, rows);
   }
 
@@ -137,7 +179,11 @@ export class ScaleOwner implements OwnerPart {
     const correctionBytes = reverseCost(cost.reverseCots);
     const reverse = drawReverse(cost.reverseCots, open.subarray(0, correctionBytes)).address;
     const vectors = vectorTerms(kernel, spec, this.x.subarray(from * cols), rows, this.result.subarray(from * cols), {
-      cots: reverse, delta: reverseDelta, low, high: high + reverseTweak, flips: open.subarray(correctionBytes),
+      cots: reverse,
+      delta: reverseDelta,
+      low,
+      high: high + reverseTweak,
+      flips: open.subarray(correctionBytes),
     });
     kernel.arena.release(reverse);
     this.#keys = kernel.put(kernel.bytes(cots, cost.cots * blockBytes).slice());
@@ -148,9 +194,19 @@ export class ScaleOwner implements OwnerPart {
 
   finish(kernel: CotKernel, answer: Uint8Array): void {
     const { spec, from, rows } = this;
-    scalarTerms(kernel, spec, this.s.subarray(from, from + rows), rows, this.result.subarray(from * spec.cols), answer, {
-      cots: this.#keys!, low: this.#low, high: this.#high,
-    });
+    scalarTerms(
+      kernel,
+      spec,
+      this.s.subarray(from, from + rows),
+      rows,
+      this.result.subarray(from * spec.cols),
+      answer,
+      {
+        cots: this.#keys!,
+        low: this.#low,
+        high: this.#high,
+      },
+    );
     kernel.arena.release(this.#keys!);
   }
 }
@@ -160,7 +216,8 @@ function chooseScalars(kernel: CotKernel, cots: number, scalars: Uint32Array, ri
   const flips = new Uint8Array(rowChoices(ringBits, scalars.length));
   const keys = kernel.words(cots, 4 * scalars.length * ringBits);
   for (let i = 0, at = 0; i < scalars.length; i++) {
-    for (let b = 0; b < ringBits; b++, at++) flips[at >> 3]! |= ((keys[4 * at]! ^ (scalars[i]! >>> b) ^ 1) & 1) << (at & 7);
+    for (let b = 0; b < ringBits; b++, at++)
+      flips[at >> 3]! |= ((keys[4 * at]! ^ (scalars[i]! >>> b) ^ 1) & 1) << (at & 7);
   }
   return flips;
 }
@@ -174,7 +231,14 @@ interface VectorSide {
 }
 
 /** The vector's party: adds Σ_digits v·2^offset to `result`, and returns trees and corrections. */
-function vectorTerms(kernel: CotKernel, { ringBits, cols }: ScaleSpec, x: Uint32Array, rows: number, result: Uint32Array, { cots, delta, low, high, flips }: VectorSide): Uint8Array {
+function vectorTerms(
+  kernel: CotKernel,
+  { ringBits, cols }: ScaleSpec,
+  x: Uint32Array,
+  rows: number,
+  result: Uint32Array,
+  { cots, delta, low, high, flips }: VectorSide,
+): Uint8Array {
   const { nodes, message, u, v, release } = workspace(kernel, cols);
   const out = new Uint8Array(rows * vectorRowBytes(ringBits, cols));
   let at = 0;
@@ -211,7 +275,12 @@ function vectorTerms(kernel: CotKernel, { ringBits, cols }: ScaleSpec, x: Uint32
 
 /** The scalar's party: adds Σ_digits (σ·(correction + u) − v)·2^offset to `result`, u and v without the missing leaf. */
 function scalarTerms(
-  kernel: CotKernel, { ringBits, cols }: ScaleSpec, scalars: Uint32Array, rows: number, result: Uint32Array, bytes: Uint8Array,
+  kernel: CotKernel,
+  { ringBits, cols }: ScaleSpec,
+  scalars: Uint32Array,
+  rows: number,
+  result: Uint32Array,
+  bytes: Uint8Array,
   { cots, low, high }: { readonly cots: number; readonly low: number; readonly high: number },
 ): void {
   const { nodes, message, u, v, release } = workspace(kernel, cols);
@@ -238,7 +307,12 @@ function scalarTerms(
   release();
 }
 
-function lanesAt(kernel: CotKernel, address: number, count: number, laneBits: 8 | 16 | 32): Uint8Array | Uint16Array | Uint32Array {
+function lanesAt(
+  kernel: CotKernel,
+  address: number,
+  count: number,
+  laneBits: 8 | 16 | 32,
+): Uint8Array | Uint16Array | Uint32Array {
   if (laneBits === 32) return kernel.words(address, count);
   const bytes = kernel.bytes(address, (count * laneBits) / 8);
   return laneBits === 8 ? bytes : new Uint16Array(bytes.buffer, address, count);
@@ -252,7 +326,10 @@ function workspace(kernel: CotKernel, cols: number) {
   const u = arena.allocate(bytes);
   const v = arena.allocate(bytes);
   return {
-    nodes, message, u, v,
+    nodes,
+    message,
+    u,
+    v,
     release() {
       for (const address of [nodes, message, u, v]) arena.release(address);
     },

@@ -12,8 +12,25 @@ import type { Channel } from '../channel/channel.ts';
 import { blockBytes, CotKernel } from '../kernels/cot.ts';
 import type { Prg } from '../sharing/prg.ts';
 import { baseOtCost, baseOtReceive, baseOtSend } from './baseOt.ts';
-import { type FerretParameters, ferretBootstrap, ferretMain, FerretReceiver, FerretSender, refillTrees, roundNeeds, treeMessageBytes, treesInAll } from './ferret.ts';
-import { baseChoices, baseOtCount, softSpokenBytes, SoftSpokenReceiver, SoftSpokenSender, softSpokenSetupBytes } from './softSpoken.ts';
+import {
+  type FerretParameters,
+  FerretReceiver,
+  FerretSender,
+  ferretBootstrap,
+  ferretMain,
+  refillTrees,
+  roundNeeds,
+  treeMessageBytes,
+  treesInAll,
+} from './ferret.ts';
+import {
+  baseChoices,
+  baseOtCount,
+  SoftSpokenReceiver,
+  SoftSpokenSender,
+  softSpokenBytes,
+  softSpokenSetupBytes,
+} from './softSpoken.ts';
 
 /** The two parameter sets of a pairing; tests take small, insecure ones. */
 export interface CotParameters {
@@ -44,8 +61,14 @@ const softSpokenCount = (parameters: CotParameters) => bootstrapNeeds(parameters
 export function setupCost(parameters = cotParameters) {
   const base = baseOtCost(baseOtCount);
   return {
-    bytesOwnerToClient: base.bytesToReceiver + codeSeedBytes + softSpokenSetupBytes + softSpokenBytes(softSpokenCount(parameters)) + baseOtCount / 8,
-    bytesClientToOwner: base.bytesToSender + bootstrapTrees(parameters) * treeMessageBytes(parameters.bootstrap) + softSpokenSetupBytes,
+    bytesOwnerToClient:
+      base.bytesToReceiver +
+      codeSeedBytes +
+      softSpokenSetupBytes +
+      softSpokenBytes(softSpokenCount(parameters)) +
+      baseOtCount / 8,
+    bytesClientToOwner:
+      base.bytesToSender + bootstrapTrees(parameters) * treeMessageBytes(parameters.bootstrap) + softSpokenSetupBytes,
     flights: 4,
   };
 }
@@ -91,7 +114,9 @@ class Leftover {
     const result = fill(trees, address + held * blockBytes);
     kernel.bytes(address, held * blockBytes).set(kernel.bytes(this.#address, held * blockBytes));
     this.#count = held + trees * leaves - count;
-    kernel.bytes(this.#address, this.#count * blockBytes).set(kernel.bytes(address + count * blockBytes, this.#count * blockBytes));
+    kernel
+      .bytes(this.#address, this.#count * blockBytes)
+      .set(kernel.bytes(address + count * blockBytes, this.#count * blockBytes));
     return { piece: { address, count }, result };
   }
 }
@@ -111,7 +136,12 @@ export class CotClient {
     this.#leftover = new Leftover(kernel, ferret.leaves);
   }
 
-  static async setup(channel: Channel, random: Prg, parameters = cotParameters, kernel = new CotKernel()): Promise<CotClient> {
+  static async setup(
+    channel: Channel,
+    random: Prg,
+    parameters = cotParameters,
+    kernel = new CotKernel(),
+  ): Promise<CotClient> {
     // Base OTs: the client receives, with Δ as its choices.
     const delta = random.bytes(blockBytes);
     delta[0]! |= 1;
@@ -172,7 +202,12 @@ export class CotOwner {
     this.#leftover = new Leftover(kernel, ferret.leaves);
   }
 
-  static async setup(channel: Channel, random: Prg, parameters = cotParameters, kernel = new CotKernel()): Promise<CotOwner> {
+  static async setup(
+    channel: Channel,
+    random: Prg,
+    parameters = cotParameters,
+    kernel = new CotKernel(),
+  ): Promise<CotOwner> {
     const code = random.bytes(codeSeedBytes);
     kernel.setCode(code);
     const keys = await baseOtSend(channel, random, baseOtCount);
@@ -192,7 +227,12 @@ export class CotOwner {
     const current = kernel.arena.allocate(roundBytes(parameters));
     bootstrap.extend(trees, bootstrapMessage, current);
     bootstrap.release();
-    return new CotOwner(kernel, new FerretReceiver(kernel, parameters.main, current, true, 1), small, kernel.put(delta));
+    return new CotOwner(
+      kernel,
+      new FerretReceiver(kernel, parameters.main, current, true, 1),
+      small,
+      kernel.put(delta),
+    );
   }
 
   get drawn(): number {
@@ -221,7 +261,12 @@ export class CotOwner {
 const reverseBaseRound = 0xffffffff;
 
 /** The client's 128 pairs of keys out of as many COTs; a flipped choice swaps the pair. */
-function reverseBaseKeys(kernel: CotKernel, cots: number, flips: Uint8Array, delta: number): [Uint8Array, Uint8Array][] {
+function reverseBaseKeys(
+  kernel: CotKernel,
+  cots: number,
+  flips: Uint8Array,
+  delta: number,
+): [Uint8Array, Uint8Array][] {
   const zeros = kernel.arena.allocate(baseOtCount * blockBytes);
   const ones = kernel.arena.allocate(baseOtCount * blockBytes);
   kernel.hash('output', cots, baseOtCount, zeros, 0, reverseBaseRound);

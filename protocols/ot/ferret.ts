@@ -95,7 +95,11 @@ abstract class Ferret {
   }
 
   /** Puts `trees` · 2^treeDepth COTs at `output`, tree by tree. */
-  protected run(trees: number, output: number, perTree: (nodes: number, bases: number, low: number, high: number) => void): void {
+  protected run(
+    trees: number,
+    output: number,
+    perTree: (nodes: number, bases: number, low: number, high: number) => void,
+  ): void {
     const { parameters, kernel, leaves } = this;
     const bytesPerTree = leaves * blockBytes;
     const one = (nodes: number) => {
@@ -116,7 +120,8 @@ abstract class Ferret {
 
   /** Room for the next round's COTs, before a run (an allocation may detach views). */
   protected prepare(): void {
-    if (this.refills) this.#next ??= this.kernel.arena.allocate(refillTrees(this.parameters) * this.leaves * blockBytes);
+    if (this.refills)
+      this.#next ??= this.kernel.arena.allocate(refillTrees(this.parameters) * this.leaves * blockBytes);
   }
 
   #turn(): void {
@@ -136,7 +141,14 @@ abstract class Ferret {
 
 export class FerretSender extends Ferret {
   /** @param delta address of Δ. */
-  constructor(kernel: CotKernel, parameters: FerretParameters, current: number, refills: boolean, round: number, private readonly delta: number) {
+  constructor(
+    kernel: CotKernel,
+    parameters: FerretParameters,
+    current: number,
+    refills: boolean,
+    round: number,
+    private readonly delta: number,
+  ) {
     super(kernel, parameters, current, refills, round);
   }
 
@@ -167,7 +179,8 @@ export class FerretReceiver extends Ferret {
     const { treeDepth } = parameters;
     this.prepare();
     const expected = this.messageTrees(trees) * treeMessageBytes(parameters);
-    if (message.length !== expected) throw new ProtocolError('length', 'ferret', `expected ${expected} bytes, got ${message.length}`);
+    if (message.length !== expected)
+      throw new ProtocolError('length', 'ferret', `expected ${expected} bytes, got ${message.length}`);
     const address = kernel.put(message);
     let at = address;
     this.run(trees, output, (nodes, bases, low, high) => {

@@ -34,7 +34,10 @@ export class SoftSpokenReceiver {
   readonly setupMessage = new Uint8Array(softSpokenSetupBytes);
 
   /** @param keys both keys of each base OT. */
-  constructor(private readonly kernel: CotKernel, keys: readonly (readonly [Uint8Array, Uint8Array])[]) {
+  constructor(
+    private readonly kernel: CotKernel,
+    keys: readonly (readonly [Uint8Array, Uint8Array])[],
+  ) {
     this.#nodes = kernel.arena.allocate(trees * leaves * blockBytes);
     for (let tree = 0; tree < trees; tree++) {
       // Figure 7: the whole tree, and for every level the XORs of its two sides under the base OT's keys.
@@ -59,7 +62,17 @@ export class SoftSpokenReceiver {
     const { tiles, rowBytes, rows, sums, scratch, release } = workspace(kernel, count);
     for (let tree = 0; tree < trees; tree++) {
       const nodes = this.#nodes + tree * leaves * blockBytes;
-      kernel.softSpokenFold(nodes, treeBits, -1, this.#tile, tiles, sums + tree * rowBytes, rows + tree * treeBits * rowBytes, tree, scratch);
+      kernel.softSpokenFold(
+        nodes,
+        treeBits,
+        -1,
+        this.#tile,
+        tiles,
+        sums + tree * rowBytes,
+        rows + tree * treeBits * rowBytes,
+        tree,
+        scratch,
+      );
     }
     this.#tile += tiles;
     // Figure 8 with the repetition code: every tree's u is corrected to the first one's.
@@ -84,7 +97,12 @@ export class SoftSpokenSender {
    * @param keys of each base OT the key of `baseChoices(delta)`.
    * @param setupMessage the receiver's.
    */
-  constructor(private readonly kernel: CotKernel, private readonly delta: Uint8Array, keys: readonly Uint8Array[], setupMessage: Uint8Array) {
+  constructor(
+    private readonly kernel: CotKernel,
+    private readonly delta: Uint8Array,
+    keys: readonly Uint8Array[],
+    setupMessage: Uint8Array,
+  ) {
     checkLength(setupMessage, softSpokenSetupBytes);
     this.#nodes = kernel.arena.allocate(trees * leaves * blockBytes);
     for (let tree = 0; tree < trees; tree++) {
@@ -101,8 +119,13 @@ export class SoftSpokenSender {
         kernel.bytes(nodes + hole * blockBytes, blockBytes).fill(0);
         kernel.bytes(nodes + (hole + parents) * blockBytes, blockBytes).fill(0);
         const at = tree * treeMessageBytes + ((level - 2) * 2 + side) * blockBytes;
-        const sum = xorAll(kernel.bytes(nodes + side * parents * blockBytes, parents * blockBytes), keys[tree * treeBits + level - 1]!);
-        kernel.bytes(nodes + (hole + side * parents) * blockBytes, blockBytes).set(sum.map((byte, i) => byte ^ setupMessage[at + i]!));
+        const sum = xorAll(
+          kernel.bytes(nodes + side * parents * blockBytes, parents * blockBytes),
+          keys[tree * treeBits + level - 1]!,
+        );
+        kernel
+          .bytes(nodes + (hole + side * parents) * blockBytes, blockBytes)
+          .set(sum.map((byte, i) => byte ^ setupMessage[at + i]!));
         hole += (1 - side) * parents;
       }
     }
@@ -142,7 +165,11 @@ function workspace(kernel: CotKernel, count: number) {
   const sums = arena.allocate(trees * rowBytes);
   const scratch = arena.allocate(leaves * 256);
   return {
-    tiles, rowBytes, rows, sums, scratch,
+    tiles,
+    rowBytes,
+    rows,
+    sums,
+    scratch,
     /** Gives everything back but the blocks that the rows, transposed, are. */
     release(): number {
       const blocks = arena.allocate(8 * rowBytes * blockBytes);

@@ -19,12 +19,18 @@ const output = await build({
       load(id) {
         if (id === '\0os') return 'export const cpus = () => [];';
         const module = fileURLToPath(new URL(`./${suite}.ts`, import.meta.url));
-        if (id === entry) return `import { run } from ${JSON.stringify(module)}; run().then((results) => postMessage({ results }), (error) => postMessage({ error: String(error) }));`;
+        if (id === entry)
+          return `import { run } from ${JSON.stringify(module)}; run().then((results) => postMessage({ results }), (error) => postMessage({ error: String(error) }));`;
         return undefined;
       },
     },
   ],
-  build: { write: false, target: 'es2022', minify: false, rollupOptions: { input: 'bench', output: { format: 'es', inlineDynamicImports: true } } },
+  build: {
+    write: false,
+    target: 'es2022',
+    minify: false,
+    rollupOptions: { input: 'bench', output: { format: 'es', inlineDynamicImports: true } },
+  },
 });
 const [{ output: files }] = (Array.isArray(output) ? output : [output]) as unknown as [{ output: { code: string }[] }];
 const script = files[0]!.code;
@@ -36,7 +42,12 @@ const server = createServer((request, response) => {
 });
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 const { port } = server.address() as { port: number };
-const browser = await launchChromium(['--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync']);
+const browser = await launchChromium([
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]);
 try {
   const page = await browser.newPage();
   await page.goto(`http://127.0.0.1:${port}/`);
@@ -52,7 +63,9 @@ try {
   process.stdout.write(`Chromium ${browser.version()}\n`);
   for (const { name, value, unit, min, max } of results!) {
     const digits = (figure: number) => figure.toPrecision(4);
-    process.stdout.write(`${name.padEnd(32)} ${digits(value).padStart(10)} ${unit.padEnd(8)} (${digits(min)} … ${digits(max)})\n`);
+    process.stdout.write(
+      `${name.padEnd(32)} ${digits(value).padStart(10)} ${unit.padEnd(8)} (${digits(min)} … ${digits(max)})\n`,
+    );
   }
 } finally {
   await browser.close();

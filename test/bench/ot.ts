@@ -16,7 +16,10 @@ export async function run(): Promise<BenchResult[]> {
   const { client, owner } = channelPair();
   const timedSetup = async () => {
     const start = performance.now();
-    const pair = await Promise.all([CotClient.setup(client.channel, systemPrg('client')), CotOwner.setup(owner.channel, systemPrg('owner'))]);
+    const pair = await Promise.all([
+      CotClient.setup(client.channel, systemPrg('client')),
+      CotOwner.setup(owner.channel, systemPrg('owner')),
+    ]);
     setupSeconds.push((performance.now() - start) / 1000);
     return pair;
   };
@@ -57,7 +60,10 @@ export async function run(): Promise<BenchResult[]> {
 
   // Stages of one kind, both parties in one thread, COTs included.
   const channels = channelPair();
-  const options = [OtClient.setup(channels.client.channel, systemPrg('client')), OtOwner.setup(channels.owner.channel, systemPrg('owner'))] as const;
+  const options = [
+    OtClient.setup(channels.client.channel, systemPrg('client')),
+    OtOwner.setup(channels.owner.channel, systemPrg('owner')),
+  ] as const;
   const [clientProvider, ownerProvider] = await Promise.all(options);
   const stages = {
     'ot/truncationOt': { kind: 'ot', id: 'a', ringBits: 16, count: 2 ** 19, choiceBits: 1, words: 1 },
@@ -76,7 +82,9 @@ export async function run(): Promise<BenchResult[]> {
     }
     results.push(summarise(name, '1/s', perSecond));
     const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
-    results.push(summarise(`${name}Bits`, 'bit', [(cots * laterBits + 8 * (bytesClientToOwner + bytesOwnerToClient)) / elements]));
+    results.push(
+      summarise(`${name}Bits`, 'bit', [(cots * laterBits + 8 * (bytesClientToOwner + bytesOwnerToClient)) / elements]),
+    );
   }
   memory.push(clientProvider.memoryBytes / 2 ** 20, ownerProvider.memoryBytes / 2 ** 20);
   results.push(summarise('ot/memory', 'MiB', memory));

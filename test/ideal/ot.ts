@@ -1,5 +1,13 @@
 /** The ideal functionality of the correlations that come from OT: what shares must add up to, and which messages must agree. */
-import type { ClientCorrelation, ClientRequest, OtReceiverShare, OtSenderShare, OwnerCorrelation, OwnerRequest, ProductShare } from '../../protocols/offline/correlations.ts';
+import type {
+  ClientCorrelation,
+  ClientRequest,
+  OtReceiverShare,
+  OtSenderShare,
+  OwnerCorrelation,
+  OwnerRequest,
+  ProductShare,
+} from '../../protocols/offline/correlations.ts';
 import type { OtBasedSpec } from '../../protocols/offline/ot.ts';
 import type { Prg } from '../../protocols/sharing/prg.ts';
 
@@ -17,13 +25,22 @@ export function drawOperands(spec: OtBasedSpec, random: Prg): Operands {
     case 'square':
       return { client: { spec, x: words(spec.count) }, owner: { spec, xMask: words(spec.count) } };
     case 'sumOfSquares':
-      return { client: { spec, x: words(spec.rows * spec.cols) }, owner: { spec, xMask: words(spec.rows * spec.cols) } };
+      return {
+        client: { spec, x: words(spec.rows * spec.cols) },
+        owner: { spec, xMask: words(spec.rows * spec.cols) },
+      };
     case 'scale': {
       const size = spec.rows * spec.cols;
-      return { client: { spec, s: words(spec.rows), x: words(size) }, owner: { spec, sMask: words(spec.rows), xMask: words(size) } };
+      return {
+        client: { spec, s: words(spec.rows), x: words(size) },
+        owner: { spec, sMask: words(spec.rows), xMask: words(size) },
+      };
     }
     case 'cross':
-      return { client: { spec, c: words(spec.count * spec.terms) }, owner: { spec, mask: words(spec.count * spec.terms) } };
+      return {
+        client: { spec, c: words(spec.count * spec.terms) },
+        owner: { spec, mask: words(spec.count * spec.terms) },
+      };
   }
 }
 
@@ -34,7 +51,10 @@ export function wrongPlaces({ client, owner }: Operands, given: ClientCorrelatio
     const { messages } = given as OtSenderShare;
     const { choices, messages: chosen } = taken as OtReceiverShare;
     const options = 2 ** spec.choiceBits;
-    let wrong = Math.abs(messages.length - spec.count * options * spec.words) + Math.abs(choices.length - spec.count) + Math.abs(chosen.length - spec.count * spec.words);
+    let wrong =
+      Math.abs(messages.length - spec.count * options * spec.words) +
+      Math.abs(choices.length - spec.count) +
+      Math.abs(chosen.length - spec.count * spec.words);
     for (let i = 0; i < spec.count; i++) {
       if (choices[i]! >= options) wrong++;
       for (let word = 0; word < spec.words; word++) {

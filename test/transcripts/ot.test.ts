@@ -21,7 +21,10 @@ it('the wire of set-up and one stage is what it was, and costs what the plan say
   const { channels, client, owner, random } = await otPair(new Uint8Array(32).fill(9));
   const operands = stage.map((spec) => drawOperands(spec, random));
   const cost = stageCost(stage, 0, smallParameters);
-  await Promise.all([client.provide(operands.map((pair) => pair.client)), owner.provide(operands.map((pair) => pair.owner))]);
+  await Promise.all([
+    client.provide(operands.map((pair) => pair.client)),
+    owner.provide(operands.map((pair) => pair.owner)),
+  ]);
   const setup = setupCost(smallParameters);
   expect(channels.client.channel.counters).toMatchObject({
     bytesSent: setup.bytesClientToOwner + cost.bytesClientToOwner,

@@ -19,13 +19,19 @@ describe('base OT', () => {
       await client.channel.flush();
       return keys;
     };
-    const [keys, pairs] = await Promise.all([receive(), baseOtSend(owner.channel, new Prg(new Uint8Array(32), 'sender'), 5)]);
+    const [keys, pairs] = await Promise.all([
+      receive(),
+      baseOtSend(owner.channel, new Prg(new Uint8Array(32), 'sender'), 5),
+    ]);
     keys.forEach((key, i) => {
       expect(key).toEqual(pairs[i]![choices[i]!]);
       expect(key).not.toEqual(pairs[i]![1 - choices[i]!]);
     });
     expect(new Set(pairs.flat().map(String)).size).toBe(10);
-    expect(client.channel.counters).toMatchObject({ bytesSent: baseOtCost(5).bytesToSender, bytesReceived: baseOtCost(5).bytesToReceiver });
+    expect(client.channel.counters).toMatchObject({
+      bytesSent: baseOtCost(5).bytesToSender,
+      bytesReceived: baseOtCost(5).bytesToReceiver,
+    });
   });
 
   // The identity, and what encodes no element (RFC 9496, appendix A.2: a non-canonical field element).
@@ -38,7 +44,9 @@ describe('base OT', () => {
     const other = channelPair();
     other.owner.channel.send(bad);
     await other.owner.channel.flush();
-    await expect(baseOtReceive(other.client.channel, new Prg(new Uint8Array(32), 'receiver'), [1])).rejects.toMatchObject(expected);
+    await expect(
+      baseOtReceive(other.client.channel, new Prg(new Uint8Array(32), 'receiver'), [1]),
+    ).rejects.toMatchObject(expected);
   });
 });
 
@@ -77,26 +85,37 @@ function inspect(keys: Uint32Array, macs: Uint32Array, delta: Uint32Array) {
 describe('COT stream', () => {
   it('holds M = K ⊕ c·Δ across rounds and for any sizes of draws, at the stated cost', async () => {
     await fc.assert(
-      fc.asyncProperty(seeds, fc.array(fc.integer({ min: 0, max: 4000 }), { minLength: 1, maxLength: 8 }), async (seed, counts) => {
-        const { client, sender, receiver } = await cotPair(seed);
-        const setup = setupCost(smallParameters);
-        expect(client.channel.counters).toMatchObject({ bytesSent: setup.bytesClientToOwner, bytesReceived: setup.bytesOwnerToClient });
-        expect(client.channel.snapshot().total.flights).toBe(setup.flights);
-        let drawn = 0;
-        for (const count of counts) {
-          const { piece, message } = sender.draw(count);
-          expect(message.length).toBe(drawCost(drawn, drawn + count, smallParameters));
-          expect(message.length).toBe(receiver.messageBytes(count));
-          const got = receiver.draw(count, message);
-          const delta = sender.kernel.words(sender.delta, 4);
-          const { wrong } = inspect(sender.kernel.words(piece.address, 4 * count), receiver.kernel.words(got.address, 4 * count), delta);
-          expect(wrong).toBe(0);
-          sender.kernel.arena.release(piece.address);
-          receiver.kernel.arena.release(got.address);
-          drawn += count;
-        }
-        expect([sender.drawn, receiver.drawn]).toEqual([drawn, drawn]);
-      }),
+      fc.asyncProperty(
+        seeds,
+        fc.array(fc.integer({ min: 0, max: 4000 }), { minLength: 1, maxLength: 8 }),
+        async (seed, counts) => {
+          const { client, sender, receiver } = await cotPair(seed);
+          const setup = setupCost(smallParameters);
+          expect(client.channel.counters).toMatchObject({
+            bytesSent: setup.bytesClientToOwner,
+            bytesReceived: setup.bytesOwnerToClient,
+          });
+          expect(client.channel.snapshot().total.flights).toBe(setup.flights);
+          let drawn = 0;
+          for (const count of counts) {
+            const { piece, message } = sender.draw(count);
+            expect(message.length).toBe(drawCost(drawn, drawn + count, smallParameters));
+            expect(message.length).toBe(receiver.messageBytes(count));
+            const got = receiver.draw(count, message);
+            const delta = sender.kernel.words(sender.delta, 4);
+            const { wrong } = inspect(
+              sender.kernel.words(piece.address, 4 * count),
+              receiver.kernel.words(got.address, 4 * count),
+              delta,
+            );
+            expect(wrong).toBe(0);
+            sender.kernel.arena.release(piece.address);
+            receiver.kernel.arena.release(got.address);
+            drawn += count;
+          }
+          expect([sender.drawn, receiver.drawn]).toEqual([drawn, drawn]);
+        },
+      ),
       { numRuns: 6 },
     );
   });
@@ -129,12 +148,16 @@ describe('COT stream', () => {
   it('refuses a message of another length, and does not accept an altered one', async () => {
     const { sender, receiver } = await cotPair(new Uint8Array(32).fill(4));
     const { piece, message } = sender.draw(1000);
-    expect(() => receiver.draw(1000, message.subarray(1))).toThrow(expect.objectContaining({ code: 'length', protocol: 'ferret' }));
+    expect(() => receiver.draw(1000, message.subarray(1))).toThrow(
+      expect.objectContaining({ code: 'length', protocol: 'ferret' }),
+    );
     // In the last tree: the first ones are kept for the next round.
     message[message.length - 96]! ^= 4;
     const got = receiver.draw(1000, message);
     const delta = sender.kernel.words(sender.delta, 4);
-    expect(inspect(sender.kernel.words(piece.address, 4000), receiver.kernel.words(got.address, 4000), delta).wrong).toBeGreaterThan(0);
+    expect(
+      inspect(sender.kernel.words(piece.address, 4000), receiver.kernel.words(got.address, 4000), delta).wrong,
+    ).toBeGreaterThan(0);
   });
 
   it('with the real parameters: 10^7 COTs are right, look uniform, and cost at most 0.6 bit each, set-up included', async () => {
@@ -151,7 +174,11 @@ describe('COT stream', () => {
       const { piece, message } = sender.draw(count);
       bytes += message.length;
       const got = receiver.draw(count, message);
-      const found = inspect(sender.kernel.words(piece.address, 4 * count), receiver.kernel.words(got.address, 4 * count), delta);
+      const found = inspect(
+        sender.kernel.words(piece.address, 4 * count),
+        receiver.kernel.words(got.address, 4 * count),
+        delta,
+      );
       expect(found.wrong).toBe(0);
       ones += found.ones;
       for (let bit = 0; bit < 128; bit++) {
@@ -166,8 +193,10 @@ describe('COT stream', () => {
     expect(Math.abs(ones - 5e6)).toBeLessThan(6 * Math.sqrt(1e7 / 4));
     const sampled = 1e7 / 64;
     expect(keyOnes[0]).toBe(0);
-    for (let bit = 1; bit < 128; bit++) expect(Math.abs(keyOnes[bit]! - sampled / 2)).toBeLessThan(6 * Math.sqrt(sampled / 4));
-    for (let bit = 0; bit < 128; bit++) expect(Math.abs(macOnes[bit]! - sampled / 2)).toBeLessThan(6 * Math.sqrt(sampled / 4));
+    for (let bit = 1; bit < 128; bit++)
+      expect(Math.abs(keyOnes[bit]! - sampled / 2)).toBeLessThan(6 * Math.sqrt(sampled / 4));
+    for (let bit = 0; bit < 128; bit++)
+      expect(Math.abs(macOnes[bit]! - sampled / 2)).toBeLessThan(6 * Math.sqrt(sampled / 4));
     expect(sender.kernel.arena.memory.buffer.byteLength).toBeLessThan(100 * 2 ** 20);
   });
 });

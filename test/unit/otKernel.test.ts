@@ -8,8 +8,10 @@ import { Prg } from '../../protocols/sharing/prg.ts';
 const kernel = new CotKernel();
 const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const index = fc.nat(2 ** 31);
-const putBlocks = (blocks: readonly Uint8Array[]) => kernel.put(Uint8Array.from(blocks.flatMap((block) => [...block])), 3 * blockBytes);
-const blocksAt = (address: number, count: number) => Array.from({ length: count }, (_, i) => kernel.bytes(address + i * blockBytes, blockBytes).slice());
+const putBlocks = (blocks: readonly Uint8Array[]) =>
+  kernel.put(Uint8Array.from(blocks.flatMap((block) => [...block])), 3 * blockBytes);
+const blocksAt = (address: number, count: number) =>
+  Array.from({ length: count }, (_, i) => kernel.bytes(address + i * blockBytes, blockBytes).slice());
 const randomBlocks = (random: Prg, count: number) => Array.from({ length: count }, () => random.bytes(blockBytes));
 const withLsb = (block: Uint8Array) => block.map((byte, i) => (i === 0 ? byte | 1 : byte));
 
@@ -22,7 +24,9 @@ describe('hash', () => {
         const offset = random.bytes(blockBytes);
         const input = putBlocks(blocks);
         kernel.hash('output', input, count, input, low, high, column, kernel.put(offset));
-        expect(blocksAt(input, count)).toEqual(blocks.map((block, i) => twin.hash('output', twin.xor(block, offset), low + i, high, column)));
+        expect(blocksAt(input, count)).toEqual(
+          blocks.map((block, i) => twin.hash('output', twin.xor(block, offset), low + i, high, column)),
+        );
       }),
       { numRuns: 30 },
     );
@@ -30,16 +34,24 @@ describe('hash', () => {
 
   it('gives messages of any length, masked, at any stride', () => {
     fc.assert(
-      fc.property(seeds, fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 32 }), (seed, count, words, bits) => {
-        const blocks = randomBlocks(new Prg(seed, 'test'), count);
-        const stride = 4 * words + 8;
-        const output = kernel.arena.allocate(count * stride);
-        kernel.hashMessages(putBlocks(blocks), count, words, 2 ** bits - 1, output, stride, 7, 9);
-        blocks.forEach((block, i) => {
-          const expected = new Uint32Array(twin.hash('message', block, i, 7, 9, 4 * words).slice().buffer).map((word) => word & (2 ** bits - 1));
-          expect(kernel.words(output + i * stride, words)).toEqual(expected);
-        });
-      }),
+      fc.property(
+        seeds,
+        fc.integer({ min: 1, max: 9 }),
+        fc.integer({ min: 1, max: 50 }),
+        fc.integer({ min: 1, max: 32 }),
+        (seed, count, words, bits) => {
+          const blocks = randomBlocks(new Prg(seed, 'test'), count);
+          const stride = 4 * words + 8;
+          const output = kernel.arena.allocate(count * stride);
+          kernel.hashMessages(putBlocks(blocks), count, words, 2 ** bits - 1, output, stride, 7, 9);
+          blocks.forEach((block, i) => {
+            const expected = new Uint32Array(twin.hash('message', block, i, 7, 9, 4 * words).slice().buffer).map(
+              (word) => word & (2 ** bits - 1),
+            );
+            expect(kernel.words(output + i * stride, words)).toEqual(expected);
+          });
+        },
+      ),
       { numRuns: 20 },
     );
   });
@@ -53,7 +65,9 @@ describe('hash', () => {
       const keys = kernel.arena.allocate(2 ** m * count * blockBytes);
       kernel.combineKeys(putBlocks(zeros), putBlocks(ones), m, count, keys);
       for (let j = 0; j < 2 ** m; j++) {
-        const expected = Array.from({ length: count }, (_, i) => twin.xor(...Array.from({ length: m }, (_, t) => ((j >> t) & 1 ? ones : zeros)[i * m + t]!)));
+        const expected = Array.from({ length: count }, (_, i) =>
+          twin.xor(...Array.from({ length: m }, (_, t) => ((j >> t) & 1 ? ones : zeros)[i * m + t]!)),
+        );
         expect(blocksAt(keys + j * count * blockBytes, count)).toEqual(expected);
       }
     }
@@ -63,27 +77,35 @@ describe('hash', () => {
 describe('correlated GGM trees', () => {
   it('are the twin’s at the sender, and the receiver’s but for the leaf that its choices exclude', () => {
     fc.assert(
-      fc.property(seeds, fc.integer({ min: 1, max: 7 }), fc.nat(127), fc.boolean(), index, index, (seed, depth, path, clearLsb, low, high) => {
-        const random = new Prg(seed, 'test');
-        const delta = withLsb(random.bytes(blockBytes));
-        const keys = randomBlocks(random, depth);
-        const choices = path & (2 ** depth - 1);
-        const nodes = kernel.arena.allocate(2 ** depth * blockBytes);
-        const message = kernel.arena.allocate(depth * blockBytes);
-        kernel.ggmSend(nodes, depth, putBlocks(keys), kernel.put(delta), message, low, high, clearLsb);
-        const expected = twin.ggmTree(clearLsb ? 'tree' : 'vole tree', depth, keys[0]!, delta, low, high, clearLsb);
-        const leaves = blocksAt(nodes, 2 ** depth);
-        // At depth 1 nothing is expanded, and nothing cleared.
-        expect(leaves).toEqual(expected.leaves);
-        expect(blocksAt(message, depth - 1)).toEqual(expected.leftSums.map((sum, i) => twin.xor(sum, keys[i + 1]!)));
-        if (depth === 1 && clearLsb) return;
+      fc.property(
+        seeds,
+        fc.integer({ min: 1, max: 7 }),
+        fc.nat(127),
+        fc.boolean(),
+        index,
+        index,
+        (seed, depth, path, clearLsb, low, high) => {
+          const random = new Prg(seed, 'test');
+          const delta = withLsb(random.bytes(blockBytes));
+          const keys = randomBlocks(random, depth);
+          const choices = path & (2 ** depth - 1);
+          const nodes = kernel.arena.allocate(2 ** depth * blockBytes);
+          const message = kernel.arena.allocate(depth * blockBytes);
+          kernel.ggmSend(nodes, depth, putBlocks(keys), kernel.put(delta), message, low, high, clearLsb);
+          const expected = twin.ggmTree(clearLsb ? 'tree' : 'vole tree', depth, keys[0]!, delta, low, high, clearLsb);
+          const leaves = blocksAt(nodes, 2 ** depth);
+          // At depth 1 nothing is expanded, and nothing cleared.
+          expect(leaves).toEqual(expected.leaves);
+          expect(blocksAt(message, depth - 1)).toEqual(expected.leftSums.map((sum, i) => twin.xor(sum, keys[i + 1]!)));
+          if (depth === 1 && clearLsb) return;
 
-        const received = keys.map((key, i) => ((choices >> i) & 1 ? twin.xor(key, delta) : key));
-        const hole = kernel.ggmReceive(nodes, depth, putBlocks(received), choices, message, low, high, clearLsb);
-        expect(hole).toBe(2 ** depth - 1 - choices);
-        const filled = clearLsb ? twin.xor(leaves[hole]!, delta) : new Uint8Array(blockBytes);
-        expect(blocksAt(nodes, 2 ** depth)).toEqual(leaves.map((leaf, i) => (i === hole ? filled : leaf)));
-      }),
+          const received = keys.map((key, i) => ((choices >> i) & 1 ? twin.xor(key, delta) : key));
+          const hole = kernel.ggmReceive(nodes, depth, putBlocks(received), choices, message, low, high, clearLsb);
+          expect(hole).toBe(2 ** depth - 1 - choices);
+          const filled = clearLsb ? twin.xor(leaves[hole]!, delta) : new Uint8Array(blockBytes);
+          expect(blocksAt(nodes, 2 ** depth)).toEqual(leaves.map((leaf, i) => (i === hole ? filled : leaf)));
+        },
+      ),
       { numRuns: 40 },
     );
   });
@@ -99,7 +121,9 @@ describe('linear code', () => {
         kernel.setCode(seed);
         const address = putBlocks(outputs);
         kernel.lpnEncode(address, 64, putBlocks(secret), logSecret, low, high);
-        const expected = outputs.map((block, i) => twin.xor(block, ...twin.codePlaces(seed, low, high, logSecret, i).map((place) => secret[place]!)));
+        const expected = outputs.map((block, i) =>
+          twin.xor(block, ...twin.codePlaces(seed, low, high, logSecret, i).map((place) => secret[place]!)),
+        );
         expect(blocksAt(address, 64)).toEqual(expected);
       }),
       { numRuns: 10 },
@@ -110,17 +134,35 @@ describe('linear code', () => {
 describe('SoftSpokenOT’s loops', () => {
   it('sum a tree’s leaves like the twin', () => {
     fc.assert(
-      fc.property(seeds, fc.integer({ min: 1, max: 5 }), fc.integer({ min: -1, max: 31 }), fc.nat(3), fc.integer({ min: 1, max: 3 }), index, (seed, bits, missing, firstTile, tiles, high) => {
-        const hole = missing < 2 ** bits ? missing : -1;
-        const leaves = randomBlocks(new Prg(seed, 'test'), 2 ** bits);
-        const rowBytes = 256 * tiles;
-        const u = kernel.arena.allocate(rowBytes);
-        const v = kernel.arena.allocate(bits * rowBytes);
-        kernel.softSpokenFold(putBlocks(leaves), bits, hole, firstTile, tiles, u, v, high, kernel.arena.allocate(2 ** bits * 256));
-        const expected = twin.softSpokenSums(leaves, bits, hole, 256 * firstTile, rowBytes, 0, high);
-        expect(kernel.bytes(u, rowBytes)).toEqual(expected.u);
-        for (let t = 0; t < bits; t++) expect(kernel.bytes(v + t * rowBytes, rowBytes)).toEqual(expected.v[t]);
-      }),
+      fc.property(
+        seeds,
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: -1, max: 31 }),
+        fc.nat(3),
+        fc.integer({ min: 1, max: 3 }),
+        index,
+        (seed, bits, missing, firstTile, tiles, high) => {
+          const hole = missing < 2 ** bits ? missing : -1;
+          const leaves = randomBlocks(new Prg(seed, 'test'), 2 ** bits);
+          const rowBytes = 256 * tiles;
+          const u = kernel.arena.allocate(rowBytes);
+          const v = kernel.arena.allocate(bits * rowBytes);
+          kernel.softSpokenFold(
+            putBlocks(leaves),
+            bits,
+            hole,
+            firstTile,
+            tiles,
+            u,
+            v,
+            high,
+            kernel.arena.allocate(2 ** bits * 256),
+          );
+          const expected = twin.softSpokenSums(leaves, bits, hole, 256 * firstTile, rowBytes, 0, high);
+          expect(kernel.bytes(u, rowBytes)).toEqual(expected.u);
+          for (let t = 0; t < bits; t++) expect(kernel.bytes(v + t * rowBytes, rowBytes)).toEqual(expected.v[t]);
+        },
+      ),
       { numRuns: 15 },
     );
   });
@@ -141,56 +183,97 @@ describe('SoftSpokenOT’s loops', () => {
 describe('products', () => {
   it('equal the twin’s shares and messages, and add up', () => {
     fc.assert(
-      fc.property(seeds, fc.integer({ min: 1, max: 32 }), fc.integer({ min: 1, max: 9 }), index, (seed, ringBits, count, high) => {
-        const random = new Prg(seed, 'test');
-        const delta = withLsb(random.bytes(blockBytes));
-        const keys = randomBlocks(random, count * ringBits).map((key) => key.map((byte, i) => (i === 0 ? byte & 0xfe : byte)));
-        const choices = random.bytes(count * ringBits).map((byte) => byte & 1);
-        const x = random.words(count);
-        const factors = random.words(count);
-        const low = 40;
+      fc.property(
+        seeds,
+        fc.integer({ min: 1, max: 32 }),
+        fc.integer({ min: 1, max: 9 }),
+        index,
+        (seed, ringBits, count, high) => {
+          const random = new Prg(seed, 'test');
+          const delta = withLsb(random.bytes(blockBytes));
+          const keys = randomBlocks(random, count * ringBits).map((key) =>
+            key.map((byte, i) => (i === 0 ? byte & 0xfe : byte)),
+          );
+          const choices = random.bytes(count * ringBits).map((byte) => byte & 1);
+          const x = random.words(count);
+          const factors = random.words(count);
+          const low = 40;
 
-        const flips = kernel.arena.allocate(count * 4 + 8);
-        const shares = kernel.arena.allocate(4 * count);
-        const address = (words: Uint32Array) => kernel.put(new Uint8Array(words.buffer));
-        const received = putBlocks(keys.map((key, i) => (choices[i] ? twin.xor(key, delta) : key)));
-        kernel.gilboaChoose(received, address(factors), count, ringBits, flips, shares, low, high);
-        const wanted = Uint32Array.from({ length: count * ringBits }, (_, i) => choices[i]! ^ ((factors[Math.floor(i / ringBits)]! >>> (i % ringBits)) & 1));
-        const flipBytes = pack(wanted, 1);
-        expect(kernel.bytes(flips, flipBytes.length)).toEqual(flipBytes);
+          const flips = kernel.arena.allocate(count * 4 + 8);
+          const shares = kernel.arena.allocate(4 * count);
+          const address = (words: Uint32Array) => kernel.put(new Uint8Array(words.buffer));
+          const received = putBlocks(keys.map((key, i) => (choices[i] ? twin.xor(key, delta) : key)));
+          kernel.gilboaChoose(received, address(factors), count, ringBits, flips, shares, low, high);
+          const wanted = Uint32Array.from(
+            { length: count * ringBits },
+            (_, i) => choices[i]! ^ ((factors[Math.floor(i / ringBits)]! >>> (i % ringBits)) & 1),
+          );
+          const flipBytes = pack(wanted, 1);
+          expect(kernel.bytes(flips, flipBytes.length)).toEqual(flipBytes);
 
-        const message = kernel.arena.allocate(count * 66 * 8 + 8);
-        const clientShares = kernel.arena.allocate(4 * count);
-        kernel.gilboaSend(putBlocks(keys), kernel.put(delta), address(x), count, ringBits, flips, message, clientShares, low, high);
-        kernel.gilboaFinish(message, address(factors), count, ringBits, shares);
-        const mask = ringBits === 32 ? 0xffffffff : 2 ** ringBits - 1;
-        for (let i = 0; i < count; i++) {
-          const own = keys.slice(i * ringBits, (i + 1) * ringBits);
-          const expected = twin.gilboaSender(own, delta, x[i]!, ringBits, [...wanted.subarray(i * ringBits, (i + 1) * ringBits)], low + i * ringBits, high);
-          const client = kernel.words(clientShares, count)[i]!;
-          const owner = kernel.words(shares, count)[i]!;
-          expect((client & mask) >>> 0).toBe(expected.share);
-          const theirs = own.map((key, b) => (choices[i * ringBits + b] ? twin.xor(key, delta) : key));
-          expect((owner & mask) >>> 0).toBe(twin.gilboaReceiver(theirs, factors[i]!, ringBits, expected.messages, low + i * ringBits, high));
-          expect((client + owner - Math.imul(x[i]!, factors[i]!)) & mask).toBe(0);
-        }
-      }),
+          const message = kernel.arena.allocate(count * 66 * 8 + 8);
+          const clientShares = kernel.arena.allocate(4 * count);
+          kernel.gilboaSend(
+            putBlocks(keys),
+            kernel.put(delta),
+            address(x),
+            count,
+            ringBits,
+            flips,
+            message,
+            clientShares,
+            low,
+            high,
+          );
+          kernel.gilboaFinish(message, address(factors), count, ringBits, shares);
+          const mask = ringBits === 32 ? 0xffffffff : 2 ** ringBits - 1;
+          for (let i = 0; i < count; i++) {
+            const own = keys.slice(i * ringBits, (i + 1) * ringBits);
+            const expected = twin.gilboaSender(
+              own,
+              delta,
+              x[i]!,
+              ringBits,
+              [...wanted.subarray(i * ringBits, (i + 1) * ringBits)],
+              low + i * ringBits,
+              high,
+            );
+            const client = kernel.words(clientShares, count)[i]!;
+            const owner = kernel.words(shares, count)[i]!;
+            expect((client & mask) >>> 0).toBe(expected.share);
+            const theirs = own.map((key, b) => (choices[i * ringBits + b] ? twin.xor(key, delta) : key));
+            expect((owner & mask) >>> 0).toBe(
+              twin.gilboaReceiver(theirs, factors[i]!, ringBits, expected.messages, low + i * ringBits, high),
+            );
+            expect((client + owner - Math.imul(x[i]!, factors[i]!)) & mask).toBe(0);
+          }
+        },
+      ),
       { numRuns: 40 },
     );
   });
 
   it('sum vectors over a tree’s leaves like the twin', () => {
     fc.assert(
-      fc.property(seeds, fc.integer({ min: 1, max: 20 }), fc.integer({ min: -1, max: 20 }), fc.constantFrom(8, 16, 32), fc.integer({ min: 1, max: 3 }), index, index, (seed, count, missing, laneBits, tiles, low, high) => {
-        const hole = missing < count ? missing : -1;
-        const leaves = randomBlocks(new Prg(seed, 'test'), count);
-        const u = kernel.arena.allocate(256 * tiles);
-        const v = kernel.arena.allocate(256 * tiles);
-        kernel.voleFold(putBlocks(leaves), count, hole, laneBits, tiles, u, v, low, high);
-        const expected = twin.voleSums(leaves, hole, (2048 * tiles) / laneBits, laneBits, low, high);
-        expect(kernel.bytes(u, 256 * tiles)).toEqual(new Uint8Array(expected.u.buffer));
-        expect(kernel.bytes(v, 256 * tiles)).toEqual(new Uint8Array(expected.v.buffer));
-      }),
+      fc.property(
+        seeds,
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: -1, max: 20 }),
+        fc.constantFrom(8, 16, 32),
+        fc.integer({ min: 1, max: 3 }),
+        index,
+        index,
+        (seed, count, missing, laneBits, tiles, low, high) => {
+          const hole = missing < count ? missing : -1;
+          const leaves = randomBlocks(new Prg(seed, 'test'), count);
+          const u = kernel.arena.allocate(256 * tiles);
+          const v = kernel.arena.allocate(256 * tiles);
+          kernel.voleFold(putBlocks(leaves), count, hole, laneBits, tiles, u, v, low, high);
+          const expected = twin.voleSums(leaves, hole, (2048 * tiles) / laneBits, laneBits, low, high);
+          expect(kernel.bytes(u, 256 * tiles)).toEqual(new Uint8Array(expected.u.buffer));
+          expect(kernel.bytes(v, 256 * tiles)).toEqual(new Uint8Array(expected.v.buffer));
+        },
+      ),
       { numRuns: 15 },
     );
   });

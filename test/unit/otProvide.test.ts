@@ -2,8 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
-import type { OtReceiverShare, OtSenderShare, OwnerRequest, ProductShare, SquareSpec } from '../../protocols/offline/correlations.ts';
-import { gilboaCost, OtClient, type OtBasedSpec, otCost, OtOwner, stageCost } from '../../protocols/offline/ot.ts';
+import type {
+  OtReceiverShare,
+  OtSenderShare,
+  OwnerRequest,
+  ProductShare,
+  SquareSpec,
+} from '../../protocols/offline/correlations.ts';
+import { gilboaCost, type OtBasedSpec, OtClient, OtOwner, otCost, stageCost } from '../../protocols/offline/ot.ts';
 import { digitsOf } from '../../protocols/offline/otVector.ts';
 import { cotParameters } from '../../protocols/ot/cot.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
@@ -16,11 +22,41 @@ const between = (min: number, max: number) => fc.integer({ min, max });
 
 /** Specs of any kind, small; ids are set later. */
 const specs: fc.Arbitrary<OtBasedSpec> = fc.oneof(
-  fc.record({ kind: fc.constant('ot' as const), ringBits: between(1, 32), count: between(0, 60), choiceBits: between(1, 6), words: between(1, 20), id: fc.constant('ot') }),
-  fc.record({ kind: fc.constant('square' as const), ringBits: between(2, 32), count: between(0, 60), id: fc.constant('square') }),
-  fc.record({ kind: fc.constant('sumOfSquares' as const), ringBits: between(2, 32), rows: between(0, 7), cols: between(1, 9), id: fc.constant('sum') }),
-  fc.record({ kind: fc.constant('cross' as const), ringBits: between(1, 32), count: between(0, 30), terms: between(1, 4), id: fc.constant('cross') }),
-  fc.record({ kind: fc.constant('scale' as const), ringBits: between(1, 32), rows: between(0, 11), cols: between(1, 70), id: fc.constant('scale') }),
+  fc.record({
+    kind: fc.constant('ot' as const),
+    ringBits: between(1, 32),
+    count: between(0, 60),
+    choiceBits: between(1, 6),
+    words: between(1, 20),
+    id: fc.constant('ot'),
+  }),
+  fc.record({
+    kind: fc.constant('square' as const),
+    ringBits: between(2, 32),
+    count: between(0, 60),
+    id: fc.constant('square'),
+  }),
+  fc.record({
+    kind: fc.constant('sumOfSquares' as const),
+    ringBits: between(2, 32),
+    rows: between(0, 7),
+    cols: between(1, 9),
+    id: fc.constant('sum'),
+  }),
+  fc.record({
+    kind: fc.constant('cross' as const),
+    ringBits: between(1, 32),
+    count: between(0, 30),
+    terms: between(1, 4),
+    id: fc.constant('cross'),
+  }),
+  fc.record({
+    kind: fc.constant('scale' as const),
+    ringBits: between(1, 32),
+    rows: between(0, 11),
+    cols: between(1, 70),
+    id: fc.constant('scale'),
+  }),
 );
 
 /** Runs a stage and compares shares with the ideal functionality, bytes and flights with the plan's. */
@@ -31,7 +67,10 @@ async function runStage(pair: Awaited<ReturnType<typeof otPair>>, stage: readonl
   const before = { ...channels.client.channel.counters };
   const fractions: [string, number][] = [];
   const [given, taken] = await Promise.all([
-    client.provide(operands.map((pair) => pair.client), (id, fraction) => fractions.push([id, fraction])),
+    client.provide(
+      operands.map((pair) => pair.client),
+      (id, fraction) => fractions.push([id, fraction]),
+    ),
     owner.provide(operands.map((pair) => pair.owner)),
   ]);
   operands.forEach((pair, i) => {
@@ -50,7 +89,10 @@ describe('provide', () => {
     const pair = await otPair(seed(1));
     await fc.assert(
       fc.asyncProperty(fc.array(specs, { maxLength: 6 }), async (stage) => {
-        const { fractions } = await runStage(pair, stage.map((spec, i) => ({ ...spec, id: `${spec.kind}${i}` })));
+        const { fractions } = await runStage(
+          pair,
+          stage.map((spec, i) => ({ ...spec, id: `${spec.kind}${i}` })),
+        );
         const sum = fractions.reduce((total, [, fraction]) => total + fraction, 0);
         if (fractions.length > 0) expect(sum).toBeCloseTo(1);
       }),
@@ -66,7 +108,10 @@ describe('provide', () => {
       { kind: 'cross', id: 'c', ringBits: 20, count: 20_000, terms: 1 },
       { kind: 'scale', id: 'd', ringBits: 24, rows: 33, cols: 65 },
     ];
-    const flights = () => [pair.channels.client.channel.snapshot().total.flights, pair.channels.owner.channel.snapshot().total.flights];
+    const flights = () => [
+      pair.channels.client.channel.snapshot().total.flights,
+      pair.channels.owner.channel.snapshot().total.flights,
+    ];
     const before = flights();
     const { cost } = await runStage(pair, stage);
     // The first message goes in the direction of the set-up's last.
@@ -76,12 +121,28 @@ describe('provide', () => {
 
   it('prices single specs, and stages add up', async () => {
     const square: SquareSpec = { kind: 'square', id: 'a', ringBits: 27, count: 16 };
-    expect(gilboaCost(square)).toEqual({ cots: 16 * 26, bytesOwnerToClient: (16 * 26) / 8, bytesClientToOwner: (16 * 26 * 27) / 2 / 8, flights: 3 });
-    expect(otCost({ kind: 'ot', id: 'b', ringBits: 5, count: 10, choiceBits: 4, words: 2 })).toEqual({ cots: 40, bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 1 });
+    expect(gilboaCost(square)).toEqual({
+      cots: 16 * 26,
+      bytesOwnerToClient: (16 * 26) / 8,
+      bytesClientToOwner: (16 * 26 * 27) / 2 / 8,
+      flights: 3,
+    });
+    expect(otCost({ kind: 'ot', id: 'b', ringBits: 5, count: 10, choiceBits: 4, words: 2 })).toEqual({
+      cots: 40,
+      bytesClientToOwner: 0,
+      bytesOwnerToClient: 0,
+      flights: 1,
+    });
     const stage = stageCost([square, square], 0);
     expect(stage.bytesOwnerToClient).toBe(2 * gilboaCost(square).bytesOwnerToClient);
     expect(stageCost([], 5)).toEqual({ cots: 0, bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 });
-    expect(digitsOf(27, 256).map(({ offset, width, laneBits }) => [offset, width, laneBits])).toEqual([[0, 6, 32], [6, 6, 32], [12, 7, 16], [19, 6, 8], [25, 2, 8]]);
+    expect(digitsOf(27, 256).map(({ offset, width, laneBits }) => [offset, width, laneBits])).toEqual([
+      [0, 6, 32],
+      [6, 6, 32],
+      [12, 7, 16],
+      [19, 6, 8],
+      [25, 2, 8],
+    ]);
     for (let bits = 1; bits <= 32; bits++) {
       for (const cols of [1, 64, 300]) {
         const digits = digitsOf(bits, cols);
@@ -121,12 +182,20 @@ describe('provide', () => {
   it('refuses operands and specs that do not fit', async () => {
     const { client, owner } = await otPair(seed(4));
     const spec: SquareSpec = { kind: 'square', id: 'blocks.0.gelu', ringBits: 20, count: 4 };
-    await expect(client.provide([{ spec, x: new Uint32Array(3) }])).rejects.toThrow(new RangeError('blocks.0.gelu: x: expected 4 elements, got 3'));
+    await expect(client.provide([{ spec, x: new Uint32Array(3) }])).rejects.toThrow(
+      new RangeError('blocks.0.gelu: x: expected 4 elements, got 3'),
+    );
     await expect(owner.provide([{ spec } as unknown as OwnerRequest])).rejects.toThrow(TypeError);
-    await expect(client.provide([{ spec: { ...spec, ringBits: 33 }, x: new Uint32Array(4) }])).rejects.toThrow(RangeError);
-    await expect(client.provide([{ spec: { kind: 'ot', id: 'a', ringBits: 8, count: 1, choiceBits: 11, words: 1 } }])).rejects.toThrow(RangeError);
+    await expect(client.provide([{ spec: { ...spec, ringBits: 33 }, x: new Uint32Array(4) }])).rejects.toThrow(
+      RangeError,
+    );
+    await expect(
+      client.provide([{ spec: { kind: 'ot', id: 'a', ringBits: 8, count: 1, choiceBits: 11, words: 1 } }]),
+    ).rejects.toThrow(RangeError);
     const matmul = { kind: 'matmul', id: 'm', ringBits: 20, batch: 1, rows: 1, inner: 1, cols: 1 } as const;
-    await expect(client.provide([{ spec: matmul, x: new Uint32Array(1), y: new Uint32Array(1) }])).rejects.toThrow(RangeError);
+    await expect(client.provide([{ spec: matmul, x: new Uint32Array(1), y: new Uint32Array(1) }])).rejects.toThrow(
+      RangeError,
+    );
   });
 
   it('stops when its user cancels, and gives the peer a reason', async () => {
@@ -135,9 +204,18 @@ describe('provide', () => {
     const spec: SquareSpec = { kind: 'square', id: 'a', ringBits: 27, count: 60_000 };
     const x = new Uint32Array(spec.count);
     const client_ = client
-      .provide([{ spec, x }, { spec: { ...spec, id: 'b', count: 8 }, x: x.subarray(0, 8) }], () => abort.abort())
+      .provide(
+        [
+          { spec, x },
+          { spec: { ...spec, id: 'b', count: 8 }, x: x.subarray(0, 8) },
+        ],
+        () => abort.abort(),
+      )
       .catch((error: Error) => channels.client.channel.close(error).then(() => Promise.reject(error)));
-    const owner_ = owner.provide([{ spec, xMask: x }, { spec: { ...spec, id: 'b', count: 8 }, xMask: x.subarray(0, 8) }]);
+    const owner_ = owner.provide([
+      { spec, xMask: x },
+      { spec: { ...spec, id: 'b', count: 8 }, xMask: x.subarray(0, 8) },
+    ]);
     abort.abort();
     await expect(client_).rejects.toMatchObject({ code: 'cancelled' });
     await expect(owner_).rejects.toMatchObject({ code: 'peer-aborted' });
@@ -176,13 +254,23 @@ describe('truncated and altered messages', () => {
       }
     };
     return Promise.allSettled([
-      party(channels[0]!, async () => (await OtClient.setup(channels[0]!, new Prg(seed(7), 'c'), options)).provide([{ spec, x: operand }])),
-      party(channels[1]!, async () => (await OtOwner.setup(channels[1]!, new Prg(seed(7), 'o'), options)).provide([{ spec, xMask: operand }])),
+      party(channels[0]!, async () =>
+        (await OtClient.setup(channels[0]!, new Prg(seed(7), 'c'), options)).provide([{ spec, x: operand }]),
+      ),
+      party(channels[1]!, async () =>
+        (await OtOwner.setup(channels[1]!, new Prg(seed(7), 'o'), options)).provide([{ spec, xMask: operand }]),
+      ),
     ]);
   }
 
   it.each([
-    [0, 0], [0, 1], [0, 2], [0, 3], [1, 0], [1, 1], [1, 2],
+    [0, 0],
+    [0, 1],
+    [0, 2],
+    [0, 3],
+    [1, 0],
+    [1, 1],
+    [1, 2],
   ] as const)('end the session on both sides with a ProtocolError (side %i, message %i)', async (side, number) => {
     const truncate = (chunk: Uint8Array) => chunk.subarray(0, -1);
     const alter = (chunk: Uint8Array) => chunk.map((byte, i) => (i === 20 ? byte ^ 1 : byte));

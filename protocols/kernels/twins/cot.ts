@@ -7,7 +7,15 @@ import { chachaKeystream } from './chacha.ts';
 export type Block = Uint8Array;
 
 /** H_label(x, index, column): `bytes` bytes of ChaCha8 keystream under x ‖ label and index (64 bits) ‖ column. */
-export function hash(label: string, x: Block, low: number, high: number, column: number, bytes = 16, counter = 0): Uint8Array {
+export function hash(
+  label: string,
+  x: Block,
+  low: number,
+  high: number,
+  column: number,
+  bytes = 16,
+  counter = 0,
+): Uint8Array {
   const key = new Uint8Array(32);
   key.set(x);
   key.set(new TextEncoder().encode(`blindsight/${label}`).subarray(0, 16), 16);
@@ -19,14 +27,23 @@ export function hash(label: string, x: Block, low: number, high: number, column:
   return chachaKeystream(key, nonce, counter, bytes, 8);
 }
 
-export const xor = (...blocks: readonly Block[]): Block => blocks.reduce((sum, block) => sum.map((byte, i) => byte ^ block[i]!));
+export const xor = (...blocks: readonly Block[]): Block =>
+  blocks.reduce((sum, block) => sum.map((byte, i) => byte ^ block[i]!));
 const lsbCleared = (block: Block): Block => block.map((byte, i) => (i === 0 ? byte & 0xfe : byte));
 
 /**
  * Half-Tree, Figure 3, sender: the leaves in the order of their paths (level 1's bit is the least significant), and of every level from
  * the second the XOR of its left nodes.
  */
-export function ggmTree(label: string, depth: number, root: Block, delta: Block, low: number, high: number, clearLsb: boolean) {
+export function ggmTree(
+  label: string,
+  depth: number,
+  root: Block,
+  delta: Block,
+  low: number,
+  high: number,
+  clearLsb: boolean,
+) {
   let nodes = [root, xor(root, delta)];
   const leftSums: Block[] = [];
   for (let level = 2; level <= depth; level++) {
@@ -51,7 +68,15 @@ export function codePlaces(seed: Uint8Array, low: number, high: number, logSecre
 }
 
 /** SoftSpokenOT, Figure 7, over bits: u = ⊕ r_x and v_t = ⊕ r_x over the x with bit t; `hole` counts as zeros. */
-export function softSpokenSums(leaves: readonly Block[], bits: number, hole: number, firstByte: number, bytes: number, low: number, high: number) {
+export function softSpokenSums(
+  leaves: readonly Block[],
+  bits: number,
+  hole: number,
+  firstByte: number,
+  bytes: number,
+  low: number,
+  high: number,
+) {
   const u = new Uint8Array(bytes);
   const v = Array.from({ length: bits }, () => new Uint8Array(bytes));
   leaves.forEach((leaf, x) => {
@@ -66,7 +91,14 @@ export function softSpokenSums(leaves: readonly Block[], bits: number, hole: num
 }
 
 /** The same over Z_2^laneBits: u = Σ r_x and v = Σ x·r_x. */
-export function voleSums(leaves: readonly Block[], hole: number, count: number, laneBits: 8 | 16 | 32, low: number, high: number) {
+export function voleSums(
+  leaves: readonly Block[],
+  hole: number,
+  count: number,
+  laneBits: 8 | 16 | 32,
+  low: number,
+  high: number,
+) {
   const Lanes = { 8: Uint8Array, 16: Uint16Array, 32: Uint32Array }[laneBits];
   const u = new Lanes(count);
   const v = new Lanes(count);
@@ -74,7 +106,12 @@ export function voleSums(leaves: readonly Block[], hole: number, count: number, 
     if (x === hole) return;
     const bytes = new DataView(hash('vole vector', leaf, low, high, 0, (count * laneBits) / 8).buffer);
     for (let i = 0; i < count; i++) {
-      const r = laneBits === 8 ? bytes.getUint8(i) : laneBits === 16 ? bytes.getUint16(2 * i, true) : bytes.getUint32(4 * i, true);
+      const r =
+        laneBits === 8
+          ? bytes.getUint8(i)
+          : laneBits === 16
+            ? bytes.getUint16(2 * i, true)
+            : bytes.getUint32(4 * i, true);
       u[i]! += r;
       v[i]! += Math.imul(x, r);
     }
@@ -83,7 +120,15 @@ export function voleSums(leaves: readonly Block[], hole: number, count: number, 
 }
 
 /** Gilboa, §4.1, sender: minus its share, and for each bit b of the other's factor the message h0 + x − h1 mod 2^(ringBits − b). */
-export function gilboaSender(keys: readonly Block[], delta: Block, x: number, ringBits: number, flips: readonly number[], low: number, high: number) {
+export function gilboaSender(
+  keys: readonly Block[],
+  delta: Block,
+  x: number,
+  ringBits: number,
+  flips: readonly number[],
+  low: number,
+  high: number,
+) {
   let share = 0;
   const messages = keys.map((key, b) => {
     const [zero, one] = [key, xor(key, delta)].map((block) => firstWord(hash('output', block, low + b, high, 0)));
@@ -95,9 +140,23 @@ export function gilboaSender(keys: readonly Block[], delta: Block, x: number, ri
 }
 
 /** The receiver's share: Σ_b (h + (bit b ? message : 0))·2^b. */
-export function gilboaReceiver(keys: readonly Block[], factor: number, ringBits: number, messages: readonly number[], low: number, high: number): number {
-  const terms = keys.map((key, b) => modulo(firstWord(hash('output', key, low + b, high, 0)) + ((factor >>> b) & 1) * messages[b]!, ringBits - b) * 2 ** b);
-  return modulo(terms.reduce((sum, term) => sum + term, 0), ringBits);
+export function gilboaReceiver(
+  keys: readonly Block[],
+  factor: number,
+  ringBits: number,
+  messages: readonly number[],
+  low: number,
+  high: number,
+): number {
+  const terms = keys.map(
+    (key, b) =>
+      modulo(firstWord(hash('output', key, low + b, high, 0)) + ((factor >>> b) & 1) * messages[b]!, ringBits - b) *
+      2 ** b,
+  );
+  return modulo(
+    terms.reduce((sum, term) => sum + term, 0),
+    ringBits,
+  );
 }
 
 const firstWord = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
