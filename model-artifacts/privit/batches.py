@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Optional, Protocol
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -20,11 +20,11 @@ class Batch:
 
     images: Tensor
     targets: Tensor
-    teacher_logits: Optional[Tensor] = None
-    cnn_tokens: Optional[Tensor] = None
-    cnn_pooled: Optional[Tensor] = None
+    teacher_logits: Tensor | None = None
+    cnn_tokens: Tensor | None = None
+    cnn_pooled: Tensor | None = None
 
-    def to(self, device: torch.device) -> 'Batch':
+    def to(self, device: torch.device) -> Batch:
         return Batch(**{f.name: None if (v := getattr(self, f.name)) is None else v.to(device) for f in fields(self)})
 
 

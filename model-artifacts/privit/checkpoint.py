@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .data import ImageSetInfo
-from .vit import SwitchTensors, ViTConfig, VisionTransformer
+from .vit import SwitchTensors, VisionTransformer, ViTConfig
 
 
 def describe(config: ViTConfig, info: ImageSetInfo, recipe: str, validation_accuracy: float, name: str | None = None) -> dict:
@@ -51,7 +51,7 @@ def load_checkpoint(path: Path, config: ViTConfig | None = None) -> tuple[Vision
     """(model, switches, description). A plain timm state dict without switches loads with all of them on; it then needs `config`."""
     with safe_open(path, 'pt') as file:
         description = json.loads((file.metadata() or {}).get('config', '{}'))
-        tensors = {key: file.get_tensor(key) for key in file.keys()}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
     if description:
         config = ViTConfig(**{key: description[key] for key in ViTConfig.__dataclass_fields__})
     if config is None:

@@ -75,7 +75,7 @@ def run_views(arguments: argparse.Namespace) -> None:
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
-    model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
+    model, switches, _ = load_checkpoint(arguments.checkpoint, model_config(arguments))
     images = getattr(splits, arguments.split)
     ranges = RangeMaxima(switches)
     top1 = accuracy(model, switches, images, ranges)

@@ -63,7 +63,7 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def subset(self, indices: Tensor) -> 'ImageSet':
+    def subset(self, indices: Tensor) -> ImageSet:
         return ImageSet(self.info, self.images[indices], self.labels[indices])
 
 

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import os
-from typing import Iterable
+from collections.abc import Iterable
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -16,7 +17,7 @@ def start() -> tuple[int, int, torch.device]:
         return 0, 1, torch.device('cuda' if cuda else 'cpu')
     if not dist.is_initialized():
         dist.init_process_group('nccl' if cuda else 'gloo')
-    local = int(os.environ.get('LOCAL_RANK', 0))
+    local = int(os.environ.get('LOCAL_RANK', '0'))
     return dist.get_rank(), dist.get_world_size(), torch.device('cuda', local) if cuda else torch.device('cpu')
 
 
@@ -39,7 +40,7 @@ def autocast_dtype(device: torch.device) -> torch.dtype | None:
     if device.type == 'cuda':
         return torch.bfloat16
     try:
-        flags = open('/proc/cpuinfo').read()
+        flags = Path('/proc/cpuinfo').read_text()
     except OSError:
         return None
     return torch.bfloat16 if 'amx_bf16' in flags or 'avx512_bf16' in flags else None

@@ -9,9 +9,9 @@ import copy
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Optional
 
 import torch
 from torch import Generator, Tensor, nn
@@ -80,10 +80,10 @@ class Trainer:
         student: VisionTransformer,
         source: BatchSource,
         options: TrainOptions,
-        teacher: Optional[Callable[[Tensor], Tensor]] = None,
-        switches: Optional[Switches] = None,
+        teacher: Callable[[Tensor], Tensor] | None = None,
+        switches: Switches | None = None,
         switch_learning_rate: float = 0.01,
-        regressors: Optional[nn.Module] = None,
+        regressors: nn.Module | None = None,
     ) -> None:
         """teacher: normalised images -> logits (B, classes), used for batches that do not bring teacher logits themselves.
         switches: None trains the exact network. regressors: `FeatureRegressors`, needed if batches bring a CNN's features.
@@ -118,7 +118,7 @@ class Trainer:
         for i, group in enumerate(self.optimizer.param_groups):
             group['lr'] = group['peak'] * (switches if i == 2 else weights)
 
-    def train_step(self, penalty: Optional[Callable[[], Tensor]] = None) -> float:
+    def train_step(self, penalty: Callable[[], Tensor] | None = None) -> float:
         """One step of Adam on cross-entropy + distillation + range penalty + `penalty()`; returns the loss without the last two."""
         o = self.options
         generator = step_generator(o.seed, self.step, self.rank)
@@ -149,7 +149,7 @@ class Trainer:
         self.step += 1
         return float(loss.detach())
 
-    def _loss(self, batch: Batch, features: Tensor, logits: Tensor, tokens: Optional[Tensor]) -> Tensor:
+    def _loss(self, batch: Batch, features: Tensor, logits: Tensor, tokens: Tensor | None) -> Tensor:
         """Cross-entropy on labels, distillation of logits, regression of the CNN's features."""
         o = self.options
         loss = o.label_weight * soft_cross_entropy(logits, batch.targets)
@@ -164,7 +164,7 @@ class Trainer:
             loss = loss + o.feature_weight * self.regressors.loss(features, cnn_tokens, batch.cnn_pooled)
         return loss
 
-    def _kept_tokens(self, generator: Generator) -> Optional[Tensor]:
+    def _kept_tokens(self, generator: Generator) -> Tensor | None:
         """Patch dropout: the same random tokens for the whole batch of a step."""
         if not self.options.patch_dropout or self.switches is not None:
             return None
@@ -223,6 +223,6 @@ class RunLog:
             torch.save(state, self.folder / 'last.partial')
             os.replace(self.folder / 'last.partial', self.folder / 'last.pt')
 
-    def load(self) -> Optional[dict]:
+    def load(self) -> dict | None:
         path = self.folder / 'last.pt'
         return torch.load(path, map_location='cpu', weights_only=True) if path.exists() else None

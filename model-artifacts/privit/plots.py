@@ -6,9 +6,9 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
-from .vit import SwitchTensors  # noqa: E402
+from .vit import SwitchTensors
 
 
 def plot_switch_maps(switches: SwitchTensors, path: Path, title: str = '') -> None:

@@ -11,8 +11,8 @@ Shapes in comments: B images, N tokens, C embedding width, h heads, d = C / h, M
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Callable, Optional
 
 import torch
 import torch.nn.functional as F
@@ -80,7 +80,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.embed_dim, 3 * config.embed_dim)
         self.proj = nn.Linear(config.embed_dim, config.embed_dim)
 
-    def forward(self, x: Tensor, switch: Optional[Tensor], name: str, observe: Optional[Observer]) -> Tensor:
+    def forward(self, x: Tensor, switch: Tensor | None, name: str, observe: Observer | None) -> Tensor:
         """x (B, N, C); switch (h, N) or None for softmax everywhere."""
         B, N, C = x.shape
         qkv = self.qkv(x).reshape(B, N, 3, self.num_heads, C // self.num_heads).permute(2, 0, 3, 1, 4)
@@ -101,7 +101,7 @@ class Mlp(nn.Module):
         self.fc1 = nn.Linear(config.embed_dim, hidden)
         self.fc2 = nn.Linear(hidden, config.embed_dim)
 
-    def forward(self, x: Tensor, switch: Optional[Tensor], name: str, observe: Optional[Observer]) -> Tensor:
+    def forward(self, x: Tensor, switch: Tensor | None, name: str, observe: Observer | None) -> Tensor:
         """x (B, N, C); switch (N,) or None for GELU everywhere."""
         on = None if switch is None else (switch > 0).nonzero().flatten()
         if switch is None or not is_binary(switch) or len(on) > len(switch) // 2:
@@ -123,7 +123,7 @@ class Mlp(nn.Module):
         return folded.index_copy(1, on, self.fc2(F.gelu(hidden)))
 
 
-def attention_weights(scores: Tensor, switch: Optional[Tensor]) -> Tensor:
+def attention_weights(scores: Tensor, switch: Tensor | None) -> Tensor:
     """softmax(scores) on rows whose switch is 1, scores^2 / n where it is 0, the convex mix between.
 
     scores (B, h, N, N); switch (h, N), or None for softmax everywhere.
@@ -152,7 +152,7 @@ class Block(nn.Module):
         self.mlp = Mlp(config)
 
     def forward(
-        self, x: Tensor, softmax_switch: Optional[Tensor], gelu_switch: Optional[Tensor], name: str, observe: Optional[Observer]
+        self, x: Tensor, softmax_switch: Tensor | None, gelu_switch: Tensor | None, name: str, observe: Observer | None
     ) -> Tensor:
         x = x + self.attn(self.norm1(x), softmax_switch, f'{name}.attn', observe)
         if observe is not None:
@@ -179,9 +179,9 @@ class VisionTransformer(nn.Module):
     def features(
         self,
         images: Tensor,
-        switches: Optional['SwitchTensors'] = None,
-        observe: Optional[Observer] = None,
-        keep_tokens: Optional[Tensor] = None,
+        switches: SwitchTensors | None = None,
+        observe: Observer | None = None,
+        keep_tokens: Tensor | None = None,
     ) -> Tensor:
         """Token features after the last block, (B, N, C).
 
@@ -205,9 +205,9 @@ class VisionTransformer(nn.Module):
     def forward(
         self,
         images: Tensor,
-        switches: Optional['SwitchTensors'] = None,
-        observe: Optional[Observer] = None,
-        keep_tokens: Optional[Tensor] = None,
+        switches: SwitchTensors | None = None,
+        observe: Observer | None = None,
+        keep_tokens: Tensor | None = None,
     ) -> Tensor:
         """Logits (B, num_classes); arguments as in `features`."""
         return self.classify(self.features(images, switches, observe, keep_tokens))

@@ -24,7 +24,8 @@ SEARCH = SearchOptions(
 )  # fmt: skip
 
 
-def run(tmp_path, teacher, stop_after=None, splits=synthetic_splits()):
+def run(tmp_path, teacher, stop_after=None):
+    splits = synthetic_splits()
     source = LabelledImages(splits.train, 8, AUGMENT)
     return search(teacher, source, splits.validation, TRAIN, SEARCH, RunLog(tmp_path), stop_after=stop_after)
 

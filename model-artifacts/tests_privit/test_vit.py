@@ -1,8 +1,8 @@
 """The network is timm's: names, shapes, arithmetic."""
+import pytest
 import torch
 import torch.nn.functional as F
 
-import pytest
 from privit.vit import VisionTransformer, ViTConfig, adapt_patch_embedding
 
 
