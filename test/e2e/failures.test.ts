@@ -22,17 +22,25 @@ describe('images', () => {
     await file.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no image') });
     await alert(client, 'not an image').waitFor();
 
-    const broken = (await sharp({ create: { width: 40, height: 40, channels: 3, background: 'red' } }).png().toBuffer()).subarray(0, 60);
+    const broken = (
+      await sharp({ create: { width: 40, height: 40, channels: 3, background: 'red' } })
+        .png()
+        .toBuffer()
+    ).subarray(0, 60);
     await file.setInputFiles({ name: 'broken.png', mimeType: 'image/png', buffer: broken });
     await alert(client, 'not an image').waitFor();
 
     // 12,000 × 9,000 = 108 megapixels: refused by its header, without decoding.
-    const huge = await sharp({ create: { width: 12_000, height: 9000, channels: 3, background: 'blue' } }).png({ compressionLevel: 1 }).toBuffer();
+    const huge = await sharp({ create: { width: 12_000, height: 9000, channels: 3, background: 'blue' } })
+      .png({ compressionLevel: 1 })
+      .toBuffer();
     await file.setInputFiles({ name: 'huge.png', mimeType: 'image/png', buffer: huge });
     await alert(client, 'too large (12,000 × 9,000 pixels)').waitFor();
 
     // 12,000 pixels wide and not too many of them: used.
-    const wide = await sharp({ create: { width: 12_000, height: 2000, channels: 3, background: 'green' } }).jpeg().toBuffer();
+    const wide = await sharp({ create: { width: 12_000, height: 2000, channels: 3, background: 'green' } })
+      .jpeg()
+      .toBuffer();
     await file.setInputFiles({ name: 'wide.jpg', mimeType: 'image/jpeg', buffer: wide });
     await client.getByText('12000 × 2000').waitFor();
     expect(await client.getByRole('alert').filter({ hasText: 'too large' }).count()).toBe(0);
@@ -139,7 +147,9 @@ describe('the other side', () => {
 
     await client.unroute('**/protocol.worker-*.js');
     await client.getByRole('button', { name: 'Connect again' }).click();
-    await expect.poll(() => owner.getByTestId('peer-state').getAttribute('data-state'), { timeout: 15_000 }).toBe('connected');
+    await expect
+      .poll(() => owner.getByTestId('peer-state').getAttribute('data-state'), { timeout: 15_000 })
+      .toBe('connected');
     expect(await owner.getByRole('alert').filter({ hasText: 'altered' }).count()).toBe(0);
   });
 });

@@ -64,7 +64,7 @@ test('a browser that cannot move data channels into Workers relays them through 
       if (Array.isArray(transfer) && transfer.some((object) => (object as unknown) instanceof RTCDataChannel)) {
         throw new DOMException('not transferable', 'DataCloneError');
       }
-      return post.call(this, message, transfer as Transferable[]);
+      return (post as (message: unknown, transfer?: unknown) => void).call(this, message, transfer);
     };
   });
   await client.goto(invite);
@@ -89,7 +89,10 @@ for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [1280, 390]) {
     test(`screenshots, ${colorScheme}, ${width} pixels`, async () => {
       const options = { colorScheme, viewport: { width, height: width === 390 ? 844 : 900 } };
-      const shot = (name: string) => ({ path: path.join(screenshotsDir, `${name}-${colorScheme}-${width}.png`), fullPage: true });
+      const shot = (name: string) => ({
+        path: path.join(screenshotsDir, `${name}-${colorScheme}-${width}.png`),
+        fullPage: true,
+      });
       const start = await app.page(options);
       await start.goto(app.url);
       await start.waitForTimeout(2000);
@@ -105,7 +108,9 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await client.screenshot(shot('4-client-result'));
       await owner.screenshot(shot('5-owner-served'));
       for (const page of [start, owner, client]) {
-        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        const overflow = await page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
         expect(overflow, 'the page must not scroll sideways').toBeLessThanOrEqual(0);
       }
     });

@@ -4,8 +4,19 @@ import type { Result } from '../session/clientStore.svelte.ts';
 import type { MeterRow } from '../session/sessionView.svelte.ts';
 import { formatBytes, formatMs, formatPercent } from '../ui/format.ts';
 
-type Layer = Pick<MeterRow, 'name' | 'protocol' | 'phase' | 'elapsedMs' | 'bytesClientToOwner' | 'bytesOwnerToClient' | 'flights'>;
-const layerFields = ['name', 'protocol', 'phase', 'elapsedMs', 'bytesClientToOwner', 'bytesOwnerToClient', 'flights'] as const;
+type Layer = Pick<
+  MeterRow,
+  'name' | 'protocol' | 'phase' | 'elapsedMs' | 'bytesClientToOwner' | 'bytesOwnerToClient' | 'flights'
+>;
+const layerFields = [
+  'name',
+  'protocol',
+  'phase',
+  'elapsedMs',
+  'bytesClientToOwner',
+  'bytesOwnerToClient',
+  'flights',
+] as const;
 
 export function jsonReport(result: Result, manifest: Manifest, correlations: string): Blob {
   const { classification, offline, online, layers } = result;
@@ -22,7 +33,8 @@ export function jsonReport(result: Result, manifest: Manifest, correlations: str
 }
 
 export function csvReport(layers: readonly Layer[]): Blob {
-  const quote = (value: string | number) => (typeof value === 'number' ? String(value) : `"${value.replaceAll('"', '""')}"`);
+  const quote = (value: string | number) =>
+    typeof value === 'number' ? String(value) : `"${value.replaceAll('"', '""')}"`;
   const lines = layers.map((layer) => layerFields.map((field) => quote(layer[field])).join(','));
   return new Blob([[layerFields.join(','), ...lines].join('\r\n')], { type: 'text/csv' });
 }

@@ -10,7 +10,9 @@ export async function iceServers(search: string): Promise<RTCIceServer[]> {
   if (urls.length > 0) {
     const username = query.get('iceUsername');
     const credential = query.get('iceCredential');
-    return urls.map((url) => (username !== null && credential !== null ? { urls: url, username, credential } : { urls: url }));
+    return urls.map((url) =>
+      username !== null && credential !== null ? { urls: url, username, credential } : { urls: url },
+    );
   }
   const response = await fetch('/ice.json');
   return response.ok ? await response.json() : [];

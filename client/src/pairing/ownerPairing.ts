@@ -58,9 +58,10 @@ export class OwnerPairing {
     this.#setLinkState('closed');
   }
 
-  close(): void {
-    this.dropPeer();
-    this.#signaling.close();
+  close(afterMs = 0): void {
+    this.dropPeer(afterMs);
+    if (afterMs > 0) setTimeout(() => this.#signaling.close(), afterMs);
+    else this.#signaling.close();
   }
 
   #connect(): void {

@@ -74,7 +74,10 @@ export class PeerLink {
     if (this.#closed) return;
     if (signal.kind === 'ice') {
       const { candidate, sdpMid, sdpMLineIndex } = signal;
-      this.#peer.signal({ type: 'candidate', candidate: { candidate, sdpMid, sdpMLineIndex } } as SimplePeer.SignalData);
+      this.#peer.signal({
+        type: 'candidate',
+        candidate: { candidate, sdpMid, sdpMLineIndex },
+      } as SimplePeer.SignalData);
       return;
     }
     // One offer and one answer make a pairing; a further one could name another certificate.
@@ -87,7 +90,8 @@ export class PeerLink {
         this.#answered = true;
         this.#listener.onShortCode(shortCode(this.#keys, this.#offerSdp, signal.sdp));
       } else {
-        if (this.#offerSdp || !tagsEqual(signal.tag, tagOffer(this.#keys, signal.sdp))) return this.#fail('authentication');
+        if (this.#offerSdp || !tagsEqual(signal.tag, tagOffer(this.#keys, signal.sdp)))
+          return this.#fail('authentication');
         this.#offerSdp = signal.sdp;
       }
     } catch {

@@ -1,5 +1,11 @@
 import { io, type Socket } from 'socket.io-client';
-import type { LeaveReason, RefusalCode, ServerToTabEvents, Signal, TabToServerEvents } from '../../../signaling-server/events.ts';
+import type {
+  LeaveReason,
+  RefusalCode,
+  ServerToTabEvents,
+  Signal,
+  TabToServerEvents,
+} from '../../../signaling-server/events.ts';
 
 export type SignalingState = 'connecting' | 'connected' | 'restarting' | 'lost' | 'closed';
 

@@ -99,7 +99,11 @@ export class ClientStore {
     try {
       await this.chooseImage(await (await fetch(sample.url)).blob());
     } catch {
-      this.imageNotice = { tone: 'error', title: 'The sample could not be loaded.', text: 'Check the connection to the server, or use a file of your own.' };
+      this.imageNotice = {
+        tone: 'error',
+        title: 'The sample could not be loaded.',
+        text: 'Check the connection to the server, or use a file of your own.',
+      };
     }
   }
 

@@ -23,7 +23,9 @@ export class LinkStatistics {
     for (const stat of report.values()) {
       if (stat.type === 'candidate-pair' && stat.nominated && stat.state === 'succeeded') {
         if (stat.currentRoundTripTime !== undefined) this.roundTripMs = stat.currentRoundTripTime * 1000;
-        const relayed = [stat.localCandidateId, stat.remoteCandidateId].some((id) => report.get(id)?.candidateType === 'relay');
+        const relayed = [stat.localCandidateId, stat.remoteCandidateId].some(
+          (id) => report.get(id)?.candidateType === 'relay',
+        );
         this.path = relayed ? 'relayed' : 'direct';
       }
       if (stat.type === 'data-channel' && stat.label === 'mpc') {

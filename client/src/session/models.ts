@@ -19,7 +19,11 @@ export async function listBundledModels(): Promise<BundledModel[]> {
 
 export async function fetchBundledModel({ name, title }: BundledModel): Promise<ChosenModel> {
   const file = async (path: string) => (await fetchOk(`/models/${encodeURIComponent(name)}/${path}`)).blob();
-  const [manifest, weightsIndex, weights] = await Promise.all([file('manifest.json'), file('weights.json'), file('weights.bin')]);
+  const [manifest, weightsIndex, weights] = await Promise.all([
+    file('manifest.json'),
+    file('weights.json'),
+    file('weights.bin'),
+  ]);
   return { title, files: { manifest, weightsIndex, weights } };
 }
 
@@ -27,7 +31,9 @@ export async function fetchBundledModel({ name, title }: BundledModel): Promise<
 export function modelFromFiles(dropped: readonly File[]): ChosenModel | undefined {
   const named = (name: string) => dropped.find((file) => file.name === name);
   const [manifest, weightsIndex, weights] = [named('manifest.json'), named('weights.json'), named('weights.bin')];
-  return manifest && weightsIndex && weights ? { title: 'Your model', files: { manifest, weightsIndex, weights } } : undefined;
+  return manifest && weightsIndex && weights
+    ? { title: 'Your model', files: { manifest, weightsIndex, weights } }
+    : undefined;
 }
 
 export interface Sample {
@@ -41,7 +47,9 @@ export async function listSamples(modelName: string): Promise<Sample[]> {
   const models = await listBundledModels();
   if (!models.some((model) => model.name === modelName)) return [];
   const folder = `/models/${encodeURIComponent(modelName)}/samples`;
-  const samples: { file: string; label: string; source: string }[] = await (await fetchOk(`${folder}/samples.json`)).json();
+  const samples: { file: string; label: string; source: string }[] = await (
+    await fetchOk(`${folder}/samples.json`)
+  ).json();
   return samples.map(({ file, label, source }) => ({ url: `${folder}/${encodeURIComponent(file)}`, label, source }));
 }
 

@@ -77,7 +77,8 @@ function goneNotice(other: Role, again: string, detail?: string): Notice {
 
 export function failureNotice({ code, message }: Failure, role: Role): Notice {
   const other = role === 'owner' ? 'client' : 'owner';
-  const again = role === 'owner' ? 'Your room is still open: the same link works again.' : 'Connect again with the same link.';
+  const again =
+    role === 'owner' ? 'Your room is still open: the same link works again.' : 'Connect again with the same link.';
   const detail = `${code} · ${message}`;
   switch (code) {
     case 'cancelled':
@@ -109,7 +110,9 @@ export function imageNotice(problem: unknown): Notice {
   if (!(problem instanceof ImageError) || problem.problem === 'not-an-image') {
     return error('This file is not an image that the browser can read.', 'Choose a JPEG, PNG, WebP or GIF file.');
   }
-  const size = problem.width ? ` (${problem.width.toLocaleString('en')} × ${problem.height?.toLocaleString('en')} pixels)` : '';
+  const size = problem.width
+    ? ` (${problem.width.toLocaleString('en')} × ${problem.height?.toLocaleString('en')} pixels)`
+    : '';
   return error(
     `This image is too large${size}.`,
     'More than 100 megapixels do not fit into a tab’s memory. Choose a smaller one; the model looks at a small square anyway.',

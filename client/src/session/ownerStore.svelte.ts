@@ -1,5 +1,5 @@
-import { formatInvite } from '../pairing/invite.ts';
 import { iceServers } from '../pairing/iceServers.ts';
+import { formatInvite } from '../pairing/invite.ts';
 import { OwnerPairing } from '../pairing/ownerPairing.ts';
 import type { LinkState, PeerLink } from '../pairing/peerLink.ts';
 import { RefusedError, type SignalingState } from '../pairing/signaling.ts';
@@ -22,6 +22,10 @@ export class OwnerStore {
   /** Present while a client is connected, and kept after it left for its figures. */
   session = $state.raw<SessionView>();
   served = $state(0);
+  /** Classifications after which the room closes; undefined for no limit. */
+  limit = $state<number>();
+  /** The owner closed the room for now. */
+  paused = $state(false);
   readonly statistics = new LinkStatistics();
   #pairing: OwnerPairing | undefined;
   #worker: ProtocolWorker | undefined;
@@ -42,13 +46,21 @@ export class OwnerStore {
         return;
       }
       const failure = await checkOwnerFiles(model.files);
-      if (failure) this.notice = failureNotice({ ...failure, code: failure.code === 'internal' ? 'internal' : 'manifest' }, 'owner');
+      if (failure)
+        this.notice = failureNotice(
+          { ...failure, code: failure.code === 'internal' ? 'internal' : 'manifest' },
+          'owner',
+        );
       else {
         this.model = model;
         await this.openRoom();
       }
     } catch {
-      this.notice = { tone: 'error', title: 'The model could not be loaded.', text: 'Check the connection to the server, then try again.' };
+      this.notice = {
+        tone: 'error',
+        title: 'The model could not be loaded.',
+        text: 'Check the connection to the server, then try again.',
+      };
     } finally {
       this.loading = false;
     }
@@ -84,9 +96,39 @@ export class OwnerStore {
     this.#endSession(undefined);
   }
 
+  /** Ends the session and closes the room; a new one has a new link. */
+  pause(): void {
+    this.#worker?.cancel();
+    this.#stopWorker(lingerMs);
+    this.#pairing?.close(lingerMs);
+    this.#pairing = undefined;
+    this.invite = undefined;
+    this.words = [];
+    this.link = 'closed';
+    this.paused = true;
+  }
+
+  async resume(): Promise<void> {
+    this.paused = false;
+    if (this.limit !== undefined && this.served >= this.limit) this.limit = undefined;
+    await this.openRoom();
+  }
+
   close(): void {
     this.#stopWorker();
     this.#pairing?.close();
+  }
+
+  #closeAtLimit(): void {
+    // The scores are on their way to the client: they come before the word that the session ends.
+    setTimeout(() => {
+      this.pause();
+      this.notice = {
+        tone: 'info',
+        title: 'Your limit is reached.',
+        text: `The model has answered ${this.served} times, and the room is closed.`,
+      };
+    }, lingerMs);
   }
 
   #startSession(link: PeerLink): void {
@@ -104,10 +146,16 @@ export class OwnerStore {
         if (event.state === 'done' && !counted) {
           counted = true;
           this.served++;
+          if (this.limit !== undefined && this.served >= this.limit) this.#closeAtLimit();
         }
       },
       onMaskedImage: (bytes) => (session.maskedImage = bytes),
-      onClosed: () => this.#endSession({ tone: 'info', title: 'The client has finished.', text: 'Your room is still open: the same link works again.' }),
+      onClosed: () =>
+        this.#endSession({
+          tone: 'info',
+          title: 'The client has finished.',
+          text: 'Your room is still open: the same link works again.',
+        }),
       onFailed: (failure) => this.#endSession(failureNotice(failure, 'owner'), lingerMs),
     });
     this.#worker.openOwner(link.channel, this.model!.files);

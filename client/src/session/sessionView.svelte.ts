@@ -75,6 +75,9 @@ export class SessionView {
   throughput = $state.raw<number[]>([]);
   /** When the phase that is going on began (performance.now), for the time left. */
   phaseStartedMs = 0;
+  /** Bytes of all steps since the session began, those of earlier images included. */
+  allBytes = $derived.by(() => this.rows.reduce((sum, row) => sum + row.bytes, this.earlierBytes));
+  private earlierBytes = $state(0);
   readonly #byKey = new Map<string, MeterRow>();
   #lastSampleMs = performance.now();
   #lastSampleBytes = 0;
@@ -90,6 +93,11 @@ export class SessionView {
     }
     return totals;
   });
+
+  /** What the meters are about to count. */
+  phase = $derived<Phase>(
+    this.state === 'preparing' ? (this.progress?.phase ?? 'offline') : this.state === 'connected' ? 'setup' : 'online',
+  );
 
   /** What one classification will cost online, by the plan. */
   predicted = $derived.by(() => {
@@ -122,6 +130,7 @@ export class SessionView {
         this.state = event.state;
         return;
       case 'progress':
+        if (event.phase !== this.progress?.phase) this.phaseStartedMs = performance.now();
         this.progress = { phase: event.phase, fraction: event.fraction, label: event.label };
         return;
       case 'meters':
@@ -147,7 +156,11 @@ export class SessionView {
   }
 
   #reset(phase: Phase): void {
-    for (const row of this.rows) if (row.phase === phase) row.reset();
+    for (const row of this.rows) {
+      if (row.phase !== phase) continue;
+      this.earlierBytes += row.bytes;
+      row.reset();
+    }
     this.progress = undefined;
   }
 
@@ -155,8 +168,8 @@ export class SessionView {
     const now = performance.now();
     const elapsed = now - this.#lastSampleMs;
     if (elapsed < sampleMs) return;
-    const bytes = this.rows.reduce((sum, row) => sum + row.bytes, 0);
-    const perSecond = (Math.max(0, bytes - this.#lastSampleBytes) / elapsed) * 1000;
+    const bytes = this.allBytes;
+    const perSecond = ((bytes - this.#lastSampleBytes) / elapsed) * 1000;
     this.throughput = [...this.throughput, perSecond].slice(-sparklineSamples);
     this.#lastSampleMs = now;
     this.#lastSampleBytes = bytes;

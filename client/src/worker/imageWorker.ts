@@ -1,4 +1,4 @@
-import type { FromImageWorker, ImageProblem, Preprocessing, PreparedImage, ToImageWorker } from './messages.ts';
+import type { FromImageWorker, ImageProblem, PreparedImage, Preprocessing, ToImageWorker } from './messages.ts';
 
 /** The image cannot be used; says why, in units that a message can name. */
 export class ImageError extends Error {

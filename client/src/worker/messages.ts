@@ -60,6 +60,4 @@ export type FromImageWorker =
   | { id: number; problem: ImageProblem; width?: number; height?: number };
 
 export type ToPlaintextWorker = { onnxUrl: string; onnxSha256: string; pixels: Uint8Array; imageSize: number };
-export type FromPlaintextWorker =
-  | { logits: number[]; elapsedMs: number; sameModel: boolean }
-  | { problem: string };
+export type FromPlaintextWorker = { logits: number[]; elapsedMs: number; sameModel: boolean } | { problem: string };

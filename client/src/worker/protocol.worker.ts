@@ -54,7 +54,10 @@ async function handle(message: ToProtocolWorker): Promise<void> {
     }
     case 'openOwner': {
       const channel = channelOver(message.wire, 'received');
-      const session = await OwnerSession.open(channel, await loadModel(message.files), { onEvent, signal: abort.signal });
+      const session = await OwnerSession.open(channel, await loadModel(message.files), {
+        onEvent,
+        signal: abort.signal,
+      });
       post({ type: 'opened' });
       await session.serve();
       return post({ type: 'closed' });

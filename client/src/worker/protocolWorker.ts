@@ -93,7 +93,8 @@ export function checkOwnerFiles(files: OwnerFiles): Promise<Failure | undefined>
       worker.terminate();
       resolve(failure);
     };
-    worker.onmessage = ({ data }: MessageEvent<FromProtocolWorker>) => finish(data.type === 'failed' ? data.failure : undefined);
+    worker.onmessage = ({ data }: MessageEvent<FromProtocolWorker>) =>
+      finish(data.type === 'failed' ? data.failure : undefined);
     worker.onerror = () => finish({ code: 'internal', message: 'The Worker could not run.' });
     worker.postMessage({ type: 'check', files } satisfies ToProtocolWorker);
   });

@@ -11,11 +11,12 @@ export const screenshotsDir = process.env.SCREENSHOTS_DIR ?? path.join(repositor
 
 export interface App {
   readonly url: string;
-  readonly server: SignalingServer;
   readonly browser: Browser;
   /** A page of its own browser profile; its console errors are collected and checked at the end of the test. */
   page(options?: BrowserContextOptions): Promise<Page>;
   consoleErrors(): string[];
+  /** Stops the server and starts it again on the same port, with nothing remembered. */
+  restartServer(): Promise<void>;
   /** Closes the pages of a test. */
   reset(): Promise<void>;
   stop(): Promise<void>;
@@ -25,7 +26,7 @@ export async function startApp(): Promise<App> {
   const modelsDir = await prepareModels();
   const start = (port: number) =>
     createSignalingServer({ port, distDir: path.join(repository, 'client/dist'), modelsDir });
-  const server = await start(0);
+  let server: SignalingServer = await start(0);
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
     args: [
@@ -41,25 +42,36 @@ export async function startApp(): Promise<App> {
       '--allow-loopback-in-peer-connection',
       // … by its address: names by mDNS need multicast.
       '--disable-features=WebRtcHideLocalIpsWithMdns',
+      '--use-fake-ui-for-media-stream',
+      '--use-fake-device-for-media-stream',
     ],
   });
   let contexts: BrowserContext[] = [];
   let errors: string[] = [];
   return {
     url: `http://localhost:${server.port}/`,
-    server,
     browser,
     async page(options = {}) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
       contexts.push(context);
+      context.setDefaultTimeout(20_000);
       await context.addInitScript(observeLongTasks);
       context.on('page', (page) => {
-        page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+        // The browser itself reports a server that is gone; the app shows it in its own words.
+        const isExpected = (text: string) => /WebSocket connection to .* failed/.test(text);
+        page.on('console', (message) => {
+          if (message.type() === 'error' && !isExpected(message.text())) errors.push(message.text());
+        });
         page.on('pageerror', (error) => errors.push(String(error)));
       });
       return context.newPage();
     },
     consoleErrors: () => errors,
+    async restartServer() {
+      const { port } = server;
+      await server.stop();
+      server = await start(port);
+    },
     async reset() {
       for (const context of contexts) await context.close();
       contexts = [];
@@ -86,7 +98,9 @@ async function prepareModels(): Promise<string> {
   const samples = [];
   for (const [i, background] of ['#c33', '#3a3', '#35c', '#dd4'].entries()) {
     const file = `sample${i}.png`;
-    await sharp({ create: { width: 64, height: 48, channels: 3, background } }).png().toFile(path.join(tiny, 'samples', file));
+    await sharp({ create: { width: 64, height: 48, channels: 3, background } })
+      .png()
+      .toFile(path.join(tiny, 'samples', file));
     samples.push({ file, label: `plain ${background}`, source: 'made by the test' });
   }
   await writeFile(path.join(tiny, 'samples/samples.json'), JSON.stringify(samples));

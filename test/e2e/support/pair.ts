@@ -11,7 +11,10 @@ export async function openRoom(app: App, options?: BrowserContextOptions): Promi
 }
 
 /** Both pages, connected, with the owner's manifest shown. */
-export async function pair(app: App, options?: BrowserContextOptions): Promise<{ owner: Page; client: Page; invite: string }> {
+export async function pair(
+  app: App,
+  options?: BrowserContextOptions,
+): Promise<{ owner: Page; client: Page; invite: string }> {
   const { owner, invite } = await openRoom(app, options);
   const client = await app.page(options);
   await client.goto(invite);

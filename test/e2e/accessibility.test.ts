@@ -1,0 +1,128 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { AxeResults } from 'axe-core';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type App, startApp } from './support/app.ts';
+import { alert, classifySample, openRoom } from './support/pair.ts';
+
+let app: App;
+let axe: string;
+beforeAll(async () => {
+  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  app = await startApp();
+});
+afterEach(() => app.reset());
+afterAll(() => app.stop());
+
+/** Names of rules that are violated seriously, with the elements. */
+async function violations(page: Page): Promise<string[]> {
+  await page.waitForTimeout(300); // transitions of colours
+  await page.evaluate(axe); // by the debugger's protocol, which the page's content policy does not bind
+  const results = (await page.evaluate('axe.run({ resultTypes: ["violations"] })')) as AxeResults;
+  return results.violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+}
+
+describe.each([
+  ['light', 1280],
+  ['dark', 390],
+] as const)('%s, %i pixels', (colorScheme, width) => {
+  test('no screen has a serious violation', async () => {
+    const options = { colorScheme, viewport: { width, height: 844 } };
+    const start = await app.page(options);
+    await start.goto(app.url);
+    await start.waitForTimeout(2000);
+    expect(await violations(start), 'start').toEqual([]);
+    await start.getByRole('button', { name: 'Share a model' }).click();
+    await start.getByRole('button', { name: 'tiny' }).waitFor();
+    expect(await violations(start), 'choice of a model').toEqual([]);
+
+    const { owner, invite } = await openRoom(app, options);
+    expect(await violations(owner), 'invite').toEqual([]);
+    const client = await app.page(options);
+    await client.goto(invite);
+    await client.getByTestId('sample').first().waitFor();
+    expect(await violations(client), 'paired').toEqual([]);
+    await classifySample(client);
+    expect(await violations(client), 'result').toEqual([]);
+    expect(await violations(owner), 'owner').toEqual([]);
+    await client.getByRole('button', { name: 'How it works' }).click();
+    await client.getByRole('dialog').waitFor();
+    expect(await violations(client), 'drawer').toEqual([]);
+    await client.keyboard.press('Escape');
+    await owner.getByRole('button', { name: 'Close the room' }).click();
+    await alert(client, 'The owner ended the session').waitFor();
+    expect(await violations(client), 'failure').toEqual([]);
+  });
+});
+
+test('by keyboard only, from the first visit to the result', async () => {
+  const tabTo = async (page: Page, name: string | RegExp) => {
+    for (let i = 0; i < 60; i++) {
+      await page.keyboard.press('Tab');
+      const label = await page.evaluate(() => {
+        const element = document.activeElement as HTMLElement;
+        return element.getAttribute('aria-label') ?? element.querySelector('img')?.alt ?? element.innerText ?? '';
+      });
+      if (typeof name === 'string' ? label.includes(name) : name.test(label)) return;
+    }
+    throw new Error(`no focus on ${name}`);
+  };
+  const owner = await app.page();
+  await owner.goto(app.url);
+  await tabTo(owner, 'Share a model');
+  await owner.keyboard.press('Enter');
+  await owner.getByRole('button', { name: 'tiny' }).waitFor();
+  await tabTo(owner, 'tiny');
+  await owner.keyboard.press('Enter');
+  const invite = await owner.getByTestId('invite').inputValue();
+
+  const client = await app.page();
+  await client.goto(app.url);
+  await tabTo(client, /^$/); // the field for the link
+  await client.keyboard.insertText(invite);
+  await client.keyboard.press('Enter');
+  await client.getByTestId('sample').first().waitFor();
+  await tabTo(client, 'Sample');
+  await client.keyboard.press('Space');
+  await client.getByRole('button', { name: 'Classify privately' }).waitFor();
+  await client.evaluate(() => (document.activeElement as HTMLElement).blur());
+  await tabTo(client, 'Classify privately');
+  await client.keyboard.press('Enter');
+  await client.getByTestId('result').waitFor();
+});
+
+test('what is loaded before a role is chosen stays small', async () => {
+  const page = await app.page();
+  const scripts: string[] = [];
+  page.on('response', (response) => response.request().resourceType() === 'script' && scripts.push(response.url()));
+  await page.goto(app.url, { waitUntil: 'networkidle' });
+  let bytes = 0;
+  for (const url of scripts) {
+    const { gzipSync } = await import('node:zlib');
+    bytes += gzipSync(Buffer.from(await (await fetch(url)).arrayBuffer())).length;
+  }
+  expect(scripts.length).toBeGreaterThan(0);
+  expect(bytes).toBeLessThanOrEqual(150_000);
+});
+
+test('nothing jumps while a result comes about', async () => {
+  const { invite } = await openRoom(app);
+  const client = await app.page();
+  await client.addInitScript(() => {
+    const shifts: number[] = [];
+    (window as unknown as { shifts: number[] }).shifts = shifts;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries() as (PerformanceEntry & { value: number; hadRecentInput: boolean })[]) {
+        if (!entry.hadRecentInput) shifts.push(entry.value);
+      }
+    }).observe({ type: 'layout-shift', buffered: true });
+  });
+  await client.goto(invite);
+  await client.getByTestId('sample').first().waitFor();
+  await client.getByText('Prepared, waiting for an image').waitFor();
+  const shifts = await client.evaluate(() => (window as unknown as { shifts: number[] }).shifts);
+  expect(shifts.reduce((sum, value) => sum + value, 0)).toBeLessThan(0.1);
+});

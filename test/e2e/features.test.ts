@@ -1,0 +1,155 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type App, startApp } from './support/app.ts';
+import { alert, classifySample, openRoom, pair } from './support/pair.ts';
+
+let app: App;
+beforeAll(async () => {
+  app = await startApp();
+});
+afterEach(async () => {
+  const errors = [...app.consoleErrors()];
+  await app.reset();
+  expect(errors).toEqual([]);
+});
+afterAll(() => app.stop());
+
+test('the private answer is checked against plaintext, and saved without the photograph', async () => {
+  const { owner, client } = await pair(app);
+  await classifySample(client);
+  await client.getByLabel('The masked image: noise').waitFor();
+  await owner.getByLabel('The masked image: noise').waitFor();
+
+  await client.getByRole('button', { name: 'Check against plaintext' }).click();
+  await client.getByText('Same answer in plaintext').waitFor();
+  expect(Number(await client.getByTestId('logit-difference').innerText())).toBeLessThan(0.1);
+  await client.getByText('The file is the one that the manifest names').waitFor();
+
+  const save = async (name: string) => {
+    const [download] = await Promise.all([
+      client.waitForEvent('download'),
+      client.getByRole('button', { name, exact: true }).click(),
+    ]);
+    return readFile(await download.path());
+  };
+  const report = JSON.parse((await save('JSON')).toString());
+  expect(report.phases.online.bytesClientToOwner).toBeGreaterThan(1000);
+  expect(report.correlations).toBe('two-party');
+  const lines = (await save('CSV')).toString().split('\r\n');
+  expect(lines[0]).toBe('name,protocol,phase,elapsedMs,bytesClientToOwner,bytesOwnerToClient,flights');
+  expect(lines).toHaveLength(report.layers.length + 1);
+  expect((await save('Picture')).subarray(1, 4).toString()).toBe('PNG');
+});
+
+test('the meters’ totals are WebRTC’s own, to within the framing that is shown', async () => {
+  const { owner, client } = await pair(app);
+  await classifySample(client);
+  await expect
+    .poll(() => client.getByTestId('session-state').innerText(), { timeout: 30_000 })
+    .toContain('Prepared for the next image');
+  await client.waitForTimeout(2500); // statistics are read once a second
+  const traffic = await owner.getByTestId('traffic').evaluate((element) => ({ ...(element as HTMLElement).dataset }));
+  const measured = Number(traffic.measuredBytes);
+  const webrtc = Number(traffic.webrtcBytes);
+  expect(measured).toBeGreaterThan(10_000);
+  expect(Math.abs(webrtc - measured)).toBeLessThanOrEqual(Number(traffic.framingBytes) + 64);
+});
+
+test('cancelling the preparation stops both sides, which can start again', async () => {
+  const { owner, invite } = await openRoom(app);
+  const client = await app.page();
+  // The tiny model is prepared too fast to be cancelled: slow the Worker's first chunks down.
+  await client.route('**/protocol.worker-*.js', async (route) => {
+    const response = await route.fetch();
+    const slow = `{
+      const post = self.postMessage.bind(self);
+      const send = RTCDataChannel.prototype.send;
+      let sent = 0;
+      RTCDataChannel.prototype.send = function (chunk) {
+        if (++sent <= 6) return send.call(this, chunk);
+        setTimeout(() => this.readyState === 'open' && send.call(this, chunk), 3000);
+      };
+    }`;
+    await route.fulfill({ response, body: slow + (await response.text()) });
+  });
+  await client.goto(invite);
+  await client.getByRole('button', { name: 'Cancel the preparation' }).click();
+  await client.getByRole('status').filter({ hasText: 'Cancelled' }).waitFor();
+  await alert(owner, /The client (ended the session|is gone)/).waitFor();
+  await client.unroute('**/protocol.worker-*.js');
+  await client.getByRole('button', { name: 'Connect again' }).click();
+  await classifySample(client);
+});
+
+test('the owner’s limit closes the room after the answer', async () => {
+  const { owner, client } = await pair(app);
+  await owner.getByLabel('Close the room after').selectOption('1');
+  await classifySample(client);
+  await owner.getByRole('status').filter({ hasText: 'Your limit is reached' }).waitFor();
+  await alert(client, 'The owner ended the session').waitFor();
+  expect(await client.getByTestId('result').count()).toBe(1);
+  await owner.getByRole('button', { name: 'Open a new room' }).click();
+  await owner.getByTestId('invite').waitFor();
+});
+
+test('a picture from the camera', async () => {
+  const { client } = await pair(app, { permissions: ['camera'] });
+  await client.getByRole('button', { name: 'Camera' }).click();
+  await client.getByRole('button', { name: 'Take the picture' }).click();
+  await client.getByLabel('The crop that the model classifies').waitFor();
+});
+
+test('the owner’s own model, by file', async () => {
+  const owner = await app.page();
+  await owner.goto(app.url);
+  await owner.getByRole('button', { name: 'Share a model' }).click();
+  const folder = path.join(import.meta.dirname, '../vectors/tiny');
+  await owner
+    .getByLabel('Files of your model')
+    .setInputFiles(['manifest.json', 'weights.json', 'weights.bin'].map((name) => path.join(folder, name)));
+  const client = await app.page();
+  await client.goto(await owner.getByTestId('invite').inputValue());
+  await client.getByTestId('sample').first().waitFor();
+  await classifySample(client);
+});
+
+test('the drawer computes on shares', async () => {
+  const { client } = await pair(app);
+  await client.getByRole('button', { name: 'How it works' }).click();
+  const dialog = client.getByRole('dialog');
+  await dialog.getByLabel('The secret value').fill('2');
+  await dialog.getByText('Split').waitFor();
+  expect(await dialog.getByText('6', { exact: true }).count()).toBeGreaterThan(0);
+  const before = await dialog.locator('dd').first().innerText();
+  await dialog.getByRole('button', { name: 'Draw new random numbers' }).click();
+  expect(await dialog.locator('dd').first().innerText()).not.toBe(before);
+  await client.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+});
+
+test('the server restarts: connected tabs go on, and the room is there again', async () => {
+  const { owner, client, invite } = await pair(app);
+  await app.restartServer();
+  await classifySample(client);
+  await expect.poll(() => owner.locator('dd').first().innerText(), { timeout: 20_000 }).toBe('connected');
+  await client.close();
+  const next = await app.page();
+  await expect
+    .poll(
+      async () => {
+        await next.goto('about:blank');
+        await next.goto(invite);
+        return next
+          .getByTestId('sample')
+          .first()
+          .waitFor({ timeout: 8000 })
+          .then(
+            () => true,
+            () => false,
+          );
+      },
+      { timeout: 60_000 },
+    )
+    .toBe(true);
+});
