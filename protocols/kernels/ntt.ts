@@ -39,9 +39,16 @@ export interface NttExports {
   multiplyScalar(x: number, target: number, n: number, p: number, w: number, wShoup: number): void;
   fork(x: number, y: number, w: number, shoup: number, sum: number, difference: number, n: number, p: number): void;
   permute(source: number, order: number, target: number, n: number): void;
-  substitute(source: number, target: number, n: number, g: number, p: number): void;
-  substituteCentred(source: number, target: number, n: number, g: number, p: number, offset: number): void;
-  digit(source: number, target: number, n: number, shift: number, mask: number, bias: number): void;
+  digit(
+    source: number,
+    target: number,
+    n: number,
+    p: number,
+    offset: number,
+    shift: number,
+    mask: number,
+    bias: number,
+  ): void;
   encode(
     source: number,
     target: number,

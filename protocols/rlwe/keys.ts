@@ -208,6 +208,7 @@ export class AutomorphismKey {
   /** One transformed polynomial for each digit, and two to work in. */
   readonly #digits: Polynomial[];
   readonly #work: Ciphertext;
+  readonly #terms: readonly number[];
 
   constructor(
     readonly ring: Ring,
@@ -224,46 +225,41 @@ export class AutomorphismKey {
     });
     this.#digits = Array.from({ length }, () => ring.allocate());
     this.#work = ring.allocate(2);
+    this.#terms = this.#ciphertexts.flatMap((key, i) => [this.#digits[i]!, key, ring.maskOf(key)]);
   }
 
-  /** target += source(X^g), switched back to the key s. Both transformed; `source` is overwritten. */
+  /** target += source(X^g), switched back to the key s. Both transformed; `target` is not `source`. */
   addAutomorphism(source: Ciphertext, target: Ciphertext): void {
     const { ring, g } = this;
     const { exports } = nttKernel();
     const { n, parameters, primes, ntts } = ring;
     const { digitsPerPrime, digitBits } = parameters;
-    const a = ring.maskOf(source);
-    const whole = digitsPerPrime === 1;
+    // a(X^g) in coefficients, residue by residue.
+    const image = this.#work;
+    ring.permute(ring.maskOf(source), g, image);
     // Where a residue is one digit, its own prime needs no transform back and forth: the permuted values are it.
-    if (whole) ring.permute(a, g, this.#work);
-    ring.inverse(a);
-    const image = ring.residueAddress(ring.maskOf(this.#work), 0);
-    primes.forEach((p, i) => {
+    const whole = digitsPerPrime === 1;
+    if (whole) for (let i = 0; i < primes.length; i++) ring.residue(this.#digits[i]!, i).set(ring.residue(image, i));
+    ring.inverse(image);
+    for (const [i, p] of primes.entries()) {
       const bits = digitBits[i]!;
       // Adding half a base to every digit makes them all non-negative; the bias takes it off again, plus p.
       const half = 2 ** (bits - 1);
       let offset = 0;
       for (let k = 0; k < digitsPerPrime; k++) offset += half * 2 ** (k * bits);
-      exports.substituteCentred(ring.residueAddress(a, i), image, n, g, p, offset);
       for (let k = 0; k < digitsPerPrime; k++) {
         const poly = this.#digits[i * digitsPerPrime + k]!;
         // The topmost digit keeps what lies above: centred residues reach just beyond half the base.
         const mask = k === digitsPerPrime - 1 ? 0xffffffff : 2 ** bits - 1;
-        ntts.forEach((ntt, j) => {
+        for (const [j, ntt] of ntts.entries()) {
+          if (whole && i === j) continue;
           const at = ring.residueAddress(poly, j);
-          if (whole && i === j) {
-            ring.residue(poly, j).set(ring.residue(this.#work, j));
-          } else {
-            exports.digit(image, at, n, k * bits, mask, ntt.p - half);
-            ntt.forward(at);
-          }
-        });
+          exports.digit(ring.residueAddress(image, i), at, n, p, offset, k * bits, mask, ntt.p - half);
+          ntt.forward(at);
+        }
       }
-    });
-    ring.dot(
-      this.#ciphertexts.flatMap((key, i) => [this.#digits[i]!, key, ring.maskOf(key)]),
-      this.#work,
-    );
+    }
+    ring.dot(this.#terms, this.#work);
     ring.add(target, this.#work, target);
     ring.add(ring.maskOf(target), ring.maskOf(this.#work), ring.maskOf(target));
     ring.permute(source, g, this.#work);

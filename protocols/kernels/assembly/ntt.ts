@@ -359,38 +359,21 @@ export function permute(source: usize, order: usize, target: usize, n: i32): voi
   }
 }
 
-/** X → X^g on coefficients: target[(i·g) mod n] = ±source[i], entries in [0, p). */
-export function substitute(source: usize, target: usize, n: i32, g: i32, prime: u32): void {
-  const mask = 2 * n - 1;
-  let to = 0;
-  for (let i = 0; i < n; i++) {
-    const x = load<u32>(at(source, i));
-    const negative = to >= n;
-    store<u32>(at(target, negative ? to - n : to), negative && x != 0 ? prime - x : x);
-    to = (to + g) & mask;
-  }
-}
-
-/** `substitute` with results centred, in (−p/2, p/2), plus `offset`. */
-export function substituteCentred(source: usize, target: usize, n: i32, g: i32, prime: u32, offset: u32): void {
-  const mask = 2 * n - 1;
-  const half = prime >> 1;
-  let to = 0;
-  for (let i = 0; i < n; i++) {
-    const x = load<u32>(at(source, i));
-    const centred = x > half ? x - prime : x;
-    const negative = to >= n;
-    store<u32>(at(target, negative ? to - n : to), (negative ? 0 - centred : centred) + offset);
-    to = (to + g) & mask;
-  }
-}
-
-/** A digit of each entry, plus `bias`: ((x >> shift) & mask) + bias. */
-export function digit(source: usize, target: usize, n: i32, shift: i32, mask: u32, bias: u32): void {
+/**
+ * A digit of each entry x in [0, prime): ((x centred + offset) >> shift) & mask) + bias.
+ */
+export function digit(
+  source: usize, target: usize, n: i32, prime: u32, offset: u32, shift: i32, mask: u32, bias: u32,
+): void {
+  const p = i32x4.splat(prime);
+  const half = i32x4.splat(prime >> 1);
+  const o = i32x4.splat(offset);
   const m = i32x4.splat(mask);
   const b = i32x4.splat(bias);
   for (let i: usize = 0; i < (<usize>n) << 2; i += 16) {
-    v128.store(target + i, i32x4.add(v128.and(i32x4.shr_u(v128.load(source + i), shift), m), b));
+    const x = v128.load(source + i);
+    const y = i32x4.add(i32x4.sub(x, v128.and(i32x4.gt_s(x, half), p)), o);
+    v128.store(target + i, i32x4.add(v128.and(i32x4.shr_u(y, shift), m), b));
   }
 }
 
