@@ -29,7 +29,7 @@ const output = await build({
     write: false,
     target: 'es2022',
     minify: false,
-    rollupOptions: { input: 'bench', output: { format: 'es', inlineDynamicImports: true } },
+    rollupOptions: { input: 'bench', output: { format: 'es', codeSplitting: false } },
   },
 });
 const [{ output: files }] = (Array.isArray(output) ? output : [output]) as unknown as [{ output: { code: string }[] }];

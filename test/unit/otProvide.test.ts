@@ -179,6 +179,39 @@ describe('provide', () => {
     expect(new Set(messages).size).toBeGreaterThan(messages.length - 5);
   });
 
+  it('sends what looks random, whatever the operands are', async () => {
+    const pair = await otPair(seed(8));
+    const square: SquareSpec = { kind: 'square', id: 'a', ringBits: 20, count: 1000 };
+    const scale = { kind: 'scale', id: 'b', ringBits: 20, rows: 40, cols: 64 } as const;
+    const { client, owner } = pair.channels;
+    for (const value of [0, 0xffffffff]) {
+      const words = (count: number) => new Uint32Array(count).fill(value);
+      const before = {
+        sent: client.recording.bytes('sent').length,
+        received: client.recording.bytes('received').length,
+      };
+      await Promise.all([
+        pair.client.provide([
+          { spec: square, x: words(1000) },
+          { spec: scale, s: words(40), x: words(2560) },
+        ]),
+        pair.owner.provide([
+          { spec: square, xMask: words(1000) },
+          { spec: scale, sMask: words(40), xMask: words(2560) },
+        ]),
+      ]);
+      for (const direction of ['sent', 'received'] as const) {
+        const bytes = client.recording.bytes(direction).subarray(before[direction]);
+        expect(bytes.length).toBeGreaterThan(2000);
+        for (let bit = 0; bit < 8; bit++) {
+          const ones = bytes.reduce((sum, byte) => sum + ((byte >> bit) & 1), 0);
+          expect(Math.abs(ones - bytes.length / 2)).toBeLessThan(5 * Math.sqrt(bytes.length / 4));
+        }
+      }
+    }
+    expect(owner.recording.bytes('sent')).toEqual(client.recording.bytes('received'));
+  });
+
   it('refuses operands and specs that do not fit', async () => {
     const { client, owner } = await otPair(seed(4));
     const spec: SquareSpec = { kind: 'square', id: 'blocks.0.gelu', ringBits: 20, count: 4 };
