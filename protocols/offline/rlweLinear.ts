@@ -24,13 +24,14 @@ import {
   type Term,
 } from './rlweLayout.ts';
 
-/** A product's shape and the sum of squares that one result multiplies errors by. */
+/** A product's shape and its owner's numbers. */
 interface Product {
   readonly tokens: number;
   readonly inputs: number;
   readonly outputs: number;
   readonly ringBits: number;
-  readonly squares: number;
+  /** The largest sum of squares of `count` of the owner's numbers, in all `parts` together. */
+  squares(count: number): number;
   readonly parts: number;
 }
 
@@ -49,8 +50,10 @@ function* arrangements({ tokens, inputs, outputs, ringBits, squares, parts }: Pr
         const leaves = Math.ceil(tokens / nW) * Math.ceil(outputs / mW);
         const uploads = Math.ceil(tokens / nW) * Math.ceil(inputs / kW);
         const terms = leaves * Math.ceil(inputs / kW);
+        // Every coefficient of ŵ multiplies an error, also those of the other outputs in it.
+        const sum = squares(inputs * Math.min(mW, outputs));
         for (let levels = 0; 2 ** levels <= Math.min(kW, nextPowerOfTwo(leaves)); levels++) {
-          const noise = { ringBits, squares, levels, parts };
+          const noise = { ringBits, squares: sum, levels, parts };
           yield { parameters, noise, uploads, leaves, terms, length: kW * mW, results: tokens * outputs, nW, kW, mW };
         }
       }
@@ -153,7 +156,7 @@ class BlockedProduct {
 /** `linear`: share = W·x for each token. The owner's input is W, row-major (outputs, inputs). */
 export function linearLayout(spec: LinearSpec): Layout<{ x: Uint32Array }, { weights: ArrayLike<number> }> {
   const { tokens, inputs, outputs, ringBits, weightBits } = spec;
-  const product = { tokens, inputs, outputs, ringBits, squares: inputs * 4 ** weightBits, parts: 1 };
+  const product = { tokens, inputs, outputs, ringBits, squares: (count: number) => count * 4 ** weightBits, parts: 1 };
   const { candidate, bits, bound } = blocksOf(product);
   const blocked = new BlockedProduct(product, candidate);
   const { parameters, noise, kW } = candidate;
@@ -182,7 +185,7 @@ export function matmulLayout(
   spec: MatmulSpec,
 ): Layout<{ x: Uint32Array; y: Uint32Array }, { xMask: Uint32Array; yMask: Uint32Array }> {
   const { batch, rows, inner, cols, ringBits } = spec;
-  const squares = maskSquares(2 * inner, ringBits);
+  const squares = (count: number) => maskSquares(2 * count, ringBits);
   const shared = { inputs: inner, ringBits, squares, parts: 2 };
   const left = { ...shared, tokens: rows, outputs: cols };
   const right = { ...shared, tokens: cols, outputs: rows };
@@ -211,8 +214,8 @@ export function matmulLayout(
   return {
     parameters,
     ringBits,
-    bits: first.bits,
-    errorBound: first.bound,
+    bits: Math.max(first.bits, second.bits),
+    errorBound: Math.max(first.bound, second.bound),
     uploads: batch * uploads,
     stride: kW,
     levels: noise.levels,

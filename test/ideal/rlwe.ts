@@ -1,5 +1,6 @@
 /** The ideal functionality of the RLWE correlations, operands for them, and both parties over a channel in memory. */
 
+import { nttKernel } from '../../protocols/kernels/ntt.ts';
 import {
   isRlweSpec,
   RlweClient,
@@ -10,6 +11,7 @@ import {
   type RlweSpec,
 } from '../../protocols/offline/rlwe.ts';
 import { centred } from '../../protocols/offline/rlweLayout.ts';
+import { ShareSums } from '../../protocols/rlwe/answer.ts';
 import { maskOf } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { channelPair } from './otPair.ts';
@@ -154,3 +156,40 @@ export async function rlwePair(
   };
   return { channels, client, owner, specs, provide, destroy };
 }
+
+/**
+ * Runs both sides and measures the error before they round: for each operands' results, (share + share − result·2^(bits − ringBits)) in units
+ * of the result.
+ */
+export async function unroundedErrors(seed: Uint8Array, operands: readonly Operands[]): Promise<Float64Array[]> {
+  const { round } = ShareSums.prototype;
+  /** Both sides' shares modulo 2^bits, in the order in which they are rounded: each side goes through the requests in order. */
+  const sums: { of: ShareSums; shares: BigUint64Array }[] = [];
+  ShareSums.prototype.round = function () {
+    const { memory } = nttKernel().arena;
+    sums.push({ of: this, shares: new BigUint64Array(memory.buffer, this.address, this.count).slice() });
+    return new Uint32Array(this.count);
+  };
+  try {
+    const pair = await rlwePair(seed, operands);
+    const errors: Float64Array[] = [];
+    for (const each of operands) {
+      sums.length = 0;
+      await Promise.all([pair.client.provide([each.client]), pair.owner.provide([each.owner])]);
+      const { bits, ringBits } = sums[0]!.of;
+      const shift = BigInt(bits - ringBits);
+      const [first, second] = [sums[0]!.shares, sums[1]!.shares];
+      const difference = (value: number, i: number) =>
+        Number(BigInt.asIntN(bits, first[i]! + second[i]! - (BigInt(value) << shift))) / 2 ** Number(shift);
+      errors.push(Float64Array.from(idealResult(each), difference));
+    }
+    pair.destroy();
+    return errors;
+  } finally {
+    ShareSums.prototype.round = round;
+  }
+}
+
+/** √(mean of squares). */
+export const deviationOf = (values: ArrayLike<number>): number =>
+  Math.sqrt(Array.from(values).reduce((sum, value) => sum + value ** 2, 0) / values.length);
