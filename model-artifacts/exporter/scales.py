@@ -20,6 +20,8 @@ WEIGHT_LIMIT = 2047
 PRODUCT_BITS = 30
 """Values before a truncation stay below 2^30, so that their sign is known to the truncation protocol."""
 WEIGHT_BITS_TO_GIVE = 3
+DEGREES_OF_FEW = (1, 2, 3, 4)
+"""Of functions that are evaluated once for a row: there the product offline that each degree costs does not count."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,11 @@ class Precision:
     pool: int = 11
     fc_norm: int = 10
     relative_error: float = 0.01
-    """Bound for rsqrt and reciprocal where 99 % of the arguments lie. A table's typical error is a fourth of its bound."""
-    relative_error_tails: float = 0.05
-    """The same for the rest, up to the margins of the domain."""
+    """Bound for rsqrt where 99 % of the arguments lie. A table's typical error is a fourth of its bound."""
+    reciprocal_error: float = 0.02
+    """The same for softmax's reciprocal, which has the widest domains: an error scales one row of one head."""
+    tail_factor: float = 5
+    """By how much both bounds are exceeded for the rest of the arguments, up to the margins of the domain."""
     gelu_error: float = 0.01
     exp_error: float = 0.06
     """Absolute, of exp(score − row mean), whose mean over a row is at least 1: errors of a row's 64 values average out."""
@@ -120,19 +124,19 @@ class _Chooser:
             return (x + epsilon) ** -0.5
 
         spline = choose_spline(
-            argument, rsqrt, low, high, self._relative(argument, rsqrt), 2 * input_frac_bits + self.log_dim,
-            Tensor(scale_bits, magnitude_bits(0.75 * rsqrt(low))), anchor='low', positive=True,
+            argument, rsqrt, low, high, self._relative(argument, rsqrt, self.precision.relative_error), 2 * input_frac_bits + self.log_dim,
+            Tensor(scale_bits, magnitude_bits(0.75 * rsqrt(low))), anchor='low', positive=True, degrees=DEGREES_OF_FEW,
         )  # fmt: skip
         return {'rsqrt': spline.to_json(), 'epsilon': epsilon, 'out': Tensor(out_frac_bits, out_magnitude).to_json()}
 
-    def _relative(self, name: str, f):
+    def _relative(self, name: str, f, bound: float):
         """Tolerance on f: tight where 99 % of the arguments lie, wider towards the ends."""
         common = [self.ranges.quantile(name, q) for q in (0.005, 0.995)]
-        p = self.precision
+        tails = self.precision.tail_factor * bound
 
         def tolerance(x: Array) -> Array:
             inside = (x >= common[0]) & (x <= common[1])
-            return np.where(inside, p.relative_error, p.relative_error_tails) * f(x)
+            return np.where(inside, bound, tails) * f(x)
 
         return tolerance
 
@@ -205,8 +209,8 @@ class _Chooser:
         # The mean has the long tail of exp itself: twice the observed maximum.
         low, high = 0.97, ranges.high[argument] * 2 + 0.5
         frac_bits = min(math.ceil(8.5 + math.log2(high)), PRODUCT_BITS - p.exp - self.log_tokens - probability_bits)
-        reciprocal = choose_spline(argument, np.reciprocal, low, high, self._relative(argument, np.reciprocal), p.exp + self.log_tokens,
-                                   Tensor(frac_bits, 1), anchor='low', positive=True)  # fmt: skip
+        reciprocal = choose_spline(argument, np.reciprocal, low, high, self._relative(argument, np.reciprocal, p.reciprocal_error), p.exp + self.log_tokens,
+                                   Tensor(frac_bits, 1), anchor='low', positive=True, degrees=DEGREES_OF_FEW)  # fmt: skip
         return exp, reciprocal
 
     def _gelu(self, name: str, input_frac_bits: int) -> dict:
