@@ -49,8 +49,8 @@ def write_artifact(
     onnx = to_onnx(checkpoint)
     (out / 'model.onnx').write_bytes(onnx)
     d, c = checkpoint.description, checkpoint.model.config
-    title = f"{d['name']}: {c.depth} × {c.embed_dim} ViT, {c.num_heads} heads, {c.num_tokens} tokens"
-    description = f"Vision transformer for {d['dataset']}; {describe_switches(model)}. {d['recipe']}."
+    title = f"{d['dataset']}: vision transformer, {c.depth} × {c.embed_dim}, {c.num_tokens} tokens"
+    description = f"{d['recipe']}; {describe_switches(model)}."
     write_json(
         out / 'manifest.json',
         manifest(model, fixed, d['name'], title, description, d['labels'], preprocessing, weights_sha256, hashlib.sha256(onnx).hexdigest()),
