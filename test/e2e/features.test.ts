@@ -93,6 +93,19 @@ test('the owner’s limit closes the room after the answer', async () => {
   await owner.getByTestId('invite').waitFor();
 });
 
+test('an owner who reveals the label only', async () => {
+  const { owner, invite } = await openRoom(app);
+  await owner.getByLabel('The next client learns').selectOption('label');
+  const client = await app.page();
+  await client.goto(invite);
+  await client.getByTestId('sample').first().waitFor();
+  await classifySample(client);
+  await client.getByText('The owner reveals the label only').waitFor();
+  expect(await client.getByTestId('result').getAttribute('data-logits')).toBe('[]');
+  await client.getByRole('button', { name: 'Check against plaintext' }).click();
+  await client.getByText('Same answer in plaintext').waitFor();
+});
+
 test('a picture from the camera', async () => {
   const { client } = await pair(app, { permissions: ['camera'] });
   await client.getByRole('button', { name: 'Camera' }).click();

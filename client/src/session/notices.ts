@@ -87,6 +87,8 @@ export function failureNotice({ code, message }: Failure, role: Role): Notice {
       return goneNotice(other, again, detail);
     case 'peer-aborted':
       return error(`The ${other} ended the session.`, again, detail);
+    case 'refused':
+      return error(`The ${other} does not serve this.`, again, detail);
     case 'version':
       return error('The two tabs run different versions.', 'Reload both tabs, then connect again.', detail);
     case 'manifest':

@@ -1,3 +1,4 @@
+import type { Answer } from '../../../protocols/index.ts';
 import { iceServers } from '../pairing/iceServers.ts';
 import { formatInvite } from '../pairing/invite.ts';
 import { OwnerPairing } from '../pairing/ownerPairing.ts';
@@ -24,6 +25,8 @@ export class OwnerStore {
   served = $state(0);
   /** Classifications after which the room closes; undefined for no limit. */
   limit = $state<number>();
+  /** What the next client learns. */
+  answer = $state<Answer>('logits');
   /** The owner closed the room for now. */
   paused = $state(false);
   readonly statistics = new LinkStatistics();
@@ -158,7 +161,7 @@ export class OwnerStore {
         }),
       onFailed: (failure) => this.#endSession(failureNotice(failure, 'owner'), lingerMs),
     });
-    this.#worker.openOwner(link.channel, this.model!.files);
+    this.#worker.openOwner(link.channel, this.model!.files, this.answer);
   }
 
   #endSession(notice: Notice | undefined, afterMs = 0): void {

@@ -1,4 +1,4 @@
-import type { Phase, SessionEvent, StepMeter, StepPlan } from '../../../protocols/index.ts';
+import type { Answer, Phase, SessionEvent, StepMeter, StepPlan } from '../../../protocols/index.ts';
 import type { Manifest } from '../../../protocols/inference/manifest.ts';
 
 /** What a step has cost so far. One object for each row of the meters, so that only changed cells are drawn anew. */
@@ -65,6 +65,7 @@ export class SessionView {
   manifest = $state.raw<Manifest>();
   steps = $state.raw<readonly StepPlan[]>([]);
   correlations = $state<'dealer' | 'two-party'>();
+  answer = $state<Answer>('logits');
   state = $state<SessionState>('connected');
   progress = $state.raw<{ phase: Phase; fraction: number; label: string }>();
   framingBytes = $state(0);
@@ -116,6 +117,7 @@ export class SessionView {
         this.manifest = event.manifest;
         this.steps = event.steps;
         this.correlations = event.correlations;
+        this.answer = event.answer;
         this.#byKey.clear();
         this.rows = event.steps.map((step) => {
           const row = new MeterRow(step.name, step.protocol, 'online', step);

@@ -1,4 +1,4 @@
-import type { Classification, SessionEvent } from '../../../protocols/index.ts';
+import type { Answer, Classification, SessionEvent } from '../../../protocols/index.ts';
 
 /** The data channel itself where browsers can move one into a Worker, otherwise a port that the page relays to. */
 export type WireHandle = { kind: 'channel'; channel: RTCDataChannel } | { kind: 'port'; port: MessagePort };
@@ -12,7 +12,7 @@ export interface OwnerFiles {
 
 export type ToProtocolWorker =
   | { type: 'openClient'; wire: WireHandle }
-  | { type: 'openOwner'; wire: WireHandle; files: OwnerFiles }
+  | { type: 'openOwner'; wire: WireHandle; files: OwnerFiles; answer: Answer }
   | { type: 'check'; files: OwnerFiles }
   | { type: 'prepare' }
   | { type: 'classify'; pixels: Uint8Array }

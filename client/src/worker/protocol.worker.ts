@@ -1,5 +1,6 @@
 /** One party of one session, off the main thread. The page starts a Worker for each pairing and ends it with it. */
 import {
+  type Answer,
   ClientSession,
   dataChannelWire,
   FramedChannel,
@@ -54,7 +55,7 @@ async function handle(message: ToProtocolWorker): Promise<void> {
     }
     case 'openOwner': {
       const channel = channelOver(message.wire, 'received');
-      const session = await OwnerSession.open(channel, await loadModel(message.files), {
+      const session = await OwnerSession.open(channel, await loadModel(message.files, message.answer), {
         onEvent,
         signal: abort.signal,
       });
@@ -82,11 +83,11 @@ function channelOver(handle: WireHandle, direction: 'sent' | 'received'): Framed
   return new FramedChannel(tap);
 }
 
-async function loadModel(files: OwnerFiles) {
+async function loadModel(files: OwnerFiles, answer?: Answer) {
   const [manifest, weightsIndex, weights] = await Promise.all([
     files.manifest.text(),
     files.weightsIndex.text(),
     files.weights.arrayBuffer(),
   ]);
-  return loadOwnerModel({ manifest, weightsIndex, weights });
+  return loadOwnerModel({ manifest, weightsIndex, weights }, answer);
 }

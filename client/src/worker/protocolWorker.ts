@@ -1,4 +1,4 @@
-import type { Classification, SessionEvent } from '../../../protocols/index.ts';
+import type { Answer, Classification, SessionEvent } from '../../../protocols/index.ts';
 import type { Failure, FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
 import { relayThroughPort } from './relay.ts';
 
@@ -45,8 +45,8 @@ export class ProtocolWorker {
     this.#open((wire) => ({ type: 'openClient', wire }), channel);
   }
 
-  openOwner(channel: RTCDataChannel, files: OwnerFiles): void {
-    this.#open((wire) => ({ type: 'openOwner', wire, files }), channel);
+  openOwner(channel: RTCDataChannel, files: OwnerFiles, answer: Answer): void {
+    this.#open((wire) => ({ type: 'openOwner', wire, files, answer }), channel);
   }
 
   prepare(): void {
