@@ -1,4 +1,5 @@
 /** Small plans for tests of single protocols: input → operations → reveal, both sides in one thread. */
+import { concatBytes } from '@noble/hashes/utils.js';
 import type { ArgmaxOp } from '../../protocols/layers/argmax.ts';
 import { type AnyOp, operationsOf, PlanBuilder, protocolOf, type Sequence } from '../../protocols/layers/builder.ts';
 import { ClientState, OwnerState, type OwnerWeights, ReferenceState, type Value } from '../../protocols/layers/op.ts';
@@ -48,7 +49,7 @@ export function pump<C, O>(
           const message = { from: name, step: request.step, bytes: request.send };
           messages.push(message);
           const other = sides[side.to];
-          other.inbox = Uint8Array.from([...other.inbox, ...alter(message)]);
+          other.inbox = concatBytes(other.inbox, alter(message));
           side.state = side.rounds.next(new Uint8Array(0));
         } else {
           if (side.inbox.length < request.receive) break;
@@ -73,6 +74,8 @@ export interface MiniResult {
   readonly secure: Int32Array;
   readonly reference: Int32Array;
   readonly messages: readonly Message[];
+  /** Of both parties together. */
+  readonly onlineMs: number;
   /** Predicted bytes. */
   readonly cost: { clientToOwner: number; ownerToClient: number };
   readonly violations: ReferenceState['violations'];
@@ -119,10 +122,12 @@ export function runMini(
     });
   }
   client.kept.set(operations[0]!.index, new Uint32Array(input));
+  const startMs = performance.now();
   const { messages, left } = pump(
     run(sequence, (op) => protocolOf(op).client(op, client)),
     run(sequence, (op) => protocolOf(op).owner(op, owner)),
   );
+  const onlineMs = performance.now() - startMs;
   if (left > 0 || client.correlations.size > 0 || owner.correlations.size > 0)
     throw new Error('something was left over');
 
@@ -139,6 +144,7 @@ export function runMini(
     secure: reveal.kind === 'reveal' ? revealed(reveal, client.keptBy(reveal)) : new Int32Array(client.keptBy(reveal)),
     reference: reference.value(y),
     messages,
+    onlineMs,
     cost,
     violations: reference.violations,
     operations,
