@@ -9,7 +9,8 @@ import { parseArgs } from 'node:util';
 import { modelFolder } from './lib/models.ts';
 import type { PartyMessage, PartyResult, PartyTask } from './lib/party.ts';
 
-const usage = 'usage: npm run classify -- --image FILE [--model NAME] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]';
+const usage =
+  'usage: npm run classify -- --image FILE [--model NAME] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]';
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -24,7 +25,8 @@ async function main(): Promise<void> {
   });
   const { image, model, transport, json } = values;
   const [rttMs, mbps] = [Number(values.rtt), Number(values.mbps)];
-  if (!image || (transport !== 'memory' && transport !== 'webrtc') || !(rttMs >= 0) || !(mbps >= 0)) throw new Error(usage);
+  if (!image || (transport !== 'memory' && transport !== 'webrtc') || !(rttMs >= 0) || !(mbps >= 0))
+    throw new Error(usage);
   await modelFolder(model);
   await access(image).catch(() => {
     throw new Error(`${image}: no such file`);
@@ -52,7 +54,9 @@ async function main(): Promise<void> {
   const percent = (p: number) => `${(100 * p).toFixed(1)} %`;
   process.stdout.write(`\n${result.label} (${percent(classification.probabilities[classification.labelIndex]!)})\n`);
   process.stdout.write(`largest logit difference to the plaintext model: ${result.maxAbsLogitError.toFixed(4)}\n`);
-  process.stdout.write(`correlations: ${result.correlations}${result.correlations === 'dealer' ? ' (NOT PRIVATE YET)' : ''}\n`);
+  process.stdout.write(
+    `correlations: ${result.correlations}${result.correlations === 'dealer' ? ' (NOT PRIVATE YET)' : ''}\n`,
+  );
   for (const [phase, { elapsedMs, bytesClientToOwner, bytesOwnerToClient, flights }] of Object.entries(result.phases)) {
     process.stdout.write(
       `${phase.padEnd(8)} ${(elapsedMs / 1000).toFixed(2).padStart(8)} s  client → owner ${mib(bytesClientToOwner)}  owner → client ${mib(bytesOwnerToClient)}  ${flights} flights\n`,
@@ -63,7 +67,11 @@ async function main(): Promise<void> {
 const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(2).padStart(8)} MiB`;
 
 /** Starts both, passes their signaling on, and ends both when either fails. */
-async function runParties(clientTask: PartyTask, ownerTask: PartyTask, quiet: boolean): Promise<{ client: PartyResult; owner: PartyResult }> {
+async function runParties(
+  clientTask: PartyTask,
+  ownerTask: PartyTask,
+  quiet: boolean,
+): Promise<{ client: PartyResult; owner: PartyResult }> {
   const script = fileURLToPath(new URL('lib/party.ts', import.meta.url));
   const children = { client: fork(script), owner: fork(script) };
   const result = (name: 'client' | 'owner', child: ChildProcess, peer: ChildProcess) =>
@@ -80,7 +88,10 @@ async function runParties(clientTask: PartyTask, ownerTask: PartyTask, quiet: bo
       child.on('exit', (code) => reject(new Error(`${name}: ended early (${code})`)));
     });
   try {
-    const results = Promise.all([result('client', children.client, children.owner), result('owner', children.owner, children.client)]);
+    const results = Promise.all([
+      result('client', children.client, children.owner),
+      result('owner', children.owner, children.client),
+    ]);
     children.client.send(clientTask);
     children.owner.send(ownerTask);
     const [client, owner] = await results;

@@ -5,7 +5,14 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { ClientSession, FramedChannel, memoryWirePair, OwnerSession, type OwnerModel, prepareImage } from '../protocols/index.ts';
+import {
+  ClientSession,
+  FramedChannel,
+  memoryWirePair,
+  type OwnerModel,
+  OwnerSession,
+  prepareImage,
+} from '../protocols/index.ts';
 import { defaultData, readImages, spread } from './lib/dataset.ts';
 import { readImage } from './lib/images.ts';
 import { modelFolder, readModel } from './lib/models.ts';
@@ -54,7 +61,11 @@ async function main(): Promise<void> {
   const violations = reference.flatMap((answer, i) => answer.violations.map((text) => `${examples[i]!.name}: ${text}`));
   const referenceLogits = reference.map(({ logits }) => logits);
   const indices = secureCount > 0 ? spread([...examples.keys()], secureCount) : [];
-  const secure = await classifyAll(model, indices.map((i) => examples[i]!), (done) => say(`\rsecure ${done} of ${indices.length}`));
+  const secure = await classifyAll(
+    model,
+    indices.map((i) => examples[i]!),
+    (done) => say(`\rsecure ${done} of ${indices.length}`),
+  );
   if (indices.length > 0) say('\n');
   const chosen = indices.map((i) => referenceLogits[i]!);
 
@@ -72,7 +83,10 @@ async function main(): Promise<void> {
       agreementTop1: agreement(secure.map(argmax), chosen.map(argmax)),
       maxAbsLogitError: largestDifference(secure, chosen),
       /** The reference's margin between its two best classes, largest of those images on which the secure label differs. */
-      largestDisagreeingMargin: Math.max(0, ...secure.map((logits, i) => (argmax(logits) === argmax(chosen[i]!) ? 0 : margin(chosen[i]!)))),
+      largestDisagreeingMargin: Math.max(
+        0,
+        ...secure.map((logits, i) => (argmax(logits) === argmax(chosen[i]!) ? 0 : margin(chosen[i]!))),
+      ),
     },
   };
   if (values.json) {
@@ -80,11 +94,19 @@ async function main(): Promise<void> {
     return;
   }
   const percent = (fraction: number) => `${(100 * fraction).toFixed(2)} %`;
-  process.stdout.write(`${result.images} images: float ${percent(result.floatTop1)}, integer reference ${percent(result.referenceTop1)}; same label ${percent(result.agreementTop1)}, `);
-  process.stdout.write(`largest logit difference ${result.maxAbsLogitError.toFixed(4)}, out of range in ${result.rangeViolations}\n`);
+  process.stdout.write(
+    `${result.images} images: float ${percent(result.floatTop1)}, integer reference ${percent(result.referenceTop1)}; same label ${percent(result.agreementTop1)}, `,
+  );
+  process.stdout.write(
+    `largest logit difference ${result.maxAbsLogitError.toFixed(4)}, out of range in ${result.rangeViolations}\n`,
+  );
   if (secure.length > 0) {
-    process.stdout.write(`secure, ${secure.length} images: same label as the reference ${percent(result.secure.agreementTop1)}, `);
-    process.stdout.write(`largest logit difference ${result.secure.maxAbsLogitError.toFixed(4)}, largest margin of a different label ${result.secure.largestDisagreeingMargin.toFixed(4)}\n`);
+    process.stdout.write(
+      `secure, ${secure.length} images: same label as the reference ${percent(result.secure.agreementTop1)}, `,
+    );
+    process.stdout.write(
+      `largest logit difference ${result.secure.maxAbsLogitError.toFixed(4)}, largest margin of a different label ${result.secure.largestDisagreeingMargin.toFixed(4)}\n`,
+    );
   }
   for (const text of violations.slice(0, 5)) process.stderr.write(`out of range: ${text}\n`);
 }
@@ -94,23 +116,40 @@ async function readExamples(source: string, count: number, model: OwnerModel): P
   const examples: Example[] = [];
   for (const { name, label, bytes } of await readImages(source, count)) {
     const index = names.indexOf(plain(label));
-    if (index < 0) throw new Error(`${name}: the model has no class "${label}"; it has ${model.manifest.labels.join(', ')}`);
-    examples.push({ name, label: index, pixels: prepareImage(await readImage(Buffer.from(bytes)), model.manifest.preprocessing) });
+    if (index < 0)
+      throw new Error(`${name}: the model has no class "${label}"; it has ${model.manifest.labels.join(', ')}`);
+    examples.push({
+      name,
+      label: index,
+      pixels: prepareImage(await readImage(Buffer.from(bytes)), model.manifest.preprocessing),
+    });
   }
   return examples;
 }
 
-const plain = (label: string) => label.toLowerCase().replaceAll(/[^a-z0-9]+/g, ' ').trim();
+const plain = (label: string) =>
+  label
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, ' ')
+    .trim();
 
 /** The integer reference on all cores. */
-async function evaluateAll(folder: string, examples: readonly Example[], progress: (done: number) => void): Promise<ReferenceAnswer[]> {
+async function evaluateAll(
+  folder: string,
+  examples: readonly Example[],
+  progress: (done: number) => void,
+): Promise<ReferenceAnswer[]> {
   const answers = new Array<ReferenceAnswer>(examples.length);
   const threads = Math.max(1, Math.min(cpus().length, examples.length));
   let done = 0;
   await Promise.all(
     Array.from({ length: threads }, (_, thread) => {
       const mine = [...examples.keys()].filter((i) => i % threads === thread);
-      const task: ReferenceTask = { module: new URL('lib/referenceWorker.ts', import.meta.url).href, folder, images: mine.map((i) => examples[i]!.pixels) };
+      const task: ReferenceTask = {
+        module: new URL('lib/referenceWorker.ts', import.meta.url).href,
+        folder,
+        images: mine.map((i) => examples[i]!.pixels),
+      };
       return new Promise<void>((resolve, reject) => {
         const worker = new Worker(new URL('lib/typescriptWorker.mjs', import.meta.url), { workerData: task });
         worker.on('message', (answer: ReferenceAnswer) => {
@@ -118,7 +157,9 @@ async function evaluateAll(folder: string, examples: readonly Example[], progres
           progress(++done);
         });
         worker.on('error', reject);
-        worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`reference: worker ended with code ${code}`))));
+        worker.on('exit', (code) =>
+          code === 0 ? resolve() : reject(new Error(`reference: worker ended with code ${code}`)),
+        );
       });
     }),
   );
@@ -126,7 +167,11 @@ async function evaluateAll(folder: string, examples: readonly Example[], progres
 }
 
 /** Both parties in this process, one session for all images. */
-async function classifyAll(model: OwnerModel, examples: readonly Example[], progress: (done: number) => void): Promise<number[][]> {
+async function classifyAll(
+  model: OwnerModel,
+  examples: readonly Example[],
+  progress: (done: number) => void,
+): Promise<number[][]> {
   if (examples.length === 0) return [];
   const [clientWire, ownerWire] = memoryWirePair();
   const options = { onEvent: () => {} };
@@ -150,7 +195,8 @@ const margin = (logits: readonly number[]) => {
   const [first, second] = [...logits].sort((x, y) => y - x);
   return first! - second!;
 };
-const agreement = (a: readonly number[], b: readonly number[]) => (a.length === 0 ? 0 : a.filter((x, i) => x === b[i]).length / a.length);
+const agreement = (a: readonly number[], b: readonly number[]) =>
+  a.length === 0 ? 0 : a.filter((x, i) => x === b[i]).length / a.length;
 const largestDifference = (a: readonly (readonly number[])[], b: readonly (readonly number[])[]) =>
   a.reduce((max, row, i) => row.reduce((worst, x, j) => Math.max(worst, Math.abs(x - b[i]![j]!)), max), 0);
 

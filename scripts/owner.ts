@@ -20,11 +20,15 @@ async function main(): Promise<void> {
   });
   const server = new URL(values.server);
   const limit = values.limit === undefined ? undefined : Number(values.limit);
-  if (limit !== undefined && !(limit >= 1)) throw new Error('--limit: expected a number of classifications, at least 1');
+  if (limit !== undefined && !(limit >= 1))
+    throw new Error('--limit: expected a number of classifications, at least 1');
   const model = await readModel(await modelFolder(values.model), values['label-only'] ? 'label' : 'logits');
   installBrowserGlobals(server);
   // Only now: these modules look for WebRTC and the page's address when they are loaded.
-  const [{ OwnerPairing }, { formatInvite }] = await Promise.all([import('../client/src/pairing/ownerPairing.ts'), import('../client/src/pairing/invite.ts')]);
+  const [{ OwnerPairing }, { formatInvite }] = await Promise.all([
+    import('../client/src/pairing/ownerPairing.ts'),
+    import('../client/src/pairing/invite.ts'),
+  ]);
 
   let served = 0;
   const serve = async (link: PeerLink) => {
@@ -64,7 +68,9 @@ const say = (text: string) => process.stderr.write(`${text}\n`);
 
 /** What the pairing code finds in a browser: WebRTC, and the page's address for the signaling server. */
 function installBrowserGlobals(server: URL): void {
-  const isOffline = Object.values(networkInterfaces()).every((addresses) => addresses!.every(({ internal }) => internal));
+  const isOffline = Object.values(networkInterfaces()).every((addresses) =>
+    addresses!.every(({ internal }) => internal),
+  );
   class PeerConnection extends RTCPeerConnection {
     constructor(configuration?: RTCConfiguration) {
       // The native library leaves loopback out unless it is told to use it.
@@ -80,7 +86,12 @@ function installBrowserGlobals(server: URL): void {
       return { type, sdp } as RTCSessionDescription;
     }
   }
-  Object.assign(globalThis, { RTCPeerConnection: PeerConnection, RTCSessionDescription, RTCIceCandidate, location: server });
+  Object.assign(globalThis, {
+    RTCPeerConnection: PeerConnection,
+    RTCSessionDescription,
+    RTCIceCandidate,
+    location: server,
+  });
 }
 
 main().catch((error: unknown) => {

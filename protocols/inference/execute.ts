@@ -32,11 +32,24 @@ export function ownerRounds(plan: Plan, owner: OwnerState): Rounds<void> {
  * Classifies `input` (integers, see image.ts) as the client.
  * @returns the logits as integers with `plan.logitFracBits` fraction bits; or the index of the largest, where that is all the plan reveals.
  */
-export function executeClient(plan: Plan, client: ClientState, input: Int32Array, channel: Channel, onStep?: StepListener, signal?: AbortSignal): Promise<Int32Array> {
+export function executeClient(
+  plan: Plan,
+  client: ClientState,
+  input: Int32Array,
+  channel: Channel,
+  onStep?: StepListener,
+  signal?: AbortSignal,
+): Promise<Int32Array> {
   return runRounds(clientRounds(plan, client, input), channel, onStep, signal);
 }
 
 /** Serves one classification as the owner, who learns nothing. */
-export function executeOwner(plan: Plan, owner: OwnerState, channel: Channel, onStep?: StepListener, signal?: AbortSignal): Promise<void> {
+export function executeOwner(
+  plan: Plan,
+  owner: OwnerState,
+  channel: Channel,
+  onStep?: StepListener,
+  signal?: AbortSignal,
+): Promise<void> {
   return runRounds(ownerRounds(plan, owner), channel, onStep, signal);
 }

@@ -24,7 +24,8 @@ export function prepareImage(image: RgbaImage, preprocessing: Manifest['preproce
   const { shorterSide, crop } = preprocessing;
   const scale = shorterSide / Math.min(width, height);
   // As torchvision: the longer side is rounded down.
-  const [outWidth, outHeight] = width <= height ? [shorterSide, Math.floor(height * scale)] : [Math.floor(width * scale), shorterSide];
+  const [outWidth, outHeight] =
+    width <= height ? [shorterSide, Math.floor(height * scale)] : [Math.floor(width * scale), shorterSide];
   const left = Math.round((outWidth - crop) / 2);
   const top = Math.round((outHeight - crop) / 2);
 
@@ -77,7 +78,9 @@ function triangleWeights(size: number, outSize: number, first: number, count: nu
     const centre = (first + n + 0.5) * scale;
     const from = Math.max(0, Math.floor(centre - support + 0.5));
     const to = Math.min(size, Math.floor(centre + support + 0.5));
-    const weights = Float64Array.from({ length: to - from }, (_, i) => Math.max(0, 1 - Math.abs((from + i + 0.5 - centre) / support)));
+    const weights = Float64Array.from({ length: to - from }, (_, i) =>
+      Math.max(0, 1 - Math.abs((from + i + 0.5 - centre) / support)),
+    );
     const sum = weights.reduce((total, weight) => total + weight, 0);
     return { from, weights: weights.map((weight) => weight / sum) };
   });
@@ -89,7 +92,8 @@ function triangleWeights(size: number, outSize: number, first: number, count: nu
  * @throws RangeError when there are more or fewer.
  */
 export function inputOf(pixels: Uint8Array, { imageSize, patchSize }: Manifest['architecture']): Int32Array {
-  if (pixels.length !== imageSize * imageSize * 3) throw new RangeError(`pixels: expected ${imageSize}×${imageSize}×3 bytes, got ${pixels.length}`);
+  if (pixels.length !== imageSize * imageSize * 3)
+    throw new RangeError(`pixels: expected ${imageSize}×${imageSize}×3 bytes, got ${pixels.length}`);
   const input = new Int32Array(pixels.length);
   let out = 0;
   for (let top = 0; top < imageSize; top += patchSize) {

@@ -20,7 +20,10 @@ const Tensor = v.strictObject({ fracBits, magnitudeBits });
 /** Where a function is approximated, see protocols/layers/spline.ts. */
 const Domain = v.strictObject({
   /** Lowest point of the domain, as a multiple of 2^-16; the lowest of the 2^digitBits segments must stay unused. */
-  minimum: v.pipe(v.number(), v.check((x) => Number.isInteger(x * 65536) && Math.abs(x) < 2 ** 20, 'a multiple of 2^-16')),
+  minimum: v.pipe(
+    v.number(),
+    v.check((x) => Number.isInteger(x * 65536) && Math.abs(x) < 2 ** 20, 'a multiple of 2^-16'),
+  ),
   /** The domain is [minimum, minimum + 2^rangeBits). */
   rangeBits: int(-12, 20),
   /** The domain has 2^digitBits segments. */
@@ -92,7 +95,11 @@ const Block = v.strictObject({
   }),
 });
 
-const rows = v.pipe(v.array(int(0, 1023)), v.maxLength(1024), v.check((list) => list.every((r, i) => i === 0 || r > list[i - 1]!), 'ascending'));
+const rows = v.pipe(
+  v.array(int(0, 1023)),
+  v.maxLength(1024),
+  v.check((list) => list.every((r, i) => i === 0 || r > list[i - 1]!), 'ascending'),
+);
 
 export const ManifestSchema = v.pipe(
   v.strictObject({
@@ -135,17 +142,31 @@ export const ManifestSchema = v.pipe(
     /** Digests of the files beside the manifest; the client has no need of the files. */
     files: v.strictObject({ weightsSha256: sha256, onnxSha256: sha256 }),
   }),
-  v.check(({ architecture: a }) => a.imageSize % a.patchSize === 0 && (a.imageSize / a.patchSize) ** 2 === a.tokens, 'tokens = (imageSize / patchSize)²'),
-  v.check(({ architecture: a }) => Number.isInteger(Math.log2(a.tokens)) && Number.isInteger(Math.log2(a.dim)), 'tokens and dim must be powers of two'),
+  v.check(
+    ({ architecture: a }) => a.imageSize % a.patchSize === 0 && (a.imageSize / a.patchSize) ** 2 === a.tokens,
+    'tokens = (imageSize / patchSize)²',
+  ),
+  v.check(
+    ({ architecture: a }) => Number.isInteger(Math.log2(a.tokens)) && Number.isInteger(Math.log2(a.dim)),
+    'tokens and dim must be powers of two',
+  ),
   v.check(({ architecture: a }) => a.dim % a.heads === 0, 'dim must be a multiple of heads'),
   v.check(({ architecture: a, labels }) => labels.length === a.classes, 'one label for each class'),
-  v.check(({ architecture: a, preprocessing: p }) => p.crop === a.imageSize && p.shorterSide >= p.crop, 'crop = imageSize ≤ shorterSide'),
-  v.check(({ architecture: a, fixedPoint }) => fixedPoint.blocks.length === a.depth, 'one block of scales for each layer'),
+  v.check(
+    ({ architecture: a, preprocessing: p }) => p.crop === a.imageSize && p.shorterSide >= p.crop,
+    'crop = imageSize ≤ shorterSide',
+  ),
+  v.check(
+    ({ architecture: a, fixedPoint }) => fixedPoint.blocks.length === a.depth,
+    'one block of scales for each layer',
+  ),
   v.check(
     ({ architecture: a, switches: s }) =>
       s.softmaxRows.length === a.depth &&
       s.geluTokens.length === a.depth &&
-      s.softmaxRows.every((layer) => layer.length === a.heads && layer.every((head) => head.every((row) => row < a.tokens))) &&
+      s.softmaxRows.every(
+        (layer) => layer.length === a.heads && layer.every((head) => head.every((row) => row < a.tokens)),
+      ) &&
       s.geluTokens.every((tokens) => tokens.every((token) => token < a.tokens)),
     'switches for every layer and head, rows and tokens below `tokens`',
   ),
@@ -166,7 +187,8 @@ export const maxManifestBytes = 1 << 20;
  * @throws ProtocolError `manifest`, naming the field and what was expected.
  */
 export function parseManifest(json: string): Manifest {
-  if (json.length > maxManifestBytes) throw new ProtocolError('manifest', 'manifest', `longer than ${maxManifestBytes} bytes`);
+  if (json.length > maxManifestBytes)
+    throw new ProtocolError('manifest', 'manifest', `longer than ${maxManifestBytes} bytes`);
   let value: unknown;
   try {
     value = JSON.parse(json);

@@ -62,7 +62,11 @@ export class PhaseMeasurement {
       .snapshot()
       .steps.filter(({ name, phase }) => phase === this.phase && name !== 'connect' && name !== idle)
       .map(({ name, phase, elapsedMs, bytesSent, bytesReceived, flights }) => ({
-        name, protocol: this.protocolOf(name), phase, elapsedMs, flights,
+        name,
+        protocol: this.protocolOf(name),
+        phase,
+        elapsedMs,
+        flights,
         bytesClientToOwner: this.party === 'client' ? bytesSent : bytesReceived,
         bytesOwnerToClient: this.party === 'client' ? bytesReceived : bytesSent,
       }));
@@ -70,7 +74,12 @@ export class PhaseMeasurement {
 
   /** The whole phase; time is wall-clock time from the beginning. */
   total(): PhaseMeter {
-    const total = { elapsedMs: (this.#endMs ?? performance.now()) - this.#startMs, bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 };
+    const total = {
+      elapsedMs: (this.#endMs ?? performance.now()) - this.#startMs,
+      bytesClientToOwner: 0,
+      bytesOwnerToClient: 0,
+      flights: 0,
+    };
     for (const step of this.steps()) {
       total.bytesClientToOwner += step.bytesClientToOwner;
       total.bytesOwnerToClient += step.bytesOwnerToClient;

@@ -32,7 +32,10 @@ const Index = v.object({
  * @throws ProtocolError `manifest` when a file is malformed, a tensor is missing or has another shape, a weight is too large, or
  *   the weights are not the manifest's.
  */
-export function loadOwnerModel(files: { manifest: string; weightsIndex: string; weights: ArrayBuffer }, answer: Answer = 'logits'): OwnerModel {
+export function loadOwnerModel(
+  files: { manifest: string; weightsIndex: string; weights: ArrayBuffer },
+  answer: Answer = 'logits',
+): OwnerModel {
   const manifest = parseManifest(files.manifest);
   const fail = (message: string): never => {
     throw new ProtocolError('manifest', 'model', message);
@@ -44,7 +47,8 @@ export function loadOwnerModel(files: { manifest: string; weightsIndex: string; 
     return fail(`weights.json: ${(error as Error).message}`);
   }
   const digest = bytesToHex(sha256(new Uint8Array(files.weights)));
-  if (digest !== manifest.files.weightsSha256) fail('weights.bin is not the file that manifest.json names (its SHA-256 differs)');
+  if (digest !== manifest.files.weightsSha256)
+    fail('weights.bin is not the file that manifest.json names (its SHA-256 differs)');
   let plan: Plan;
   try {
     plan = compilePlan(manifest, answer);
@@ -56,8 +60,10 @@ export function loadOwnerModel(files: { manifest: string; weightsIndex: string; 
   for (const { name, dtype, shape, offset } of index.tensors) {
     const count = shape.reduce((product, n) => product * n, 1);
     const width = dtype === 'int16' ? 2 : 4;
-    if (offset % 4 !== 0 || offset + count * width > files.weights.byteLength) fail(`weights.json: ${name} lies outside weights.bin`);
-    const integers = dtype === 'int16' ? new Int16Array(files.weights, offset, count) : new Int32Array(files.weights, offset, count);
+    if (offset % 4 !== 0 || offset + count * width > files.weights.byteLength)
+      fail(`weights.json: ${name} lies outside weights.bin`);
+    const integers =
+      dtype === 'int16' ? new Int16Array(files.weights, offset, count) : new Int32Array(files.weights, offset, count);
     tensors.set(name, { words: Uint32Array.from(integers), shape, dtype });
   }
   for (const op of plan.operations) {
@@ -65,14 +71,18 @@ export function loadOwnerModel(files: { manifest: string; weightsIndex: string; 
     const [outputs, inputs] = [op.output.cols, op.inputs[0].cols];
     const weight = tensors.get(op.weights) ?? fail(`weights.json: ${op.weights} is missing`);
     const bias = tensors.get(op.bias) ?? fail(`weights.json: ${op.bias} is missing`);
-    if (weight.words.length !== outputs * inputs) fail(`${op.weights}: expected shape (${outputs}, ${inputs}), got (${weight.shape.join(', ')})`);
+    if (weight.words.length !== outputs * inputs)
+      fail(`${op.weights}: expected shape (${outputs}, ${inputs}), got (${weight.shape.join(', ')})`);
     if (bias.words.length !== outputs && bias.words.length !== op.output.rows * outputs) {
       fail(`${op.bias}: expected ${outputs} values or (${op.output.rows}, ${outputs}), got (${bias.shape.join(', ')})`);
     }
-    if (weight.words.some((word) => Math.abs(word | 0) >= maxWeight)) fail(`${op.weights}: a weight is ${maxWeight} or more`);
+    if (weight.words.some((word) => Math.abs(word | 0) >= maxWeight))
+      fail(`${op.weights}: a weight is ${maxWeight} or more`);
   }
   return {
-    manifest, manifestJson: files.manifest, plan,
+    manifest,
+    manifestJson: files.manifest,
+    plan,
     weights: {
       tensor(name) {
         const tensor = tensors.get(name);

@@ -2,7 +2,7 @@
 import type { Channel } from '../channel/channel.ts';
 import type { OwnerWeights } from '../layers/op.ts';
 import type { ClientProvider, CorrelationSource, OwnerProvider } from '../offline/correlations.ts';
-import { type TwoPartyOptions, TwoPartyClient, TwoPartyOwner } from '../offline/twoParty.ts';
+import { TwoPartyClient, type TwoPartyOptions, TwoPartyOwner } from '../offline/twoParty.ts';
 import type { Prg } from '../sharing/prg.ts';
 import type { Plan } from './plan.ts';
 
@@ -10,14 +10,27 @@ import type { Plan } from './plan.ts';
 export interface OfflinePhase {
   readonly source: CorrelationSource;
   client(channel: Channel, plan: Plan, random: Prg, options: TwoPartyOptions): Promise<ClientProvider>;
-  owner(channel: Channel, plan: Plan, weights: OwnerWeights, random: Prg, options: TwoPartyOptions): Promise<OwnerProvider>;
+  owner(
+    channel: Channel,
+    plan: Plan,
+    weights: OwnerWeights,
+    random: Prg,
+    options: TwoPartyOptions,
+  ): Promise<OwnerProvider>;
 }
 
 export const twoParty: OfflinePhase = {
   source: 'two-party',
   client: (channel, plan, random, options) => TwoPartyClient.setup(channel, random, plan.stages.flat(), options),
   owner: (channel, plan, weights, random, options) =>
-    TwoPartyOwner.setup(channel, random, plan.stages.flat(), (name) => new Int32Array(weights.tensor(name).buffer, weights.tensor(name).byteOffset, weights.tensor(name).length), options),
+    TwoPartyOwner.setup(
+      channel,
+      random,
+      plan.stages.flat(),
+      (name) =>
+        new Int32Array(weights.tensor(name).buffer, weights.tensor(name).byteOffset, weights.tensor(name).length),
+      options,
+    ),
 };
 
 /** A channel whose target changes: providers live as long as the pairing, measurements as long as a phase. */

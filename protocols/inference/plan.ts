@@ -4,19 +4,19 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import type { CorrelationSpec } from '../offline/correlations.ts';
-import { offlineCost } from '../offline/twoParty.ts';
+import type { ArgmaxOp } from '../layers/argmax.ts';
 import { type AnyOp, operationsOf, PlanBuilder, protocolOf, type Sequence } from '../layers/builder.ts';
 import { gelu } from '../layers/gelu.ts';
 import type { InputOp } from '../layers/input.ts';
 import { layerNorm } from '../layers/layerNorm.ts';
 import { add, gather, sumColumns } from '../layers/local.ts';
 import type { Value } from '../layers/op.ts';
-import type { ArgmaxOp } from '../layers/argmax.ts';
 import type { RevealOp } from '../layers/reveal.ts';
 import { parallel, type RoundRequest, type Rounds } from '../layers/rounds.ts';
 import { softmaxRows } from '../layers/softmax.ts';
 import { squareRows } from '../layers/squareAttention.ts';
+import type { CorrelationSpec } from '../offline/correlations.ts';
+import { offlineCost } from '../offline/twoParty.ts';
 import type { BlockSpec, Manifest } from './manifest.ts';
 
 /** A step of the plan, as the meters show it, with its predicted online cost. */
@@ -74,7 +74,13 @@ export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan
   const steps = stepsOf(sequence, operations);
   const stages = stagesOf(operations);
   return {
-    manifest, answer, sequence, operations, steps, stages, reveal,
+    manifest,
+    answer,
+    sequence,
+    operations,
+    steps,
+    stages,
+    reveal,
     input: operations.find((op) => op.kind === 'input')!,
     logitFracBits: logits.fracBits,
     named: plan.named,
@@ -91,7 +97,10 @@ function addModel(plan: PlanBuilder, manifest: Manifest, answer: Answer) {
   const pixels = plan.name('input', plan.input(tokens, 3 * patchSize ** 2));
   plan.step = 'patch_embed';
   const embedded = plan.linear(pixels, 'patch_embed', dim, fixedPoint.patchEmbed.weightFracBits);
-  let residual = plan.name('patch_embed', plan.truncate(embedded, fixedPoint.patchEmbed.magnitudeBits, stream.fracBits));
+  let residual = plan.name(
+    'patch_embed',
+    plan.truncate(embedded, fixedPoint.patchEmbed.magnitudeBits, stream.fracBits),
+  );
 
   fixedPoint.blocks.forEach((block, layer) => {
     const prefix = `blocks.${layer}`;
@@ -109,10 +118,20 @@ function addModel(plan: PlanBuilder, manifest: Manifest, answer: Answer) {
   plan.step = 'head';
   const logits = plan.name('logits', plan.linear(normalised, 'head', classes, fixedPoint.head.weightFracBits));
   const { magnitudeBits } = fixedPoint.head;
-  return { logits, reveal: answer === 'label' ? plan.argmax(logits, magnitudeBits) : plan.reveal(logits, magnitudeBits) };
+  return {
+    logits,
+    reveal: answer === 'label' ? plan.argmax(logits, magnitudeBits) : plan.reveal(logits, magnitudeBits),
+  };
 }
 
-function addAttention(plan: PlanBuilder, prefix: string, manifest: Manifest, block: BlockSpec, kept: readonly (readonly number[])[], x: Value): Value {
+function addAttention(
+  plan: PlanBuilder,
+  prefix: string,
+  manifest: Manifest,
+  block: BlockSpec,
+  kept: readonly (readonly number[])[],
+  x: Value,
+): Value {
   const { tokens, dim, heads } = manifest.architecture;
   const { attn } = block;
   const headDim = dim / heads;
@@ -123,7 +142,9 @@ function addAttention(plan: PlanBuilder, prefix: string, manifest: Manifest, blo
   plan.step = `${prefix}.attn.qkv`;
   const qkv = plan.linear(y, `${prefix}.attn.qkv`, 3 * dim, attn.qWeightFracBits);
   const [q, k, v] = splitHeads(plan, qkv, tokens, dim, headDim, [
-    y.fracBits + attn.qWeightFracBits, y.fracBits + attn.kWeightFracBits, y.fracBits + attn.vWeightFracBits,
+    y.fracBits + attn.qWeightFracBits,
+    y.fracBits + attn.kWeightFracBits,
+    y.fracBits + attn.vWeightFracBits,
   ]);
   let qHeads!: Value;
   let kHeads!: Value;
@@ -159,10 +180,21 @@ function addAttention(plan: PlanBuilder, prefix: string, manifest: Manifest, blo
   const mix = plan.name(`${prefix}.attn.mix`, plan.truncate(mixed, attn.mix.magnitudeBits, attn.mix.fracBits));
 
   plan.step = `${prefix}.attn.proj`;
-  return plan.truncate(plan.linear(mix, `${prefix}.attn.proj`, dim, attn.projWeightFracBits), attn.projMagnitudeBits, x.fracBits);
+  return plan.truncate(
+    plan.linear(mix, `${prefix}.attn.proj`, dim, attn.projWeightFracBits),
+    attn.projMagnitudeBits,
+    x.fracBits,
+  );
 }
 
-function addMlp(plan: PlanBuilder, prefix: string, manifest: Manifest, block: BlockSpec, kept: readonly number[], x: Value): Value {
+function addMlp(
+  plan: PlanBuilder,
+  prefix: string,
+  manifest: Manifest,
+  block: BlockSpec,
+  kept: readonly number[],
+  x: Value,
+): Value {
   const { tokens, dim, mlpDim } = manifest.architecture;
   const { mlp } = block;
   plan.step = `${prefix}.norm2`;
@@ -195,32 +227,58 @@ function addMlp(plan: PlanBuilder, prefix: string, manifest: Manifest, block: Bl
 /** The rows of x with these indices. */
 function takeRows(plan: PlanBuilder, x: Value, rows: readonly number[]): Value {
   if (rows.length === x.rows) return x;
-  const index = Uint32Array.from({ length: rows.length * x.cols }, (_, i) => rows[Math.floor(i / x.cols)]! * x.cols + (i % x.cols));
+  const index = Uint32Array.from(
+    { length: rows.length * x.cols },
+    (_, i) => rows[Math.floor(i / x.cols)]! * x.cols + (i % x.cols),
+  );
   return plan.local([x], rows.length, x.cols, gather(index));
 }
 
 /** Puts parts back where their rows were taken from. */
-function mergeRows(plan: PlanBuilder, parts: readonly { rows: readonly number[]; value: Value }[], rows: number, cols: number): Value {
+function mergeRows(
+  plan: PlanBuilder,
+  parts: readonly { rows: readonly number[]; value: Value }[],
+  rows: number,
+  cols: number,
+): Value {
   if (parts.length === 1) return parts[0]!.value;
   const from = new Uint32Array(rows);
   let at = 0;
   for (const part of parts) for (const row of part.rows) from[row] = at++;
   const index = Uint32Array.from({ length: rows * cols }, (_, i) => from[Math.floor(i / cols)]! * cols + (i % cols));
-  return plan.local(parts.map((part) => part.value), rows, cols, gather(index));
+  return plan.local(
+    parts.map((part) => part.value),
+    rows,
+    cols,
+    gather(index),
+  );
 }
 
 /** (tokens, 3·dim) → q (heads·tokens, headDim), k transposed (heads·headDim, tokens), v (heads·tokens, headDim). */
-function splitHeads(plan: PlanBuilder, qkv: Value, tokens: number, dim: number, headDim: number, fracBits: readonly number[]): Value[] {
+function splitHeads(
+  plan: PlanBuilder,
+  qkv: Value,
+  tokens: number,
+  dim: number,
+  headDim: number,
+  fracBits: readonly number[],
+): Value[] {
   const heads = dim / headDim;
   const size = tokens * dim;
-  const rowsOf = (third: number) => gather(Uint32Array.from({ length: size }, (_, i) => {
-    const [head, token, d] = [Math.floor(i / (tokens * headDim)), Math.floor(i / headDim) % tokens, i % headDim];
-    return token * 3 * dim + third * dim + head * headDim + d;
-  }));
-  const columnsOf = (third: number) => gather(Uint32Array.from({ length: size }, (_, i) => {
-    const [channel, token] = [Math.floor(i / tokens), i % tokens];
-    return token * 3 * dim + third * dim + channel;
-  }));
+  const rowsOf = (third: number) =>
+    gather(
+      Uint32Array.from({ length: size }, (_, i) => {
+        const [head, token, d] = [Math.floor(i / (tokens * headDim)), Math.floor(i / headDim) % tokens, i % headDim];
+        return token * 3 * dim + third * dim + head * headDim + d;
+      }),
+    );
+  const columnsOf = (third: number) =>
+    gather(
+      Uint32Array.from({ length: size }, (_, i) => {
+        const [channel, token] = [Math.floor(i / tokens), i % tokens];
+        return token * 3 * dim + third * dim + channel;
+      }),
+    );
   return [
     plan.local([qkv], heads * tokens, headDim, rowsOf(0), fracBits[0]),
     plan.local([qkv], heads * headDim, tokens, columnsOf(1), fracBits[1]),
@@ -260,7 +318,12 @@ function widenLinearRings(sequence: Sequence): void {
     if (op.kind !== 'linear' || op.output.ringBits >= 32) continue;
     const needed = op.output.ringBits;
     // With the output, what is only picked out of it (the heads of q, k, v).
-    const group = [op.output, ...operations.flatMap((other) => (other.kind === 'local' && other.inputs.includes(op.output) ? [other.output] : []))];
+    const group = [
+      op.output,
+      ...operations.flatMap((other) =>
+        other.kind === 'local' && other.inputs.includes(op.output) ? [other.output] : [],
+      ),
+    ];
     let choice: number | undefined;
     for (let bits = needed + 1; bits <= 32; bits++) {
       for (const value of group) widened.set(value, bits);
@@ -296,7 +359,16 @@ function* withoutContent(sequence: Sequence): Rounds<void> {
 function stepsOf(sequence: Sequence, operations: readonly AnyOp[]): StepPlan[] {
   const steps = new Map<string, { -readonly [K in keyof StepPlan]: StepPlan[K] }>();
   for (const op of operations) {
-    const step = steps.get(op.step) ?? { name: op.step, protocol: '', detail: '', bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0, offlineBytesClientToOwner: 0, offlineBytesOwnerToClient: 0 };
+    const step = steps.get(op.step) ?? {
+      name: op.step,
+      protocol: '',
+      detail: '',
+      bytesClientToOwner: 0,
+      bytesOwnerToClient: 0,
+      flights: 0,
+      offlineBytesClientToOwner: 0,
+      offlineBytesOwnerToClient: 0,
+    };
     steps.set(op.step, step);
     const { title } = protocolOf(op);
     for (const spec of protocolOf(op).correlations(op)) {
@@ -330,7 +402,11 @@ const shapeOf = (op: AnyOp) => {
 /** How many offline stages must end before an operation's correlations can be made. */
 export function stageOf(op: AnyOp): number {
   switch (op.kind) {
-    case 'linear': case 'matmul': case 'square': case 'sumOfSquares': case 'scale':
+    case 'linear':
+    case 'matmul':
+    case 'square':
+    case 'sumOfSquares':
+    case 'scale':
       return Math.max(...op.inputs.map((input) => input.stage));
     default:
       return 0;
@@ -347,8 +423,17 @@ function stagesOf(operations: readonly AnyOp[]): CorrelationSpec[][] {
   return stages;
 }
 
-function hashOf(manifest: Manifest, operations: readonly AnyOp[], steps: readonly StepPlan[], stages: readonly (readonly CorrelationSpec[])[]): string {
+function hashOf(
+  manifest: Manifest,
+  operations: readonly AnyOp[],
+  steps: readonly StepPlan[],
+  stages: readonly (readonly CorrelationSpec[])[],
+): string {
   const value = ({ id, rows, cols, fracBits, ringBits }: Value) => [id, rows, cols, fracBits, ringBits];
-  const described = operations.map(({ inputs, output, ...rest }) => ({ ...rest, inputs: inputs.map(value), output: output ? value(output) : null }));
+  const described = operations.map(({ inputs, output, ...rest }) => ({
+    ...rest,
+    inputs: inputs.map(value),
+    output: output ? value(output) : null,
+  }));
   return bytesToHex(sha256(utf8ToBytes(JSON.stringify([manifest, described, steps, stages]))));
 }

@@ -12,14 +12,27 @@ import { type Plan, stageOf } from './plan.ts';
 export type PrepareProgress = (fraction: number, step: string) => void;
 
 /** Makes what the client needs for one inference; single use. */
-export async function prepareClient(plan: Plan, provider: ClientProvider, random: Prg, progress: PrepareProgress): Promise<ClientState> {
+export async function prepareClient(
+  plan: Plan,
+  provider: ClientProvider,
+  random: Prg,
+  progress: PrepareProgress,
+): Promise<ClientState> {
   const client = new ClientState(random);
   for (let stage = 0; stage < plan.stages.length; stage++) {
     for (const op of plan.operations) if (presetStage(op) === stage) protocolOf(op).presetClient(op, client);
     const operations = plan.operations.filter((op) => stageOf(op) === stage);
     const requests = operations.flatMap((op) => protocolOf(op).clientRequests(op, client));
     const correlations = await provider.provide(requests, progressOf(plan, stage, progress));
-    const linear = new Map(operations.flatMap((op) => (op.kind === 'linear' ? protocolOf(op).correlations(op).map(({ id }) => [id, op] as const) : [])));
+    const linear = new Map(
+      operations.flatMap((op) =>
+        op.kind === 'linear'
+          ? protocolOf(op)
+              .correlations(op)
+              .map(({ id }) => [id, op] as const)
+          : [],
+      ),
+    );
     requests.forEach(({ spec }, i) => {
       const op = linear.get(spec.id);
       // W·x_c − s *is* the client's share of the layer's output.
@@ -32,7 +45,13 @@ export async function prepareClient(plan: Plan, provider: ClientProvider, random
 }
 
 /** Makes what the owner needs for one inference; single use. */
-export async function prepareOwner(plan: Plan, weights: OwnerWeights, provider: OwnerProvider, random: Prg, progress: PrepareProgress): Promise<OwnerState> {
+export async function prepareOwner(
+  plan: Plan,
+  weights: OwnerWeights,
+  provider: OwnerProvider,
+  random: Prg,
+  progress: PrepareProgress,
+): Promise<OwnerState> {
   const owner = new OwnerState(random, weights);
   for (let stage = 0; stage < plan.stages.length; stage++) {
     const operations = plan.operations.filter((op) => stageOf(op) === stage);

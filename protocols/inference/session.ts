@@ -29,7 +29,13 @@ const answers: readonly Answer[] = ['logits', 'label'];
 const command = { close: 0, prepare: 1, classify: 2 } as const;
 
 export type SessionEvent =
-  | { readonly type: 'manifest'; readonly manifest: Manifest; readonly steps: readonly StepPlan[]; readonly correlations: CorrelationSource; readonly answer: Answer }
+  | {
+      readonly type: 'manifest';
+      readonly manifest: Manifest;
+      readonly steps: readonly StepPlan[];
+      readonly correlations: CorrelationSource;
+      readonly answer: Answer;
+    }
   | { readonly type: 'state'; readonly state: 'connected' | 'preparing' | 'ready' | 'classifying' | 'done' | 'closed' }
   | { readonly type: 'progress'; readonly phase: Phase; readonly fraction: number; readonly label: string }
   | { readonly type: 'meters'; readonly steps: readonly StepMeter[]; readonly framingBytes: number };
@@ -109,14 +115,19 @@ abstract class Session {
   }
 
   /** Sets up the provider when there is none yet, in what remains of the setup phase. */
-  protected async setUp<P>(existing: P | undefined, create: (onStep: (step: string) => void) => Promise<P>): Promise<P> {
+  protected async setUp<P>(
+    existing: P | undefined,
+    create: (onStep: (step: string) => void) => Promise<P>,
+  ): Promise<P> {
     if (existing) return existing;
     this.progress('setup', 0, 'keys');
     const measurement = this.measurements.get('setup')!;
     measurement.resume();
     this.offlineChannel.target = measurement.channel;
     // Later steps belong to whatever phase the channel then points to.
-    const provider = await create((step) => (this.offlineChannel.target as PhaseMeasurement['channel']).enterStep(step, this.#offlinePhase));
+    const provider = await create((step) =>
+      (this.offlineChannel.target as PhaseMeasurement['channel']).enterStep(step, this.#offlinePhase),
+    );
     measurement.end();
     this.#offlinePhase = 'offline';
     this.progress('setup', 1, 'keys');
@@ -129,7 +140,9 @@ abstract class Session {
     const { steps } = this.plan;
     const bytes = steps.map((step) => step.bytesClientToOwner + step.bytesOwnerToClient + 1);
     const total = bytes.reduce((sum, n) => sum + n, 0);
-    const before = new Map(steps.map((step, i) => [step.name, bytes.slice(0, i).reduce((sum, n) => sum + n, 0) / total]));
+    const before = new Map(
+      steps.map((step, i) => [step.name, bytes.slice(0, i).reduce((sum, n) => sum + n, 0) / total]),
+    );
     let fraction = 0;
     return (step) => {
       measurement.enter(step);
@@ -144,12 +157,24 @@ abstract class Session {
   }
 }
 
-function measurePhase(channel: Channel, party: 'client' | 'owner', phase: Phase, plan: Plan | undefined, options: SessionOptions): PhaseMeasurement {
+function measurePhase(
+  channel: Channel,
+  party: 'client' | 'owner',
+  phase: Phase,
+  plan: Plan | undefined,
+  options: SessionOptions,
+): PhaseMeasurement {
   const protocols = new Map(plan?.steps.map((step) => [step.name, step.protocol]));
-  return new PhaseMeasurement(channel, party, phase, (step) => protocols.get(step) ?? step, (steps) => {
-    const { framingBytesSent, framingBytesReceived } = channel.counters;
-    options.onEvent({ type: 'meters', steps, framingBytes: framingBytesSent + framingBytesReceived });
-  });
+  return new PhaseMeasurement(
+    channel,
+    party,
+    phase,
+    (step) => protocols.get(step) ?? step,
+    (steps) => {
+      const { framingBytesSent, framingBytesReceived } = channel.counters;
+      options.onEvent({ type: 'meters', steps, framingBytes: framingBytesSent + framingBytesReceived });
+    },
+  );
 }
 
 async function guarded<T>(channel: Channel, { signal, onEvent }: SessionOptions, work: () => Promise<T>): Promise<T> {
@@ -176,10 +201,15 @@ function hello(): Uint8Array {
 
 function checkHello(bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
-  if (view.getUint32(0, true) !== magic) throw new ProtocolError('version', 'handshake', 'the other side does not speak this protocol');
+  if (view.getUint32(0, true) !== magic)
+    throw new ProtocolError('version', 'handshake', 'the other side does not speak this protocol');
   const theirs = view.getUint32(4, true);
   if (theirs !== protocolVersion) {
-    throw new ProtocolError('version', 'handshake', `this side runs version ${protocolVersion} of the protocol, the other version ${theirs}; reload both tabs`);
+    throw new ProtocolError(
+      'version',
+      'handshake',
+      `this side runs version ${protocolVersion} of the protocol, the other version ${theirs}; reload both tabs`,
+    );
   }
 }
 
@@ -200,7 +230,12 @@ export class ClientSession extends Session {
       metered.send(hello());
       checkHello(await metered.receive(8));
       const length = new DataView((await metered.receive(4)).slice().buffer).getUint32(0, true);
-      if (length > maxManifestBytes) throw new ProtocolError('manifest', 'handshake', `the manifest has ${length} bytes, at most ${maxManifestBytes} are read`);
+      if (length > maxManifestBytes)
+        throw new ProtocolError(
+          'manifest',
+          'handshake',
+          `the manifest has ${length} bytes, at most ${maxManifestBytes} are read`,
+        );
       const json = new TextDecoder().decode(await metered.receive(length));
       const answer = answers[(await metered.receive(1))[0]!];
       if (!answer) throw new ProtocolError('value', 'handshake', 'the owner offers an answer of an unknown kind');
@@ -208,12 +243,22 @@ export class ClientSession extends Session {
       const plan = compileUntrusted(parseManifest(json), answer);
       const ourHash = hexToBytes(plan.hash);
       if (theirHash.some((byte, i) => byte !== ourHash[i])) {
-        throw new ProtocolError('plan', 'handshake', 'the two sides compile the manifest to different plans; reload both tabs');
+        throw new ProtocolError(
+          'plan',
+          'handshake',
+          'the two sides compile the manifest to different plans; reload both tabs',
+        );
       }
       measurement.end();
       const session = new ClientSession(channel, plan, options, 'client');
       session.measurements.set('setup', measurement);
-      options.onEvent({ type: 'manifest', manifest: plan.manifest, steps: plan.steps, correlations: session.offline.source, answer: session.plan.answer });
+      options.onEvent({
+        type: 'manifest',
+        manifest: plan.manifest,
+        steps: plan.steps,
+        correlations: session.offline.source,
+        answer: session.plan.answer,
+      });
       session.state('connected');
       return session;
     });
@@ -232,7 +277,10 @@ export class ClientSession extends Session {
       this.state('preparing');
       const { plan, options, offlineChannel } = this;
       this.#provider = await this.setUp(this.#provider, (onStep) =>
-        this.offline.client(offlineChannel, plan, systemPrg('client offline'), { onStep, ...(options.signal && { signal: options.signal }) }),
+        this.offline.client(offlineChannel, plan, systemPrg('client offline'), {
+          onStep,
+          ...(options.signal && { signal: options.signal }),
+        }),
       );
       const measurement = this.measure('offline');
       offlineChannel.target = measurement.channel;
@@ -258,7 +306,14 @@ export class ClientSession extends Session {
       await this.#ask(command.classify);
       this.state('classifying');
       const measurement = this.measure('online');
-      const integers = await executeClient(this.plan, prepared, input, measurement.channel, this.onlineProgress(measurement), this.options.signal);
+      const integers = await executeClient(
+        this.plan,
+        prepared,
+        input,
+        measurement.channel,
+        this.onlineProgress(measurement),
+        this.options.signal,
+      );
       measurement.end();
       this.progress('online', 1, 'done');
       this.state('done');
@@ -319,7 +374,13 @@ export class OwnerSession extends Session {
       metered.send(hexToBytes(model.plan.hash));
       await metered.flush();
       measurement.end();
-      options.onEvent({ type: 'manifest', manifest: model.manifest, steps: model.plan.steps, correlations: session.offline.source, answer: session.plan.answer });
+      options.onEvent({
+        type: 'manifest',
+        manifest: model.manifest,
+        steps: model.plan.steps,
+        correlations: session.offline.source,
+        answer: session.plan.answer,
+      });
       session.state('connected');
       return session;
     });
@@ -331,9 +392,12 @@ export class OwnerSession extends Session {
       for (;;) {
         const [asked] = await this.channel.receive(1);
         if (asked === command.close) break;
-        if (asked !== command.prepare && asked !== command.classify) throw new ProtocolError('value', 'session', 'the client asked for something unknown');
-        if (this.served >= this.#limit) throw new ProtocolError('refused', 'session', `the owner serves ${this.#limit} classifications and no more`);
-        if (asked === command.classify && !this.#prepared) throw new ProtocolError('value', 'session', 'the client asked to classify before preparing');
+        if (asked !== command.prepare && asked !== command.classify)
+          throw new ProtocolError('value', 'session', 'the client asked for something unknown');
+        if (this.served >= this.#limit)
+          throw new ProtocolError('refused', 'session', `the owner serves ${this.#limit} classifications and no more`);
+        if (asked === command.classify && !this.#prepared)
+          throw new ProtocolError('value', 'session', 'the client asked to classify before preparing');
         this.channel.send(Uint8Array.of(asked));
         await this.channel.flush();
         await (asked === command.prepare ? this.#prepare() : this.#classify());
@@ -349,7 +413,10 @@ export class OwnerSession extends Session {
     const { plan, options, offlineChannel } = this;
     const { weights } = this.#model;
     this.#provider = await this.setUp(this.#provider, (onStep) =>
-      this.offline.owner(offlineChannel, plan, weights, systemPrg('owner offline'), { onStep, ...(options.signal && { signal: options.signal }) }),
+      this.offline.owner(offlineChannel, plan, weights, systemPrg('owner offline'), {
+        onStep,
+        ...(options.signal && { signal: options.signal }),
+      }),
     );
     const measurement = this.measure('offline');
     offlineChannel.target = measurement.channel;
@@ -394,5 +461,11 @@ export function classificationOf(integers: Int32Array, plan: Plan): Classificati
   const labelIndex = logits.indexOf(top);
   const exps = logits.map((logit) => Math.exp(logit - top));
   const sum = exps.reduce((total, x) => total + x, 0);
-  return { logits, integerLogits: [...integers], labelIndex, label: plan.manifest.labels[labelIndex]!, probabilities: exps.map((x) => x / sum) };
+  return {
+    logits,
+    integerLogits: [...integers],
+    labelIndex,
+    label: plan.manifest.labels[labelIndex]!,
+    probabilities: exps.map((x) => x / sum),
+  };
 }

@@ -18,7 +18,7 @@ import { ProtocolError } from '../channel/errors.ts';
 import type { OtReceiverShare, OtSenderShare, OtSpec } from '../offline/correlations.ts';
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
 import { type ClientState, correlationId, type LayerProtocol, type Op, type OwnerState, type Value } from './op.ts';
-import { receive, type Rounds, send } from './rounds.ts';
+import { type Rounds, receive, send } from './rounds.ts';
 
 export interface ArgmaxOp extends Op {
   readonly kind: 'argmax';
@@ -37,7 +37,8 @@ type Part = 'digits' | 'and' | 'sum' | 'equal';
 
 function argmaxShape({ inputs: [x] }: ArgmaxOp) {
   const classes = x.size;
-  if (classes < 2 || classes > maxClasses) throw new RangeError(`argmax: classes: expected 2 to ${maxClasses}, got ${classes}`);
+  if (classes < 2 || classes > maxClasses)
+    throw new RangeError(`argmax: classes: expected 2 to ${maxClasses}, got ${classes}`);
   const pairs: [number, number][] = [];
   for (let i = 0; i < classes; i++) for (let j = i + 1; j < classes; j++) pairs.push([i, j]);
   const sumBits = Math.ceil(Math.log2(classes));
@@ -54,22 +55,41 @@ type OtShape = ReturnType<typeof argmaxShape>['ots'][Part];
 const parts: readonly Part[] = ['digits', 'and', 'sum', 'equal'];
 
 /** An OT with chosen messages, bits combined by XOR: the client sends `entry(i, choice)` for every choice. */
-function* clientOt(op: ArgmaxOp, shape: OtShape, share: OtSenderShare, entry: (i: number, choice: number) => number, combine: (x: number, key: number) => number): Rounds<void> {
+function* clientOt(
+  op: ArgmaxOp,
+  shape: OtShape,
+  share: OtSenderShare,
+  entry: (i: number, choice: number) => number,
+  combine: (x: number, key: number) => number,
+): Rounds<void> {
   const { count, choiceBits, ringBits } = shape;
   const options = 2 ** choiceBits;
   const shifts = unpack(yield* receive(op.step, packedBytes(count, choiceBits)), count, choiceBits);
   const table = new Uint32Array(count * options);
   for (let i = 0; i < count; i++) {
-    for (let choice = 0; choice < options; choice++) table[i * options + choice] = combine(entry(i, choice), share.messages[i * options + (choice ^ shifts[i]!)]!);
+    for (let choice = 0; choice < options; choice++)
+      table[i * options + choice] = combine(entry(i, choice), share.messages[i * options + (choice ^ shifts[i]!)]!);
   }
   yield* send(op.step, pack(table, ringBits));
 }
 
 /** The owner's side of `clientOt`: the entries it chose. */
-function* ownerOt(op: ArgmaxOp, shape: OtShape, share: OtReceiverShare, choices: Uint32Array, separate: (x: number, key: number) => number): Rounds<Uint32Array> {
+function* ownerOt(
+  op: ArgmaxOp,
+  shape: OtShape,
+  share: OtReceiverShare,
+  choices: Uint32Array,
+  separate: (x: number, key: number) => number,
+): Rounds<Uint32Array> {
   const { count, choiceBits, ringBits } = shape;
   const options = 2 ** choiceBits;
-  yield* send(op.step, pack(choices.map((choice, i) => choice ^ share.choices[i]!), choiceBits));
+  yield* send(
+    op.step,
+    pack(
+      choices.map((choice, i) => choice ^ share.choices[i]!),
+      choiceBits,
+    ),
+  );
   const table = unpack(yield* receive(op.step, packedBytes(count * options, ringBits)), count * options, ringBits);
   return choices.map((choice, i) => separate(table[i * options + choice]!, share.messages[i]!) & maskOf(ringBits));
 }
@@ -97,7 +117,8 @@ function winsOf(op: ArgmaxOp, ahead: Uint32Array, one: 0 | 1): Uint32Array {
   return wins.map((count) => count & maskOf(sumBits));
 }
 
-const otOf = (op: ArgmaxOp, state: ClientState | OwnerState, part: Part) => state.correlations.take(correlationId(op, part));
+const otOf = (op: ArgmaxOp, state: ClientState | OwnerState, part: Part) =>
+  state.correlations.take(correlationId(op, part));
 
 export const argmax: LayerProtocol<ArgmaxOp> = {
   title: 'argmax, the label only to the client',
@@ -137,10 +158,22 @@ export const argmax: LayerProtocol<ArgmaxOp> = {
     });
     // Step 1. Bit 0: greater; bit 1: equal.
     const r = random(2 * pairs.length, 2);
-    yield* clientOt(op, ots.digits, ot('digits'), (n, o) => ((o > digits[n]! ? 1 : 0) | (o === digits[n]! ? 2 : 0)) ^ r[n]!, xor);
+    yield* clientOt(
+      op,
+      ots.digits,
+      ot('digits'),
+      (n, o) => ((o > digits[n]! ? 1 : 0) | (o === digits[n]! ? 2 : 0)) ^ r[n]!,
+      xor,
+    );
     // Step 2.
     const product = random(pairs.length, 1);
-    yield* clientOt(op, ots.and, ot('and'), (pair, o) => (((r[2 * pair]! >> 1) ^ (o & 1)) & ((r[2 * pair + 1]! & 1) ^ (o >> 1))) ^ product[pair]!, xor);
+    yield* clientOt(
+      op,
+      ots.and,
+      ot('and'),
+      (pair, o) => (((r[2 * pair]! >> 1) ^ (o & 1)) & ((r[2 * pair + 1]! & 1) ^ (o >> 1))) ^ product[pair]!,
+      xor,
+    );
     // Not negative: the complement of the sign.
     const ahead = d.map((value, pair) => 1 ^ (value >>> 16) ^ (r[2 * pair]! & 1) ^ product[pair]!);
     // Step 3.
@@ -149,11 +182,18 @@ export const argmax: LayerProtocol<ArgmaxOp> = {
     // Step 4.
     const wins = winsOf(op, additive, 1);
     const won = random(classes, 1);
-    yield* clientOt(op, ots.equal, ot('equal'), (i, o) => (((wins[i]! + o) & maskOf(ots.equal.choiceBits)) === classes - 1 ? 1 : 0) ^ won[i]!, xor);
+    yield* clientOt(
+      op,
+      ots.equal,
+      ot('equal'),
+      (i, o) => (((wins[i]! + o) & maskOf(ots.equal.choiceBits)) === classes - 1 ? 1 : 0) ^ won[i]!,
+      xor,
+    );
     // Step 5.
     const theirs = unpack(yield* receive(op.step, packedBytes(classes, 1)), classes, 1);
     const winners = [...won.keys()].filter((i) => (won[i]! ^ theirs[i]!) === 1);
-    if (winners.length !== 1) throw new ProtocolError('value', 'argmax', 'the best classes are too close to tell apart; classify again');
+    if (winners.length !== 1)
+      throw new ProtocolError('value', 'argmax', 'the best classes are too close to tell apart; classify again');
     client.kept.set(op.index, Uint32Array.of(winners[0]!));
   },
 
@@ -162,7 +202,9 @@ export const argmax: LayerProtocol<ArgmaxOp> = {
     const ot = (part: Part) => otOf(op, owner, part) as OtReceiverShare;
     const d = reducedDifferences(op, owner.share(op.inputs[0]));
     // Step 1.
-    const digits = Uint32Array.from({ length: 2 * pairs.length }, (_, n) => (n % 2 === 0 ? (d[n >> 1]! & 0xffff) >>> digitBits : d[n >> 1]! & 0xff));
+    const digits = Uint32Array.from({ length: 2 * pairs.length }, (_, n) =>
+      n % 2 === 0 ? (d[n >> 1]! & 0xffff) >>> digitBits : d[n >> 1]! & 0xff,
+    );
     const r = yield* ownerOt(op, ots.digits, ot('digits'), digits, xor);
     // Step 2.
     const factors = Uint32Array.from(pairs, (_, pair) => (r[2 * pair]! >> 1) | ((r[2 * pair + 1]! & 1) << 1));

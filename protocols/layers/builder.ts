@@ -1,21 +1,56 @@
 /** Builds a plan's operations in order; layers are functions that add theirs. */
-import { argmax, type ArgmaxOp } from './argmax.ts';
-import { exp, type ExpOp } from './exp.ts';
-import { input, type InputOp } from './input.ts';
-import { linear, type LinearOp } from './linear.ts';
-import { local, type LocalOp } from './local.ts';
+import { type ArgmaxOp, argmax } from './argmax.ts';
+import { type ExpOp, exp } from './exp.ts';
+import { type InputOp, input } from './input.ts';
+import { type LinearOp, linear } from './linear.ts';
+import { type LocalOp, local } from './local.ts';
 import { type LayerProtocol, Value } from './op.ts';
-import { open, type OpenOp } from './open.ts';
-import { matmul, type MatmulOp, scale, type ScaleOp, square, type SquareOp, sumOfSquares, type SumOfSquaresOp } from './product.ts';
-import { reveal, type RevealOp } from './reveal.ts';
+import { type OpenOp, open } from './open.ts';
+import {
+  type MatmulOp,
+  matmul,
+  type ScaleOp,
+  type SquareOp,
+  type SumOfSquaresOp,
+  scale,
+  square,
+  sumOfSquares,
+} from './product.ts';
+import { type RevealOp, reveal } from './reveal.ts';
 import type { ExpLike, SplineLike } from './specs.ts';
-import { spline, type SplineOp } from './spline.ts';
-import { truncate, type TruncateOp } from './truncate.ts';
+import { type SplineOp, spline } from './spline.ts';
+import { type TruncateOp, truncate } from './truncate.ts';
 
 export type AnyOp =
-  | InputOp | LinearOp | TruncateOp | OpenOp | MatmulOp | SquareOp | SumOfSquaresOp | ScaleOp | SplineOp | ExpOp | LocalOp | RevealOp | ArgmaxOp;
+  | InputOp
+  | LinearOp
+  | TruncateOp
+  | OpenOp
+  | MatmulOp
+  | SquareOp
+  | SumOfSquaresOp
+  | ScaleOp
+  | SplineOp
+  | ExpOp
+  | LocalOp
+  | RevealOp
+  | ArgmaxOp;
 
-const protocols = { input, linear, truncate, open, matmul, square, sumOfSquares, scale, spline, exp, local, reveal, argmax };
+const protocols = {
+  input,
+  linear,
+  truncate,
+  open,
+  matmul,
+  square,
+  sumOfSquares,
+  scale,
+  spline,
+  exp,
+  local,
+  reveal,
+  argmax,
+};
 
 /** The protocol of an operation. */
 export function protocolOf(op: AnyOp): LayerProtocol<AnyOp> {
@@ -149,9 +184,21 @@ export class PlanBuilder {
   }
 
   /** A public linear map of shares; the result has the fraction bits given (a division by 2^b is b more of them). */
-  local(inputs: readonly Value[], rows: number, cols: number, map: LocalOp['map'], fracBits = inputs[0]!.fracBits): Value {
+  local(
+    inputs: readonly Value[],
+    rows: number,
+    cols: number,
+    map: LocalOp['map'],
+    fracBits = inputs[0]!.fracBits,
+  ): Value {
     const preset = inputs.every((input) => input.preset);
-    const output = this.#value(rows, cols, fracBits, preset, preset ? Math.max(...inputs.map((input) => input.stage)) : 0);
+    const output = this.#value(
+      rows,
+      cols,
+      fracBits,
+      preset,
+      preset ? Math.max(...inputs.map((input) => input.stage)) : 0,
+    );
     this.#add<LocalOp>({ kind: 'local', inputs, output, map });
     return output;
   }
@@ -176,4 +223,3 @@ export class PlanBuilder {
     if (!x.preset) throw new RangeError(`value ${x.id}: the client must know its share ahead; truncate first`);
   }
 }
-

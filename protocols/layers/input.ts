@@ -26,7 +26,13 @@ export const input: LayerProtocol<InputOp> = {
   *client(op, client) {
     const x = client.keptBy(op);
     const preset = client.share(op.output);
-    yield* send(op.step, pack(x.map((value, i) => value - preset[i]!), op.output.ringBits));
+    yield* send(
+      op.step,
+      pack(
+        x.map((value, i) => value - preset[i]!),
+        op.output.ringBits,
+      ),
+    );
   },
   *owner(op, owner) {
     const message = yield* receive(op.step, packedBytes(op.output.size, op.output.ringBits));

@@ -4,9 +4,10 @@
  * One opening of x serves the sum of squares and the scaling. Online: 6 flights; per row of n: n ring elements, one digit and the
  * basis →, one table ←; one truncation ⇄; one ring element and n choice bits →, n truncations ←.
  */
-import type { NormLike } from './specs.ts';
+
 import type { PlanBuilder } from './builder.ts';
 import type { Value } from './op.ts';
+import type { NormLike } from './specs.ts';
 
 export function layerNorm(plan: PlanBuilder, x: Value, spec: NormLike): Value {
   const meanSquare = plan.meanSquare(x);

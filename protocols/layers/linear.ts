@@ -26,8 +26,14 @@ export const linear: LayerProtocol<LinearOp> = {
   cost: () => noCost,
   correlations: (op) => [
     {
-      kind: 'linear', id: correlationId(op), ringBits: op.output.ringBits, weights: op.weights, weightBits,
-      tokens: op.inputs[0].rows, inputs: op.inputs[0].cols, outputs: op.output.cols,
+      kind: 'linear',
+      id: correlationId(op),
+      ringBits: op.output.ringBits,
+      weights: op.weights,
+      weightBits,
+      tokens: op.inputs[0].rows,
+      inputs: op.inputs[0].cols,
+      outputs: op.output.cols,
     },
   ],
   presetClient() {}, // The correlation's share is the client's share, see the offline walk in inference/prepare.ts.

@@ -45,33 +45,41 @@ export const local: LayerProtocol<LocalOp> = {
 export const add = ([x, y]: readonly Uint32Array[]): Uint32Array => x!.map((value, i) => value + y![i]!);
 
 /** Element i of the result is element index[i] of the inputs, one after another. */
-export const gather = (index: Uint32Array) => (inputs: readonly Uint32Array[]): Uint32Array => {
-  if (inputs.length === 1) return index.map((from) => inputs[0]![from]!);
-  const whole = new Uint32Array(inputs.reduce((sum, input) => sum + input.length, 0));
-  let at = 0;
-  for (const input of inputs) {
-    whole.set(input, at);
-    at += input.length;
-  }
-  return index.map((from) => whole[from]!);
-};
+export const gather =
+  (index: Uint32Array) =>
+  (inputs: readonly Uint32Array[]): Uint32Array => {
+    if (inputs.length === 1) return index.map((from) => inputs[0]![from]!);
+    const whole = new Uint32Array(inputs.reduce((sum, input) => sum + input.length, 0));
+    let at = 0;
+    for (const input of inputs) {
+      whole.set(input, at);
+      at += input.length;
+    }
+    return index.map((from) => whole[from]!);
+  };
 
 /** Σ_j x_ij of each row. */
-export const sumRows = (rows: number, cols: number) => ([x]: readonly Uint32Array[]): Uint32Array => {
-  const sums = new Uint32Array(rows);
-  for (let row = 0, i = 0; row < rows; row++) for (let j = 0; j < cols; j++, i++) sums[row] = sums[row]! + x![i]!;
-  return sums;
-};
+export const sumRows =
+  (rows: number, cols: number) =>
+  ([x]: readonly Uint32Array[]): Uint32Array => {
+    const sums = new Uint32Array(rows);
+    for (let row = 0, i = 0; row < rows; row++) for (let j = 0; j < cols; j++, i++) sums[row] = sums[row]! + x![i]!;
+    return sums;
+  };
 
 /** Σ_i x_ij of each column. */
-export const sumColumns = (rows: number, cols: number) => ([x]: readonly Uint32Array[]): Uint32Array => {
-  const sums = new Uint32Array(cols);
-  for (let row = 0, i = 0; row < rows; row++) for (let j = 0; j < cols; j++, i++) sums[j] = sums[j]! + x![i]!;
-  return sums;
-};
+export const sumColumns =
+  (rows: number, cols: number) =>
+  ([x]: readonly Uint32Array[]): Uint32Array => {
+    const sums = new Uint32Array(cols);
+    for (let row = 0, i = 0; row < rows; row++) for (let j = 0; j < cols; j++, i++) sums[j] = sums[j]! + x![i]!;
+    return sums;
+  };
 
 /** cols·x_ij − Σ_j x_ij: the deviation from the row's mean, with log2(cols) more fraction bits. */
-export const centreRows = (rows: number, cols: number) => ([x]: readonly Uint32Array[]): Uint32Array => {
-  const sums = sumRows(rows, cols)([x!]);
-  return x!.map((value, i) => Math.imul(value, cols) - sums[Math.floor(i / cols)]!);
-};
+export const centreRows =
+  (rows: number, cols: number) =>
+  ([x]: readonly Uint32Array[]): Uint32Array => {
+    const sums = sumRows(rows, cols)([x!]);
+    return x!.map((value, i) => Math.imul(value, cols) - sums[Math.floor(i / cols)]!);
+  };

@@ -4,7 +4,14 @@
  * both sides, and the reference on plain integers.
  */
 import type {
-  ClientCorrelation, ClientRequest, CorrelationSpec, OtReceiverShare, OtSenderShare, OwnerCorrelation, OwnerRequest, ProductShare,
+  ClientCorrelation,
+  ClientRequest,
+  CorrelationSpec,
+  OtReceiverShare,
+  OtSenderShare,
+  OwnerCorrelation,
+  OwnerRequest,
+  ProductShare,
 } from '../offline/correlations.ts';
 import type { Prg } from '../sharing/prg.ts';
 import { CorrelationStore } from '../sharing/store.ts';
@@ -29,7 +36,8 @@ export class Value {
   }
   /** Notes that a consumer works modulo 2^bits. */
   need(bits: number): void {
-    if (bits > 32) throw new RangeError(`value ${this.id} (${this.fracBits} fraction bits): needs a ring of ${bits} bits, limit 32`);
+    if (bits > 32)
+      throw new RangeError(`value ${this.id} (${this.fracBits} fraction bits): needs a ring of ${bits} bits, limit 32`);
     this.ringBits = Math.max(this.ringBits, bits);
   }
 }
@@ -69,7 +77,8 @@ abstract class PartyState<C> {
     return this.#shares[value.id] !== undefined;
   }
   set(value: Value, share: Uint32Array): void {
-    if (share.length !== value.size) throw new RangeError(`value ${value.id}: expected ${value.size} elements, got ${share.length}`);
+    if (share.length !== value.size)
+      throw new RangeError(`value ${value.id}: expected ${value.size} elements, got ${share.length}`);
     this.#shares[value.id] = share;
   }
   keptBy(op: Op): Uint32Array {
@@ -136,7 +145,8 @@ export class ReferenceState {
     return integers;
   }
   set(value: Value, integers: Int32Array): void {
-    if (integers.length !== value.size) throw new RangeError(`value ${value.id}: expected ${value.size} elements, got ${integers.length}`);
+    if (integers.length !== value.size)
+      throw new RangeError(`value ${value.id}: expected ${value.size} elements, got ${integers.length}`);
     this.#values[value.id] = integers;
   }
   /** Notes the largest magnitude outside [low, high). */

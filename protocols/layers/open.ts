@@ -29,7 +29,13 @@ export const open: LayerProtocol<OpenOp> = {
   *owner({ step, inputs: [x] }, owner) {
     const share = owner.share(x);
     const mask = owner.mask(x);
-    yield* send(step, pack(share.map((value, i) => value - mask[i]!), x.ringBits));
+    yield* send(
+      step,
+      pack(
+        share.map((value, i) => value - mask[i]!),
+        x.ringBits,
+      ),
+    );
   },
   reference() {},
 };

@@ -7,7 +7,15 @@
  */
 import { multiplyMatrices } from '../kernels/matmul.ts';
 import type { CorrelationSpec, ProductSpec } from '../offline/correlations.ts';
-import { type ClientState, correlationId, type LayerProtocol, noCost, type Op, type OwnerState, type Value } from './op.ts';
+import {
+  type ClientState,
+  correlationId,
+  type LayerProtocol,
+  noCost,
+  type Op,
+  type OwnerState,
+  type Value,
+} from './op.ts';
 import type { Rounds } from './rounds.ts';
 
 /** Z = X·Y for `batch` pairs: X (batch·rows, inner), Y (batch·inner, cols), Z (batch·rows, cols). */
@@ -49,7 +57,9 @@ const multiplyBatch: Multiply<MatmulOp> = ({ inputs: [x, y], batch }, left, righ
     const block = multiplyMatrices(
       left.subarray(b * rows * inner, (b + 1) * rows * inner),
       right.subarray(b * inner * cols, (b + 1) * inner * cols),
-      rows, inner, cols,
+      rows,
+      inner,
+      cols,
     );
     out.set(block, b * rows * cols);
   }
@@ -99,7 +109,11 @@ function twoOperands<O extends MatmulOp | ScaleOp>(
       { spec: spec(op), [names[0]]: client.share(op.inputs[0]), [names[1]]: client.share(op.inputs[1]) } as never,
     ],
     ownerRequests: (op, owner) => [
-      { spec: spec(op), [`${names[0]}Mask`]: owner.mask(op.inputs[0]), [`${names[1]}Mask`]: owner.mask(op.inputs[1]) } as never,
+      {
+        spec: spec(op),
+        [`${names[0]}Mask`]: owner.mask(op.inputs[0]),
+        [`${names[1]}Mask`]: owner.mask(op.inputs[1]),
+      } as never,
     ],
     client: (op, client) =>
       locally(() => {
@@ -121,7 +135,11 @@ function twoOperands<O extends MatmulOp | ScaleOp>(
 }
 
 /** One operand twice: x_c·(x_c + 2e) + v for the client, x_o·x_o + u for the owner. */
-function oneOperand<O extends SquareOp | SumOfSquaresOp>(title: string, multiply: Multiply<O>, spec: (op: O) => ProductSpec): LayerProtocol<O> {
+function oneOperand<O extends SquareOp | SumOfSquaresOp>(
+  title: string,
+  multiply: Multiply<O>,
+  spec: (op: O) => ProductSpec,
+): LayerProtocol<O> {
   return {
     title,
     need: ({ inputs: [x], output }) => x.need(output.ringBits),
@@ -134,7 +152,17 @@ function oneOperand<O extends SquareOp | SumOfSquaresOp>(title: string, multiply
       locally(() => {
         const x = client.share(op.inputs[0]);
         const e = client.opening(op.inputs[0]);
-        client.set(op.output, addInto(multiply(op, x, x.map((value, i) => value + 2 * e[i]!)), client.product(op)));
+        client.set(
+          op.output,
+          addInto(
+            multiply(
+              op,
+              x,
+              x.map((value, i) => value + 2 * e[i]!),
+            ),
+            client.product(op),
+          ),
+        );
       }),
     owner: (op, owner) =>
       locally(() => {
@@ -160,13 +188,25 @@ export const matmul = twoOperands<MatmulOp>(
   'matrix product',
   multiplyBatch,
   (op): CorrelationSpec & { kind: 'matmul' } => ({
-    kind: 'matmul', ...base(op), batch: op.batch, rows: op.inputs[0].rows / op.batch, inner: op.inputs[0].cols, cols: op.inputs[1].cols,
+    kind: 'matmul',
+    ...base(op),
+    batch: op.batch,
+    rows: op.inputs[0].rows / op.batch,
+    inner: op.inputs[0].cols,
+    cols: op.inputs[1].cols,
   }),
   ['x', 'y'],
 );
-export const square = oneOperand<SquareOp>('square', multiplyElements, (op) => ({ kind: 'square', ...base(op), count: op.output.size }));
+export const square = oneOperand<SquareOp>('square', multiplyElements, (op) => ({
+  kind: 'square',
+  ...base(op),
+  count: op.output.size,
+}));
 export const sumOfSquares = oneOperand<SumOfSquaresOp>('sum of squares', multiplyRows, (op) => ({
-  kind: 'sumOfSquares', ...base(op), rows: op.inputs[0].rows, cols: op.inputs[0].cols,
+  kind: 'sumOfSquares',
+  ...base(op),
+  rows: op.inputs[0].rows,
+  cols: op.inputs[0].cols,
 }));
 export const scale = twoOperands<ScaleOp>(
   'scalar × vector',

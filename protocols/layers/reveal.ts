@@ -28,7 +28,10 @@ export const reveal: LayerProtocol<RevealOp> = {
     const [x] = op.inputs;
     const share = unpack(yield* receive(op.step, packedBytes(x.size, x.ringBits)), x.size, x.ringBits);
     const own = client.share(x);
-    client.kept.set(op.index, share.map((value, i) => value + own[i]! & maskOf(x.ringBits)));
+    client.kept.set(
+      op.index,
+      share.map((value, i) => (value + own[i]!) & maskOf(x.ringBits)),
+    );
   },
   *owner(op, owner) {
     yield* send(op.step, pack(owner.share(op.inputs[0]), op.inputs[0].ringBits));

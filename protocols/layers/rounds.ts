@@ -6,7 +6,9 @@
 import type { Channel } from '../channel/channel.ts';
 
 /** Send (resumed at once), or receive exactly `receive` bytes (resumed with them). `step` labels the meter. */
-export type RoundRequest = { readonly step: string; readonly send: Uint8Array } | { readonly step: string; readonly receive: number };
+export type RoundRequest =
+  | { readonly step: string; readonly send: Uint8Array }
+  | { readonly step: string; readonly receive: number };
 export type Rounds<T> = Generator<RoundRequest, T, Uint8Array>;
 
 /** Sends `bytes` with the next flight. Nothing is sent for no bytes. */
@@ -71,7 +73,12 @@ export type StepListener = (step: string) => void;
  * Runs a party's side over a channel.
  * @param signal checked whenever the protocol would wait; aborting throws its reason.
  */
-export async function runRounds<T>(rounds: Rounds<T>, channel: Channel, onStep?: StepListener, signal?: AbortSignal): Promise<T> {
+export async function runRounds<T>(
+  rounds: Rounds<T>,
+  channel: Channel,
+  onStep?: StepListener,
+  signal?: AbortSignal,
+): Promise<T> {
   let next = rounds.next();
   while (!next.done) {
     const request = next.value;

@@ -98,7 +98,10 @@ export function gelu(x: number): number {
 function erf(x: number): number {
   const z = Math.abs(x);
   const t = 2 / (2 + z);
-  const series = [-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277];
+  const series = [
+    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223,
+    0.17087277,
+  ];
   let exponent = 0;
   for (let i = series.length - 1; i >= 0; i--) exponent = exponent * t + series[i]!;
   const complement = t * Math.exp(-z * z + exponent);

@@ -48,24 +48,44 @@ export function tableShape(op: TableOp) {
   const domainBits = op.rangeBits + x.fracBits;
   const widthBits = domainBits - op.digitBits;
   if (domainBits > 32 || widthBits < 1) {
-    throw new RangeError(`${op.step}: domain of ${domainBits} bits in 2^${op.digitBits} segments: expected at most 32 bits and at least 2 points each`);
+    throw new RangeError(
+      `${op.step}: domain of ${domainBits} bits in 2^${op.digitBits} segments: expected at most 32 bits and at least 2 points each`,
+    );
   }
-  return { domainBits, widthBits, minimum: Math.round(op.minimum * 2 ** x.fracBits) | 0, unit: 2 ** -x.fracBits, width: 2 ** (op.rangeBits - op.digitBits) };
+  return {
+    domainBits,
+    widthBits,
+    minimum: Math.round(op.minimum * 2 ** x.fracBits) | 0,
+    unit: 2 ** -x.fracBits,
+    width: 2 ** (op.rangeBits - op.digitBits),
+  };
 }
 
 export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerProtocol<O> {
   const columnsOf = (op: O) => fn.constants + fn.terms(op);
   const otSpec = (op: O) => ({
-    kind: 'ot' as const, id: correlationId(op, 'ot'), ringBits: op.output.ringBits, count: op.output.size, choiceBits: op.digitBits, words: columnsOf(op),
+    kind: 'ot' as const,
+    id: correlationId(op, 'ot'),
+    ringBits: op.output.ringBits,
+    count: op.output.size,
+    choiceBits: op.digitBits,
+    words: columnsOf(op),
   });
-  const crossSpec = (op: O) => ({ kind: 'cross' as const, id: correlationId(op), ringBits: op.output.ringBits, count: op.output.size, terms: fn.terms(op) });
+  const crossSpec = (op: O) => ({
+    kind: 'cross' as const,
+    id: correlationId(op),
+    ringBits: op.output.ringBits,
+    count: op.output.size,
+    terms: fn.terms(op),
+  });
   const entries = (op: O) => op.output.size * 2 ** op.digitBits * columnsOf(op);
 
   return {
     title: fn.title,
     need: (op) => op.inputs[0].need(tableShape(op).domainBits),
     cost: (op) => ({
-      ownerToClient: packedBytes(op.output.size, op.digitBits) + packedBytes(op.output.size * fn.terms(op), op.output.ringBits),
+      ownerToClient:
+        packedBytes(op.output.size, op.digitBits) + packedBytes(op.output.size * fn.terms(op), op.output.ringBits),
       clientToOwner: packedBytes(entries(op), op.output.ringBits),
     }),
     correlations: (op) => [otSpec(op), crossSpec(op)],
@@ -110,7 +130,8 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
           fn.columns(op, op.minimum + start * unit, entry);
           const out = (i * segments + digit) * columns;
           const key = (i * segments + (digit ^ shifts[i]!)) * columns;
-          for (let d = 0; d < columns; d++) table[out + d] = Math.round(entry[d]!) - kept[i * columns + d]! + messages[key + d]!;
+          for (let d = 0; d < columns; d++)
+            table[out + d] = Math.round(entry[d]!) - kept[i * columns + d]! + messages[key + d]!;
         }
       }
       yield* send(op.step, pack(table, ringBits));
@@ -118,7 +139,8 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const share = client.product(op).slice();
       for (let i = 0; i < size; i++) {
         let sum = share[i]! + (fn.constants ? kept[i * columns]! : 0);
-        for (let d = 0; d < terms; d++) sum = (sum + Math.imul(kept[i * columns + fn.constants + d]!, e[i * terms + d]!)) | 0;
+        for (let d = 0; d < terms; d++)
+          sum = (sum + Math.imul(kept[i * columns + fn.constants + d]!, e[i * terms + d]!)) | 0;
         share[i] = sum;
       }
       client.set(op.output, share);
@@ -143,8 +165,20 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       }
       const ot = owner.ot(op);
       const mask = owner.keptBy(op);
-      yield* send(op.step, pack(digits.map((digit, i) => digit ^ ot.choices[i]!), op.digitBits));
-      yield* send(op.step, pack(basis.map((value, i) => value - mask[i]!), ringBits));
+      yield* send(
+        op.step,
+        pack(
+          digits.map((digit, i) => digit ^ ot.choices[i]!),
+          op.digitBits,
+        ),
+      );
+      yield* send(
+        op.step,
+        pack(
+          basis.map((value, i) => value - mask[i]!),
+          ringBits,
+        ),
+      );
 
       const table = unpack(yield* receive(op.step, packedBytes(entries(op), ringBits)), entries(op), ringBits);
       const share = owner.product(op).slice();
@@ -167,7 +201,10 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const low = (op.minimum + width) / unit;
       reference.check(op, x, low, (op.minimum + 2 ** op.rangeBits) / unit);
       const scale = 2 ** op.output.fracBits;
-      reference.set(op.output, x.map((value) => Math.round(fn.evaluate(op, value * unit) * scale)));
+      reference.set(
+        op.output,
+        x.map((value) => Math.round(fn.evaluate(op, value * unit) * scale)),
+      );
     },
   };
 }

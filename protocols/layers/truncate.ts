@@ -58,7 +58,10 @@ export const truncate: LayerProtocol<TruncateOp> = {
     const mask = maskOf(k);
     const rho = highBits > 0 ? client.random.words(count) : new Uint32Array(count);
     client.kept.set(op.index, rho);
-    client.set(op.output, x.map((value, i) => ((value & mask) >>> f) - shiftLeft(rho[i]!, k - f)));
+    client.set(
+      op.output,
+      x.map((value, i) => ((value & mask) >>> f) - shiftLeft(rho[i]!, k - f)),
+    );
   },
   clientRequests: (op) => truncate.correlations(op).map((spec) => ({ spec }) as never),
   ownerRequests: (op) => truncate.correlations(op).map((spec) => ({ spec }) as never),
@@ -84,7 +87,14 @@ export const truncate: LayerProtocol<TruncateOp> = {
       }
       yield* send(op.step, pack(high, highBits));
     }
-    if (lowBits > 0) yield* send(op.step, pack(Uint32Array.from({ length: count }, (_, i) => answer(i)), lowBits));
+    if (lowBits > 0)
+      yield* send(
+        op.step,
+        pack(
+          Uint32Array.from({ length: count }, (_, i) => answer(i)),
+          lowBits,
+        ),
+      );
   },
 
   *owner(op, owner) {
@@ -101,7 +111,13 @@ export const truncate: LayerProtocol<TruncateOp> = {
     }
     if (highBits > 0) {
       const ot = owner.ot(op);
-      yield* send(op.step, pack(msb.map((bit, i) => bit ^ ot.choices[i]!), 1));
+      yield* send(
+        op.step,
+        pack(
+          msb.map((bit, i) => bit ^ ot.choices[i]!),
+          1,
+        ),
+      );
       const high = unpack(yield* receive(op.step, packedBytes(2 * count, highBits)), 2 * count, highBits);
       const highMask = maskOf(highBits);
       for (let i = 0; i < count; i++) {
@@ -121,7 +137,10 @@ export const truncate: LayerProtocol<TruncateOp> = {
     reference.check(op, x, -limit, limit);
     const half = 2 ** (op.dropBits - 1);
     const unit = 2 ** op.dropBits;
-    reference.set(op.output, x.map((value) => Math.floor((value + half) / unit)));
+    reference.set(
+      op.output,
+      x.map((value) => Math.floor((value + half) / unit)),
+    );
   },
 };
 

@@ -8,10 +8,28 @@
 import type { Channel } from '../channel/channel.ts';
 import type { Prg } from '../sharing/prg.ts';
 import type {
-  ClientCorrelation, ClientProvider, ClientRequest, CorrelationSpec, OwnerCorrelation, OwnerProvider, OwnerRequest, ProgressListener,
+  ClientCorrelation,
+  ClientProvider,
+  ClientRequest,
+  CorrelationSpec,
+  OwnerCorrelation,
+  OwnerProvider,
+  OwnerRequest,
+  ProgressListener,
 } from './correlations.ts';
 import { drawCost, isOtBased, OtClient, OtOwner, setupCost as otSetupCost, specCost, stageCost } from './ot.ts';
-import { isRlweSpec, rlweSetupCost, RlweClient, type RlweClientRequest, rlweCost, rlweLayout, RlweOwner, type RlweOwnerRequest, type RlweSpec, type WeightSource } from './rlwe.ts';
+import {
+  isRlweSpec,
+  RlweClient,
+  type RlweClientRequest,
+  RlweOwner,
+  type RlweOwnerRequest,
+  type RlweSpec,
+  rlweCost,
+  rlweLayout,
+  rlweSetupCost,
+  type WeightSource,
+} from './rlwe.ts';
 
 /** Says whose step the channel's bytes belong to; `rlwe` or `silent OT`. */
 export type StepListener = (step: string) => void;
@@ -50,10 +68,16 @@ export function offlineCost(spec: CorrelationSpec): { bytesClientToOwner: number
 }
 
 /** Bytes of the setup, exactly. @param specs everything that will be asked for. */
-export function setupCost(specs: readonly CorrelationSpec[]): { bytesClientToOwner: number; bytesOwnerToClient: number } {
+export function setupCost(specs: readonly CorrelationSpec[]): {
+  bytesClientToOwner: number;
+  bytesOwnerToClient: number;
+} {
   const ot = otSetupCost();
   const rlwe = rlweSetupCost(specs.filter(isServedByRlwe));
-  return { bytesClientToOwner: ot.bytesClientToOwner + rlwe.bytesClientToOwner, bytesOwnerToClient: ot.bytesOwnerToClient + rlwe.bytesOwnerToClient };
+  return {
+    bytesClientToOwner: ot.bytesClientToOwner + rlwe.bytesClientToOwner,
+    bytesOwnerToClient: ot.bytesOwnerToClient + rlwe.bytesOwnerToClient,
+  };
 }
 
 /**
@@ -61,10 +85,16 @@ export function setupCost(specs: readonly CorrelationSpec[]): { bytesClientToOwn
  * @param drawn COTs drawn before it: how many trees it needs depends on what is left of the last.
  * @returns also `cots`, the COTs that it draws.
  */
-export function preparationCost(stages: readonly (readonly CorrelationSpec[])[], drawn: number): { bytesClientToOwner: number; bytesOwnerToClient: number; cots: number } {
+export function preparationCost(
+  stages: readonly (readonly CorrelationSpec[])[],
+  drawn: number,
+): { bytesClientToOwner: number; bytesOwnerToClient: number; cots: number } {
   const total = { bytesClientToOwner: 0, bytesOwnerToClient: 0, cots: 0 };
   for (const specs of stages) {
-    const ot = stageCost(specs.filter(isOtBased).filter((spec) => !isServedByRlwe(spec)), drawn + total.cots);
+    const ot = stageCost(
+      specs.filter(isOtBased).filter((spec) => !isServedByRlwe(spec)),
+      drawn + total.cots,
+    );
     const rlwe = specs.filter(isServedByRlwe).map(rlweCost);
     total.cots += ot.cots;
     total.bytesClientToOwner += ot.bytesClientToOwner + rlwe.reduce((sum, cost) => sum + cost.bytesClientToOwner, 0);
@@ -84,7 +114,10 @@ function splitProgress(specs: readonly CorrelationSpec[], progress: ProgressList
     else if (isOtBased(spec)) ot += specCost(spec).cots * msPerCot;
   }
   const total = rlwe + ot || 1;
-  const scaled = (share: number): ProgressListener => (id, fraction) => progress(id, fraction * share);
+  const scaled =
+    (share: number): ProgressListener =>
+    (id, fraction) =>
+      progress(id, fraction * share);
   return { rlwe: scaled(rlwe / total), ot: scaled(ot / total) };
 }
 
@@ -104,7 +137,12 @@ export class TwoPartyClient implements ClientProvider {
   ) {}
 
   /** @param specs everything that will be asked for, as the owner has it too. */
-  static async setup(channel: Channel, random: Prg, specs: readonly CorrelationSpec[], { signal, onStep = () => {} }: TwoPartyOptions = {}): Promise<TwoPartyClient> {
+  static async setup(
+    channel: Channel,
+    random: Prg,
+    specs: readonly CorrelationSpec[],
+    { signal, onStep = () => {} }: TwoPartyOptions = {},
+  ): Promise<TwoPartyClient> {
     const options = signal ? { signal } : {};
     onStep(otStep);
     const ot = await OtClient.setup(channel, random, options);
@@ -115,12 +153,18 @@ export class TwoPartyClient implements ClientProvider {
   }
 
   async provide(requests: readonly ClientRequest[], progress: ProgressListener): Promise<ClientCorrelation[]> {
-    const split = splitProgress(requests.map(({ spec }) => spec), progress);
+    const split = splitProgress(
+      requests.map(({ spec }) => spec),
+      progress,
+    );
     const forRlwe = requests.filter(({ spec }) => isServedByRlwe(spec)) as RlweClientRequest[];
     this.onStep(rlweStep);
     await this.rlwe.send(forRlwe);
     this.onStep(otStep);
-    const ot = await this.ot.provide(requests.filter(({ spec }) => !isServedByRlwe(spec)), split.ot);
+    const ot = await this.ot.provide(
+      requests.filter(({ spec }) => !isServedByRlwe(spec)),
+      split.ot,
+    );
     this.onStep(rlweStep);
     return merge<ClientCorrelation>(requests, await this.rlwe.receive(forRlwe, split.rlwe), ot);
   }
@@ -153,12 +197,18 @@ export class TwoPartyOwner implements OwnerProvider {
   }
 
   async provide(requests: readonly OwnerRequest[], progress: ProgressListener): Promise<OwnerCorrelation[]> {
-    const split = splitProgress(requests.map(({ spec }) => spec), progress);
+    const split = splitProgress(
+      requests.map(({ spec }) => spec),
+      progress,
+    );
     const forRlwe = requests.filter(({ spec }) => isServedByRlwe(spec)) as RlweOwnerRequest[];
     this.onStep(rlweStep);
     const uploads = await this.rlwe.receive(forRlwe);
     this.onStep(otStep);
-    const ot = await this.ot.provide(requests.filter(({ spec }) => !isServedByRlwe(spec)), split.ot);
+    const ot = await this.ot.provide(
+      requests.filter(({ spec }) => !isServedByRlwe(spec)),
+      split.ot,
+    );
     this.onStep(rlweStep);
     return merge<OwnerCorrelation>(requests, await this.rlwe.send(forRlwe, uploads, split.rlwe), ot);
   }

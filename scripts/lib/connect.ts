@@ -7,7 +7,12 @@ import { SocketWire } from './socketWire.ts';
 export type Transport = 'memory' | 'webrtc';
 
 /** Messages that the parent passes from one party to the other. */
-export type Signal = { readonly signal: { readonly port: number } | { readonly description: RTCSessionDescriptionInit } | { readonly candidate: RTCIceCandidateInit } };
+export type Signal = {
+  readonly signal:
+    | { readonly port: number }
+    | { readonly description: RTCSessionDescriptionInit }
+    | { readonly candidate: RTCIceCandidateInit };
+};
 
 interface Signaling {
   send(signal: Signal): void;
@@ -21,7 +26,9 @@ export function connectParty(party: 'client' | 'owner', transport: Transport, si
 /** The owner listens on a port of its own, the client connects. */
 async function connectSocket(party: 'client' | 'owner', signaling: Signaling): Promise<Wire> {
   if (party === 'client') {
-    const port = await new Promise<number>((resolve) => signaling.onSignal(({ signal }) => 'port' in signal && resolve(signal.port)));
+    const port = await new Promise<number>((resolve) =>
+      signaling.onSignal(({ signal }) => 'port' in signal && resolve(signal.port)),
+    );
     const socket = connect(port, '127.0.0.1');
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return new SocketWire(socket);

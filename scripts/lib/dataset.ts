@@ -11,7 +11,10 @@ export interface LabelledImage {
 }
 
 const shared = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
-const knownSets: Readonly<Record<string, string>> = { cifar10: `${shared}cifar10-jpeg.zip`, imagenette: `${shared}imagenette-160.zip` };
+const knownSets: Readonly<Record<string, string>> = {
+  cifar10: `${shared}cifar10-jpeg.zip`,
+  imagenette: `${shared}imagenette-160.zip`,
+};
 
 /** Where a model's held-out images are by default: its set where that is at hand, else its samples. */
 export async function defaultData(model: string, folder: string): Promise<string> {
@@ -59,10 +62,22 @@ async function fromFolder(folder: string, count: number): Promise<LabelledImage[
   const samples = await readFile(`${folder}/samples.json`, 'utf8').catch(() => undefined);
   if (samples) {
     const list = spread(JSON.parse(samples) as { file: string; label: string }[], count);
-    return Promise.all(list.map(async ({ file, label }) => ({ name: file, label, bytes: new Uint8Array(await readFile(`${folder}/${file}`)) })));
+    return Promise.all(
+      list.map(async ({ file, label }) => ({
+        name: file,
+        label,
+        bytes: new Uint8Array(await readFile(`${folder}/${file}`)),
+      })),
+    );
   }
-  const files = (await readdir(folder, { recursive: true })).map((name) => name.replaceAll('\\', '/')).filter((name) => heldOut.test(name));
+  const files = (await readdir(folder, { recursive: true }))
+    .map((name) => name.replaceAll('\\', '/'))
+    .filter((name) => heldOut.test(name));
   return Promise.all(
-    spread(files.sort(), count).map(async (name) => ({ name, label: heldOut.exec(name)![1]!, bytes: new Uint8Array(await readFile(`${folder}/${name}`)) })),
+    spread(files.sort(), count).map(async (name) => ({
+      name,
+      label: heldOut.exec(name)![1]!,
+      bytes: new Uint8Array(await readFile(`${folder}/${name}`)),
+    })),
   );
 }

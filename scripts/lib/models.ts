@@ -8,13 +8,17 @@ const zoo = fileURLToPath(new URL('../../model-artifacts/zoo/', import.meta.url)
 /** Names of the bundled models. */
 export async function modelNames(): Promise<string[]> {
   const entries = await readdir(zoo, { withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map((entry) => entry.name).sort();
+  return entries
+    .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
+    .map((entry) => entry.name)
+    .sort();
 }
 
 /** @throws Error naming the bundled models when there is none of that name. */
 export async function modelFolder(name: string): Promise<string> {
   const names = await modelNames();
-  if (!names.includes(name)) throw new Error(`model: expected one of ${names.join(', ') || '(none is bundled)'}, got ${name}`);
+  if (!names.includes(name))
+    throw new Error(`model: expected one of ${names.join(', ') || '(none is bundled)'}, got ${name}`);
   return `${zoo}${name}/`;
 }
 

@@ -1,7 +1,15 @@
 /** One party of `npm run classify`, as a process of its own; its parent carries the signaling and prints the result. */
 import { cpus } from 'node:os';
 import { shapeWire } from '../../protocols/channel/shaped.ts';
-import { type Classification, ClientSession, FramedChannel, OwnerSession, prepareImage, type SessionEvent, type SessionReport } from '../../protocols/index.ts';
+import {
+  type Classification,
+  ClientSession,
+  FramedChannel,
+  OwnerSession,
+  prepareImage,
+  type SessionEvent,
+  type SessionReport,
+} from '../../protocols/index.ts';
 import { connectParty, type Signal, type Transport } from './connect.ts';
 import { readImage } from './images.ts';
 import { modelFolder, readModel } from './models.ts';
@@ -38,8 +46,14 @@ async function run(task: PartyTask): Promise<void> {
   process.on('message', (message: Signal) => {
     for (const listener of listeners) listener(message);
   });
-  const wire = await connectParty(task.party, task.transport, { send: tell, onSignal: (listener) => listeners.push(listener) });
-  const shaped = task.rttMs > 0 || task.mbps > 0 ? shapeWire(wire, { rttMs: task.rttMs, mbps: task.mbps > 0 ? task.mbps : Number.POSITIVE_INFINITY }) : wire;
+  const wire = await connectParty(task.party, task.transport, {
+    send: tell,
+    onSignal: (listener) => listeners.push(listener),
+  });
+  const shaped =
+    task.rttMs > 0 || task.mbps > 0
+      ? shapeWire(wire, { rttMs: task.rttMs, mbps: task.mbps > 0 ? task.mbps : Number.POSITIVE_INFINITY })
+      : wire;
   const channel = new FramedChannel(shaped);
   const onEvent = (event: SessionEvent) => event.type === 'progress' && tell({ progress: event });
   const peakMemoryMiB = () => Math.round(process.resourceUsage().maxRSS / 1024);

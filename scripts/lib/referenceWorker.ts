@@ -20,11 +20,17 @@ export interface ReferenceAnswer {
 const { folder, images } = workerData as ReferenceTask;
 const model = await readModel(folder);
 for (const [index, pixels] of images.entries()) {
-  const { logits, violations } = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
+  const { logits, violations } = evaluateReference(
+    model.plan,
+    model.weights,
+    inputOf(pixels, model.manifest.architecture),
+  );
   const answer: ReferenceAnswer = {
     index,
     logits: Array.from(logits, (logit) => logit * 2 ** -model.plan.logitFracBits),
-    violations: violations.map(({ step, kind, value, low, high }) => `${step} ${kind}: ${value} outside [${low}, ${high})`),
+    violations: violations.map(
+      ({ step, kind, value, low, high }) => `${step} ${kind}: ${value} outside [${low}, ${high})`,
+    ),
   };
   parentPort!.postMessage(answer);
 }

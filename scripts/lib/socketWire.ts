@@ -20,7 +20,8 @@ export class SocketWire extends QueueingWire {
     const length = Buffer.alloc(4);
     length.writeUInt32LE(chunk.length);
     this.socket.write(length);
-    if (!this.socket.write(chunk)) await new Promise<void>((resolve) => this.socket.once('drain', resolve).once('close', resolve));
+    if (!this.socket.write(chunk))
+      await new Promise<void>((resolve) => this.socket.once('drain', resolve).once('close', resolve));
   }
 
   close(): void {

@@ -2,12 +2,22 @@
  * The ideal functionality of the offline phase: a dealer who sees both sides' operands and hands out shares; as two providers in one
  * thread, for tests of the online phase. Nothing shipped imports it.
  */
-import type { OwnerWeights } from '../../protocols/layers/op.ts';
-import type {
-  ClientCorrelation, ClientProvider, ClientRequest, CorrelationSpec, OtSenderShare, OwnerCorrelation, OwnerProvider, OwnerRequest, ProductShare, ProgressListener,
-} from '../../protocols/offline/correlations.ts';
+
 import type { OfflinePhase } from '../../protocols/inference/offline.ts';
 import { multiplyMatrices, multiplyTransposed } from '../../protocols/kernels/matmul.ts';
+import type { OwnerWeights } from '../../protocols/layers/op.ts';
+import type {
+  ClientCorrelation,
+  ClientProvider,
+  ClientRequest,
+  CorrelationSpec,
+  OtSenderShare,
+  OwnerCorrelation,
+  OwnerProvider,
+  OwnerRequest,
+  ProductShare,
+  ProgressListener,
+} from '../../protocols/offline/correlations.ts';
 import { maskOf } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 
@@ -50,7 +60,8 @@ export class IdealDealer {
     if (!client || !owner) return;
     this.#clientAsked = this.#ownerAsked = undefined;
     const specs = (requests: readonly { spec: unknown }[]) => JSON.stringify(requests.map(({ spec }) => spec));
-    if (specs(client.requests) !== specs(owner.requests)) return reject(new Error('dealer: the two sides ask for different correlations'));
+    if (specs(client.requests) !== specs(owner.requests))
+      return reject(new Error('dealer: the two sides ask for different correlations'));
     const pairs = client.requests.map((request, i) => deal(request, owner.requests[i]!, this.#random, this.tensor));
     client.resolve(pairs.map(([given]) => given));
     owner.resolve(pairs.map(([, given]) => given));
@@ -91,7 +102,8 @@ export function ownerPart(
     const choices = random.words(count).map((word) => word & maskOf(choiceBits));
     const chosen = new Uint32Array(count * words);
     for (let i = 0; i < count; i++) {
-      for (let j = 0; j < words; j++) chosen[i * words + j] = messages[(i * 2 ** choiceBits + choices[i]!) * words + j]!;
+      for (let j = 0; j < words; j++)
+        chosen[i * words + j] = messages[(i * 2 ** choiceBits + choices[i]!) * words + j]!;
     }
     return { choices, messages: chosen };
   }
@@ -142,7 +154,10 @@ function productOf(client: ClientRequest, owner: OwnerRequest, tensor: (name: st
         const right = (y: Uint32Array) => y.subarray(b * inner * cols, (b + 1) * inner * cols);
         const first = multiplyMatrices(left(c.x!), right(o.yMask!), rows, inner, cols);
         const second = multiplyMatrices(left(o.xMask!), right(c.y!), rows, inner, cols);
-        out.set(first.map((value, i) => value + second[i]!), b * rows * cols);
+        out.set(
+          first.map((value, i) => value + second[i]!),
+          b * rows * cols,
+        );
       }
       return out;
     }

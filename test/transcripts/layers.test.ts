@@ -22,23 +22,38 @@ interface Transcript {
   readonly ownerToClient: number;
 }
 
-const read = (plan: PlanBuilder, v: Value, fracBits: number) => plan.local([v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
+const read = (plan: PlanBuilder, v: Value, fracBits: number) =>
+  plan.local([v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
 const out = { fracBits: 10, magnitudeBits: 4 };
 const table = { minimum: -8, rangeBits: 4, digitBits: 3, coefficientFracBits: 10, basisFracBits: 8, out };
 const positive = { ...table, minimum: 0, rangeBits: 3, degree: 2 };
 const weights = {
-  tensor: (name: string) => (name === 'w.weight' ? Uint32Array.from({ length: 24 }, (_, i) => i - 12) : Uint32Array.from({ length: 3 }, (_, i) => i)),
+  tensor: (name: string) =>
+    name === 'w.weight'
+      ? Uint32Array.from({ length: 24 }, (_, i) => i - 12)
+      : Uint32Array.from({ length: 3 }, (_, i) => i),
 };
 
 const layers: Record<string, (plan: PlanBuilder, x: Value) => Value> = {
   'input and reveal': (_plan, x) => x,
   'linear, truncate (preset)': (plan, x) => plan.truncate(plan.linear(x, 'w', 3, 10), 6, 4),
   'square, truncate (any)': (plan, x) => plan.truncate(plan.square(read(plan, x, 9)), 6, 9),
-  'matrix product': (plan, x) => plan.truncate(plan.matmul(x, plan.local([x], 8, 8, ([w]) => w!.slice()), 1), 24, -4),
+  'matrix product': (plan, x) =>
+    plan.truncate(
+      plan.matmul(
+        x,
+        plan.local([x], 8, 8, ([w]) => w!.slice()),
+        1,
+      ),
+      24,
+      -4,
+    ),
   layerNorm: (plan, x) => layerNorm(plan, read(plan, x, 8), { epsilon: 1e-6, rsqrt: positive, out }),
   gelu: (plan, x) => gelu(plan, read(plan, x, 8), { ...table, degree: 2 }),
-  'softmax rows': (plan, x) => softmaxRows(plan, read(plan, x, 8), { exp: table, reciprocal: positive, probabilities: out }),
-  'square rows': (plan, x) => squareRows(plan, read(plan, x, 12), { scores: { fracBits: 9, magnitudeBits: 4 }, probabilities: out }),
+  'softmax rows': (plan, x) =>
+    softmaxRows(plan, read(plan, x, 8), { exp: table, reciprocal: positive, probabilities: out }),
+  'square rows': (plan, x) =>
+    squareRows(plan, read(plan, x, 12), { scores: { fracBits: 9, magnitudeBits: 4 }, probabilities: out }),
 };
 
 describe('layer transcripts', () => {
@@ -53,7 +68,13 @@ describe('layer transcripts', () => {
     const x = Int32Array.from({ length: 64 }, (_, i) => ((i * 37) % 200) - 100);
     const { messages, cost } = runMini(new Uint8Array(32).fill(11), x, 8, build, 0, weights);
     const transcript: Transcript = {
-      digest: bytesToHex(sha256(concatBytes(...messages.flatMap(({ from, step, bytes }) => [utf8ToBytes(`${from} ${step} ${bytes.length};`), bytes])))),
+      digest: bytesToHex(
+        sha256(
+          concatBytes(
+            ...messages.flatMap(({ from, step, bytes }) => [utf8ToBytes(`${from} ${step} ${bytes.length};`), bytes]),
+          ),
+        ),
+      ),
       clientToOwner: bytesFrom(messages, 'client'),
       ownerToClient: bytesFrom(messages, 'owner'),
     };

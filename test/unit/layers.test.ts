@@ -11,12 +11,15 @@ import { bytesFrom, type MiniResult, noWeights, runMini } from '../support/mini.
 
 const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const integers = (bits: number, length: number) =>
-  fc.array(fc.integer({ min: -(2 ** bits) + 1, max: 2 ** bits - 1 }), { minLength: length, maxLength: length }).map((list) => Int32Array.from(list));
+  fc
+    .array(fc.integer({ min: -(2 ** bits) + 1, max: 2 ** bits - 1 }), { minLength: length, maxLength: length })
+    .map((list) => Int32Array.from(list));
 
 function expectPlannedCost({ messages, cost }: MiniResult) {
   expect({ clientToOwner: bytesFrom(messages, 'client'), ownerToClient: bytesFrom(messages, 'owner') }).toEqual(cost);
 }
-const worst = ({ secure, reference }: MiniResult) => secure.reduce((max, x, i) => Math.max(max, Math.abs(x - reference[i]!)), 0);
+const worst = ({ secure, reference }: MiniResult) =>
+  secure.reduce((max, x, i) => Math.max(max, Math.abs(x - reference[i]!)), 0);
 
 describe('input and reveal', () => {
   it('return every value, also the extremes', () => {
@@ -33,7 +36,15 @@ describe('input and reveal', () => {
 describe('truncate', () => {
   // A second truncation follows in a wide ring, so that the first one's high bits are tested, not cut off.
   it.each([
-    ['preset', (plan: PlanBuilder, x: Value) => plan.truncate(plan.local([x], x.rows, x.cols, ([w]) => w!.slice(), 20), 9, 12)],
+    [
+      'preset',
+      (plan: PlanBuilder, x: Value) =>
+        plan.truncate(
+          plan.local([x], x.rows, x.cols, ([w]) => w!.slice(), 20),
+          9,
+          12,
+        ),
+    ],
     ['any', (plan: PlanBuilder, x: Value) => plan.truncate(asProduct(plan, x), 9, 12)],
   ])('is within one unit of the exact quotient (%s form)', (_name, build) => {
     fc.assert(
@@ -51,15 +62,36 @@ describe('truncate', () => {
 
   it('rounds without bias', () => {
     const x = new Int32Array(20_000).fill(-1000 * 256 - 77);
-    const { secure } = runMini(new Uint8Array(32).fill(3), x, 100, (plan, v) => plan.truncate(plan.local([v], v.rows, v.cols, ([w]) => w!.slice(), 20), 9, 12), 18);
+    const { secure } = runMini(
+      new Uint8Array(32).fill(3),
+      x,
+      100,
+      (plan, v) =>
+        plan.truncate(
+          plan.local([v], v.rows, v.cols, ([w]) => w!.slice(), 20),
+          9,
+          12,
+        ),
+      18,
+    );
     const mean = secure.reduce((sum, y) => sum + y, 0) / x.length;
     expect(Math.abs(mean - (-1000 - 77 / 256))).toBeLessThan(0.02);
     expect(new Set(secure)).toEqual(new Set([-1000, -1001]));
   });
 
   it('costs nothing when the result is as narrow as what is left', () => {
-    const result = runMini(new Uint8Array(32), Int32Array.of(1 << 20, -(1 << 20), 5, -5), 1, (plan, v) =>
-      plan.truncate(plan.local([v], 1, 4, ([w]) => w!.slice(), 10), 18, 0), 10);
+    const result = runMini(
+      new Uint8Array(32),
+      Int32Array.of(1 << 20, -(1 << 20), 5, -5),
+      1,
+      (plan, v) =>
+        plan.truncate(
+          plan.local([v], 1, 4, ([w]) => w!.slice(), 10),
+          18,
+          0,
+        ),
+      10,
+    );
     expect(result.operations.filter((op) => op.kind === 'truncate')).toHaveLength(1);
     // 30-bit ring, 10 bits dropped: 20 bits are left, 12 are asked for. Only input and reveal are on the wire.
     expect(result.messages.map((message) => message.step)).toEqual(['input', 'reveal']);
@@ -84,12 +116,27 @@ describe('products', () => {
         expect([...squares.secure]).toEqual([...x].map((value) => value * value));
         expectPlannedCost(squares);
         const means = runMini(seed, x, rows, (plan, v) => plan.meanSquare(v));
-        expect([...means.secure]).toEqual([0, 1, 2, 3].map((i) => [0, 1, 2, 3].reduce((sum, j) => sum + at(i, j) ** 2, 0)));
+        expect([...means.secure]).toEqual(
+          [0, 1, 2, 3].map((i) => [0, 1, 2, 3].reduce((sum, j) => sum + at(i, j) ** 2, 0)),
+        );
         const product = runMini(seed, x, rows, (plan, v) => plan.matmul(v, v, 1));
-        expect([...product.secure]).toEqual([...x].map((_, n) => [0, 1, 2, 3].reduce((sum, j) => (sum + at(n >> 2, j) * at(j, n & 3)) | 0, 0)));
-        const batch = runMini(seed, x, 8, (plan, v) => plan.matmul(v, plan.local([v], 4, 4, ([w]) => w!.slice()), 2));
+        expect([...product.secure]).toEqual(
+          [...x].map((_, n) => [0, 1, 2, 3].reduce((sum, j) => (sum + at(n >> 2, j) * at(j, n & 3)) | 0, 0)),
+        );
+        const batch = runMini(seed, x, 8, (plan, v) =>
+          plan.matmul(
+            v,
+            plan.local([v], 4, 4, ([w]) => w!.slice()),
+            2,
+          ),
+        );
         expect(batch.secure[15]).toBe(x[6]! * x[3]! + x[7]! * x[7]!);
-        const scaled = runMini(seed, x, rows, (plan, v) => plan.scale(plan.local([v], rows, 1, ([w]) => w!.filter((_, i) => i % 4 === 1)), v));
+        const scaled = runMini(seed, x, rows, (plan, v) =>
+          plan.scale(
+            plan.local([v], rows, 1, ([w]) => w!.filter((_, i) => i % 4 === 1)),
+            v,
+          ),
+        );
         expect([...scaled.secure]).toEqual([...x].map((value, n) => (value * at(n >> 2, 1)) | 0));
         expectPlannedCost(scaled);
       }),
@@ -99,11 +146,28 @@ describe('products', () => {
 
   it('linear layers add the bias, for each output or each row', () => {
     const weights: OwnerWeights = {
-      tensor: (name) => (name.endsWith('weight') ? Uint32Array.of(1, -2, 3, 4, 5, -6) : name.startsWith('a') ? Uint32Array.of(10, 20, 30) : Uint32Array.of(1, 2, 3, 4, 5, 6)),
+      tensor: (name) =>
+        name.endsWith('weight')
+          ? Uint32Array.of(1, -2, 3, 4, 5, -6)
+          : name.startsWith('a')
+            ? Uint32Array.of(10, 20, 30)
+            : Uint32Array.of(1, 2, 3, 4, 5, 6),
     };
-    for (const [name, bias] of [['a', [10, 20, 30, 10, 20, 30]], ['b', [1, 2, 3, 4, 5, 6]]] as const) {
-      const { secure } = runMini(new Uint8Array(32), Int32Array.of(7, 8, -9, 10), 2, (plan, v) => plan.linear(v, name, 3, 0), 0, weights);
-      expect([...secure]).toEqual([7 - 16, 21 + 32, 35 - 48, -9 - 20, -27 + 40, -45 - 60].map((value, i) => value + bias[i]!));
+    for (const [name, bias] of [
+      ['a', [10, 20, 30, 10, 20, 30]],
+      ['b', [1, 2, 3, 4, 5, 6]],
+    ] as const) {
+      const { secure } = runMini(
+        new Uint8Array(32),
+        Int32Array.of(7, 8, -9, 10),
+        2,
+        (plan, v) => plan.linear(v, name, 3, 0),
+        0,
+        weights,
+      );
+      expect([...secure]).toEqual(
+        [7 - 16, 21 + 32, 35 - 48, -9 - 20, -27 + 40, -45 - 60].map((value, i) => value + bias[i]!),
+      );
     }
   });
 });
@@ -111,13 +175,28 @@ describe('products', () => {
 describe('tables', () => {
   const unit = 2 ** -10;
   const real = (values: Float64Array) => Int32Array.from(values, (x) => Math.round(x / unit));
-  const points = (low: number, high: number, count: number) => Float64Array.from({ length: count }, (_, i) => low + ((high - low) * i) / count);
+  const points = (low: number, high: number, count: number) =>
+    Float64Array.from({ length: count }, (_, i) => low + ((high - low) * i) / count);
   const withFracBits = (plan: PlanBuilder, v: Value) => plan.local([v], v.rows, v.cols, ([w]) => w!.slice(), 10);
 
   it('GELU with 2^4 segments of degree 2 is within 0.004 + rounding over all its domain', () => {
     const x = points(-6.9, 7.9, 4000);
-    const spec = { minimum: -8, rangeBits: 4, digitBits: 4, degree: 2, coefficientFracBits: 14, basisFracBits: 10, out: { fracBits: 12, magnitudeBits: 4 } };
-    const result = runMini(new Uint8Array(32).fill(1), real(x), 4, (plan, v) => plan.spline(withFracBits(plan, v), 'gelu', spec), 5);
+    const spec = {
+      minimum: -8,
+      rangeBits: 4,
+      digitBits: 4,
+      degree: 2,
+      coefficientFracBits: 14,
+      basisFracBits: 10,
+      out: { fracBits: 12, magnitudeBits: 4 },
+    };
+    const result = runMini(
+      new Uint8Array(32).fill(1),
+      real(x),
+      4,
+      (plan, v) => plan.spline(withFracBits(plan, v), 'gelu', spec),
+      5,
+    );
     expect(result.violations).toEqual([]);
     const errors = [...result.secure].map((y, i) => Math.abs(y / 4096 - geluFunction(Math.round(x[i]! / unit) * unit)));
     expect(Math.max(...errors)).toBeLessThan(0.0055);
@@ -127,9 +206,26 @@ describe('tables', () => {
   it('reciprocal and 1/√x are within 0.5 % on their domains', () => {
     const x = points(1.01, 8.4, 2000);
     const out = { fracBits: 12, magnitudeBits: 1 };
-    const spec = { minimum: 0.5, rangeBits: 3, digitBits: 4, degree: 2, coefficientFracBits: 14, basisFracBits: 10, out };
-    for (const [fn, exact] of [['reciprocal', (v: number) => 1 / v], ['rsqrt', (v: number) => 1 / Math.sqrt(v + 0.001)]] as const) {
-      const result = runMini(new Uint8Array(32).fill(2), real(x), 4, (plan, v) => plan.spline(withFracBits(plan, v), fn, spec, 0.001), 2);
+    const spec = {
+      minimum: 0.5,
+      rangeBits: 3,
+      digitBits: 4,
+      degree: 2,
+      coefficientFracBits: 14,
+      basisFracBits: 10,
+      out,
+    };
+    for (const [fn, exact] of [
+      ['reciprocal', (v: number) => 1 / v],
+      ['rsqrt', (v: number) => 1 / Math.sqrt(v + 0.001)],
+    ] as const) {
+      const result = runMini(
+        new Uint8Array(32).fill(2),
+        real(x),
+        4,
+        (plan, v) => plan.spline(withFracBits(plan, v), fn, spec, 0.001),
+        2,
+      );
       expect(result.violations).toEqual([]);
       const errors = [...result.secure].map((y, i) => Math.abs(y / 4096 / exact(Math.round(x[i]! / unit) * unit) - 1));
       expect(Math.max(...errors)).toBeLessThan(0.005);
@@ -138,17 +234,45 @@ describe('tables', () => {
 
   it('exp with 2^3 wide segments has no error beyond its scales', () => {
     const x = points(-5.9, 6.9, 4000);
-    const spec = { minimum: -8, rangeBits: 4, digitBits: 3, coefficientFracBits: 12, basisFracBits: 8, out: { fracBits: 10, magnitudeBits: 10 } };
-    const result = runMini(new Uint8Array(32).fill(5), real(x), 4, (plan, v) => plan.exp(withFracBits(plan, v), spec), 12);
+    const spec = {
+      minimum: -8,
+      rangeBits: 4,
+      digitBits: 3,
+      coefficientFracBits: 12,
+      basisFracBits: 8,
+      out: { fracBits: 10, magnitudeBits: 10 },
+    };
+    const result = runMini(
+      new Uint8Array(32).fill(5),
+      real(x),
+      4,
+      (plan, v) => plan.exp(withFracBits(plan, v), spec),
+      12,
+    );
     expect(result.violations).toEqual([]);
-    const errors = [...result.secure].map((y, i) => Math.abs(y / 1024 - Math.exp(Math.round(x[i]! / unit) * unit)) / (Math.exp(x[i]!) + 0.3));
+    const errors = [...result.secure].map(
+      (y, i) => Math.abs(y / 1024 - Math.exp(Math.round(x[i]! / unit) * unit)) / (Math.exp(x[i]!) + 0.3),
+    );
     expect(Math.max(...errors)).toBeLessThan(0.005);
     expectPlannedCost(result);
   });
 
   it('the reference names values outside the domain', () => {
-    const spec = { minimum: -8, rangeBits: 4, digitBits: 3, coefficientFracBits: 12, basisFracBits: 8, out: { fracBits: 10, magnitudeBits: 10 } };
-    const { violations } = runMini(new Uint8Array(32), real(Float64Array.of(0, -7)), 1, (plan, v) => plan.exp(withFracBits(plan, v), spec), 12);
+    const spec = {
+      minimum: -8,
+      rangeBits: 4,
+      digitBits: 3,
+      coefficientFracBits: 12,
+      basisFracBits: 8,
+      out: { fracBits: 10, magnitudeBits: 10 },
+    };
+    const { violations } = runMini(
+      new Uint8Array(32),
+      real(Float64Array.of(0, -7)),
+      1,
+      (plan, v) => plan.exp(withFracBits(plan, v), spec),
+      12,
+    );
     expect(violations.map(({ kind }) => kind)).toEqual(['exp']);
   });
 });
@@ -157,7 +281,13 @@ describe('layers', () => {
   const fracBits = 10;
   const gaussian = (count: number, deviation: number) => {
     const words = new Prg(new Uint8Array(32).fill(9), 'gaussian').words(2 * count);
-    return Float64Array.from({ length: count }, (_, i) => deviation * Math.sqrt(-2 * Math.log((words[2 * i]! + 1) / 2 ** 32)) * Math.cos((2 * Math.PI * words[2 * i + 1]!) / 2 ** 32));
+    return Float64Array.from(
+      { length: count },
+      (_, i) =>
+        deviation *
+        Math.sqrt(-2 * Math.log((words[2 * i]! + 1) / 2 ** 32)) *
+        Math.cos((2 * Math.PI * words[2 * i + 1]!) / 2 ** 32),
+    );
   };
   const quantised = (x: Float64Array) => Int32Array.from(x, (value) => Math.round(value * 2 ** fracBits));
   const read = (plan: PlanBuilder, v: Value) => plan.local([v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
@@ -166,10 +296,24 @@ describe('layers', () => {
     const x = gaussian(8 * 64, 1.3);
     const spec = {
       epsilon: 1e-6,
-      rsqrt: { minimum: 0.25, rangeBits: 2, digitBits: 4, degree: 2, coefficientFracBits: 14, basisFracBits: 8, out: { fracBits: 12, magnitudeBits: 2 } },
+      rsqrt: {
+        minimum: 0.25,
+        rangeBits: 2,
+        digitBits: 4,
+        degree: 2,
+        coefficientFracBits: 14,
+        basisFracBits: 8,
+        out: { fracBits: 12, magnitudeBits: 2 },
+      },
       out: { fracBits: 10, magnitudeBits: 4 },
     };
-    const result = runMini(new Uint8Array(32).fill(8), quantised(x), 8, (plan, v) => layerNorm(plan, read(plan, v), spec), 6);
+    const result = runMini(
+      new Uint8Array(32).fill(8),
+      quantised(x),
+      8,
+      (plan, v) => layerNorm(plan, read(plan, v), spec),
+      6,
+    );
     expect(result.violations).toEqual([]);
     result.secure.forEach((y, i) => {
       const row = x.subarray(64 * (i >> 6), 64 * (i >> 6) + 64);
@@ -182,20 +326,53 @@ describe('layers', () => {
   it('softmax rows and square rows equal their definitions', () => {
     const scores = gaussian(16 * 16, 1.5);
     const probabilities = { fracBits: 12, magnitudeBits: 1 };
-    const softmax = runMini(new Uint8Array(32).fill(4), quantised(scores), 16, (plan, v) =>
-      softmaxRows(plan, read(plan, v), {
-        exp: { minimum: -8, rangeBits: 4, digitBits: 3, coefficientFracBits: 11, basisFracBits: 9, out: { fracBits: 12, magnitudeBits: 9 } },
-        reciprocal: { minimum: 0, rangeBits: 5, digitBits: 6, degree: 2, coefficientFracBits: 16, basisFracBits: 10, out: { fracBits: 12, magnitudeBits: 1 } },
-        probabilities,
-      }), 3);
+    const softmax = runMini(
+      new Uint8Array(32).fill(4),
+      quantised(scores),
+      16,
+      (plan, v) =>
+        softmaxRows(plan, read(plan, v), {
+          exp: {
+            minimum: -8,
+            rangeBits: 4,
+            digitBits: 3,
+            coefficientFracBits: 11,
+            basisFracBits: 9,
+            out: { fracBits: 12, magnitudeBits: 9 },
+          },
+          reciprocal: {
+            minimum: 0,
+            rangeBits: 5,
+            digitBits: 6,
+            degree: 2,
+            coefficientFracBits: 16,
+            basisFracBits: 10,
+            out: { fracBits: 12, magnitudeBits: 1 },
+          },
+          probabilities,
+        }),
+      3,
+    );
     expect(softmax.violations).toEqual([]);
     softmax.secure.forEach((y, i) => {
       const row = scores.subarray(16 * (i >> 4), 16 * (i >> 4) + 16);
-      expect(Math.abs(y / 4096 - Math.exp(scores[i]!) / row.reduce((sum, s) => sum + Math.exp(s), 0))).toBeLessThan(0.004);
+      expect(Math.abs(y / 4096 - Math.exp(scores[i]!) / row.reduce((sum, s) => sum + Math.exp(s), 0))).toBeLessThan(
+        0.004,
+      );
     });
     expectPlannedCost(softmax);
-    const square = runMini(new Uint8Array(32).fill(4), quantised(scores), 16, (plan, v) =>
-      squareRows(plan, plan.local([v], 16, 16, ([w]) => w!.map((value) => value << 6), 16), { scores: { fracBits: 9, magnitudeBits: 4 }, probabilities: { fracBits: 12, magnitudeBits: 5 } }), 6);
+    const square = runMini(
+      new Uint8Array(32).fill(4),
+      quantised(scores),
+      16,
+      (plan, v) =>
+        squareRows(
+          plan,
+          plan.local([v], 16, 16, ([w]) => w!.map((value) => value << 6), 16),
+          { scores: { fracBits: 9, magnitudeBits: 4 }, probabilities: { fracBits: 12, magnitudeBits: 5 } },
+        ),
+      6,
+    );
     square.secure.forEach((y, i) => {
       expect(Math.abs(y / 4096 - scores[i]! ** 2 / 16)).toBeLessThan(0.004);
     });
@@ -206,19 +383,40 @@ describe('layers', () => {
 describe('argmax', () => {
   it('finds the largest of any number of values, and costs what the plan says', () => {
     fc.assert(
-      fc.property(seeds, fc.integer({ min: 2, max: 20 }).chain((count) => integers(20, count)), (seed, x) => {
-        const sorted = [...x].sort((a, b) => b - a);
-        // 25 bits are compared by their highest 17, with an error of one unit either way.
-        fc.pre(sorted[0]! - sorted[1]! > 3 * 2 ** 8);
-        const result = runMini(seed, x, 1, (_plan, input) => input, 22, noWeights, (plan, y, bits) => plan.argmax(y, bits));
-        expect(x[result.secure[0]!]).toBe(sorted[0]);
-        expectPlannedCost(result);
-      }),
+      fc.property(
+        seeds,
+        fc.integer({ min: 2, max: 20 }).chain((count) => integers(20, count)),
+        (seed, x) => {
+          const sorted = [...x].sort((a, b) => b - a);
+          // 25 bits are compared by their highest 17, with an error of one unit either way.
+          fc.pre(sorted[0]! - sorted[1]! > 3 * 2 ** 8);
+          const result = runMini(
+            seed,
+            x,
+            1,
+            (_plan, input) => input,
+            22,
+            noWeights,
+            (plan, y, bits) => plan.argmax(y, bits),
+          );
+          expect(x[result.secure[0]!]).toBe(sorted[0]);
+          expectPlannedCost(result);
+        },
+      ),
     );
   });
 
   it('says so when the best are too close', () => {
-    const tie = () => runMini(new Uint8Array(32).fill(1), Int32Array.of(7, 7, 7, 7, 7, 7, 7), 1, (_plan, input) => input, 22, noWeights, (plan, y, bits) => plan.argmax(y, bits));
+    const tie = () =>
+      runMini(
+        new Uint8Array(32).fill(1),
+        Int32Array.of(7, 7, 7, 7, 7, 7, 7),
+        1,
+        (_plan, input) => input,
+        22,
+        noWeights,
+        (plan, y, bits) => plan.argmax(y, bits),
+      );
     // Seven equal values: some order is found, or none is consistent; never two winners.
     try {
       expect(tie().secure[0]).toBeLessThan(7);

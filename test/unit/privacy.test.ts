@@ -28,7 +28,7 @@ function correlation(x: ArrayLike<number>, y: ArrayLike<number>): number {
   return xy / Math.sqrt(xx * yy);
 }
 
-describe('the client\'s messages', () => {
+describe("the client's messages", () => {
   const model = modelOf();
   const { architecture } = model.manifest;
   const runs = 40;
@@ -58,8 +58,11 @@ describe('the client\'s messages', () => {
         if (step === 'input') inputs.push(unpack(bytes, image.length, model.plan.input.output.ringBits));
       }
     }
-    expect([...perStep.keys()].sort()).toEqual(model.plan.steps.flatMap(({ name, bytesClientToOwner }) => (bytesClientToOwner > 0 ? [name] : [])).sort());
-    for (const [step, bytes] of perStep) if (bytes.length > 5 * 256) expect(chiSquared(bytes), step).toBeLessThan(uniformBelow);
+    expect([...perStep.keys()].sort()).toEqual(
+      model.plan.steps.flatMap(({ name, bytesClientToOwner }) => (bytesClientToOwner > 0 ? [name] : [])).sort(),
+    );
+    for (const [step, bytes] of perStep)
+      if (bytes.length > 5 * 256) expect(chiSquared(bytes), step).toBeLessThan(uniformBelow);
     expect(chiSquared([...perStep.values()].flat())).toBeLessThan(uniformBelow);
 
     expect(new Set(inputs.map(String)).size).toBe(runs);

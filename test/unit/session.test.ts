@@ -6,9 +6,9 @@ import { inputOf } from '../../protocols/inference/image.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import { ClientSession, OwnerSession, type SessionEvent } from '../../protocols/inference/session.ts';
-import { makeManifest } from '../support/manifest.ts';
 import { preparationCost, setupCost } from '../../protocols/offline/twoParty.ts';
 import { idealOffline } from '../ideal/dealer.ts';
+import { makeManifest } from '../support/manifest.ts';
 import { channels, modelOf, pair, picture } from '../support/pairing.ts';
 
 describe('session', () => {
@@ -72,11 +72,15 @@ describe('session', () => {
       const result = await client.classify(pixels);
       const { logits } = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
       expect(result).toMatchObject({ logits: [], integerLogits: [], probabilities: [] });
-      expect(logits[result.labelIndex]! * 2 ** -model.plan.logitFracBits).toBeGreaterThan(Math.max(...logits) * 2 ** -model.plan.logitFracBits - 0.1);
+      expect(logits[result.labelIndex]! * 2 ** -model.plan.logitFracBits).toBeGreaterThan(
+        Math.max(...logits) * 2 ** -model.plan.logitFracBits - 0.1,
+      );
     }
     const measured = client.report().layers.find(({ name, phase }) => name === 'head' && phase === 'online')!;
     expect(labelOnly.plan.steps.find(({ name }) => name === 'head')).toMatchObject({
-      flights: measured.flights, bytesClientToOwner: measured.bytesClientToOwner, bytesOwnerToClient: measured.bytesOwnerToClient,
+      flights: measured.flights,
+      bytesClientToOwner: measured.bytesClientToOwner,
+      bytesOwnerToClient: measured.bytesOwnerToClient,
     });
     await client.close();
     await served;
@@ -89,12 +93,25 @@ describe('session', () => {
     await client.close();
     await served;
     for (const session of [client, owner]) {
-      const measured = new Map(session.report().layers.filter(({ phase }) => phase === 'online').map((layer) => [layer.name, layer]));
+      const measured = new Map(
+        session
+          .report()
+          .layers.filter(({ phase }) => phase === 'online')
+          .map((layer) => [layer.name, layer]),
+      );
       expect([...measured.keys()].filter((name) => !model.plan.steps.some((step) => step.name === name))).toEqual([]);
       for (const { name, bytesClientToOwner, bytesOwnerToClient, flights } of model.plan.steps) {
         const layer = measured.get(name) ?? { bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 };
-        expect({ name, toOwner: layer.bytesClientToOwner, toClient: layer.bytesOwnerToClient, flights: layer.flights }).toEqual({
-          name, toOwner: bytesClientToOwner, toClient: bytesOwnerToClient, flights,
+        expect({
+          name,
+          toOwner: layer.bytesClientToOwner,
+          toClient: layer.bytesOwnerToClient,
+          flights: layer.flights,
+        }).toEqual({
+          name,
+          toOwner: bytesClientToOwner,
+          toClient: bytesOwnerToClient,
+          flights,
         });
       }
     }
@@ -107,11 +124,22 @@ describe('session', () => {
     await client.close();
     await served;
     for (const list of Object.values(events)) {
-      expect(list.flatMap((event) => (event.type === 'state' ? [event.state] : []))).toEqual(['connected', 'preparing', 'ready', 'classifying', 'done', 'closed']);
-      const online = list.flatMap((event) => (event.type === 'progress' && event.phase === 'online' ? [event.fraction] : []));
+      expect(list.flatMap((event) => (event.type === 'state' ? [event.state] : []))).toEqual([
+        'connected',
+        'preparing',
+        'ready',
+        'classifying',
+        'done',
+        'closed',
+      ]);
+      const online = list.flatMap((event) =>
+        event.type === 'progress' && event.phase === 'online' ? [event.fraction] : [],
+      );
       expect(online).toEqual([...online].sort((x, y) => x - y));
       expect(online.at(-1)).toBe(1);
-      expect(list.some((event) => event.type === 'meters' && event.steps.some(({ phase }) => phase === 'online'))).toBe(true);
+      expect(list.some((event) => event.type === 'meters' && event.steps.some(({ phase }) => phase === 'online'))).toBe(
+        true,
+      );
     }
   });
 
@@ -162,7 +190,10 @@ describe('session', () => {
     const offline = idealOffline();
     const [client, owner] = await Promise.all([
       ClientSession.open(new FramedChannel(a), { offline, onEvent: () => {} }),
-      OwnerSession.open(new FramedChannel(b), model, { offline, onEvent: (event) => event.type === 'progress' && event.phase === 'online' && event.fraction > 0.2 && b.close() }),
+      OwnerSession.open(new FramedChannel(b), model, {
+        offline,
+        onEvent: (event) => event.type === 'progress' && event.phase === 'online' && event.fraction > 0.2 && b.close(),
+      }),
     ]);
     const ends = await Promise.allSettled([client.classify(picture(imageSize)), owner.serve()]);
     for (const end of ends) expect(end).toMatchObject({ status: 'rejected', reason: { code: 'closed' } });
@@ -193,7 +224,10 @@ describe('session', () => {
     const served = owner.serve();
     await client.classify(picture(imageSize));
     const [again, end] = await Promise.allSettled([client.prepare(), served]);
-    expect(again).toMatchObject({ status: 'rejected', reason: { code: 'peer-aborted', message: expect.stringContaining('owner serves 1 classifications') } });
+    expect(again).toMatchObject({
+      status: 'rejected',
+      reason: { code: 'peer-aborted', message: expect.stringContaining('owner serves 1 classifications') },
+    });
     expect(end).toMatchObject({ status: 'rejected', reason: { code: 'refused' } });
   });
 
@@ -205,10 +239,16 @@ describe('session', () => {
     await expect(owner).rejects.toThrow(/version 2 .* version 9/);
 
     const [c, d] = channels();
-    const [client, second] = await Promise.all([ClientSession.open(c, { onEvent: () => {} }), OwnerSession.open(d, model, { onEvent: () => {} })]);
+    const [client, second] = await Promise.all([
+      ClientSession.open(c, { onEvent: () => {} }),
+      OwnerSession.open(d, model, { onEvent: () => {} }),
+    ]);
     const served = second.serve();
     c.send(Uint8Array.of(2));
-    await Promise.all([expect(c.receive(1)).rejects.toThrow(ProtocolError), expect(served).rejects.toThrow(/before preparing/)]);
+    await Promise.all([
+      expect(c.receive(1)).rejects.toThrow(ProtocolError),
+      expect(served).rejects.toThrow(/before preparing/),
+    ]);
     await expect(client.classify(new Uint8Array(5))).rejects.toThrow(RangeError);
   });
 });
