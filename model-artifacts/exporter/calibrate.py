@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .errors import ExportError
 from .folding import Array, FoldedModel
 from .forward import forward
 
@@ -24,8 +25,11 @@ class Ranges:
 
     def record(self, name: str, value: Array) -> None:
         if value.size:
-            self.low[name] = min(self.low.get(name, np.inf), float(value.min()))
-            self.high[name] = max(self.high.get(name, -np.inf), float(value.max()))
+            low, high = float(value.min()), float(value.max())
+            # Sums of exp may overflow here: the scores that made them do are refused by name, with their limit.
+            if not (np.isfinite((low, high)).all() or name.endswith('.mean_exp')):
+                raise ExportError(name, f'values in [{low}, {high}]', 'finite numbers')
+            self.low[name], self.high[name] = min(self.low.get(name, np.inf), low), max(self.high.get(name, -np.inf), high)
 
     def keep(self, name: str, value: Array) -> None:
         self.record(name, value)
@@ -44,7 +48,7 @@ class Ranges:
 
 
 def calibrate(model: FoldedModel, images: Array, batch: int = 64) -> Ranges:
-    """Run the folded network over uint8 images (N, S, S, 3) and record ranges."""
+    """Run the folded network over uint8 images (N, S, S, 3) and record ranges. Raises ExportError at a value that is not finite."""
     ranges = Ranges()
     model = model.in_single_precision()
 

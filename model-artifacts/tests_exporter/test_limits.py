@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from exporter.calibrate import calibrate
 from exporter.errors import ExportError
 from exporter.quantise import quantise
 from exporter.scales import Precision, check_product, choose_scales
@@ -71,6 +72,15 @@ def test_a_bias_that_is_too_large_is_refused(checkpoint, ranges):
     head = dataclasses.replace(model.head, bias=model.head.bias + 1e4)
     with pytest.raises(ExportError, match='head.bias: observed .* limit 536870912'):
         quantise(dataclasses.replace(model, head=head), fixed)
+
+
+def test_values_that_are_not_finite_are_refused(checkpoint, images):
+    model = checkpoint.fold()
+    weight = model.head.weight.copy()
+    weight[0, 0] = np.nan
+    broken = dataclasses.replace(model, head=dataclasses.replace(model.head, weight=weight))
+    with pytest.raises(ExportError, match=r'logits: observed values in \[nan, nan\], limit finite'):
+        calibrate(broken, images)
 
 
 def test_exp_and_splines_keep_to_32_bits():
