@@ -1,18 +1,25 @@
-/** One line for each protocol that the meters name. */
-export const protocolNotes: Record<string, string> = {
-  input: 'The client sends the image minus its random share: uniform noise to the owner.',
-  linear: 'Matrix product with the owner’s weights. The encrypted part was done offline; online it costs nothing.',
-  truncate: 'Drops fraction bits after a product; one oblivious transfer decides about the carry.',
-  product: 'Product of two shared numbers by a one-sided Beaver triple: masked differences travel, nothing else.',
-  matmul: 'Product of two shared matrices by one-sided Beaver triples.',
+/** One line for each protocol that the meters name (the titles in protocols/layers). */
+const notes: Record<string, string> = {
+  'input sharing': 'The client sends the image minus its random share: uniform noise to the owner.',
+  'linear (private weights)':
+    'Matrix product with the owner’s weights. Its encrypted part was done offline; online it sends nothing.',
+  truncate: 'Drops fraction bits after a product; one oblivious transfer settles the carry.',
+  'matrix product':
+    'Product of two shared matrices by one-sided Beaver triples: masked differences travel, nothing else.',
   square: 'Square of shared numbers; cheaper than a product.',
-  layerNorm: 'Mean square, inverse square root by a piecewise polynomial, and scaling of each token.',
-  gelu: 'GELU by a piecewise polynomial whose piece is looked up with an oblivious transfer.',
-  spline: 'A piecewise polynomial; which piece, only the oblivious transfer knows.',
+  'sum of squares': 'Mean square of each token, for LayerNorm.',
+  'scalar × vector': 'Scales each row by its own shared number.',
+  'dot product': 'Products of shared numbers, summed.',
+  spline: 'A piecewise polynomial; which piece, only an oblivious transfer knows.',
   exp: 'exp as a product of two table entries, looked up obliviously.',
-  softmax: 'Exact softmax rows: exp, sum and reciprocal.',
-  squareAttention: 'Polynomial attention rows, x²/n in place of softmax: what makes a Taylorized ViT cheap.',
-  add: 'Sums of shares: each side adds its own, nothing travels.',
-  pool: 'Mean over the tokens: each side adds its own shares.',
-  reveal: 'The owner sends its share of the scores; the client adds its own.',
+  'reveal to the client': 'The owner sends its share of the scores; the client adds its own.',
+  'argmax, the label only to the client': 'Compares the scores on shares; only the winner’s number is revealed.',
 };
+
+/** What runs in a step, for people; `protocol` is the plan's comma-separated list of titles. */
+export function explainProtocol(protocol: string): string {
+  return protocol
+    .split(', ')
+    .map((title) => (notes[title] ? `${title}: ${notes[title]}` : title))
+    .join('\n');
+}

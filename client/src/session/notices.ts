@@ -65,7 +65,7 @@ export function endNotice(end: PairingEnd, role: Role): Notice {
     case 'timeout':
       return error(
         'The two tabs found no way to each other.',
-        'They must be on one machine or in one network, or use a TURN server (see README, “Networks”). Then connect again.',
+        'They must be on one machine or in one network, or use a TURN server (docs/app.md says how). Then connect again.',
       );
   }
 }
