@@ -103,11 +103,15 @@ export function nttKernel(): { arena: Arena; exports: NttExports } {
   return kernel;
 }
 
-/** ⌊w·2^32/p⌋, the companion of a constant factor w in [0, p) (Shoup). */
-export const shoupOf = (w: number, p: number): number => Number((BigInt(w) << 32n) / BigInt(p));
+/** ⌊w·2^32/p⌋, the companion of a constant factor w in [0, p), p < 2^30 (Shoup): two digits of a long division, exact in doubles. */
+export function shoupOf(w: number, p: number): number {
+  const high = Math.floor((w * 65536) / p);
+  return high * 65536 + Math.floor(((w * 65536 - high * p) * 65536) / p);
+}
 
-/** a·b mod p for a, b below 2^32. */
-export const multiplyMod = (a: number, b: number, p: number): number => Number((BigInt(a) * BigInt(b)) % BigInt(p));
+/** a·b mod p for a, b, p below 2^30: in two steps that stay below 2^53. */
+export const multiplyMod = (a: number, b: number, p: number): number =>
+  (((a * (b >>> 15)) % p) * 32768 + a * (b & 32767)) % p;
 
 /** base^exponent mod p. */
 export function powerMod(base: number, exponent: number, p: number): number {

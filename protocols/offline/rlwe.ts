@@ -418,7 +418,7 @@ class LeafEvaluator {
       this.#plaintexts = { address: ring.allocate(terms.length), count: terms.length };
     }
     const target = ring.allocate(2);
-    const list: number[] = [];
+    const list = new Uint32Array(3 * terms.length);
     terms.forEach(({ upload, length, fill }, i) => {
       const plaintext = this.#plaintexts!.address + i * ring.bytesPerPolynomial;
       const words = new Int32Array(arena.memory.buffer, this.#source, length);
@@ -427,7 +427,9 @@ class LeafEvaluator {
       ring.setSigned(this.#source, plaintext, length);
       ring.forwardShort(plaintext, length);
       const ciphertext = this.#uploads + upload * this.#bytesEach;
-      list.push(plaintext, ciphertext, ring.maskOf(ciphertext));
+      list[3 * i] = plaintext;
+      list[3 * i + 1] = ciphertext;
+      list[3 * i + 2] = ring.maskOf(ciphertext);
     });
     ring.dot(list, target);
     return target;

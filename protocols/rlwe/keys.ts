@@ -208,7 +208,7 @@ export class AutomorphismKey {
   /** One transformed polynomial for each digit, and two to work in. */
   readonly #digits: Polynomial[];
   readonly #work: Ciphertext;
-  readonly #terms: readonly number[];
+  readonly #terms: Uint32Array;
 
   constructor(
     readonly ring: Ring,
@@ -225,7 +225,7 @@ export class AutomorphismKey {
     });
     this.#digits = Array.from({ length }, () => ring.allocate());
     this.#work = ring.allocate(2);
-    this.#terms = this.#ciphertexts.flatMap((key, i) => [this.#digits[i]!, key, ring.maskOf(key)]);
+    this.#terms = Uint32Array.from(this.#ciphertexts.flatMap((key, i) => [this.#digits[i]!, key, ring.maskOf(key)]));
   }
 
   /** target += source(X^g), switched back to the key s. Both transformed; `target` is not `source`. */

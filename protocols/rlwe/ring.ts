@@ -152,14 +152,14 @@ export class Ring {
    * @param terms triples of addresses x, b, a.
    * @param target a ciphertext.
    */
-  dot(terms: readonly number[], target: Ciphertext): void {
+  dot(terms: ArrayLike<number>, target: Ciphertext): void {
     const { arena, exports } = nttKernel();
     const count = terms.length / 3;
     if (count > this.#maximumTerms) {
       const head = 3 * this.#maximumTerms;
       const part = this.allocate(2);
-      this.dot(terms.slice(0, head), target);
-      this.dot(terms.slice(head), part);
+      this.dot(Array.prototype.slice.call(terms, 0, head), target);
+      this.dot(Array.prototype.slice.call(terms, head), part);
       this.add(target, part, target);
       this.add(this.maskOf(target), this.maskOf(part), this.maskOf(target));
       this.release(part);

@@ -34,8 +34,9 @@ export class SampleStream implements RandomWords {
 export function sampleUniform(random: RandomWords, p: number, out: Uint32Array): void {
   const mask = 2 ** (32 - Math.clz32(p - 1)) - 1;
   for (let filled = 0; filled < out.length; ) {
-    for (const word of random.words(out.length - filled)) {
-      const value = (word & mask) >>> 0;
+    const words = random.words(out.length - filled);
+    for (let i = 0; i < words.length; i++) {
+      const value = words[i]! & mask;
       if (value < p) out[filled++] = value;
     }
   }
