@@ -191,7 +191,10 @@ class Trainer:
             self.switches.load_state_dict(state['switches'])
             for p, frozen in zip(self.switches.parameters(), state['frozen']):
                 p.requires_grad_(not frozen)
+        peaks = [group['peak'] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state['optimizer'])
+        for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
+            group['peak'] = peak  # the command's learning rates win, so that a resumed run may change them
         self.ema.model.load_state_dict(state['ema'])
         self.ema.updates = state['ema_updates']
         if self.regressors is not None:
