@@ -4,7 +4,7 @@ import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type App, startApp } from './support/app.ts';
-import { alert, classifySample, openRoom } from './support/pair.ts';
+import { alert, classifySample, modelButton, openRoom } from './support/pair.ts';
 
 let app: App;
 let axe: string;
@@ -42,7 +42,7 @@ test('no screen has a serious violation, in light and dark, wide and narrow', as
   await start.waitForTimeout(2000);
   await check(start, 'start');
   await start.getByRole('button', { name: 'Share a model' }).click();
-  await start.getByRole('button', { name: 'tiny' }).waitFor();
+  await modelButton(start, 'tiny').waitFor();
   await check(start, 'choice of a model');
 
   const { owner, invite } = await openRoom(app);
@@ -79,8 +79,8 @@ test('by keyboard only, from the first visit to the result', async () => {
   await owner.goto(app.url);
   await tabTo(owner, 'Share a model');
   await owner.keyboard.press('Enter');
-  await owner.getByRole('button', { name: 'tiny' }).waitFor();
-  await tabTo(owner, 'tiny');
+  await modelButton(owner, 'tiny').waitFor();
+  await tabTo(owner, 'seeded noise');
   await owner.keyboard.press('Enter');
   const invite = await owner.getByTestId('invite').inputValue();
 

@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { evaluateReference, inputOf, loadOwnerModel } from '../../protocols/index.ts';
 import { type App, longTasks, screenshotsDir, startApp } from './support/app.ts';
-import { classifySample, openRoom, pair } from './support/pair.ts';
+import { classifySample, modelButton, openRoom, pair } from './support/pair.ts';
 
 async function readModel(folder: string) {
   const weights = await readFile(path.join(folder, 'weights.bin'));
@@ -46,10 +46,10 @@ test('a photograph, a trained model: the answer of plaintext, and the referenceâ
   const owner = await app.page();
   await owner.goto(app.url);
   await owner.getByRole('button', { name: 'Share a model' }).click();
-  await owner.getByRole('button', { name: 'Your own' }).or(owner.getByText('Your own')).first().waitFor();
-  const trained = owner.getByRole('button', { name: /cifar10/ });
+  await modelButton(owner, 'tiny').waitFor();
+  const trained = modelButton(owner, 'cifar10');
   if ((await trained.count()) === 0) return context.skip('no trained model in model-artifacts/zoo');
-  await trained.first().click();
+  await trained.click();
   const client = await app.page();
   await client.goto(await owner.getByTestId('invite').inputValue());
   await client.getByTestId('sample').nth(16).click();

@@ -8,7 +8,9 @@ afterEach(() => void vi.useRealTimers());
 const meters = (phase: 'offline' | 'online', bytes: number): SessionEvent => ({
   type: 'meters',
   framingBytes: 0,
-  steps: [{ name: 's', protocol: 'p', phase, elapsedMs: 0, bytesClientToOwner: bytes, bytesOwnerToClient: 0, flights: 0 }],
+  steps: [
+    { name: 's', protocol: 'p', phase, elapsedMs: 0, bytesClientToOwner: bytes, bytesOwnerToClient: 0, flights: 0 },
+  ],
 });
 
 test('the latest meters of each interval pass, and nothing is lost at its end', () => {
@@ -29,5 +31,10 @@ test('a change of state comes after the meters that were held back, and phases d
   batch(meters('offline', 2));
   batch(meters('online', 3));
   batch({ type: 'state', state: 'done' });
-  expect(posted).toEqual([meters('offline', 1), meters('offline', 2), meters('online', 3), { type: 'state', state: 'done' }]);
+  expect(posted).toEqual([
+    meters('offline', 1),
+    meters('offline', 2),
+    meters('online', 3),
+    { type: 'state', state: 'done' },
+  ]);
 });

@@ -8,11 +8,23 @@ test.each([
   ['png', () => image().png()],
   ['jpeg', () => image().jpeg()],
   ['progressive jpeg', () => image().jpeg({ progressive: true })],
-  ['jpeg with metadata', () => image().withExif({ IFD0: { Copyright: 'x'.repeat(2000) } }).jpeg()],
+  [
+    'jpeg with metadata',
+    () =>
+      image()
+        .withExif({ IFD0: { Copyright: 'x'.repeat(2000) } })
+        .jpeg(),
+  ],
   ['gif', () => image().gif()],
   ['lossy webp', () => image().webp()],
   ['lossless webp', () => image().webp({ lossless: true })],
-  ['webp with metadata', () => image().withExif({ IFD0: { Copyright: 'x' } }).webp()],
+  [
+    'webp with metadata',
+    () =>
+      image()
+        .withExif({ IFD0: { Copyright: 'x' } })
+        .webp(),
+  ],
 ] as const)('%s', async (_, encode) => {
   expect(imageSize(await encode().toBuffer())).toEqual({ width: 37, height: 21 });
 });

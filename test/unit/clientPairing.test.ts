@@ -1,10 +1,18 @@
 import { expect, test } from 'vitest';
-import { derivePairingKeys, fingerprint, shortCode, tagAnswer, tagOffer, tagsEqual } from '../../client/src/pairing/authenticate.ts';
+import {
+  derivePairingKeys,
+  fingerprint,
+  shortCode,
+  tagAnswer,
+  tagOffer,
+  tagsEqual,
+} from '../../client/src/pairing/authenticate.ts';
 import { formatInvite, newSecret, parseInvite } from '../../client/src/pairing/invite.ts';
 import { words } from '../../client/src/pairing/words.ts';
 
 const code = 'AAECAwQFBgcICQoLDA0ODw';
-const sdp = (byte: string, hash = 'sha-256') => `v=0\r\na=fingerprint:${hash} ${Array(32).fill(byte).join(':')}\r\na=setup:actpass\r\n`;
+const sdp = (byte: string, hash = 'sha-256') =>
+  `v=0\r\na=fingerprint:${hash} ${Array(32).fill(byte).join(':')}\r\na=setup:actpass\r\n`;
 
 test('an invite survives the link, whose query stays', () => {
   const secret = newSecret();
@@ -14,14 +22,20 @@ test('an invite survives the link, whose query stays', () => {
   expect(parseInvite(new URL(link).hash)).toEqual({ code, secret });
 });
 
-test.each(['', '#', '#how', 'http://localhost:3000/', `#${code}`, `#${code}.abc`, `#${code}.${'A'.repeat(44)}`])('"%s" is no invite', (text) => {
-  expect(parseInvite(text)).toBeUndefined();
-});
+test.each(['', '#', '#how', 'http://localhost:3000/', `#${code}`, `#${code}.abc`, `#${code}.${'A'.repeat(44)}`])(
+  '"%s" is no invite',
+  (text) => {
+    expect(parseInvite(text)).toBeUndefined();
+  },
+);
 
 test('tags depend on secret, room, role and both fingerprints', () => {
   const secret = newSecret();
   const keys = derivePairingKeys({ code, secret });
-  const others = [derivePairingKeys({ code, secret: newSecret() }), derivePairingKeys({ code: `B${code.slice(1)}`, secret })];
+  const others = [
+    derivePairingKeys({ code, secret: newSecret() }),
+    derivePairingKeys({ code: `B${code.slice(1)}`, secret }),
+  ];
   const tags = [
     tagOffer(keys, sdp('AA')),
     tagOffer(keys, sdp('AB')),

@@ -6,9 +6,11 @@ export async function openRoom(app: App, options?: BrowserContextOptions): Promi
   const owner = await app.page(options);
   await owner.goto(app.url);
   await owner.getByRole('button', { name: 'Share a model' }).click();
-  await owner.getByRole('button', { name: 'tiny' }).click();
+  await modelButton(owner, 'tiny').click();
   return { owner, invite: await owner.getByTestId('invite').inputValue() };
 }
+
+export const modelButton = (owner: Page, name: string): Locator => owner.locator(`button[data-model="${name}"]`);
 
 /** Both pages, connected, with the owner's manifest shown. */
 export async function pair(
