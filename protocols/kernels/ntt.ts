@@ -8,7 +8,6 @@ import { instantiateKernel } from './instance.ts';
 
 export interface NttExports {
   forward(poly: number, n: number, table: number, p: number, fromBlocks: number): void;
-  repeat(poly: number, length: number, n: number): void;
   inverse(
     poly: number,
     n: number,
@@ -32,6 +31,25 @@ export interface NttExports {
     fold: number,
     foldShoup: number,
     one: number,
+  ): void;
+  shortProducts(
+    sources: number,
+    length: number,
+    terms: number,
+    list: number,
+    offset: number,
+    n: number,
+    table: number,
+    p: number,
+    one: number,
+    wrap: number,
+    fold: number,
+    foldShoup: number,
+    maximum: number,
+    work: number,
+    sums: number,
+    outY: number,
+    outZ: number,
   ): void;
   add(x: number, y: number, target: number, n: number, p: number): void;
   subtract(x: number, y: number, target: number, n: number, p: number): void;
@@ -127,6 +145,9 @@ export function powerMod(base: number, exponent: number, p: number): number {
 /** a⁻¹ mod the prime p. */
 export const invertMod = (a: number, p: number): number => powerMod(a % p, p - 2, p);
 
+/** Memory that `Ntt.shortProducts` works in: eight polynomials, and sums of 64 bits. */
+export const shortProductsBytes = (n: number): number => 8 * (4 * n + 64) + 16 * n;
+
 /** The transform for one n and one prime; its tables stay in the kernel's memory (about 32·n bytes). */
 export class Ntt {
   /** ⌊2^32/p⌋. */
@@ -175,11 +196,41 @@ export class Ntt {
     kernel!.exports.forward(poly, this.n, this.#forward, this.p, 1);
   }
 
-  /** `forward` of a polynomial with only the coefficients below `length` (a power of two ≥ 4); what lies above is overwritten. */
-  forwardShort(poly: number, length: number): void {
-    const { exports } = kernel!;
-    if (length < this.n) exports.repeat(poly, length, this.n);
-    exports.forward(poly, this.n, this.#forward, this.p, this.n / length);
+  /**
+   * Σ x_i·y_i and Σ x_i·z_i of short polynomials in coefficients by transformed ones; assembly/ntt.ts says what lies where.
+   * @param work shortProductsBytes(n) bytes.
+   */
+  shortProducts(
+    sources: number,
+    length: number,
+    terms: number,
+    list: number,
+    offset: number,
+    work: number,
+    outY: number,
+    outZ: number,
+  ): void {
+    const { n, p, one, wrap, fold, foldShoup } = this;
+    const maximum = Math.floor(2 ** 32 / p) - 1;
+    kernel!.exports.shortProducts(
+      sources,
+      length,
+      terms,
+      list,
+      offset,
+      n,
+      this.#forward,
+      p,
+      one,
+      wrap,
+      fold,
+      foldShoup,
+      maximum,
+      work,
+      work + 8 * (4 * n + 64),
+      outY,
+      outZ,
+    );
   }
 
   /** Entries below 2p, results in [0, p). */

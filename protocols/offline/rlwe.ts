@@ -384,8 +384,9 @@ export class RlweOwner {
 class LeafEvaluator {
   readonly #uploads: Ciphertext;
   readonly #bytesEach: number;
-  #plaintexts: { address: number; count: number } | undefined;
-  readonly #source: number;
+  /** The terms' coefficients, here and in the kernel's memory. */
+  #words = new Int32Array(0);
+  #sources: number | undefined;
 
   constructor(
     private readonly ring: Ring,
@@ -395,7 +396,6 @@ class LeafEvaluator {
   ) {
     this.#bytesEach = 2 * ring.bytesPerPolynomial;
     this.#uploads = ring.allocate(2 * layout.uploads);
-    this.#source = nttKernel().arena.allocate(4 * ring.n);
     const each = packedPolynomialBytes(ring.parameters);
     // Packing multiplies by 2^levels.
     const scale = halvings(ring, layout.levels);
@@ -413,32 +413,32 @@ class LeafEvaluator {
     const { ring } = this;
     const { arena } = nttKernel();
     const terms = this.layout.leaf(input, answer, index);
-    if (this.#plaintexts === undefined || this.#plaintexts.count < terms.length) {
-      if (this.#plaintexts !== undefined) ring.release(this.#plaintexts.address);
-      this.#plaintexts = { address: ring.allocate(terms.length), count: terms.length };
+    const { length } = terms[0]!;
+    if (this.#words.length < terms.length * length) {
+      this.#words = new Int32Array(terms.length * length);
+      if (this.#sources !== undefined) arena.release(this.#sources);
+      this.#sources = arena.allocate(4 * this.#words.length);
     }
     const target = ring.allocate(2);
-    const list = new Uint32Array(3 * terms.length);
-    terms.forEach(({ upload, length, fill }, i) => {
-      const plaintext = this.#plaintexts!.address + i * ring.bytesPerPolynomial;
-      const words = new Int32Array(arena.memory.buffer, this.#source, length);
-      words.fill(0);
-      fill(words);
-      ring.setSigned(this.#source, plaintext, length);
-      ring.forwardShort(plaintext, length);
+    const pairs = new Uint32Array(2 * terms.length);
+    this.#words.fill(0);
+    for (const [i, { upload, fill }] of terms.entries()) {
+      fill(this.#words.subarray(i * length, (i + 1) * length));
       const ciphertext = this.#uploads + upload * this.#bytesEach;
-      list[3 * i] = plaintext;
-      list[3 * i + 1] = ciphertext;
-      list[3 * i + 2] = ring.maskOf(ciphertext);
-    });
-    ring.dot(list, target);
+      pairs[2 * i] = ciphertext;
+      pairs[2 * i + 1] = ring.maskOf(ciphertext);
+    }
+    new Int32Array(arena.memory.buffer, this.#sources, this.#words.length).set(this.#words);
+    ring.shortProducts(this.#sources!, length, pairs, target);
     return target;
   }
 
   release(): void {
+    const { arena } = nttKernel();
     this.ring.release(this.#uploads);
-    nttKernel().arena.release(this.#source);
-    if (this.#plaintexts !== undefined) this.ring.release(this.#plaintexts.address);
+    if (this.#sources === undefined) return;
+    arena.words(this.#sources, this.#words.length).fill(0);
+    arena.release(this.#sources);
   }
 }
 

@@ -101,24 +101,33 @@ export function estimateWork({ parameters, leaves, terms, length, noise }: Candi
 /** Milliseconds that a byte counts for when arrangements are compared: a link of 80 Mbit/s. */
 const millisecondsPerByte = 1e-4;
 
-/** The best of the candidates whose error stays within bounds; undefined when none does. */
-export function chooseCandidate<C extends Candidate>(
-  candidates: Iterable<C>,
-): { candidate: C; bits: number; bound: number } | undefined {
-  let best: { candidate: C; bits: number; bound: number } | undefined;
-  let bestCost = Number.POSITIVE_INFINITY;
+/** A candidate whose error stays within bounds. */
+export interface Choice<C extends Candidate> {
+  readonly candidate: C;
+  readonly bits: number;
+  readonly bound: number;
+  /** Milliseconds, bytes included. */
+  readonly cost: number;
+}
+
+/** What a candidate costs; undefined when its error is too large. */
+export function rateCandidate<C extends Candidate>(candidate: C): Choice<C> | undefined {
+  const { parameters, leaves, uploads, results } = candidate;
+  const noise = noiseBound(parameters, candidate.noise);
+  if (noise === undefined) return undefined;
+  const answers = Math.ceil(leaves / 2 ** candidate.noise.levels);
+  const bytes =
+    uploads * packedPolynomialBytes(parameters) + ((answers * parameters.degree + results) * noise.bits) / 8;
+  const cost = bytes * millisecondsPerByte + estimateWork(candidate);
+  return { candidate, bits: noise.bits, bound: noise.bound, cost };
+}
+
+/** The cheapest of the candidates whose error stays within bounds; undefined when none does. */
+export function chooseCandidate<C extends Candidate>(candidates: Iterable<C>): Choice<C> | undefined {
+  let best: Choice<C> | undefined;
   for (const candidate of candidates) {
-    const noise = noiseBound(candidate.parameters, candidate.noise);
-    if (noise === undefined) continue;
-    const { parameters, leaves, uploads, results } = candidate;
-    const answers = Math.ceil(leaves / 2 ** candidate.noise.levels);
-    const bytes =
-      uploads * packedPolynomialBytes(parameters) + ((answers * parameters.degree + results) * noise.bits) / 8;
-    const cost = bytes * millisecondsPerByte + estimateWork(candidate);
-    if (cost < bestCost) {
-      bestCost = cost;
-      best = { candidate, bits: noise.bits, bound: noise.bound };
-    }
+    const choice = rateCandidate(candidate);
+    if (choice !== undefined && (best === undefined || choice.cost < best.cost)) best = choice;
   }
   return best;
 }

@@ -15,12 +15,14 @@ import type { LinearSpec, MatmulSpec } from './correlations.ts';
 import {
   type AnswerLayout,
   type Candidate,
+  type Choice,
   centred,
   chooseCandidate,
   estimateWork,
   type Layout,
   nextPowerOfTwo,
   parameterSets,
+  rateCandidate,
   type Term,
 } from './rlweLayout.ts';
 
@@ -68,6 +70,29 @@ function blocksOf(product: Product) {
       `product ${product.tokens} × ${product.inputs} → ${product.outputs} mod 2^${product.ringBits}: no parameters keep the error within ±1`,
     );
   }
+  return best;
+}
+
+/** Blocks for two products whose answers share parameters, stride and packing: the cheapest pair. */
+function blocksOfBoth(id: string, left: Product, right: Product): [Choice<Blocks>, Choice<Blocks>] {
+  const cheapest = (product: Product) => {
+    const byKind = new Map<string, Choice<Blocks>>();
+    for (const blocks of arrangements(product)) {
+      const choice = rateCandidate(blocks);
+      const kind = `${blocks.parameters.name}/${blocks.kW}/${blocks.noise.levels}`;
+      if (choice !== undefined && choice.cost < (byKind.get(kind)?.cost ?? Number.POSITIVE_INFINITY))
+        byKind.set(kind, choice);
+    }
+    return byKind;
+  };
+  const rights = cheapest(right);
+  let best: [Choice<Blocks>, Choice<Blocks>] | undefined;
+  for (const [kind, first] of cheapest(left)) {
+    const second = rights.get(kind);
+    if (second === undefined) continue;
+    if (best === undefined || first.cost + second.cost < best[0].cost + best[1].cost) best = [first, second];
+  }
+  if (best === undefined) throw new RangeError(`${id}: no parameters keep the error within ±1`);
   return best;
 }
 
@@ -189,17 +214,7 @@ export function matmulLayout(
   const shared = { inputs: inner, ringBits, squares, parts: 2 };
   const left = { ...shared, tokens: rows, outputs: cols };
   const right = { ...shared, tokens: cols, outputs: rows };
-  const first = blocksOf(left);
-  // One set of parameters, width and packing for both terms: the best of the first, and the same kind of blocks for the second.
-  const second = chooseCandidate(
-    [...arrangements(right)].filter(
-      ({ parameters, noise, kW }) =>
-        parameters === first.candidate.parameters &&
-        noise.levels === first.candidate.noise.levels &&
-        kW === first.candidate.kW,
-    ),
-  );
-  if (second === undefined) throw new RangeError(`${spec.id}: no blocks fit both terms`);
+  const [first, second] = blocksOfBoth(spec.id, left, right);
   const { parameters, noise, kW } = first.candidate;
   const xy = new BlockedProduct(left, first.candidate);
   const yx = new BlockedProduct(right, second.candidate);

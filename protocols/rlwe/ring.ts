@@ -2,7 +2,7 @@
  * Z_q[X]/(X^n + 1) with q = Π p_i in residues (RNS). A polynomial is an address in the kernel's memory: n words for each
  * prime, one prime after another; a ciphertext (b, a) is two polynomials one after the other. Its phase is b − a·s.
  */
-import { Ntt, nttKernel, shoupOf } from '../kernels/ntt.ts';
+import { Ntt, nttKernel, shortProductsBytes, shoupOf } from '../kernels/ntt.ts';
 import type { Parameters } from './parameters.ts';
 
 /** Address of a polynomial in the kernel's memory. */
@@ -28,6 +28,7 @@ export class Ring {
   readonly #monomials = new Map<number, Polynomial>();
   readonly #orders = new Map<number, number>();
   #lists: { address: number; terms: number } | undefined;
+  #work: number | undefined;
 
   /** One ring for each parameter set: its tables are kept. */
   static of(parameters: Parameters): Ring {
@@ -80,11 +81,11 @@ export class Ring {
     new Uint8Array(memory.buffer).copyWithin(to, from, from + polynomials * this.bytesPerPolynomial);
   }
 
-  /** Residues, in [0, p), of the n (or, with `length`, that many) signed words at `source`. */
-  setSigned(source: number, poly: Polynomial, length = this.n): void {
+  /** Residues, in [0, p), of the n signed words at `source`. */
+  setSigned(source: number, poly: Polynomial): void {
     const { exports } = nttKernel();
     for (const [i, { p, one, wrap }] of this.ntts.entries()) {
-      exports.residues(source, this.residueAddress(poly, i), length, p, one, wrap);
+      exports.residues(source, this.residueAddress(poly, i), this.n, p, one, wrap);
     }
   }
 
@@ -95,11 +96,6 @@ export class Ring {
       ntt.forward(at);
       if (reduced) ntt.reduce(at);
     });
-  }
-
-  /** `forward` where only coefficients below `length` are set. */
-  forwardShort(poly: Polynomial, length: number): void {
-    for (const [i, ntt] of this.ntts.entries()) ntt.forwardShort(this.residueAddress(poly, i), length);
   }
 
   /** Transforms back in place. */
@@ -175,6 +171,24 @@ export class Ring {
       const offset = this.#bytesPerResidue * i;
       exports.dot2(list, count, offset, this.n, target + offset, this.maskOf(target) + offset, p, fold, foldShoup, one);
     });
+  }
+
+  /**
+   * target = Σ x_i·(b_i, a_i) for ciphertexts (b, a) and x_i given by their first `length` coefficients (a power of two, at least 4): signed words at
+   * `sources`, one polynomial after another.
+   * @param pairs addresses b, a for each i.
+   */
+  shortProducts(sources: number, length: number, pairs: Uint32Array, target: Ciphertext): void {
+    const { arena } = nttKernel();
+    this.#work ??= arena.allocate(shortProductsBytes(this.n));
+    const list = arena.allocate(4 * pairs.length);
+    arena.words(list, pairs.length).set(pairs);
+    for (const [i, ntt] of this.ntts.entries()) {
+      const offset = this.#bytesPerResidue * i;
+      const [outB, outA] = [target + offset, this.maskOf(target) + offset];
+      ntt.shortProducts(sources, length, pairs.length / 2, list, offset, this.#work, outB, outA);
+    }
+    arena.release(list);
   }
 
   /** sum = x + y·X^exponent, difference = x − y·X^exponent, on transformed ciphertexts. */

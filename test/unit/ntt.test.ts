@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Ntt, nttKernel } from '../../protocols/kernels/ntt.ts';
+import { Ntt, nttKernel, shortProductsBytes } from '../../protocols/kernels/ntt.ts';
 import { modulo, multiplyNegacyclic } from '../../protocols/kernels/twins/ntt.ts';
 
 const { arena, exports } = nttKernel();
@@ -88,23 +88,39 @@ describe('negacyclic NTT', () => {
     }
   });
 
-  it('transforms short polynomials as if they were padded with zeros', () => {
-    const [n, p] = [2048, 134176769];
+  it.each([
+    [2048, 134176769, 4, 1],
+    [2048, 134176769, 32, 9],
+    [2048, 134176769, 2048, 2],
+    [4096, 16760833, 64, 40],
+    [4096, 1073692673, 16, 8],
+  ])('n = %i, p = %i: products by %i coefficients, %i of them, at the extremes', (n, p, length, terms) => {
     const ntt = new Ntt(n, p);
-    for (const length of [4, 8, 32, 256, n]) {
-      const x = Uint32Array.from({ length }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 0) % p);
-      withPolynomials(n, 2, ([a, b]) => {
-        arena.words(a!, n).fill(0);
-        arena.words(a!, length).set(x);
-        ntt.forward(a!);
-        ntt.reduce(a!);
-        arena.words(b!, n).fill(0xffffffff);
-        arena.words(b!, length).set(x);
-        ntt.forwardShort(b!, length);
-        ntt.reduce(b!);
-        expect(arena.words(b!, n)).toEqual(arena.words(a!, n));
+    const bigP = BigInt(p);
+    withPolynomials(n, 4, ([y, z, outY, outZ]) => {
+      arena.words(y!, n).fill(p - 1);
+      arena.words(z!, n).fill(1);
+      const sources = arena.allocate(4 * length * terms);
+      const words = Int32Array.from({ length: length * terms }, (_, i) =>
+        i % 3 === 0 ? -(2 ** 31) : i % 3 === 1 ? 2 ** 31 - 1 : Math.imul(i, 2654435761),
+      );
+      new Int32Array(arena.memory.buffer, sources, words.length).set(words);
+      const list = arena.allocate(8 * terms);
+      arena.words(list, 2 * terms).set(Array.from({ length: terms }, () => [y!, z!]).flat());
+      const work = arena.allocate(shortProductsBytes(n));
+      ntt.shortProducts(sources, length, terms, list, 0, work, outY!, outZ!);
+      ntt.inverse(outY!);
+      ntt.inverse(outZ!);
+      // Values of 1 everywhere are the constant 1, values of −1 the constant −1: the sums come back.
+      const sums = Array.from({ length: n }, (_, i) => {
+        let sum = 0n;
+        if (i < length) for (let term = 0; term < terms; term++) sum += BigInt(words[term * length + i]!);
+        return sum;
       });
-    }
+      expect(big(arena.words(outZ!, n))).toEqual(sums.map((sum) => modulo(sum, bigP)));
+      expect(big(arena.words(outY!, n))).toEqual(sums.map((sum) => modulo(-sum, bigP)));
+      for (const address of [sources, list, work]) arena.release(address);
+    });
   });
 
   it('knows where each point stands', () => {

@@ -90,10 +90,25 @@ const shipped: readonly RlweSpec[] = [
   scale(108, 64, 32),
 ];
 
+/** Shapes at the edges of what the blocks can be. */
+const edges: readonly RlweSpec[] = [
+  linear(1, 1, 1, 2, 1),
+  linear(65, 3, 2, 32),
+  linear(2, 5000, 3, 30),
+  matmul(1, 6, 54, 1, 23),
+  matmul(3, 1, 1, 64, 30),
+  sumOfSquares(3, 5000, 24),
+  scale(1, 1, 20),
+  scale(20, 2048, 24),
+];
+
 describe('RLWE correlations', () => {
-  it.each(shipped.map((spec) => [spec.id, spec] as const))('%s: shares add up to the product, ±1', async (_, spec) => {
-    await provideAndCheck([drawRlweOperands(spec, new Prg(seed, spec.id))]);
-  });
+  it.each([...shipped, ...edges].map((spec) => [spec.id, spec] as const))(
+    '%s: shares add up to the product, ±1',
+    async (_, spec) => {
+      await provideAndCheck([drawRlweOperands(spec, new Prg(seed, spec.id))]);
+    },
+  );
 
   it.each(['zero', 'largest', 'smallest'] satisfies Choice[])('operands all %s', async (choice) => {
     const specs = [

@@ -60,13 +60,10 @@ it.each(vectors)('keys, encryption and an answer in $parameters equal the Python
   expect(digest(bytes)).toBe(vector.ciphertext);
 
   readCiphertext(ring, bytes, sharedByOwner, ciphertext);
-  const plaintext = ring.allocate();
   const weights = Int32Array.from(new CounterWords(5).words(16), (word) => (word % 8191) - 4095);
   new Int32Array(arena.memory.buffer, source, 16).set(weights);
-  ring.setSigned(source, plaintext, 16);
-  ring.forwardShort(plaintext, 16);
   const leaf = ring.allocate(2);
-  ring.dot([plaintext, ciphertext, ring.maskOf(ciphertext)], leaf);
+  ring.shortProducts(source, 16, Uint32Array.of(ciphertext, ring.maskOf(ciphertext)), leaf);
   const places = Uint32Array.from({ length: n / 8 }, (_, i) => (i % 2 === 0 ? 8 * i : (i - 1) / 2));
   const [ownerSums, clientSums] = [0, 1].map(() => new ShareSums(n / 16, vector.answerBits, vector.messageBits));
   const answer = makeAnswer(ring, leaf, places, ownerSums!, publicKey, owner!);

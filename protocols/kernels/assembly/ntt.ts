@@ -127,7 +127,7 @@ export function forward(poly: usize, n: i32, table: usize, p: u32, fromBlocks: i
 }
 
 /** Copies the first `length` (≥ 4) entries over the rest, `n / length` times in all. */
-export function repeat(poly: usize, length: i32, n: i32): void {
+function repeat(poly: usize, length: i32, n: i32): void {
   const end = at(poly, length);
   for (let to = end; to < at(poly, n); to += (<usize>length) << 2) {
     for (let offset: usize = 0; offset < (<usize>length) << 2; offset += 16) {
@@ -295,6 +295,89 @@ export function dot2(
     }
     v128.store(outY + i, reduceSum(y0, y1, f, fq, o, p, p2));
     v128.store(outZ + i, reduceSum(z0, z1, f, fq, o, p, p2));
+  }
+}
+
+/** Terms that are transformed before they are multiplied: so many polynomials stay in the second-level cache. */
+const chunk = 8;
+
+/**
+ * outY = Σ x_i·y_i and outZ = Σ x_i·z_i in [0, p) like `dot2`, for x_i given by their first `length` coefficients: signed words, one polynomial
+ * after another at `sources`. `list` holds pairs of addresses (y, z), each moved on by `offset` bytes. `work` is chunk·(4n + 64) bytes,
+ * `sums` 16n. At most `maximum` products and a reduced number fit 64 bits.
+ */
+export function shortProducts(
+  sources: usize, length: i32, terms: i32, list: usize, offset: i32, n: i32, table: usize,
+  prime: u32, one: u32, wrap: u32, fold: u32, foldShoup: u32, maximum: i32, work: usize, sums: usize, outY: usize, outZ: usize,
+): void {
+  const p = i32x4.splat(prime);
+  const p2 = i32x4.splat(prime << 1);
+  const f = i32x4.splat(fold);
+  const fq = i32x4.splat(foldShoup);
+  const o = i32x4.splat(one);
+  // Not 4n: see Ring.bytesPerPolynomial.
+  const stride = ((<usize>n) << 2) + 64;
+  const end = (<usize>n) << 2;
+  const size = min(chunk, maximum);
+  let held = 0;
+  for (let done = 0; done < terms; done += size) {
+    const count = min(size, terms - done);
+    let x = work;
+    for (let term = 0; term < count; term++) {
+      residues(at(sources, (done + term) * length), x, length, prime, one, wrap);
+      if (length < n) repeat(x, length, n);
+      forward(x, n, table, prime, n / length);
+      x += stride;
+    }
+    const first = done == 0;
+    const last = done + count == terms;
+    // Sums that would overflow are reduced on the way in; what is left counts less than a term.
+    const reduced = held + count > maximum;
+    held = reduced ? count + 1 : held + count;
+    const pairs = list + ((<usize>done) << 3);
+    const stop = pairs + ((<usize>count) << 3);
+    let partial = sums;
+    for (let i: usize = 0; i < end; i += 16) {
+      let y0 = i64x2.splat(0);
+      let y1 = i64x2.splat(0);
+      let z0 = i64x2.splat(0);
+      let z1 = i64x2.splat(0);
+      if (!first) {
+        y0 = v128.load(partial);
+        y1 = v128.load(partial, 16);
+        z0 = v128.load(partial, 32);
+        z1 = v128.load(partial, 48);
+        if (reduced) {
+          const y = reduceSum(y0, y1, f, fq, o, p, p2);
+          const z = reduceSum(z0, z1, f, fq, o, p, p2);
+          y0 = i64x2.extend_low_i32x4_u(y);
+          y1 = i64x2.extend_high_i32x4_u(y);
+          z0 = i64x2.extend_low_i32x4_u(z);
+          z1 = i64x2.extend_high_i32x4_u(z);
+        }
+      }
+      let from = work + i;
+      for (let pair = pairs; pair < stop; pair += 8) {
+        const v = v128.load(from);
+        const y = v128.load(load<u32>(pair) + offset + i);
+        const z = v128.load(load<u32>(pair, 4) + offset + i);
+        y0 = i64x2.add(y0, i64x2.extmul_low_i32x4_u(v, y));
+        y1 = i64x2.add(y1, i64x2.extmul_high_i32x4_u(v, y));
+        z0 = i64x2.add(z0, i64x2.extmul_low_i32x4_u(v, z));
+        z1 = i64x2.add(z1, i64x2.extmul_high_i32x4_u(v, z));
+        from += stride;
+      }
+      if (last) {
+        v128.store(outY + i, reduceSum(y0, y1, f, fq, o, p, p2));
+        v128.store(outZ + i, reduceSum(z0, z1, f, fq, o, p, p2));
+      } else {
+        v128.store(partial, y0);
+        v128.store(partial, y1, 16);
+        v128.store(partial, z0, 32);
+        v128.store(partial, z1, 48);
+      }
+      partial += 64;
+    }
   }
 }
 
