@@ -12,6 +12,11 @@ const notes: Record<string, string> = {
   'dot product': 'Products of shared numbers, summed.',
   spline: 'A piecewise polynomial; which piece, only an oblivious transfer knows.',
   exp: 'exp as a product of two table entries, looked up obliviously.',
+  'ring-LWE':
+    'The client’s random shares travel encrypted; the owner multiplies them by its weights under encryption and masks what it returns.',
+  'silent OT':
+    'Random oblivious transfers, grown from a few by pseudorandom trees: well under one bit of traffic each.',
+  keys: 'Once per pairing: base oblivious transfers and the encryption’s public key.',
   'reveal to the client': 'The owner sends its share of the scores; the client adds its own.',
   'argmax, the label only to the client': 'Compares the scores on shares; only the winner’s number is revealed.',
 };
