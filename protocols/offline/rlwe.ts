@@ -7,7 +7,7 @@
  * result up to ±1 unit, except with probability 2^−40 per inference (rlwe/noise.ts).
  *
  * Once per pairing: client → owner, a seed and keys. For each stage, two flights: client → owner, ciphertexts (b only; a comes from the
- * seed); owner → client, answers. `linearCost` and its neighbours give the exact bytes.
+ * seed); owner → client, answers. `rlweCost` gives the exact bytes.
  */
 import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
@@ -114,10 +114,6 @@ function checkSpec(spec: RlweSpec): void {
 
 /** Bytes and flights of one correlation; a stage's flights are shared by all in it. @throws RangeError like `rlweLayout`. */
 export const rlweCost = (spec: RlweSpec): Cost => layoutCost(rlweLayout(spec) as Layout<never, never>);
-export const linearCost = (spec: LinearSpec): Cost => rlweCost(spec);
-export const matmulCost = (spec: MatmulSpec): Cost => rlweCost(spec);
-export const sumOfSquaresCost = (spec: SumOfSquaresSpec): Cost => rlweCost(spec);
-export const scaleCost = (spec: ScaleSpec): Cost => rlweCost(spec);
 
 /** Which keys the correlations take, in the order in which they are sent: by parameter set, exponents ascending. */
 function keysFor(specs: readonly RlweSpec[]): { parameters: Parameters; exponents: number[] }[] {

@@ -197,8 +197,6 @@ export function readCiphertext(ring: Ring, bytes: Uint8Array, shared: RandomWord
   drawUniform(ring, shared, ring.maskOf(target));
 }
 
-export const ciphertextBytes = packedPolynomialBytes;
-
 /** How many ciphertexts a key for one automorphism has. */
 export const automorphismKeyLength = (ring: Ring): number => ring.primes.length * ring.parameters.digitsPerPrime;
 
