@@ -12,6 +12,13 @@ export { loadOwnerModel, type OwnerModel } from './inference/model.ts';
 export { type Answer, compilePlan, type Plan, type StepPlan } from './inference/plan.ts';
 export { evaluateReference, type ReferenceResult } from './inference/reference.ts';
 export {
-  type Classification, ClientSession, classificationOf, OwnerSession, protocolVersion, type SessionEvent, type SessionOptions, type SessionReport,
+  type Classification,
+  ClientSession,
+  classificationOf,
+  OwnerSession,
+  protocolVersion,
+  type SessionEvent,
+  type SessionOptions,
+  type SessionReport,
 } from './inference/session.ts';
 export type { CorrelationSource } from './offline/correlations.ts';

@@ -59,7 +59,11 @@ export function unpack(bytes: Uint8Array, count: number, bits: number): Uint32Ar
   checkBits(bits);
   const expected = packedBytes(count, bits);
   if (bytes.length !== expected) {
-    throw new ProtocolError('length', 'unpack', `expected ${expected} bytes for ${count} elements of ${bits} bits, got ${bytes.length}`);
+    throw new ProtocolError(
+      'length',
+      'unpack',
+      `expected ${expected} bytes for ${count} elements of ${bits} bits, got ${bytes.length}`,
+    );
   }
   const out = new Uint32Array(count);
   if (bits === 0) return out;
@@ -82,5 +86,6 @@ export function unpack(bytes: Uint8Array, count: number, bits: number): Uint32Ar
 }
 
 function checkBits(bits: number): void {
-  if (!Number.isInteger(bits) || bits < 0 || bits > 32) throw new RangeError(`bits: expected an integer from 0 to 32, got ${bits}`);
+  if (!Number.isInteger(bits) || bits < 0 || bits > 32)
+    throw new RangeError(`bits: expected an integer from 0 to 32, got ${bits}`);
 }

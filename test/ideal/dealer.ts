@@ -25,8 +25,12 @@ export class IdealDealer {
   readonly client: ClientProvider;
   readonly owner: OwnerProvider;
   readonly #random: Prg;
-  #clientAsked: { requests: readonly ClientRequest[]; resolve(given: ClientCorrelation[]): void } | undefined;
-  #ownerAsked: { requests: readonly OwnerRequest[]; resolve(given: OwnerCorrelation[]): void } | undefined;
+  #clientAsked:
+    | { requests: readonly ClientRequest[]; progress: ProgressListener; resolve(given: ClientCorrelation[]): void }
+    | undefined;
+  #ownerAsked:
+    | { requests: readonly OwnerRequest[]; progress: ProgressListener; resolve(given: OwnerCorrelation[]): void }
+    | undefined;
 
   /** @param tensor the owner's weights by name, (outputs, inputs). */
   constructor(
@@ -34,14 +38,11 @@ export class IdealDealer {
     readonly tensor: (name: string) => Uint32Array,
   ) {
     this.#random = new Prg(seed, 'dealer');
-    const report = (requests: readonly { spec: { id: string } }[], progress: ProgressListener) => {
-      for (const { spec } of requests) progress(spec.id, 1 / requests.length);
-    };
     this.client = {
       source: 'dealer',
       provide: (requests, progress) =>
         new Promise((resolve, reject) => {
-          this.#clientAsked = { requests, resolve: (given) => (report(requests, progress), resolve(given)) };
+          this.#clientAsked = { requests, progress, resolve };
           this.#deal(reject);
         }),
     };
@@ -49,7 +50,7 @@ export class IdealDealer {
       source: 'dealer',
       provide: (requests, progress) =>
         new Promise((resolve, reject) => {
-          this.#ownerAsked = { requests, resolve: (given) => (report(requests, progress), resolve(given)) };
+          this.#ownerAsked = { requests, progress, resolve };
           this.#deal(reject);
         }),
     };
@@ -62,10 +63,22 @@ export class IdealDealer {
     const specs = (requests: readonly { spec: unknown }[]) => JSON.stringify(requests.map(({ spec }) => spec));
     if (specs(client.requests) !== specs(owner.requests))
       return reject(new Error('dealer: the two sides ask for different correlations'));
+    report(client);
+    report(owner);
     const pairs = client.requests.map((request, i) => deal(request, owner.requests[i]!, this.#random, this.tensor));
     client.resolve(pairs.map(([given]) => given));
     owner.resolve(pairs.map(([, given]) => given));
   }
+}
+
+function report({
+  requests,
+  progress,
+}: {
+  requests: readonly { spec: { id: string } }[];
+  progress: ProgressListener;
+}): void {
+  for (const { spec } of requests) progress(spec.id, 1 / requests.length);
 }
 
 /** One correlation, from both sides' operands. */

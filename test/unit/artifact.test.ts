@@ -16,7 +16,10 @@ async function golden() {
   return new Map(
     index.tensors.map(({ name, dtype, shape, offset }) => {
       const count = shape.reduce((product, n) => product * n, 1);
-      return [name, dtype === 'uint8' ? new Uint8Array(bytes, offset, count) : new Float32Array(bytes, offset, count)] as const;
+      return [
+        name,
+        dtype === 'uint8' ? new Uint8Array(bytes, offset, count) : new Float32Array(bytes, offset, count),
+      ] as const;
     }),
   );
 }
@@ -71,8 +74,12 @@ describe('tiny artifact', () => {
     expect(() => loadOwnerModel({ manifest, weightsIndex, weights: altered })).toThrow(/SHA-256/);
     const index = JSON.parse(weightsIndex) as { tensors: { name: string }[] };
     index.tensors = index.tensors.filter(({ name }) => name !== 'head.weight');
-    expect(() => loadOwnerModel({ manifest, weightsIndex: JSON.stringify(index), weights })).toThrow(/head\.weight is missing/);
-    expect(() => loadOwnerModel({ manifest: manifest.replace('"depth": ', '"depth": 9'), weightsIndex, weights })).toThrow(/manifest/);
+    expect(() => loadOwnerModel({ manifest, weightsIndex: JSON.stringify(index), weights })).toThrow(
+      /head\.weight is missing/,
+    );
+    expect(() =>
+      loadOwnerModel({ manifest: manifest.replace('"depth": ', '"depth": 9'), weightsIndex, weights }),
+    ).toThrow(/manifest/);
     expect(() => loadOwnerModel({ manifest: 'no', weightsIndex, weights })).toThrow(/not JSON/);
   });
 });

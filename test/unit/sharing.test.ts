@@ -7,12 +7,16 @@ import { Prg } from '../../protocols/sharing/prg.ts';
 describe('packing', () => {
   it('returns what was packed, for every width', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 32 }), fc.array(fc.integer({ min: 0, max: 0xffffffff }), { maxLength: 70 }), (bits, list) => {
-        const words = Uint32Array.from(list);
-        const bytes = pack(words, bits);
-        expect(bytes.length).toBe(packedBytes(words.length, bits));
-        expect(unpack(bytes, words.length, bits)).toEqual(words.map((word) => (word & maskOf(bits)) >>> 0));
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 32 }),
+        fc.array(fc.integer({ min: 0, max: 0xffffffff }), { maxLength: 70 }),
+        (bits, list) => {
+          const words = Uint32Array.from(list);
+          const bytes = pack(words, bits);
+          expect(bytes.length).toBe(packedBytes(words.length, bits));
+          expect(unpack(bytes, words.length, bits)).toEqual(words.map((word) => (word & maskOf(bits)) >>> 0));
+        },
+      ),
       { numRuns: 500 },
     );
   });
