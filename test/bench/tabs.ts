@@ -1,0 +1,34 @@
+/**
+ * npx tsx test/bench/tabs.ts [MODEL]: private classifications between two Chromium tabs of this machine; what the client's page says they cost.
+ * The client must have been built (npm run build).
+ */
+import { loadavg } from 'node:os';
+import { startApp } from '../e2e/support/app.ts';
+import { modelButton } from '../e2e/support/pair.ts';
+
+const app = await startApp();
+try {
+  const owner = await app.page();
+  await owner.goto(app.url);
+  await owner.getByRole('button', { name: 'Share a model' }).click();
+  await modelButton(owner, process.argv[2] ?? 'cifar10').click();
+  const client = await app.page();
+  await client.goto(await owner.getByTestId('invite').inputValue());
+  await client.getByTestId('sample').first().waitFor();
+  for (let i = 0; i < 3; i++) {
+    await client.getByTestId('sample').nth(i).click();
+    if (i === 0) await client.getByRole('button', { name: 'Classify privately' }).click();
+    await owner.waitForFunction(
+      (served) => document.querySelector('[data-testid=served]')?.textContent === String(served),
+      i + 1,
+      { timeout: 120_000 },
+    );
+    await client.waitForTimeout(1500);
+    const text = await client.locator('body').innerText();
+    process.stdout.write(
+      `load ${loadavg()[0]!.toFixed(1)}: ${/[\d.]+ m?s and [\d.]+ .?B online.{0,60}?offline/.exec(text.replaceAll(/\s+/g, ' '))?.[0] ?? 'no figures on the page'}\n`,
+    );
+  }
+} finally {
+  await app.stop();
+}
