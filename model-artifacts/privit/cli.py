@@ -4,7 +4,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -56,7 +56,7 @@ def common(parser: argparse.ArgumentParser, runs: bool = True) -> None:
 
 
 def model_config(arguments: argparse.Namespace) -> ViTConfig:
-    return PRESETS[arguments.dataset]
+    return replace(PRESETS[arguments.dataset], positional=getattr(arguments, 'positional', False))
 
 
 def batch_source(arguments: argparse.Namespace, splits: Splits, config: ViTConfig) -> tuple[BatchSource, FeatureRegressors | None]:
@@ -120,9 +120,9 @@ def run_teacher(arguments: argparse.Namespace) -> None:
 
 
 def run_search(arguments: argparse.Namespace) -> None:
-    config = model_config(arguments)
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
     teacher, teacher_switches, description = load_checkpoint(arguments.teacher, PRESETS['cifar10'])
+    config = replace(model_config(arguments), positional=teacher.config.positional)
     if teacher.config != config:  # of another image set: new patch embedding and classifier
         teacher = initial_model(config, teacher, description.get('labels') == splits.train.info.labels)
     train, options = read_options(arguments, TrainOptions), read_options(arguments, SearchOptions)
@@ -162,6 +162,7 @@ def main(argv: list[str] | None = None) -> None:
     p = commands.add_parser('teacher', help='stage 0: train the exact network')
     common(p)
     p.add_argument('--start', type=Path, default=None, help='checkpoint whose weights to start from')
+    p.add_argument('--positional', action='store_true', help="constants of the relative position in attention (free in the secure protocol)")
     for options in (TrainOptions, AugmentOptions, TeacherOptions):
         add_options(p, options)
     p.set_defaults(run_command=run_teacher)

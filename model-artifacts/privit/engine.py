@@ -35,10 +35,12 @@ class TrainOptions:
     distill_weight: float = 1.0
     feature_weight: float = 1.0  # of the CNN's features, where a batch has them
     range_weight: float = 1e-3
+    range_one_in: int = 4  # the penalty looks at one image in this many
     range_warmup: int = 300  # steps until the range penalty has its full weight: at once, it would wreck a warm start
     max_grad_norm: float = 1.0
     ema_decay: float = 0.995
     seed: int = 0
+    optimizer: str = 'adamw'  # or 'muon': orthogonalised momentum for the blocks' matrices, AdamW for everything else
     patch_dropout: float = 0.0  # part of the tokens left out of a step; exact network only
     checkpoint_every: int = 50  # steps
 
@@ -96,16 +98,7 @@ class Trainer:
         self.regressors = regressors.to(self.device) if regressors is not None else None
         self.options = options
         self.dtype = autocast_dtype(self.device)
-        weights = [*student.parameters(), *(regressors.parameters() if regressors is not None else ())]
-        decayed = [p for p in weights if p.ndim > 1]
-        plain = [p for p in weights if p.ndim <= 1]
-        groups = [
-            {'params': decayed, 'weight_decay': options.weight_decay, 'peak': options.learning_rate},
-            {'params': plain, 'weight_decay': 0.0, 'peak': options.learning_rate},
-        ]
-        if self.switches is not None:
-            groups.append({'params': list(self.switches.parameters()), 'weight_decay': 0.0, 'peak': switch_learning_rate})
-        self.optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.99))
+        self.optimizers = make_optimizers(student, self.regressors, self.switches, options, switch_learning_rate)
         self.ema = Ema(student, options.ema_decay)
         self.step = 0
 
@@ -115,8 +108,11 @@ class Trainer:
 
     def set_learning_rate(self, weights: float, switches: float = 1.0) -> None:
         """Factors of the peaks for weights and for switches."""
-        for i, group in enumerate(self.optimizer.param_groups):
-            group['lr'] = group['peak'] * (switches if i == 2 else weights)
+        for group in self._groups():
+            group['lr'] = group['peak'] * (switches if group['of_switches'] else weights)
+
+    def _groups(self) -> list[dict]:
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
 
     def train_step(self, penalty: Callable[[], Tensor] | None = None) -> float:
         """One step of Adam on cross-entropy + distillation + range penalty + `penalty()`; returns the loss without the last two."""
@@ -127,7 +123,7 @@ class Trainer:
 
         self.student.train()
         switch_tensors = self.switches.tensors() if self.switches is not None else None
-        ranges = RangePenalty() if o.range_weight else None
+        ranges = RangePenalty(o.range_one_in) if o.range_weight else None
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             features = self.student.features(batch.images, switch_tensors, ranges, tokens)
             logits = self.student.classify(features)
@@ -138,11 +134,13 @@ class Trainer:
             total = total + o.range_weight * ramp * ranges.total
         if penalty is not None:
             total = total + penalty()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
         total.backward()
-        average_gradients(p for group in self.optimizer.param_groups for p in group['params'])
+        average_gradients(p for group in self._groups() for p in group['params'])
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), o.max_grad_norm)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         if self.switches is not None:
             self.switches.project()
         self.ema.update(self.student)
@@ -178,7 +176,7 @@ class Trainer:
             'student': self.student.state_dict(),
             'switches': self.switches.state_dict() if self.switches is not None else None,
             'frozen': None if self.switches is None else [not p.requires_grad for p in self.switches.parameters()],
-            'optimizer': self.optimizer.state_dict(),
+            'optimizers': [optimizer.state_dict() for optimizer in self.optimizers],
             'ema': self.ema.model.state_dict(),
             'ema_updates': self.ema.updates,
             'regressors': self.regressors.state_dict() if self.regressors is not None else None,
@@ -191,14 +189,48 @@ class Trainer:
             self.switches.load_state_dict(state['switches'])
             for p, frozen in zip(self.switches.parameters(), state['frozen']):
                 p.requires_grad_(not frozen)
-        peaks = [group['peak'] for group in self.optimizer.param_groups]
-        self.optimizer.load_state_dict(state['optimizer'])
-        for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
+        peaks = [group['peak'] for group in self._groups()]
+        for optimizer, saved in zip(self.optimizers, state['optimizers'], strict=True):
+            optimizer.load_state_dict(saved)
+        for group, peak in zip(self._groups(), peaks, strict=True):
             group['peak'] = peak  # the command's learning rates win, so that a resumed run may change them
         self.ema.model.load_state_dict(state['ema'])
         self.ema.updates = state['ema_updates']
         if self.regressors is not None:
             self.regressors.load_state_dict(state['regressors'])
+
+
+def make_optimizers(
+    student: VisionTransformer, regressors: nn.Module | None, switches: Switches | None, options: TrainOptions, switch_learning_rate: float
+) -> list[torch.optim.Optimizer]:
+    """AdamW for everything, or with `options.optimizer == 'muon'` Muon (Jordan et al., 2024) for the matrices inside blocks, whose update
+    has AdamW's usual size (Liu et al., 2025, arXiv 2502.16982), so that one learning rate serves both.
+
+    Groups carry `peak`, the learning rate that schedules multiply, and `of_switches`.
+    """
+    if options.optimizer not in ('adamw', 'muon'):
+        raise ValueError(f"optimizer: expected 'adamw' or 'muon', got {options.optimizer!r}")
+    weights = [*student.parameters(), *(regressors.parameters() if regressors is not None else ())]
+    matrices = [p for m in student.blocks.modules() if isinstance(m, nn.Linear) for p in (m.weight,)] if options.optimizer == 'muon' else []
+    chosen = {id(p) for p in matrices}
+    common = {'peak': options.learning_rate, 'of_switches': False}
+    # Tables of positions are no matrices, whatever their shape: decay would pull each entry to 0 by itself.
+    decayed = [p for name, p in student.named_parameters() if p.ndim > 1 and id(p) not in chosen and 'table' not in name]
+    decayed += [p for p in (regressors.parameters() if regressors is not None else ()) if p.ndim > 1]
+    done = chosen | {id(p) for p in decayed}
+    groups = [
+        {'params': decayed, 'weight_decay': options.weight_decay, **common},
+        {'params': [p for p in weights if id(p) not in done], 'weight_decay': 0.0, **common},
+    ]
+    if switches is not None:
+        groups.append({'params': list(switches.parameters()), 'weight_decay': 0.0, 'peak': switch_learning_rate, 'of_switches': True})
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.99))]
+    if matrices:
+        muon = torch.optim.Muon(
+            [{'params': matrices, **common}], lr=options.learning_rate, weight_decay=options.weight_decay, adjust_lr_fn='match_rms_adamw'
+        )
+        optimizers.append(muon)
+    return optimizers
 
 
 @dataclass

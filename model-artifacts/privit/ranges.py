@@ -24,13 +24,16 @@ MARGIN = 0.75
 class RangePenalty:
     """An observer for `VisionTransformer` that adds up squared excesses over MARGIN * limit. `total` is a scalar tensor.
 
-    Squared excess is summed over a row or token and averaged over the batch: a single outlier is felt, whatever the batch size.
+    Squared excess is summed over a row or token and averaged over the observed images: a single outlier is felt, whatever the batch size.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, one_in: int = 1) -> None:
+        """one_in: look at one image in this many only, since the scores are the largest tensors of a step."""
+        self.one_in = one_in
         self.total: Tensor | float = 0.0
 
     def __call__(self, name: str, value: Tensor) -> None:
+        value = value[: -(-len(value) // self.one_in)]
         if name.endswith('.scores'):
             # Subtracting the row's mean at most doubles a score and usually shrinks it; penalising the score itself as well keeps
             # x^2 moderate on square rows.

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .vit import SwitchTensors, VisionTransformer, attention_weights
+from .vit import SwitchTensors, VisionTransformer
 
 
 class RidgeRegression:
@@ -68,11 +68,7 @@ def reconstruct(student: VisionTransformer, switches: SwitchTensors, teacher: Vi
 
 def _mix(block: nn.Module, x: Tensor, switch: Tensor) -> Tensor:
     """What `attn.proj` sees, (B, N, C)."""
-    B, N, C = x.shape
-    attention = block.attn
-    q, k, v = attention.qkv(block.norm1(x)).reshape(B, N, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-    scores = (q * attention.scale) @ k.transpose(-2, -1)
-    return (attention_weights(scores, switch) @ v).transpose(1, 2).reshape(B, N, C)
+    return block.attn.mix(block.norm1(x), switch)
 
 
 def _hidden(block: nn.Module, x: Tensor, switch: Tensor) -> Tensor:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from .batches import BatchSource
@@ -32,6 +33,8 @@ def initial_model(config: ViTConfig, start: VisionTransformer | None, same_label
     weights['patch_embed.proj.weight'] = adapt_patch_embedding(weights['patch_embed.proj.weight'], config.patch_size)
     if not same_labels:
         weights = {k: v for k, v in weights.items() if not k.startswith('head.')}
+    if config.positional and not start.config.positional:  # tables of zeros: the function that it starts from
+        weights |= {k: torch.zeros_like(v) for k, v in model.state_dict().items() if '.rel_' in k}
     missing, unexpected = model.load_state_dict(weights, strict=False)
     if unexpected or any(not k.startswith('head.') for k in missing):
         raise ValueError(f'start: expected the same architecture, but missing {missing}, unexpected {unexpected}')

@@ -33,6 +33,7 @@ class ViTConfig:
     num_heads: int = 4
     mlp_ratio: float = 2.0
     num_classes: int = 10
+    positional: bool = False  # attention has constants that depend on relative position, see `Attention`
 
     def __post_init__(self) -> None:
         if self.img_size % self.patch_size:
@@ -72,26 +73,74 @@ class PatchEmbed(nn.Module):
         return F.linear(patches, self.proj.weight.flatten(1), self.proj.bias)  # (B, N, C)
 
 
+class RelativePositionBias(nn.Module):
+    """timm's `RelPosBias` (Liu et al., ICCV 2021, arXiv 2103.14030, equation 4): a number per head and offset between two tokens."""
+
+    def __init__(self, side: int, num_heads: int) -> None:
+        """side: tokens per side of the image."""
+        super().__init__()
+        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * side - 1) ** 2, num_heads))
+        self.register_buffer('index', relative_position_index(side), persistent=False)
+
+    @torch.no_grad()
+    def initialise_locally(self) -> None:
+        """Random numbers for neighbours at most one step away, zeros elsewhere: a 3 x 3 convolution over tokens."""
+        side = (int(len(self.relative_position_bias_table) ** 0.5) + 1) // 2
+        offsets = torch.arange(2 * side - 1) - (side - 1)
+        near = (offsets.abs() <= 1).float()
+        mask = (near[:, None] * near[None, :]).flatten()[:, None]
+        self.relative_position_bias_table.normal_(std=0.3).mul_(mask)
+
+    def forward(self) -> Tensor:
+        """(h, N, N): entry (i, j) of a head belongs to query token i and key token j."""
+        N = len(self.index)
+        return self.relative_position_bias_table[self.index.flatten()].view(N, N, -1).permute(2, 0, 1)
+
+
+def relative_position_index(side: int) -> Tensor:
+    """int64 (N, N), N = side^2: which row of the table holds the offset from key token j to query token i, as in timm."""
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing='ij')
+    y, x = y.flatten(), x.flatten()
+    return (y[:, None] - y[None, :] + side - 1) * (2 * side - 1) + x[:, None] - x[None, :] + side - 1
+
+
 class Attention(nn.Module):
+    """Multi-head attention. With `config.positional`, A = switched(q k^T / sqrt(d) + rel_pos) + rel_mix, both constants of the
+    relative position. In the secure protocol the owner adds such constants to its own share, so they cost nothing; they give square
+    rows a local window, and every head a fixed signed convolution over tokens (ours, not PriViT's; figures in README.md).
+    """
+
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         self.num_heads = config.num_heads
         self.scale = (config.embed_dim // config.num_heads) ** -0.5
         self.qkv = nn.Linear(config.embed_dim, 3 * config.embed_dim)
         self.proj = nn.Linear(config.embed_dim, config.embed_dim)
+        side = config.img_size // config.patch_size
+        self.rel_pos = RelativePositionBias(side, config.num_heads) if config.positional else None
+        self.rel_mix = RelativePositionBias(side, config.num_heads) if config.positional else None
 
     def forward(self, x: Tensor, switch: Tensor | None, name: str, observe: Observer | None) -> Tensor:
         """x (B, N, C); switch (h, N) or None for softmax everywhere."""
+        mix = self.mix(x, switch, name, observe)
+        if observe is not None:
+            observe(f'{name}.mix', mix)
+        return self.proj(mix)
+
+    def mix(self, x: Tensor, switch: Tensor | None, name: str = '', observe: Observer | None = None) -> Tensor:
+        """What `proj` reads, (B, N, C): the heads' weighted sums of values, side by side."""
         B, N, C = x.shape
         qkv = self.qkv(x).reshape(B, N, 3, self.num_heads, C // self.num_heads).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)  # (B, h, N, d) each
         scores = (q * self.scale) @ k.transpose(-2, -1)  # (B, h, N, N)
+        if self.rel_pos is not None:
+            scores = scores + self.rel_pos().to(scores.dtype)
         if observe is not None:
             observe(f'{name}.scores', scores)
-        mix = (attention_weights(scores, switch) @ v).transpose(1, 2).reshape(B, N, C)
-        if observe is not None:
-            observe(f'{name}.mix', mix)
-        return self.proj(mix)
+        weights = attention_weights(scores, switch)
+        if self.rel_mix is not None:
+            weights = weights + self.rel_mix().to(weights.dtype)
+        return (weights @ v).transpose(1, 2).reshape(B, N, C)
 
 
 class Mlp(nn.Module):
@@ -175,6 +224,9 @@ class VisionTransformer(nn.Module):
         self.fc_norm = nn.LayerNorm(config.embed_dim, eps=1e-6)
         self.head = nn.Linear(config.embed_dim, config.num_classes)
         self.apply(_initialise)
+        for block in self.blocks:
+            if block.attn.rel_mix is not None:
+                block.attn.rel_mix.initialise_locally()
 
     def features(
         self,

@@ -1,7 +1,7 @@
 """The range penalty is zero inside the limits and pulls outliers in; the maxima report what each nonlinearity sees."""
 import torch
 
-from privit.ranges import MARGIN, SCORE_LIMIT, RangeMaxima, RangePenalty
+from privit.ranges import MARGIN, RESIDUAL_LIMIT, SCORE_LIMIT, RangeMaxima, RangePenalty
 from privit.switches import Switches
 
 
@@ -58,3 +58,12 @@ def test_maxima_separate_softmax_rows_from_square_rows(tiny_config):
         'blocks.0.attn.scores (square rows)': 4.0,
         'blocks.0.attn.scores (square rows, sum of x^2/n)': 4.0,
     }
+
+
+def test_penalty_may_look_at_part_of_a_batch():
+    value = torch.zeros(8, 1, 2)
+    value[:2] = 2 * RESIDUAL_LIMIT
+    whole, part = RangePenalty(), RangePenalty(one_in=4)
+    whole('blocks.0.residual1', value)
+    part('blocks.0.residual1', value)
+    torch.testing.assert_close(part.total, 4 * whole.total)

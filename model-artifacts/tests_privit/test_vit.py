@@ -1,8 +1,11 @@
 """The network is timm's: names, shapes, arithmetic."""
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from privit.teacher import initial_model
 from privit.vit import VisionTransformer, ViTConfig, adapt_patch_embedding
 
 
@@ -68,3 +71,48 @@ def test_stretched_patch_embedding_sees_the_thumbnail():
     torch.testing.assert_close(big(images), small(F.avg_pool2d(images, 4)), atol=1e-5, rtol=1e-4)
     with pytest.raises(ValueError, match='multiple'):
         adapt_patch_embedding(small.weight.data, 18)
+
+
+def positional_model(side: int = 3, heads: int = 2) -> VisionTransformer:
+    torch.manual_seed(4)
+    model = VisionTransformer(ViTConfig(img_size=4 * side, patch_size=4, embed_dim=8, depth=2, num_heads=heads, num_classes=3, positional=True))
+    for p in model.parameters():
+        p.data += 0.3 * torch.randn_like(p)
+    return model.eval()
+
+
+def test_positional_constants_belong_to_offsets():
+    """Entry (i, j) of both constants depends on the offset from token j to token i alone, and every offset has its own number."""
+    attention = positional_model().blocks[0].attn
+    dense = attention.rel_pos()
+    assert dense.shape == (2, 9, 9)
+    table = attention.rel_pos.relative_position_bias_table
+    for i in range(9):
+        for j in range(9):
+            dy, dx = i // 3 - j // 3, i % 3 - j % 3
+            assert torch.equal(dense[:, i, j], table[(dy + 2) * 5 + dx + 2])
+
+
+def test_positional_attention_is_masked_attention_plus_a_constant():
+    """Against PyTorch's own attention with an additive mask, plus the constant weights by hand."""
+    model = positional_model()
+    attention, x = model.blocks[0].attn, torch.randn(2, 9, 8)
+    q, k, v = attention.qkv(x).reshape(2, 9, 3, 2, 4).permute(2, 0, 3, 1, 4)
+    expected = F.scaled_dot_product_attention(q, k, v, attn_mask=attention.rel_pos()) + attention.rel_mix() @ v
+    torch.testing.assert_close(attention.mix(x, None), expected.transpose(1, 2).reshape(2, 9, 8))
+    squares = ((q @ k.transpose(-2, -1)) / 2 + attention.rel_pos()).square() / 9 + attention.rel_mix()
+    torch.testing.assert_close(attention.mix(x, torch.zeros(2, 9)), (squares @ v).transpose(1, 2).reshape(2, 9, 8))
+
+
+def test_a_plain_network_starts_a_positional_one_with_the_same_function():
+    plain = VisionTransformer(ViTConfig(img_size=8, patch_size=4, embed_dim=8, depth=2, num_heads=2, num_classes=3))
+    model = initial_model(replace(plain.config, positional=True), plain, same_labels=True)
+    images = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(model(images), plain(images))
+
+
+def test_fresh_static_mixing_is_local():
+    table = VisionTransformer(ViTConfig(img_size=16, patch_size=4, embed_dim=8, depth=1, num_heads=2, positional=True)).blocks[0].attn.rel_mix
+    window = table.relative_position_bias_table.detach().view(7, 7, 2)
+    assert window[2:5, 2:5].abs().min() > 0
+    assert window.abs().sum() == window[2:5, 2:5].abs().sum()
