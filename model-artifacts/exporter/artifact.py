@@ -79,6 +79,9 @@ def manifest(
             'mlpDim': model.mlp_dim,
             'tokens': model.tokens,
             'classes': model.classes,
+            # Absent where they are not: the plan's hash covers the manifest as it is.
+            **({'positionalScores': True} if model.blocks[0].score_bias is not None else {}),
+            **({'staticMixing': True} if model.blocks[0].static_mix is not None else {}),
         },
         'preprocessing': {'shorterSide': preprocessing.shorter_side, 'crop': preprocessing.crop},
         'labels': labels,

@@ -15,7 +15,7 @@ class Ranges:
     """What the images reached.
 
     low, high: smallest and largest value per tensor name (forward.py's names, plus `*.mean_exp`, the mean of exp over a softmax
-    row minus its mean, and `*.square`, the attention weights of square rows). values: samples of the arguments of rsqrt and
+    row minus its mean, and `*.square`, the switched scores of square rows). values: samples of the arguments of rsqrt and
     reciprocal, whose spread decides where a spline has to be accurate.
     """
 
@@ -60,9 +60,9 @@ def calibrate(model: FoldedModel, images: Array, batch: int = 64) -> Ranges:
             # Overflow to infinity here is caught later as a range that no domain can hold.
             with np.errstate(over='ignore'):
                 ranges.keep(name.replace('.centred', '.mean_exp'), np.exp(value).mean(-1))
-        if name.endswith('.probabilities'):
+        if name.endswith('.switched'):
             block = model.blocks[int(name.split('.')[1])]
-            ranges.record(name.replace('.probabilities', '.square'), value[:, ~block.softmax_rows])
+            ranges.record(name.replace('.switched', '.square'), value[:, ~block.softmax_rows])
         ranges.record(name, value)
 
     for start in range(0, len(images), batch):

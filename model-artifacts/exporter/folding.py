@@ -23,7 +23,8 @@ class Linear:
 class FoldedBlock:
     """One encoder block. `q`, `k`, `v` (D, D) read the RMS-normalised stream; `proj`, `fc2`, `merged` write with zero channel mean.
 
-    `merged` is fc2·fc1, for the tokens whose GELU is the identity. Switches: True = exact.
+    `merged` is fc2·fc1, for the tokens whose GELU is the identity. Switches: True = exact. score_bias, static_mix: tables of
+    `by_position` that are added to the scores and to the attention weights.
     """
 
     q: Linear
@@ -35,6 +36,11 @@ class FoldedBlock:
     merged: Linear
     softmax_rows: Array  # bool (heads, tokens)
     gelu_tokens: Array  # bool (tokens,)
+    score_bias: Array | None = None
+    static_mix: Array | None = None
+
+    def tables(self) -> tuple[tuple[str, Array | None], tuple[str, Array | None]]:
+        return ('score_bias', self.score_bias), ('static_mix', self.static_mix)
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,13 @@ class FoldedModel:
     head: Linear
 
     @property
+    def side(self) -> int:
+        """Tokens per side of the image."""
+        return self.image_size // self.patch_size
+
+    @property
     def tokens(self) -> int:
-        return (self.image_size // self.patch_size) ** 2
+        return self.side**2
 
     def in_single_precision(self) -> FoldedModel:
         """The same network in float32, for passes over many images that need no more."""
@@ -60,10 +71,12 @@ class FoldedModel:
         def cast(linear: Linear) -> Linear:
             return Linear(linear.weight.astype(np.float32), linear.bias.astype(np.float32))
 
-        blocks = tuple(
-            replace(block, **{name: cast(getattr(block, name)) for name in ('q', 'k', 'v', 'proj', 'fc1', 'fc2', 'merged')}) for block in self.blocks
-        )
-        return replace(self, patch_embed=cast(self.patch_embed), head=cast(self.head), blocks=blocks)
+        def cast_block(block: FoldedBlock) -> FoldedBlock:
+            linears = {name: cast(getattr(block, name)) for name in ('q', 'k', 'v', 'proj', 'fc1', 'fc2', 'merged')}
+            tables = {name: None if table is None else table.astype(np.float32) for name, table in block.tables()}
+            return replace(block, **linears, **tables)
+
+        return replace(self, patch_embed=cast(self.patch_embed), head=cast(self.head), blocks=tuple(map(cast_block, self.blocks)))
 
     @property
     def classes(self) -> int:
@@ -72,6 +85,16 @@ class FoldedModel:
     @property
     def mlp_dim(self) -> int:
         return len(self.blocks[0].fc1.bias)
+
+
+def by_position(table: Array, side: int) -> Array:
+    """A table of relative positions ((2·side − 1)², heads) written out: (heads, tokens, tokens), entry (query token i, key token j).
+
+    Row (yi − yj + side − 1)·(2·side − 1) + xi − xj + side − 1 of the table belongs to the offset from j to i, as in timm's RelPosBias.
+    """
+    y, x = np.divmod(np.arange(side**2), side)
+    row = (y[:, None] - y + side - 1) * (2 * side - 1) + x[:, None] - x + side - 1
+    return table[row].transpose(2, 0, 1)
 
 
 def fold(
@@ -88,7 +111,8 @@ def fold(
     """Fold a timm state dict (`class_token=False`, `global_pool='avg'`).
 
     mean, std: (3,) of the input normalisation, in units of 0..255. softmax_switch (depth, heads, tokens), gelu_switch
-    (depth, tokens): 1 = exact; None = all exact. Raises ValueError when a tensor or a switch has the wrong shape.
+    (depth, tokens): 1 = exact; None = all exact. `attn.rel_pos` and `attn.rel_mix` (timm's RelPosBias) are read where the state dict
+    has them. Raises ValueError when a tensor or a switch has the wrong shape, or when only some blocks have a table.
     """
     state = {name: np.asarray(tensor, np.float64) for name, tensor in state.items()}
     dim = state['pos_embed'].shape[-1]
@@ -102,6 +126,17 @@ def fold(
     def linear(name: str) -> Linear:
         return Linear(state[f'{name}.weight'], state[f'{name}.bias'])
 
+    def tables(name: str) -> list[Array | None]:
+        names = [f'blocks.{i}.attn.{name}.relative_position_bias_table' for i in range(depth)]
+        if not any(n in state for n in names):
+            return [None] * depth
+        shape = ((2 * (image_size // patch_size) - 1) ** 2, heads)
+        for n in names:
+            if n not in state or state[n].shape != shape:
+                raise ValueError(f'{n}: expected shape {shape}, got {state[n].shape if n in state else None}')
+        return [state[n] for n in names]
+
+    score_bias, static_mix = tables('rel_pos'), tables('rel_mix')
     blocks = []
     for i in range(depth):
         name = f'blocks.{i}'
@@ -122,6 +157,8 @@ def fold(
                 merged=Linear(fc2.weight @ fc1.weight, fc2.weight @ fc1.bias + fc2.bias),
                 softmax_rows=softmax[i],
                 gelu_tokens=gelu[i],
+                score_bias=score_bias[i],
+                static_mix=static_mix[i],
             )
         )
     embed = _fold_input(linear('patch_embed.proj'), state['pos_embed'][0], np.asarray(mean, np.float64), np.asarray(std, np.float64))

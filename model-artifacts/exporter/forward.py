@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .folding import Array, FoldedModel, Linear
+from .folding import Array, FoldedModel, Linear, by_position
 
 Observer = Callable[[str, Array], None]
 """Called with a tensor's name and value (images first). Golden points have the names of docs/artifact.md."""
@@ -78,6 +78,8 @@ def _attention(model: FoldedModel, block, y: Array, name: str, observe: Observer
     observe(f'{name}.v', v)
     q, k, v = (split_heads(t, model.heads) for t in (q, k, v))
     scores = q @ k.transpose(0, 1, 3, 2)  # (B, H, T, T)
+    if block.score_bias is not None:
+        scores = scores + by_position(block.score_bias, model.side)
     observe(f'{name}.scores', scores)
     exact = block.softmax_rows
     probabilities = np.square(scores) / model.tokens
@@ -87,6 +89,9 @@ def _attention(model: FoldedModel, block, y: Array, name: str, observe: Observer
     # Softmax itself is computed from the maximum, so that scores the integers could not hold still give the right answer here.
     shifted = np.exp(rows - rows.max(-1, keepdims=True, initial=-np.inf))
     probabilities[:, exact] = shifted / shifted.sum(-1, keepdims=True)
+    observe(f'{name}.switched', probabilities)
+    if block.static_mix is not None:
+        probabilities = probabilities + by_position(block.static_mix, model.side)
     observe(f'{name}.probabilities', probabilities)
     mix = join_heads(probabilities @ v)
     observe(f'{name}.mix', mix)

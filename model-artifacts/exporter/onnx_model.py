@@ -35,6 +35,15 @@ class PixelModel(nn.Module):
         self.register_buffer('mean', torch.tensor(checkpoint.description['mean']).view(1, 3, 1, 1))
         self.register_buffer('std', torch.tensor(checkpoint.description['std']).view(1, 3, 1, 1))
 
+        side = self.config.img_size // self.config.patch_size
+        y, x = torch.arange(side**2) // side, torch.arange(side**2) % side
+        self.register_buffer('positions', (y[:, None] - y + side - 1) * (2 * side - 1) + x[:, None] - x + side - 1)
+
+    def _plus_table(self, x: Tensor, name: str) -> Tensor:
+        """x (N, H, T, T) plus timm's RelPosBias of that name, where the network has it."""
+        table = getattr(self, f'{name}_relative_position_bias_table', None)
+        return x if table is None else x + table[self.positions].permute(2, 0, 1)
+
     def _linear(self, x: Tensor, name: str) -> Tensor:
         return F.linear(x, getattr(self, f'{name}_weight'), getattr(self, f'{name}_bias'))
 
@@ -51,9 +60,10 @@ class PixelModel(nn.Module):
             qkv = self._linear(self._norm(x, f'{block}_norm1'), f'{block}_attn_qkv')
             q, k, v = (t.reshape(-1, c.num_tokens, c.num_heads, c.embed_dim // c.num_heads).transpose(1, 2) for t in qkv.chunk(3, -1))
             scores = (q * (c.embed_dim // c.num_heads) ** -0.5) @ k.transpose(-2, -1)  # (N, H, T, T)
+            scores = self._plus_table(scores, f'{block}_attn_rel_pos')
             kept = self.softmax_switch[i][:, :, None]
             weights = kept * scores.softmax(-1) + (1 - kept) * (scores * scores / c.num_tokens)
-            mix = (weights @ v).transpose(1, 2).reshape(-1, c.num_tokens, c.embed_dim)
+            mix = (self._plus_table(weights, f'{block}_attn_rel_mix') @ v).transpose(1, 2).reshape(-1, c.num_tokens, c.embed_dim)
             x = x + self._linear(mix, f'{block}_attn_proj')
             hidden = self._linear(self._norm(x, f'{block}_norm2'), f'{block}_mlp_fc1')
             kept = self.gelu_switch[i][:, None]

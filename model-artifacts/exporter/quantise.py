@@ -11,8 +11,8 @@ from .scales import WEIGHT_LIMIT
 def quantise(model: FoldedModel, fixed: dict) -> dict[str, Array]:
     """Tensors of docs/artifact.md by name: weights int16 with |w| ≤ 2047, biases int32 at input's + weight's fraction bits.
 
-    Left out: `merged` of a layer whose GELU tokens are all exact, `fc1` and `fc2` of one with none. Raises ExportError when a bias
-    exceeds 2^29.
+    Left out: `merged` of a layer whose GELU tokens are all exact, `fc1` and `fc2` of one with none, tables of positions of a model
+    without. Raises ExportError when a bias or a table exceeds 2^29.
     """
     out: dict[str, Array] = {}
 
@@ -25,11 +25,19 @@ def quantise(model: FoldedModel, fixed: dict) -> dict[str, Array]:
         out[f'{name}.weight'] = weight.astype(np.int16)
         out[f'{name}.bias'] = bias.astype(np.int32)
 
+    def put_table(name: str, table: Array | None, frac_bits: int) -> None:
+        if table is not None:
+            units = np.round(table * 2.0**frac_bits)
+            _check(name, units, 2**29)
+            out[name] = units.astype(np.int32)
+
     put('patch_embed', [(model.patch_embed, fixed['patchEmbed']['weightFracBits'])], 0)
     for i, (block, scales) in enumerate(zip(model.blocks, fixed['blocks'])):
         name, attn, mlp = f'blocks.{i}', scales['attn'], scales['mlp']
         thirds = [(block.q, attn['qWeightFracBits']), (block.k, attn['kWeightFracBits']), (block.v, attn['vWeightFracBits'])]
         put(f'{name}.attn.qkv', thirds, scales['norm1']['out']['fracBits'])
+        put_table(f'{name}.attn.score_bias', block.score_bias, attn['q']['fracBits'] + attn['k']['fracBits'])
+        put_table(f'{name}.attn.static_mix', block.static_mix, attn['probabilities']['fracBits'])
         put(f'{name}.attn.proj', [(block.proj, attn['projWeightFracBits'])], attn['mix']['fracBits'])
         if block.gelu_tokens.any():
             put(f'{name}.mlp.fc1', [(block.fc1, mlp['fc1WeightFracBits'])], scales['norm2']['out']['fracBits'])

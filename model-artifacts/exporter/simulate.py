@@ -7,13 +7,14 @@ evaluated exactly at the scale that their tables have before truncation.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from .errors import ExportError
-from .folding import Array
+from .folding import Array, by_position
 from .forward import Observer, gelu, join_heads, patches, split_heads
 from .splines import Domain, coefficients
 
@@ -134,6 +135,7 @@ class Simulation:
         q, k, v = parts
         scores = multiply(q, k.transpose(0, 1, 3, 2))  # (B, H, T, T)
         score_frac_bits = spec['q']['fracBits'] + spec['k']['fracBits']
+        scores = self.add_by_position(f'{name}.score_bias', scores)
         see(f'{name}.scores', scores, score_frac_bits)
         self.check(f'{name}.scores', scores, 2.0 ** (score_frac_bits + spec['scores']['magnitudeBits']))
 
@@ -146,6 +148,7 @@ class Simulation:
         if not exact.all():
             probabilities[:, ~exact] = self.square(name, scores[:, ~exact], score_frac_bits, spec)
         p = spec['probabilities']['fracBits']
+        probabilities = self.add_by_position(f'{name}.static_mix', probabilities)
         see(f'{name}.probabilities', probabilities, p)
         mix = spec['mix']
         mixed = self.truncate(f'{name}.mix', join_heads(multiply(probabilities, v)), p + spec['v']['fracBits'], mix['magnitudeBits'], mix['fracBits'])
@@ -188,6 +191,10 @@ class Simulation:
 
     def linear(self, name: str, x: Array) -> Array:
         return multiply(x, self.weights[f'{name}.weight'].T) + self.weights[f'{name}.bias']
+
+    def add_by_position(self, table: str, x: Array) -> Array:
+        """x (B, H, T, T) plus a table of relative positions, where the model has it."""
+        return x + by_position(self.weights[table], math.isqrt(self.tokens)) if table in self.weights else x
 
     def function(self, name: str, f, x: Array, frac_bits: int, spec: dict) -> Array:
         """f of the argument as the protocol reads it (modulo the domain), at the table's scale, then truncated."""

@@ -68,13 +68,13 @@ const Block = v.strictObject({
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    /** Scores of the rows whose switch is the square, after truncation. `magnitudeBits` covers all raw scores. */
+    /** Scores of the rows whose switch is the square, after truncation. `magnitudeBits` covers all raw scores, positions included. */
     scores: Tensor,
     /** Scores minus their row's mean, rows whose switch is softmax. */
     exp: Exp,
     /** n/Σexp of a softmax row as a function of Σexp/n ≥ 1 (n tokens). */
     reciprocal: Spline,
-    /** Attention weights: softmax rows (exp·reciprocal/n) and square rows (scores²/n) alike. */
+    /** Softmax rows (exp·reciprocal/n) and square rows (scores²/n) alike; static mixing is added at these fraction bits, whatever its magnitude. */
     probabilities: Tensor,
     /** Attention weights · v. */
     mix: Tensor,
@@ -118,6 +118,10 @@ export const ManifestSchema = v.pipe(
       /** (imageSize / patchSize)², a power of two. */
       tokens: int(1, 1024),
       classes: int(2, 1000),
+      /** Whether the owner adds a table of relative positions to the scores: q·kᵀ + B (layers/relativePosition.ts). */
+      positionalScores: v.exactOptional(v.boolean()),
+      /** The same for the attention weights, after softmax or square: A + C. */
+      staticMixing: v.exactOptional(v.boolean()),
     }),
     /** Shorter side resized (antialiased bilinear) to `shorterSide` pixels, then the centre `crop`×`crop` taken; RGB bytes. */
     preprocessing: v.strictObject({ shorterSide: int(4, 1024), crop: int(4, 512) }),

@@ -4,6 +4,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
 import { ProtocolError } from '../channel/errors.ts';
 import type { OwnerWeights } from '../layers/op.ts';
+import { tableShape } from '../layers/relativePosition.ts';
 import { type Manifest, parseManifest } from './manifest.ts';
 import { type Answer, compilePlan, type Plan } from './plan.ts';
 
@@ -67,6 +68,12 @@ export function loadOwnerModel(
     tensors.set(name, { words: Uint32Array.from(integers), shape, dtype });
   }
   for (const op of plan.operations) {
+    if (op.kind === 'relativePosition') {
+      const table = tensors.get(op.table) ?? fail(`weights.json: ${op.table} is missing`);
+      const [offsets, heads] = tableShape(op);
+      if (table.shape.length !== 2 || table.shape[0] !== offsets || table.shape[1] !== heads)
+        fail(`${op.table}: expected shape (${offsets}, ${heads}), got (${table.shape.join(', ')})`);
+    }
     if (op.kind !== 'linear') continue;
     const [outputs, inputs] = [op.output.cols, op.inputs[0].cols];
     const weight = tensors.get(op.weights) ?? fail(`weights.json: ${op.weights} is missing`);

@@ -132,7 +132,8 @@ function addAttention(
   kept: readonly (readonly number[])[],
   x: Value,
 ): Value {
-  const { tokens, dim, heads } = manifest.architecture;
+  const { tokens, dim, heads, positionalScores, staticMixing } = manifest.architecture;
+  const side = Math.sqrt(tokens);
   const { attn } = block;
   const headDim = dim / heads;
 
@@ -156,7 +157,11 @@ function addAttention(
   );
 
   plan.step = `${prefix}.attn.scores`;
-  const scores = plan.name(`${prefix}.attn.scores`, plan.matmul(qHeads, kHeads, heads));
+  const products = plan.matmul(qHeads, kHeads, heads);
+  const scores = plan.name(
+    `${prefix}.attn.scores`,
+    positionalScores ? plan.addRelativePosition(products, `${prefix}.attn.score_bias`, side) : products,
+  );
 
   const softmaxIndex = kept.flatMap((rows, head) => rows.map((row) => head * tokens + row));
   const isSoftmax = new Set(softmaxIndex);
@@ -175,7 +180,11 @@ function addAttention(
     },
   );
   plan.step = `${prefix}.attn.mix`;
-  const probabilities = plan.name(`${prefix}.attn.probabilities`, mergeRows(plan, parts, heads * tokens, tokens));
+  const switched = mergeRows(plan, parts, heads * tokens, tokens);
+  const probabilities = plan.name(
+    `${prefix}.attn.probabilities`,
+    staticMixing ? plan.addRelativePosition(switched, `${prefix}.attn.static_mix`, side) : switched,
+  );
   const mixed = joinHeads(plan, plan.matmul(probabilities, vHeads, heads), tokens, dim, headDim);
   const mix = plan.name(`${prefix}.attn.mix`, plan.truncate(mixed, attn.mix.magnitudeBits, attn.mix.fracBits));
 

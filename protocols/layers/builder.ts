@@ -16,6 +16,7 @@ import {
   square,
   sumOfSquares,
 } from './product.ts';
+import { type RelativePositionOp, relativePosition } from './relativePosition.ts';
 import { type RevealOp, reveal } from './reveal.ts';
 import type { ExpLike, SplineLike } from './specs.ts';
 import { type SplineOp, spline } from './spline.ts';
@@ -33,6 +34,7 @@ export type AnyOp =
   | SplineOp
   | ExpOp
   | LocalOp
+  | RelativePositionOp
   | RevealOp
   | ArgmaxOp;
 
@@ -48,6 +50,7 @@ const protocols = {
   spline,
   exp,
   local,
+  relativePosition,
   reveal,
   argmax,
 };
@@ -200,6 +203,16 @@ export class PlanBuilder {
       preset ? Math.max(...inputs.map((input) => input.stage)) : 0,
     );
     this.#add<LocalOp>({ kind: 'local', inputs, output, map });
+    return output;
+  }
+
+  /**
+   * Adds the owner's table of relative positions (relativePosition.ts), at the fraction bits of x.
+   * @param x (heads·side², side²).
+   */
+  addRelativePosition(x: Value, table: string, side: number): Value {
+    const output = this.#value(x.rows, x.cols, x.fracBits, x.preset, x.stage);
+    this.#add<RelativePositionOp>({ kind: 'relativePosition', inputs: [x], output, table, side });
     return output;
   }
 
