@@ -2,6 +2,7 @@
 import type { Manifest } from '../../protocols/inference/manifest.ts';
 import { compilePlan } from '../../protocols/inference/plan.ts';
 import type { OwnerWeights } from '../../protocols/layers/op.ts';
+import { tableShape } from '../../protocols/layers/relativePosition.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 
 interface Shape {
@@ -14,6 +15,8 @@ interface Shape {
   /** Fractions of exact rows and tokens, spread evenly. */
   softmax?: number;
   gelu?: number;
+  /** Tables of relative positions in scores and attention weights. */
+  positional?: boolean;
 }
 
 export function makeManifest({
@@ -25,6 +28,7 @@ export function makeManifest({
   mlpDim = 32,
   softmax = 0.25,
   gelu = 0.1,
+  positional = true,
 }: Shape = {}): Manifest {
   const tokens = (imageSize / patchSize) ** 2;
   const spread = (count: number, fraction: number, offset: number) =>
@@ -96,7 +100,10 @@ export function makeManifest({
     name: 'test',
     title: 'Test model',
     description: 'Random weights.',
-    architecture: { imageSize, patchSize, dim, depth, heads, mlpDim, tokens, classes: 10 },
+    architecture: {
+      ...{ imageSize, patchSize, dim, depth, heads, mlpDim, tokens, classes: 10 },
+      ...(positional && { positionalScores: true, staticMixing: true }),
+    },
     preprocessing: { shorterSide: imageSize, crop: imageSize },
     labels: Array.from({ length: 10 }, (_, i) => `class ${i}`),
     switches: {
@@ -121,14 +128,20 @@ export function makeManifest({
 export function randomWeights(manifest: Manifest, seed = 1): OwnerWeights {
   const random = new Prg(new Uint8Array(32).fill(seed), 'weights');
   const tensors = new Map<string, Uint32Array>();
+  const draw = (count: number, limit: number) => random.words(count).map((word) => (word % (2 * limit + 1)) - limit);
   for (const op of compilePlan(manifest).operations) {
+    if (op.kind === 'relativePosition') {
+      const [offsets, heads] = tableShape(op);
+      // Weights of both signs: up to 1 in scores, a quarter in what sums over all tokens.
+      const limit = op.output.preset ? 0.25 : 1;
+      tensors.set(op.table, draw(offsets * heads, limit * 2 ** op.output.fracBits));
+    }
     if (op.kind !== 'linear') continue;
     const inputs = op.inputs[0].cols;
     // Uniform in ±√(3/inputs)·gain has variance gain²/inputs.
     const weightFracBits = op.output.fracBits - op.inputs[0].fracBits;
     const gain = op.inputs[0].fracBits === 0 ? 1 / 64 : 0.7;
     const bound = Math.min(2047, Math.round(gain * Math.sqrt(3 / inputs) * 2 ** weightFracBits));
-    const draw = (count: number, limit: number) => random.words(count).map((word) => (word % (2 * limit + 1)) - limit);
     tensors.set(op.weights, draw(op.output.cols * inputs, bound));
     tensors.set(op.bias, draw(op.output.cols, Math.round(0.1 * 2 ** op.output.fracBits)));
   }

@@ -31,7 +31,9 @@ const weights = {
   tensor: (name: string) =>
     name === 'w.weight'
       ? Uint32Array.from({ length: 24 }, (_, i) => i - 12)
-      : Uint32Array.from({ length: 3 }, (_, i) => i),
+      : name === 'position'
+        ? Uint32Array.from({ length: 36 }, (_, i) => 5 * i - 90)
+        : Uint32Array.from({ length: 3 }, (_, i) => i),
 };
 
 const layers: Record<string, (plan: PlanBuilder, x: Value) => Value> = {
@@ -54,6 +56,10 @@ const layers: Record<string, (plan: PlanBuilder, x: Value) => Value> = {
     softmaxRows(plan, read(plan, x, 8), { exp: table, reciprocal: positive, probabilities: out }),
   'square rows': (plan, x) =>
     squareRows(plan, read(plan, x, 12), { scores: { fracBits: 9, magnitudeBits: 4 }, probabilities: out }),
+  'relative position': (plan, x) => {
+    const scores = plan.local([x], 16, 4, ([w]) => w!.slice(), 12);
+    return plan.truncate(plan.addRelativePosition(scores, 'position', 2), 4, 9);
+  },
 };
 
 describe('layer transcripts', () => {

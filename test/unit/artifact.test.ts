@@ -2,9 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { evaluateReference, inputOf, loadOwnerModel } from '../../protocols/index.ts';
+import { compilePlan, evaluateReference, inputOf, loadOwnerModel, parseManifest } from '../../protocols/index.ts';
+import { twoParty } from '../../protocols/inference/offline.ts';
+import { preparationCost, setupCost } from '../../protocols/offline/twoParty.ts';
 import { readModel } from '../../scripts/lib/models.ts';
 import { PlaintextModel } from '../../scripts/lib/plaintext.ts';
+import { channels, pair } from '../support/pairing.ts';
 
 const folder = fileURLToPath(new URL('../vectors/tiny', import.meta.url));
 
@@ -65,6 +68,52 @@ describe('tiny artifact', () => {
     });
   });
 
+  it('classifies in secret as the reference does, at the cost that the plan predicts', async () => {
+    const model = await readModel(folder);
+    expect(model.manifest.architecture).toMatchObject({ positionalScores: true, staticMixing: true });
+    const pixels = [...(await golden()).values()].find((values) => values instanceof Uint8Array) as Uint8Array;
+    const { logits } = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
+    const { client, served } = await pair(model, undefined, channels(), twoParty);
+    const result = await client.classify(pixels);
+    await client.close();
+    await served;
+    result.integerLogits.forEach((logit, i) => {
+      expect(Math.abs(logit - logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.05);
+    });
+    const { phases, layers } = client.report();
+    const { cots: _, ...offline } = preparationCost(model.plan.stages, 0);
+    expect(phases.offline).toMatchObject(offline);
+    const online = new Map(layers.filter(({ phase }) => phase === 'online').map((layer) => [layer.name, layer]));
+    for (const { name, bytesClientToOwner, bytesOwnerToClient, flights } of model.plan.steps) {
+      const layer = online.get(name) ?? { bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 };
+      expect(layer, name).toMatchObject({ bytesClientToOwner, bytesOwnerToClient, flights });
+    }
+  });
+
+  it('costs what it would without its tables of positions', async () => {
+    const { manifest, plan } = await readModel(folder);
+    const { positionalScores: _, staticMixing: __, ...architecture } = manifest.architecture;
+    const without = compilePlan({ ...manifest, architecture });
+    const tables = (operations: typeof plan.operations) => operations.filter(({ kind }) => kind === 'relativePosition');
+    expect([tables(plan.operations).length, tables(without.operations).length]).toEqual([4, 0]);
+    expect(without.hash).not.toBe(plan.hash);
+    const costs = (steps: typeof plan.steps) => steps.map(({ protocol: _, detail: __, ...cost }) => cost);
+    expect(costs(plan.steps)).toEqual(costs(without.steps));
+    expect(preparationCost(plan.stages, 0)).toEqual(preparationCost(without.stages, 0));
+    expect(setupCost(plan.stages.flat())).toEqual(setupCost(without.stages.flat()));
+    // Either one alone, and a flag that says no, compile too.
+    for (const flags of [{ positionalScores: true }, { staticMixing: true, positionalScores: false }])
+      expect(
+        tables(
+          compilePlan(parseManifest(JSON.stringify({ ...manifest, architecture: { ...architecture, ...flags } })))
+            .operations,
+        ),
+      ).toHaveLength(2);
+    expect(() =>
+      parseManifest(JSON.stringify({ ...manifest, architecture: { ...architecture, staticMixing: 1 } })),
+    ).toThrow(/architecture\.staticMixing/);
+  });
+
   it('refuses altered weights, missing tensors and a malformed manifest, saying which', async () => {
     const manifest = await readFile(`${folder}/manifest.json`, 'utf8');
     const weightsIndex = await readFile(`${folder}/weights.json`, 'utf8');
@@ -72,10 +121,17 @@ describe('tiny artifact', () => {
     const altered = weights.slice(0);
     new Uint8Array(altered)[7]! ^= 1;
     expect(() => loadOwnerModel({ manifest, weightsIndex, weights: altered })).toThrow(/SHA-256/);
-    const index = JSON.parse(weightsIndex) as { tensors: { name: string }[] };
-    index.tensors = index.tensors.filter(({ name }) => name !== 'head.weight');
+    const index = JSON.parse(weightsIndex) as { tensors: { name: string; shape: number[] }[] };
+    for (const missing of ['blocks.0.attn.score_bias', 'head.weight']) {
+      const tensors = index.tensors.filter(({ name }) => name !== missing);
+      expect(() => loadOwnerModel({ manifest, weightsIndex: JSON.stringify({ tensors }), weights })).toThrow(
+        `${missing} is missing`,
+      );
+    }
+    const table = index.tensors.find(({ name }) => name === 'blocks.1.attn.static_mix')!;
+    table.shape.reverse();
     expect(() => loadOwnerModel({ manifest, weightsIndex: JSON.stringify(index), weights })).toThrow(
-      /head\.weight is missing/,
+      /static_mix: expected shape \(49, 2\), got \(2, 49\)/,
     );
     expect(() =>
       loadOwnerModel({ manifest: manifest.replace('"depth": ', '"depth": 9'), weightsIndex, weights }),

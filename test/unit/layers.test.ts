@@ -100,10 +100,10 @@ describe('truncate', () => {
 });
 
 /** x as the result of a product (x·1 with the shares that a product leaves), so that the client's share is not preset. */
-function asProduct(plan: PlanBuilder, x: Value): Value {
+function asProduct(plan: PlanBuilder, x: Value, fracBits = 20): Value {
   const ones = plan.local([x], x.rows, 1, ([w]) => new Uint32Array(x.rows).map(() => w![0]! * 0), 0);
   const zero = plan.scale(ones, x);
-  return plan.local([zero, x], x.rows, x.cols, ([z, w]) => z!.map((value, i) => value + w![i]!), 20);
+  return plan.local([zero, x], x.rows, x.cols, ([z, w]) => z!.map((value, i) => value + w![i]!), fracBits);
 }
 
 describe('products', () => {
@@ -169,6 +169,111 @@ describe('products', () => {
         [7 - 16, 21 + 32, 35 - 48, -9 - 20, -27 + 40, -45 - 60].map((value, i) => value + bias[i]!),
       );
     }
+  });
+});
+
+describe('relative position', () => {
+  const [side, heads] = [3, 2];
+  const tokens = side ** 2;
+  const at = (token: number) => [Math.floor(token / side), token % side] as const;
+  /** The ideal functionality: per head, a number for each offset between two places. */
+  const ideal = (x: Int32Array, b: (head: number, dy: number, dx: number) => number) =>
+    x.map((value, n) => {
+      const [head, i, j] = [Math.floor(n / tokens ** 2), Math.floor(n / tokens) % tokens, n % tokens];
+      const [[yi, xi], [yj, xj]] = [at(i), at(j)];
+      return value + b(head, yi - yj, xi - xj);
+    });
+  const tensor = (b: (head: number, dy: number, dx: number) => number) => {
+    const span = 2 * side - 1;
+    return Uint32Array.from({ length: span ** 2 * heads }, (_, n) => {
+      const offset = Math.floor(n / heads);
+      return b(n % heads, Math.floor(offset / span) - side + 1, (offset % span) - side + 1);
+    });
+  };
+
+  it.each([
+    ['preset', (plan: PlanBuilder, x: Value) => plan.addRelativePosition(x, 'b', side)],
+    ['any', (plan: PlanBuilder, x: Value) => plan.addRelativePosition(asProduct(plan, x, 0), 'b', side)],
+  ])('adds signed constants of the offset, for nothing (%s form)', (_name, build) => {
+    fc.assert(
+      fc.property(
+        seeds,
+        integers(28, heads * tokens ** 2),
+        integers(28, heads * (2 * side - 1) ** 2),
+        (seed, x, entries) => {
+          const b = (head: number, dy: number, dx: number) => entries[head * 25 + (dy + 2) * 5 + dx + 2]!;
+          const result = runMini(seed, x, heads * tokens, build, 30, { tensor: () => tensor(b) });
+          expect(result.secure).toEqual(ideal(x, b));
+          expect(result.reference).toEqual(result.secure);
+          expectPlannedCost(result);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('sends what the same plan sends without it', () => {
+    const x = new Int32Array(heads * tokens ** 2).fill(-5);
+    const build = (plan: PlanBuilder, v: Value) => plan.truncate(asProduct(plan, v, 20), 6, 9);
+    const without = runMini(new Uint8Array(32), x, heads * tokens, build);
+    const with_ = runMini(
+      new Uint8Array(32),
+      x,
+      heads * tokens,
+      (plan, v) => plan.truncate(plan.addRelativePosition(asProduct(plan, v, 20), 'b', side), 6, 9),
+      0,
+      { tensor: () => tensor(() => 77) },
+    );
+    const sizes = ({ messages }: MiniResult) =>
+      messages.map(({ from, step, bytes }) => `${from} ${step} ${bytes.length}`);
+    expect(sizes(with_)).toEqual(sizes(without));
+    expect(with_.operations.map((op) => op.kind)).toContain('relativePosition');
+  });
+
+  it('leaves attention rows right where its constants are large and of both signs', () => {
+    // 16 tokens: scores below 3 with constants up to 4, and weights below 2 with constants up to 8.
+    const [size, fracBits] = [16, 12];
+    const random = new Prg(new Uint8Array(32).fill(6), 'relative position');
+    const real = (count: number, limit: number) =>
+      Array.from(random.words(count), (word) => ((word / 2 ** 31 - 1) * limit * 2 ** fracBits) | 0);
+    const scores = Int32Array.from(real(size * size, 3));
+    const [before, after] = [real(49, 4), real(49, 8)];
+    const offsetOf = (n: number) => {
+      const [i, j] = [n >> 4, n & 15];
+      return ((i >> 2) - (j >> 2) + 3) * 7 + (i & 3) - (j & 3) + 3;
+    };
+    const result = runMini(
+      new Uint8Array(32).fill(4),
+      scores,
+      size,
+      (plan, v) => {
+        const s = plan.local([v], size, size, ([w]) => w!.slice(), fracBits);
+        const squares = squareRows(plan, plan.addRelativePosition(s, 'before', 4), {
+          scores: { fracBits: 9, magnitudeBits: 4 },
+          probabilities: { fracBits, magnitudeBits: 3 },
+        });
+        return plan.addRelativePosition(squares, 'after', 4);
+      },
+      6,
+      { tensor: (name) => Uint32Array.from(name === 'before' ? before : after) },
+    );
+    expect(result.violations).toEqual([]);
+    const unit = 2 ** -fracBits;
+    result.secure.forEach((y, n) => {
+      const exact = ((scores[n]! + before[offsetOf(n)]!) * unit) ** 2 / size + after[offsetOf(n)]! * unit;
+      expect(Math.abs(y * unit - exact)).toBeLessThan(0.003);
+    });
+    expect(Math.min(...result.secure) * unit).toBeLessThan(-6);
+  });
+
+  it('refuses a shape that is not heads of tokens by tokens, and a table of another size', () => {
+    const run = (rows: number, entries: number) =>
+      runMini(new Uint8Array(32), new Int32Array(rows * 9), rows, (plan, x) => plan.addRelativePosition(x, 'b', 3), 8, {
+        tensor: () => new Uint32Array(entries),
+      });
+    expect(() => run(10, 50)).toThrow(/expected \(heads·9, 9\).*got \(10, 9\)/);
+    expect(() => run(18, 49)).toThrow(/expected 25·2 entries, got 49/);
+    expect(run(18, 50).secure).toHaveLength(162);
   });
 });
 

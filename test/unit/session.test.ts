@@ -201,10 +201,12 @@ describe('session', () => {
 
   it('refuses a manifest that is malformed, oversized or compiles to another plan, and tells the owner', async () => {
     const other = makeManifest({ softmax: 0.5 });
+    const withoutPositions = makeManifest({ positional: false });
     for (const [tampered, code] of [
       [{ ...model, manifestJson: '{"format":"blindsight-manifest/1"}' }, 'manifest'],
       [{ ...model, manifestJson: ' '.repeat(2 ** 20 + 1) }, 'manifest'],
       [{ ...model, manifestJson: JSON.stringify(other) }, 'plan'],
+      [{ ...model, manifestJson: JSON.stringify(withoutPositions) }, 'plan'],
     ] as const) {
       const [a, b] = channels();
       const owner = OwnerSession.open(b, tampered, { onEvent: () => {} }).then((session) => session.serve());
