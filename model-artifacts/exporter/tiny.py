@@ -22,10 +22,10 @@ LABELS = ['circle', 'square', 'stripe', 'cloud']
 CONFIG = ViTConfig(img_size=8, patch_size=2, embed_dim=16, depth=2, num_heads=2, mlp_ratio=2, num_classes=4, positional=True)
 
 
-def tiny_checkpoint(seed: int = 7) -> Checkpoint:
+def tiny_checkpoint(seed: int = 7, config: ViTConfig = CONFIG) -> Checkpoint:
     """Random weights, large enough that every nonlinearity leaves its linear part."""
     generator = torch.Generator().manual_seed(seed)
-    model = VisionTransformer(CONFIG).eval()
+    model = VisionTransformer(config).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
@@ -35,8 +35,8 @@ def tiny_checkpoint(seed: int = 7) -> Checkpoint:
                 parameter.copy_(noise * (0.5 if 'embed' in name else 0.8) / parameter[0].numel() ** 0.5)
             else:
                 parameter.copy_(0.2 * noise)
-    softmax = (torch.rand((CONFIG.depth, CONFIG.num_heads, CONFIG.num_tokens), generator=generator) < 0.4).float()
-    gelu = (torch.rand((CONFIG.depth, CONFIG.num_tokens), generator=generator) < 0.3).float()
+    softmax = (torch.rand((config.depth, config.num_heads, config.num_tokens), generator=generator) < 0.4).float()
+    gelu = (torch.rand((config.depth, config.num_tokens), generator=generator) < 0.3).float()
     softmax[1, 0], softmax[1, 1], gelu[1] = 1, 0, 0
     description = {
         'name': 'tiny', 'labels': LABELS, 'mean': [125.0, 123.0, 114.0], 'std': [63.0, 62.0, 66.0], 'dataset': 'seeded noise',

@@ -16,7 +16,7 @@ from exporter.forward import forward
 from exporter.images import Preprocessing
 from exporter.onnx_model import to_onnx
 from exporter.simulate import Simulation, read_weights
-from exporter.tiny import tiny_images
+from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,6 +94,17 @@ def test_extremes_of_the_switches(checkpoint, tmp_path, case):
     assert simulation.violations.by_tensor == {}
 
 
+def test_a_model_without_tables_says_nothing_of_them(tmp_path):
+    plain = tiny_checkpoint(config=dataclasses.replace(CONFIG, positional=False))
+    images = tiny_images(65, seed=5)
+    model = write_artifact(plain, images[1:], images[0], 'seeded', Preprocessing(8, 8), tmp_path)
+    manifest = json.loads((tmp_path / 'manifest.json').read_text())
+    assert list(manifest['architecture']) == ['imageSize', 'patchSize', 'dim', 'depth', 'heads', 'mlpDim', 'tokens', 'classes']
+    assert not any('score_bias' in name or 'static_mix' in name for name in read_weights(tmp_path))
+    assert np.abs(Simulation.load(tmp_path).run(images) - forward(model, images)).max() < 0.02
+    np.testing.assert_allclose(run_onnx(tmp_path / 'model.onnx', images), forward(model, images), atol=0.01)
+
+
 def test_manifest_names_its_files_and_fits(artifact):
     folder, _ = artifact
     manifest = json.loads((folder / 'manifest.json').read_text())
@@ -101,6 +112,7 @@ def test_manifest_names_its_files_and_fits(artifact):
         assert hashlib.sha256((folder / file).read_bytes()).hexdigest() == manifest['files'][key]
     assert_plan_fits(manifest)
     assert all(np.isfinite(number) for _, number in numbers(manifest))
+    assert manifest['architecture']['positionalScores'] is manifest['architecture']['staticMixing'] is True
 
 
 def test_integers_have_the_documented_types_and_limits(artifact):
@@ -111,6 +123,12 @@ def test_integers_have_the_documented_types_and_limits(artifact):
         assert tensor['dtype'] == ('int16' if tensor['name'].endswith('.weight') else 'int32')
     weights = read_weights(folder)
     assert weights['patch_embed.bias'].shape == (16, 16) and weights['blocks.0.attn.qkv.weight'].shape == (48, 16)
+    attn = json.loads((folder / 'manifest.json').read_text())['fixedPoint']['blocks'][1]['attn']
+    scales = {'score_bias': attn['q']['fracBits'] + attn['k']['fracBits'], 'static_mix': attn['probabilities']['fracBits']}
+    for name, frac_bits in scales.items():
+        table = getattr(artifact[1].blocks[1], name)
+        assert weights[f'blocks.1.attn.{name}'].shape == table.shape == (49, 2)
+        assert np.abs(weights[f'blocks.1.attn.{name}'] * 2.0**-frac_bits - table).max() <= 2.0 ** -(frac_bits + 1)
     for name, values in weights.items():
         if name.endswith('.weight'):
             assert 2 ** 6 < np.abs(values).max() <= 2047, name

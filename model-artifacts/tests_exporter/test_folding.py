@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from exporter.folding import fold
+from exporter.folding import by_position, fold
 from exporter.forward import forward, patches
 
 
@@ -30,6 +30,31 @@ def test_folded_network_follows_the_switches(checkpoint, images):
     assert np.abs(forward(everything, images) - forward(checkpoint.fold(), images)).max() > 1e-3
 
 
+def test_tables_are_by_offset_from_key_to_query():
+    table = np.arange(25.0 * 2).reshape(25, 2)
+    dense = by_position(table, 3)
+    assert dense.shape == (2, 9, 9)
+    for i, j in np.ndindex(9, 9):
+        dy, dx = i // 3 - j // 3, i % 3 - j % 3
+        np.testing.assert_array_equal(dense[:, i, j], table[(dy + 2) * 5 + dx + 2])
+
+
+@pytest.mark.parametrize('table', ['rel_pos', 'rel_mix'])
+def test_a_network_may_have_either_table_or_none(checkpoint, images, table):
+    state = {name: tensor.double().numpy() for name, tensor in checkpoint.model.state_dict().items()}
+    mean, std = np.array(checkpoint.description['mean']), np.array(checkpoint.description['std'])
+    one = {name: tensor for name, tensor in state.items() if 'rel_' not in name or table in name}
+    none = {name: tensor for name, tensor in state.items() if 'rel_' not in name}
+    both, without = fold(state, 2, 8, 2, mean, std), fold(none, 2, 8, 2, mean, std)
+    alone = fold(one, 2, 8, 2, mean, std)
+    assert (alone.blocks[1].score_bias is None, alone.blocks[1].static_mix is None) == (table != 'rel_pos', table != 'rel_mix')
+    assert without.blocks[0].tables() == (('score_bias', None), ('static_mix', None))
+    logits = [forward(model, images) for model in (both, alone, without)]
+    assert np.abs(logits[0] - logits[1]).max() > 1e-3 and np.abs(logits[1] - logits[2]).max() > 1e-3
+    zero = {name: np.zeros_like(tensor) if 'rel_' in name else tensor for name, tensor in state.items()}
+    np.testing.assert_array_equal(forward(fold(zero, 2, 8, 2, mean, std), images), logits[2])
+
+
 def test_stream_has_no_channel_mean(checkpoint, images):
     seen = {}
     forward(checkpoint.fold(), images, lambda name, value: seen.setdefault(name, value))
@@ -54,3 +79,9 @@ def test_shapes_are_checked(checkpoint):
         fold(state, 2, 8, 2, mean, std, None, np.full((2, 16), 0.5))
     with pytest.raises(ValueError, match='pos_embed: expected shape'):
         fold(state, 2, 16, 2, mean, std)
+    table = 'blocks.1.attn.rel_mix.relative_position_bias_table'
+    with pytest.raises(ValueError, match=rf'{table}: expected shape \(49, 2\), got \(2, 49\)'):
+        fold({**state, table: state[table].T}, 2, 8, 2, mean, std)
+    del state[table]
+    with pytest.raises(ValueError, match=f'{table}: .* got None'):
+        fold(state, 2, 8, 2, mean, std)

@@ -74,6 +74,32 @@ def test_a_bias_that_is_too_large_is_refused(checkpoint, ranges):
         quantise(dataclasses.replace(model, head=head), fixed)
 
 
+@pytest.mark.parametrize(('table', 'entry'), [('score_bias', 2e4), ('static_mix', -3e5)])
+def test_a_constant_that_is_too_large_is_refused(checkpoint, ranges, table, entry):
+    model = checkpoint.fold()
+    fixed = choose_scales(model, ranges)
+    block = dataclasses.replace(model.blocks[1], **{table: np.full((49, 2), entry)})
+    with pytest.raises(ExportError, match=rf'blocks.1.attn.{table}: observed .* limit 536870912'):
+        quantise(dataclasses.replace(model, blocks=(model.blocks[0], block)), fixed)
+
+
+def test_ranges_hold_the_constants_where_they_are_added(checkpoint, images, ranges):
+    model = checkpoint.fold()
+    bare = dataclasses.replace(model, blocks=tuple(dataclasses.replace(b, score_bias=None, static_mix=None) for b in model.blocks))
+    mixed = dataclasses.replace(bare, blocks=tuple(dataclasses.replace(b, static_mix=np.full((49, 2), -5.0)) for b in bare.blocks))
+    biased = dataclasses.replace(bare, blocks=tuple(dataclasses.replace(b, score_bias=np.full((49, 2), 5.0)) for b in bare.blocks))
+    without, mixed, biased = (calibrate(m, images) for m in (bare, mixed, biased))
+    attn = 'blocks.0.attn'
+    # Scores, what is made of them, and the mix move; the square before mixing, which is what is truncated, does not see the mixing.
+    assert biased.high[f'{attn}.scores'] == pytest.approx(without.high[f'{attn}.scores'] + 5, abs=1e-4)
+    assert biased.high[f'{attn}.square'] > without.high[f'{attn}.square'] + 1
+    assert biased.high[f'{attn}.centred'] == pytest.approx(without.high[f'{attn}.centred'], abs=1e-4)
+    assert mixed.high[f'{attn}.square'] == without.high[f'{attn}.square']
+    assert mixed.low[f'{attn}.probabilities'] < -4
+    assert mixed.magnitude(f'{attn}.mix') > 2 * without.magnitude(f'{attn}.mix')
+    assert ranges.high[f'{attn}.scores'] != without.high[f'{attn}.scores']
+
+
 def test_values_that_are_not_finite_are_refused(checkpoint, images):
     model = checkpoint.fold()
     weight = model.head.weight.copy()
