@@ -1,16 +1,22 @@
 /** How the masked image is drawn: value by value in the image's places, though it is noise. */
 
-/** RGBA pixels from the values' low bytes; undoes the order of `inputOf` (token by token, channel, y, x). */
+/**
+ * RGBA pixels from the values' low bytes; undoes the order of `inputOf` (token by token, channel, y, x).
+ * @param bytes all values, packed with the same number of bits each, 8 at least (protocols/sharing/packing.ts).
+ */
 export function maskedPixels(bytes: Uint8Array, imageSize: number, patchSize: number): Uint8ClampedArray<ArrayBuffer> {
   const pixels = new Uint8ClampedArray(imageSize * imageSize * 4).fill(255);
-  let at = 0;
+  const bits = Math.floor((8 * bytes.length) / (3 * imageSize ** 2));
+  let bit = 0;
   for (let top = 0; top < imageSize; top += patchSize) {
     for (let left = 0; left < imageSize; left += patchSize) {
       for (let channel = 0; channel < 3; channel++) {
         for (let y = top; y < top + patchSize; y++) {
           for (let x = left; x < left + patchSize; x++) {
-            pixels[4 * (y * imageSize + x) + channel] = bytes[at]!;
-            at += 4;
+            const at = bit >>> 3;
+            pixels[4 * (y * imageSize + x) + channel] =
+              ((bytes[at]! | ((bytes[at + 1] ?? 0) << 8)) >>> (bit & 7)) & 255;
+            bit += bits;
           }
         }
       }

@@ -20,7 +20,8 @@ let tap: WireTap | undefined;
 let imageBytes = 0;
 
 function onEvent(event: SessionEvent): void {
-  if (event.type === 'manifest') imageBytes = event.manifest.architecture.imageSize ** 2 * 3 * 4; // 32 bits per value
+  // A value takes as many bits as its ring has, which the plan decides: 32 for some models, fewer for others.
+  if (event.type === 'manifest') imageBytes = event.steps.find(({ name }) => name === 'input')?.bytesClientToOwner ?? 0;
   if (event.type === 'state' && event.state === 'classifying') tap?.arm(imageBytes);
   passOn(event);
 }
