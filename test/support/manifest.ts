@@ -73,7 +73,7 @@ export function makeManifest({
         out: { fracBits: 11, magnitudeBits: 1 },
       },
       probabilities: { fracBits: 12, magnitudeBits: 2 },
-      mix: { fracBits: 10, magnitudeBits: 3 },
+      mix: { fracBits: 10, magnitudeBits: 4 },
       projWeightFracBits: 11,
       projMagnitudeBits: 4,
     },
@@ -132,8 +132,8 @@ export function randomWeights(manifest: Manifest, seed = 1): OwnerWeights {
   for (const op of compilePlan(manifest).operations) {
     if (op.kind === 'relativePosition') {
       const [offsets, heads] = tableShape(op);
-      // Weights of both signs: up to 1 in scores, a quarter in what sums over all tokens.
-      const limit = op.output.preset ? 0.25 : 1;
+      // Weights of both signs: up to 1 in scores, an eighth in what sums over all tokens.
+      const limit = op.output.preset ? 0.125 : 1;
       tensors.set(op.table, draw(offsets * heads, limit * 2 ** op.output.fracBits));
     }
     if (op.kind !== 'linear') continue;

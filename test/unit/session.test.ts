@@ -64,6 +64,26 @@ describe('session', () => {
     }
   });
 
+  it('classifies images of 16-pixel patches, whose 768 values per token take fewer bits on the wire', async () => {
+    const large = modelOf(makeManifest({ imageSize: 64, patchSize: 16, depth: 1 }));
+    const { architecture } = large.manifest;
+    const { output } = large.plan.input;
+    expect([output.rows, output.cols]).toEqual([16, 768]);
+    expect(output.ringBits).toBeLessThan(32);
+    const { client, served } = await pair(large, undefined, channels(), twoParty);
+    const pixels = picture(architecture.imageSize);
+    const result = await client.classify(pixels);
+    await client.close();
+    await served;
+    const reference = evaluateReference(large.plan, large.weights, inputOf(pixels, architecture));
+    expect(reference.violations).toEqual([]);
+    result.integerLogits.forEach((logit, i) => {
+      expect(Math.abs(logit - reference.logits[i]!) * 2 ** -large.plan.logitFracBits).toBeLessThan(0.1);
+    });
+    const input = client.report().layers.find(({ name }) => name === 'input')!;
+    expect(input.bytesClientToOwner).toBe((64 * 64 * 3 * output.ringBits) / 8);
+  });
+
   it('reveals only the label where the owner wants that', async () => {
     const labelOnly = modelOf(model.manifest, 'label');
     const { client, served } = await pair(labelOnly);
