@@ -29,7 +29,7 @@ export function tableShape({ inputs: [x], side }: RelativePositionOp): [number, 
 }
 
 export const relativePosition: LayerProtocol<RelativePositionOp> = {
-  title: 'relative position (private)',
+  title: 'relative position (private table)',
   need: ({ inputs: [x], output }) => x.need(output.ringBits),
   cost: () => noCost,
   correlations: () => [],

@@ -3,6 +3,8 @@ const notes: Record<string, string> = {
   'input sharing': 'The client sends the image minus its random share: uniform noise to the owner.',
   'linear (private weights)':
     'Matrix product with the owner’s weights. Its encrypted part was done offline; online it sends nothing.',
+  'relative position (private table)':
+    'The owner adds constants that depend on where two tokens are to its share; it sends nothing.',
   truncate: 'Drops fraction bits after a product; one oblivious transfer settles the carry.',
   'matrix product':
     'Product of two shared matrices by one-sided Beaver triples: masked differences travel, nothing else.',
