@@ -53,7 +53,7 @@ def load_checkpoint(path: Path, config: ViTConfig | None = None) -> tuple[Vision
         description = json.loads((file.metadata() or {}).get('config', '{}'))
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
     if description:
-        config = ViTConfig(**{key: description[key] for key in ViTConfig.__dataclass_fields__})
+        config = ViTConfig(**{key: description[key] for key in ViTConfig.__dataclass_fields__ if key in description})
     if config is None:
         raise ValueError(f'{path} does not describe its architecture: expected a config')
     softmax = tensors.pop('switch.softmax', torch.ones(config.depth, config.num_heads, config.num_tokens)).float()
