@@ -26,8 +26,8 @@ class Preprocessing:
         """RGB uint8 (crop, crop, 3). Antialiased bilinear: Pillow's BILINEAR, whose triangle filter widens when it shrinks."""
         image = image.convert('RGB')
         width, height = image.size
-        scale = self.shorter_side / min(width, height)
-        size = (round(width * scale), round(height * scale))
+        shorter = min(width, height)  # the longer side is rounded down, as the client does
+        size = (width * self.shorter_side // shorter, height * self.shorter_side // shorter)
         if size != image.size:
             image = image.resize(size, Image.Resampling.BILINEAR)
         left, top = (size[0] - self.crop) // 2, (size[1] - self.crop) // 2

@@ -143,8 +143,8 @@ def decode_square(jpeg: bytes, size: int) -> np.ndarray:
     """RGB uint8 (3, size, size): shorter side resized to `size` (bilinear), centre crop."""
     image = Image.open(io.BytesIO(jpeg)).convert('RGB')
     if image.size != (size, size):
-        scale = size / min(image.size)
-        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BILINEAR)
+        shorter = min(image.size)  # the longer side is rounded down, as the client does
+        image = image.resize((image.width * size // shorter, image.height * size // shorter), Image.Resampling.BILINEAR)
         left, top = (image.width - size) // 2, (image.height - size) // 2
         image = image.crop((left, top, left + size, top + size))
     return np.asarray(image).transpose(2, 0, 1)
