@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGzip } from 'node:zlib';
+import { type Accuracy, accuracyOf } from './modelCard.ts';
 
 const contentTypes: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -121,6 +122,8 @@ export interface ListedModel {
   description: string;
   /** Size of the owner's weights. */
   weightsBytes: number;
+  /** By the model's card; null where it says nothing. */
+  accuracy: Accuracy | null;
 }
 
 async function listModels(modelsDir: string): Promise<ListedModel[]> {
@@ -132,7 +135,14 @@ async function listModels(modelsDir: string): Promise<ListedModel[]> {
         try {
           const manifest = JSON.parse(await readFile(path.join(modelsDir, name, 'manifest.json'), 'utf8'));
           const { size } = await stat(path.join(modelsDir, name, 'weights.bin'));
-          return { name, title: String(manifest.title), description: String(manifest.description), weightsBytes: size };
+          const card = await readFile(path.join(modelsDir, name, 'card.md'), 'utf8').catch(() => '');
+          return {
+            name,
+            title: String(manifest.title),
+            description: String(manifest.description),
+            weightsBytes: size,
+            accuracy: accuracyOf(card) ?? null,
+          };
         } catch {
           return undefined; // not, or not yet, an artifact
         }

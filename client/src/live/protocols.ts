@@ -23,10 +23,12 @@ const notes: Record<string, string> = {
   'argmax, the label only to the client': 'Compares the scores on shares; only the winner’s number is revealed.',
 };
 
-/** What runs in a step, for people; `protocol` is the plan's comma-separated list of titles. */
-export function explainProtocol(protocol: string): string {
-  return protocol
-    .split(', ')
-    .map((title) => (notes[title] ? `${title}: ${notes[title]}` : title))
-    .join('\n');
+const ofMany = 'argmax, the label only to the client';
+
+/** The protocols that run in a step, each with its line; `protocol` is the plan's comma-separated list of titles. */
+export function protocolsOf(protocol: string): { title: string; note: string }[] {
+  // One title has a comma of its own.
+  const whole = protocol.includes(ofMany) ? [ofMany] : [];
+  const rest = protocol.replace(ofMany, '').split(', ').filter(Boolean);
+  return [...rest, ...whole].map((title) => ({ title, note: notes[title] ?? '' }));
 }

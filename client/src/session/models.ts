@@ -1,11 +1,7 @@
+import type { ListedModel } from '../../../signaling-server/staticFiles.ts';
 import type { OwnerFiles } from '../worker/messages.ts';
 
-export interface BundledModel {
-  name: string;
-  title: string;
-  description: string;
-  weightsBytes: number;
-}
+export type BundledModel = ListedModel;
 
 /** An owner's choice: the files, and what to call them. */
 export interface ChosenModel {
@@ -13,8 +9,13 @@ export interface ChosenModel {
   files: OwnerFiles;
 }
 
+/** What a first visitor should meet first: photographs, then thumbnails; everything else after them by name. */
+const preferred = ['imagenette', 'cifar10'];
+
 export async function listBundledModels(): Promise<BundledModel[]> {
-  return (await fetchOk('/models/index.json')).json();
+  const models: BundledModel[] = await (await fetchOk('/models/index.json')).json();
+  const rank = ({ name }: BundledModel) => (preferred.includes(name) ? preferred.indexOf(name) : preferred.length);
+  return models.toSorted((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
 }
 
 export async function fetchBundledModel({ name, title }: BundledModel): Promise<ChosenModel> {

@@ -57,7 +57,7 @@ export type SessionState = Extract<SessionEvent, { type: 'state' }>['state'];
 /** After a failure the connection stays this long, so that the peer is told why. */
 export const lingerMs = 400;
 
-const sparklineSamples = 120;
+export const sparklineSamples = 120;
 const sampleMs = 250;
 
 /** A session as both roles' screens show it, built from the protocol's events. */

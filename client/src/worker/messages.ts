@@ -61,3 +61,14 @@ export type FromImageWorker =
 
 export type ToPlaintextWorker = { onnxUrl: string; onnxSha256: string; pixels: Uint8Array; imageSize: number };
 export type FromPlaintextWorker = { logits: number[]; elapsedMs: number; sameModel: boolean } | { problem: string };
+
+/** Of one classification, both directions together. */
+export interface PlanCost {
+  onlineBytes: number;
+  /** Before the image, setup of the pairing aside. */
+  offlineBytes: number;
+  flights: number;
+}
+
+/** The answer to a manifest's JSON. */
+export type FromCostWorker = { cost: PlanCost } | { problem: string };
