@@ -24,9 +24,10 @@ try {
       { timeout: 120_000 },
     );
     await client.waitForTimeout(1500);
-    const text = await client.locator('body').innerText();
+    const cost = async (phase: string) =>
+      (await client.getByTestId(`cost-${phase}`).innerText()).replaceAll(/\s+/g, ' ');
     process.stdout.write(
-      `load ${loadavg()[0]!.toFixed(1)}: ${/[\d.]+ m?s and [\d.]+ .?B online.{0,60}?offline/.exec(text.replaceAll(/\s+/g, ' '))?.[0] ?? 'no figures on the page'}\n`,
+      `load ${loadavg()[0]!.toFixed(1)}: online ${await cost('online')}, offline ${await cost('offline')}\n`,
     );
   }
 } finally {

@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type App, startApp } from './support/app.ts';
 import { alert, classifySample, openRoom, pair } from './support/pair.ts';
+import { shoot } from './support/shoot.ts';
 
 let app: App;
 beforeAll(async () => {
@@ -21,6 +22,7 @@ describe('images', () => {
 
     await file.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no image') });
     await alert(client, 'not an image').waitFor();
+    await shoot(client, '06-wrong-file');
 
     const broken = (
       await sharp({ create: { width: 40, height: 40, channels: 3, background: 'red' } })
@@ -55,6 +57,7 @@ describe('rooms', () => {
     const third = await app.page();
     await third.goto(invite);
     await alert(third, 'This room is full').waitFor();
+    await shoot(third, '07-full-room');
     expect(await owner.getByTestId('peer-state').getAttribute('data-state')).toBe('connected');
   });
 
@@ -94,6 +97,7 @@ describe('the other side', () => {
     await client.getByRole('button', { name: 'Classify privately' }).click();
     await client.close();
     await alert(owner, 'The client is gone').waitFor();
+    await shoot(owner, '08-client-gone');
 
     const next = await app.page();
     await next.goto(invite);
@@ -107,6 +111,7 @@ describe('the other side', () => {
     await classifySample(client);
     await owner.close();
     await alert(client, 'The owner is gone').waitFor();
+    await shoot(client, '08-owner-gone');
     await client.getByRole('button', { name: 'Connect again' }).click();
     await alert(client, 'There is no room with this code').waitFor();
   });
@@ -165,15 +170,24 @@ describe('the owner’s own model', () => {
     await alert(owner, 'A file is missing').waitFor();
     await files.setInputFiles([json('manifest.json', '{}'), json('weights.json', '{}'), json('weights.bin', '')]);
     await alert(owner, 'description cannot be used').waitFor();
+    await shoot(owner, '10-broken-model');
   });
 });
 
-test('a browser without WebRTC', async () => {
+test.each([
+  ['WebRTC', () => Reflect.deleteProperty(window, 'RTCPeerConnection')],
+  ['Web Workers', () => Reflect.deleteProperty(window, 'Worker')],
+  [
+    'WebAssembly with SIMD',
+    () => {
+      WebAssembly.validate = () => false;
+    },
+  ],
+])('a browser without %s is told so', async (feature, remove) => {
   const page = await app.page();
-  await page.addInitScript(() => {
-    Reflect.deleteProperty(window, 'RTCPeerConnection');
-  });
+  await page.addInitScript(remove);
   await page.goto(app.url);
   await page.getByText('This browser cannot run Blindsight').waitFor();
-  await page.getByText('WebRTC').waitFor();
+  expect(await page.getByRole('listitem').allInnerTexts()).toEqual([expect.stringContaining(feature)]);
+  if (feature === 'WebRTC') await shoot(page, '11-unsupported');
 });

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type App, startApp } from './support/app.ts';
-import { alert, classifySample, openRoom, pair } from './support/pair.ts';
+import { alert, classifySample, modelButton, openRoom, pair } from './support/pair.ts';
+import { shoot } from './support/shoot.ts';
 
 let app: App;
 beforeAll(async () => {
@@ -68,14 +69,17 @@ test('cancelling the preparation stops both sides, which can start again', async
       let sent = 0;
       RTCDataChannel.prototype.send = function (chunk) {
         if (++sent <= 6) return send.call(this, chunk);
-        setTimeout(() => this.readyState === 'open' && send.call(this, chunk), 3000);
+        setTimeout(() => this.readyState === 'open' && send.call(this, chunk), 8000);
       };
     }`;
     await route.fulfill({ response, body: slow + (await response.text()) });
   });
   await client.goto(invite);
+  await client.getByRole('button', { name: 'Cancel the preparation' }).waitFor();
+  await shoot(client, '03-preparing');
   await client.getByRole('button', { name: 'Cancel the preparation' }).click();
   await client.getByRole('status').filter({ hasText: 'Cancelled' }).waitFor();
+  await shoot(client, '09-cancelled');
   await alert(owner, /The client (ended the session|is gone)/).waitFor();
   await client.unroute('**/protocol.worker-*.js');
   await client.getByRole('button', { name: 'Connect again' }).click();
@@ -102,6 +106,7 @@ test('an owner who reveals the label only', async () => {
   await classifySample(client);
   await client.getByText('The owner reveals the label only').waitFor();
   expect(await client.getByTestId('result').getAttribute('data-logits')).toBe('[]');
+  await shoot(client, '12-label-only');
   await client.getByRole('button', { name: 'Check against plaintext' }).click();
   await client.getByText('Same answer in plaintext').waitFor();
 });
@@ -113,18 +118,76 @@ test('a picture from the camera', async () => {
   await client.getByLabel('The crop that the model classifies').waitFor();
 });
 
-test('the owner’s own model, by file', async () => {
+test('the owner’s own model, dropped on the page', async () => {
   const owner = await app.page();
   await owner.goto(app.url);
   await owner.getByRole('button', { name: 'Share a model' }).click();
+  await modelButton(owner, 'tiny').waitFor();
+  await owner.getByText('Recognises 4 things').waitFor();
+  await shoot(owner, '02-models');
   const folder = path.join(import.meta.dirname, '../vectors/tiny');
-  await owner
-    .getByLabel('Files of your model')
-    .setInputFiles(['manifest.json', 'weights.json', 'weights.bin'].map((name) => path.join(folder, name)));
+  const files = await Promise.all(
+    ['manifest.json', 'weights.json', 'weights.bin'].map(async (name) => ({
+      name,
+      base64: (await readFile(path.join(folder, name))).toString('base64'),
+    })),
+  );
+  const dropped = await owner.evaluateHandle((list) => {
+    const transfer = new DataTransfer();
+    for (const { name, base64 } of list) {
+      transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name));
+    }
+    return transfer;
+  }, files);
+  await owner.getByRole('group', { name: 'Your own model' }).dispatchEvent('drop', { dataTransfer: dropped });
+  const invite = await owner.getByTestId('invite').inputValue();
+  await shoot(owner, '02-invite');
   const client = await app.page();
-  await client.goto(await owner.getByTestId('invite').inputValue());
+  await client.goto(invite);
   await client.getByTestId('sample').first().waitFor();
   await classifySample(client);
+  await shoot(owner, '10-own-model');
+});
+
+test('what the model knows, and how sure it is', async () => {
+  const { client } = await pair(app);
+  await client.getByRole('heading', { name: 'This model knows 4 things' }).waitFor();
+  await client.getByText('Any other picture gets one of these labels too').waitFor();
+  await classifySample(client);
+  await client
+    .getByTestId('confidence')
+    .getByText(/sure|guess/)
+    .waitFor();
+  // The sample's own label is told apart from the answer.
+  await client.getByText('✗ the sample is labelled plain #c33').waitFor();
+});
+
+test('the meters: sorted, explained by pointer and by keyboard, as a chart', async () => {
+  const { client } = await pair(app);
+  await classifySample(client);
+  const meters = client.getByRole('region', { name: 'Meters' });
+  await meters.getByText('The costliest step:').waitFor();
+  const firstBytes = () => meters.locator('tbody tr').first().locator('td').first().innerText();
+  await meters.getByRole('button', { name: 'To owner' }).click();
+  const largest = await firstBytes();
+  expect(largest).toMatch(/kB/);
+  await meters.getByRole('button', { name: 'To owner' }).click();
+  expect(await firstBytes()).toBe('0 B');
+
+  const input = meters.getByRole('button', { name: /^input/ });
+  await input.hover();
+  await meters.getByText('The client sends the image minus its random share').waitFor();
+  await input.focus();
+  await client.mouse.move(0, 0);
+  await meters.getByText('The client sends the image minus its random share').waitFor();
+  await client.keyboard.press('ArrowDown');
+  await meters.getByText('The client sends the image minus its random share').waitFor({ state: 'detached' });
+
+  const chart = meters.getByRole('img');
+  expect(await chart.getAttribute('aria-label')).toMatch(/^Bytes of \d+ steps; the largest is /);
+  expect(await chart.locator('canvas').count()).toBe(1);
+  await meters.getByRole('button', { name: 'Time' }).first().click();
+  await expect.poll(() => chart.getAttribute('aria-label')).toMatch(/^Time of \d+ steps/);
 });
 
 test('the drawer computes on shares', async () => {
@@ -132,11 +195,14 @@ test('the drawer computes on shares', async () => {
   await client.getByRole('button', { name: 'How it works' }).click();
   const dialog = client.getByRole('dialog');
   await dialog.getByLabel('The secret value').fill('2');
-  await dialog.getByText('Split').waitFor();
-  expect(await dialog.getByText('6', { exact: true }).count()).toBeGreaterThan(0);
+  const values = () => dialog.getByTestId('toy-value').allInnerTexts();
+  await expect.poll(values).toEqual(['2', '6', expect.stringMatching(/^6/), expect.any(String), expect.any(String)]);
   const before = await dialog.locator('dd').first().innerText();
   await dialog.getByRole('button', { name: 'Draw new random numbers' }).click();
   expect(await dialog.locator('dd').first().innerText()).not.toBe(before);
+  expect((await values())[1]).toBe('6');
+  await dialog.getByRole('heading', { name: 'What is not covered' }).waitFor();
+  await shoot(client, '13-drawer');
   await client.keyboard.press('Escape');
   await dialog.waitFor({ state: 'detached' });
 });

@@ -38,3 +38,14 @@ test('a change of state comes after the meters that were held back, and phases d
     { type: 'state', state: 'done' },
   ]);
 });
+
+test('while bytes flow, meters pass at least ten times a second', () => {
+  const posted: SessionEvent[] = [];
+  const batch = batchEvents((event) => posted.push(event));
+  for (let ms = 0; ms < 1000; ms++) {
+    batch(meters('online', ms));
+    vi.advanceTimersByTime(1);
+  }
+  expect(posted.length).toBeGreaterThanOrEqual(10);
+  expect(posted.length).toBeLessThanOrEqual(14);
+});

@@ -55,7 +55,6 @@ export async function startApp(): Promise<App> {
       const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
       contexts.push(context);
       context.setDefaultTimeout(20_000);
-      await context.addInitScript(observeLongTasks);
       context.on('page', (page) => {
         // The browser itself reports a server that is gone; the app shows it in its own words.
         const isExpected = (text: string) => /WebSocket connection to .* failed/.test(text);
@@ -106,14 +105,3 @@ async function prepareModels(): Promise<string> {
   await writeFile(path.join(tiny, 'samples/samples.json'), JSON.stringify(samples));
   return folder;
 }
-
-function observeLongTasks() {
-  const tasks: number[] = [];
-  (window as unknown as { longTasks: number[] }).longTasks = tasks;
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) tasks.push(entry.duration);
-  }).observe({ type: 'longtask', buffered: true });
-}
-
-export const longTasks = (page: Page): Promise<number[]> =>
-  page.evaluate(() => (window as unknown as { longTasks: number[] }).longTasks.splice(0));

@@ -1,0 +1,71 @@
+/**
+ * npx tsx test/bench/newcomer.ts: `npm run demo`, then what a newcomer does with only the README: open the page, "Try it alone", a
+ * sample, "Classify privately". Prints the seconds from the demo having started to the first private result, three seconds
+ * of reading before each click included; fails above a minute.
+ */
+import { spawn } from 'node:child_process';
+import { loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { observeUpdates, updatesOf } from '../e2e/support/observe.ts';
+import { launchChromium } from '../support/chromium.ts';
+
+const readingMs = 3000;
+const port = 3100 + Math.floor(Math.random() * 800);
+const demo = spawn('npm', ['run', 'demo'], {
+  cwd: fileURLToPath(new URL('../..', import.meta.url)),
+  env: { ...process.env, PORT: String(port) },
+  stdio: ['ignore', 'pipe', 'inherit'],
+  detached: true,
+});
+
+try {
+  const url = await new Promise<string>((resolve, reject) => {
+    let printed = '';
+    demo.stdout.on('data', (chunk) => {
+      printed += chunk;
+      const address = /Blindsight: (http:\S+)/.exec(printed)?.[1];
+      if (address) resolve(address);
+    });
+    demo.on('close', (code) => reject(new Error(`npm run demo ended with ${code}`)));
+  });
+  const browser = await launchChromium([
+    '--disable-gpu',
+    // Without a network but the loopback, WebRTC finds no candidates unless it may use that one, by its address.
+    '--allow-loopback-in-peer-connection',
+    '--disable-features=WebRtcHideLocalIpsWithMdns',
+  ]);
+  try {
+    const startedMs = Date.now();
+    const since = () => (Date.now() - startedMs) / 1000;
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    const start = await context.newPage();
+    await start.goto(url);
+    await start.waitForTimeout(readingMs);
+    const opened = context.waitForEvent('page');
+    await start.getByRole('button', { name: 'Try it alone' }).click();
+    const client = await opened;
+    await client.getByTestId('sample').first().waitFor({ timeout: 60_000 });
+    const paired = since();
+    await client.waitForTimeout(readingMs);
+    await client.getByTestId('sample').nth(16).click();
+    await client.waitForTimeout(readingMs);
+    await observeUpdates(client, 'time-online');
+    await client.getByRole('button', { name: 'Classify privately' }).click();
+    const result = client.getByTestId('result');
+    await result.waitFor({ timeout: 300_000 });
+    const seconds = since();
+    const updates = await updatesOf(client, 'time-online');
+    const perSecond = (1000 * updates.length) / (updates.at(-1)! - updates[0]!);
+    const text = async (id: string) => (await client.getByTestId(id).innerText()).replaceAll(/\s+/g, ' ');
+    process.stdout.write(
+      `${seconds.toFixed(1)} s from the demo to the first private result (${(3 * readingMs) / 1000} s of it reading; paired after ${paired.toFixed(1)} s)\n` +
+        `answer ${await text('top-label')}; with the image ${await text('cost-online')}, before it ${await text('cost-offline')}\n` +
+        `meters drawn ${perSecond.toFixed(1)} times a second online; load ${loadavg()[0]!.toFixed(1)}\n`,
+    );
+    if (seconds > 60) process.exitCode = 1;
+  } finally {
+    await browser.close();
+  }
+} finally {
+  process.kill(-demo.pid!, 'SIGTERM');
+}
