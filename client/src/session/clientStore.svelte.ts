@@ -77,8 +77,13 @@ export class ClientStore {
 
   /** Decodes `file` and shows what the model will see. From the second image on it is classified right away. */
   async chooseImage(file: Blob): Promise<void> {
+    if (this.running) return;
     const preprocessing = this.session?.manifest?.preprocessing;
-    if (!preprocessing || this.running) return;
+    // While the tabs are being paired again: it is prepared as soon as the manifest is there.
+    if (!preprocessing) {
+      this.#file = file;
+      return;
+    }
     const id = ++this.#decodeId;
     this.imageNotice = undefined;
     this.decoding = true;
