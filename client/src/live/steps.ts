@@ -19,6 +19,10 @@ const others: Record<string, string> = {
   pool: 'average of the tokens',
   fc_norm: 'normalise the average',
   head: 'scores of the classes',
+  'ring-LWE': 'products of encrypted random shares',
+  'silent OT': 'random oblivious transfers',
+  keys: 'keys, once per pairing',
+  handshake: 'versions, description and plan compared',
 };
 
 /** `blocks.0.attn.qkv` → `Block 1: queries, keys and values`; empty for a step that has no words here. */
