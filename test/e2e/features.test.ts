@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type App, startApp } from './support/app.ts';
+import { type App, screenshotsDir, startApp } from './support/app.ts';
 import { alert, classifySample, modelButton, openRoom, pair } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 
@@ -40,7 +40,9 @@ test('the private answer is checked against plaintext, and saved without the pho
   const lines = (await save('CSV')).toString().split('\r\n');
   expect(lines[0]).toBe('name,protocol,phase,elapsedMs,bytesClientToOwner,bytesOwnerToClient,flights');
   expect(lines).toHaveLength(report.layers.length + 1);
-  expect((await save('Picture')).subarray(1, 4).toString()).toBe('PNG');
+  const picture = await save('Picture');
+  expect(picture.subarray(1, 4).toString()).toBe('PNG');
+  await writeFile(path.join(screenshotsDir, '15-summary.png'), picture);
 });
 
 test('the meters’ totals are WebRTC’s own, to within the framing that is shown', async () => {

@@ -1,5 +1,6 @@
 /** What a result can be taken away as. None of it contains the photograph. */
 import type { Manifest } from '../../../protocols/inference/manifest.ts';
+import { maskedPixels } from '../live/maskedPixels.ts';
 import type { Result } from '../session/clientStore.svelte.ts';
 import type { MeterRow } from '../session/sessionView.svelte.ts';
 import { formatBytes, formatMs, formatPercent } from '../ui/format.ts';
@@ -25,6 +26,8 @@ export function jsonReport(result: Result, manifest: Manifest, correlations: str
     label: classification.label,
     labelIndex: classification.labelIndex,
     logits: classification.logits,
+    probabilities: classification.probabilities,
+    labels: manifest.labels,
     correlations,
     phases: { offline, online },
     layers,
@@ -39,46 +42,53 @@ export function csvReport(layers: readonly Layer[]): Blob {
   return new Blob([[layerFields.join(','), ...lines].join('\r\n')], { type: 'text/csv' });
 }
 
-/** A picture to share: label, bars, costs. */
-export async function summaryImage(result: Result, manifest: Manifest): Promise<Blob> {
+/** A picture to share: label, bars, costs, and the noise that the owner got. @param masked as it crossed the wire. */
+export async function summaryImage(result: Result, manifest: Manifest, masked: Uint8Array | undefined): Promise<Blob> {
   const canvas = new OffscreenCanvas(1200, 630);
   const context = canvas.getContext('2d')!;
-  const text = (value: string, x: number, y: number, size: number, color: string, weight = 600) => {
+  const text = (value: string, x: number, y: number, size: number, color: string, weight = 500, maxWidth?: number) => {
     context.fillStyle = color;
     context.font = `${weight} ${size}px "Bricolage Grotesque Variable", system-ui, sans-serif`;
-    context.fillText(value, x, y);
+    context.fillText(value, x, y, maxWidth);
   };
+  const [ink, soft, track, client, owner] = ['#f1eee6', '#b1acb9', '#34313f', '#f0805c', '#2d9da3'] as const;
   context.fillStyle = '#14131a';
   context.fillRect(0, 0, 1200, 630);
-  context.fillStyle = '#f0805c';
+  context.fillStyle = client;
   context.fillRect(0, 0, 600, 10);
-  context.fillStyle = '#2d9da3';
+  context.fillStyle = owner;
   context.fillRect(600, 0, 600, 10);
-  text('Classified without being shown', 70, 110, 34, '#b1acb9');
-  text(result.classification.label, 70, 200, 84, '#f1eee6', 750);
+
+  text('Classified without being shown', 70, 95, 34, soft);
+  text(result.classification.label, 70, 185, 84, ink, 750, 700);
   const top = result.classification.probabilities
     .map((probability, i) => ({ probability, label: manifest.labels[i]! }))
     .toSorted((a, b) => b.probability - a.probability)
     .slice(0, 5);
   for (const [i, { probability, label }] of top.entries()) {
-    const y = 275 + i * 52;
-    context.fillStyle = '#34313f';
-    context.fillRect(330, y - 22, 640, 26);
-    context.fillStyle = '#f0805c';
-    context.fillRect(330, y - 22, Math.max(2, 640 * probability), 26);
-    text(label.slice(0, 18), 70, y, 26, '#f1eee6', 500);
-    text(formatPercent(probability), 1000, y, 26, '#f1eee6', 500);
+    const y = 262 + i * 50;
+    text(label, 70, y, 26, ink, 500, 210);
+    context.fillStyle = track;
+    context.fillRect(300, y - 21, 340, 24);
+    context.fillStyle = client;
+    context.fillRect(300, y - 21, Math.max(2, 340 * probability), 24);
+    text(formatPercent(probability), 660, y, 26, ink);
   }
+  if (top.length === 0) text('The owner reveals the label only.', 70, 262, 28, soft);
+
+  const side = manifest.architecture.imageSize;
+  if (masked) {
+    const noise = new ImageData(maskedPixels(masked, side, manifest.architecture.patchSize), side, side);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(await createImageBitmap(noise), 820, 150, 310, 310);
+    text('all that the owner saw of it', 820, 498, 24, soft);
+  }
+
   const bytes = (cost: Result['online']) => formatBytes(cost.bytesClientToOwner + cost.bytesOwnerToClient);
-  text(
-    `online ${formatMs(result.online.elapsedMs)}, ${bytes(result.online)}, ${result.online.flights} flights · offline ${formatMs(result.offline.elapsedMs)}, ${bytes(result.offline)}`,
-    70,
-    560,
-    24,
-    '#6fd3d6',
-    500,
-  );
-  text('Blindsight: two tabs, two-party computation, no dealer', 70, 598, 22, '#b1acb9', 500);
+  const cost = (name: string, phase: Result['online']) =>
+    `${name} ${formatMs(phase.elapsedMs)}, ${bytes(phase)}, ${phase.flights} flights`;
+  text(`${cost('online', result.online)}  ·  ${cost('before', result.offline)}`, 70, 550, 24, '#6fd3d6', 500, 1060);
+  text('Blindsight: two browser tabs, two-party computation, no dealer', 70, 590, 22, soft);
   return canvas.convertToBlob({ type: 'image/png' });
 }
 

@@ -24,6 +24,7 @@ export interface App {
 
 export async function startApp(): Promise<App> {
   const modelsDir = await prepareModels();
+  await mkdir(screenshotsDir, { recursive: true });
   const start = (port: number) =>
     createSignalingServer({ port, distDir: path.join(repository, 'client/dist'), modelsDir });
   let server: SignalingServer = await start(0);
