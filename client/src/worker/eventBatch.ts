@@ -1,10 +1,10 @@
 import type { SessionEvent } from '../../../protocols/index.ts';
 
-/** Some twelve times a second: quick enough to look live, and seldom enough that drawing never blocks the page. */
-const intervalMs = 80;
+/** Some fifteen times a second: quick enough to look live, and seldom enough that drawing never blocks the page. */
+const intervalMs = 64;
 
 /**
- * Passes a session's events on, meters and progress at most every 80 ms: the latest of each counts. Everything else
+ * Passes a session's events on, meters and progress at most every 64 ms: the latest of each counts. Everything else
  * passes at once, after what is held back.
  */
 export function batchEvents(post: (event: SessionEvent) => void): (event: SessionEvent) => void {
