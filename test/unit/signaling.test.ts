@@ -31,7 +31,8 @@ async function tab(origin?: string): Promise<Tab> {
 }
 
 const open = (t: Tab, code: string | null = null) => t.emitWithAck('open', code) as Promise<Reply<{ code: string }>>;
-const join = (t: Tab, code: string) => t.emitWithAck('join', code) as Promise<Reply>;
+const keyId = '0123456789abcdef';
+const join = (t: Tab, code: string, quiet = false) => t.emitWithAck('join', code, { keyId, quiet }) as Promise<Reply>;
 const once = (t: Tab, event: keyof ServerToTabEvents) =>
   new Promise<unknown>((resolve) => t.once(event, ((value: unknown) => resolve(value)) as never));
 
@@ -158,7 +159,7 @@ describe('untrusted input', () => {
 
   test('a signal without a peer, an event without a reply function', async () => {
     const alone = await tab();
-    alone.emit('join', 'x', undefined as never);
+    alone.emit('join', 'x', { keyId, quiet: false }, undefined as never);
     expect(await alone.emitWithAck('signal', offer)).toEqual({ ok: false, code: 'no-peer' });
   });
 

@@ -11,6 +11,8 @@ export interface BundledModel {
 export interface ChosenModel {
   title: string;
   files: OwnerFiles;
+  /** The bundled model's name, if it is one. */
+  bundled?: string;
 }
 
 export async function listBundledModels(): Promise<BundledModel[]> {
@@ -24,7 +26,7 @@ export async function fetchBundledModel({ name, title }: BundledModel): Promise<
     file('weights.json'),
     file('weights.bin'),
   ]);
-  return { title, files: { manifest, weightsIndex, weights } };
+  return { title, files: { manifest, weightsIndex, weights }, bundled: name };
 }
 
 /** Picks an artifact's three files out of what was dropped; undefined when one is missing. */
