@@ -93,7 +93,7 @@ describe('the other side', () => {
     await client.getByTestId('sample').first().click();
     await client.getByRole('button', { name: 'Classify privately' }).click();
     await client.close();
-    await alert(owner, 'The client is gone').waitFor();
+    await owner.getByText('gone, may come back').waitFor();
 
     const next = await app.page();
     await next.goto(invite);
@@ -106,7 +106,10 @@ describe('the other side', () => {
     const { owner, client } = await pair(app);
     await classifySample(client);
     await owner.close();
-    await alert(client, 'The owner is gone').waitFor();
+    // It might be reloading: the client tries for a while.
+    await client.getByText('reconnecting, try 1 of 6').waitFor();
+    await alert(client, 'The owner is gone').waitFor({ timeout: 60_000 });
+    await client.getByTestId('peer-state').filter({ hasText: 'lost' }).waitFor();
     await client.getByRole('button', { name: 'Connect again' }).click();
     await alert(client, 'There is no room with this code').waitFor();
   });

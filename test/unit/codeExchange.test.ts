@@ -102,7 +102,10 @@ describe('from a short code to an invite', () => {
     ['the client’s tag', (s) => (s.kind === 'code-confirm' ? { ...s, tag: hex(64) } : s)],
     [
       'the client’s share, for another element',
-      (s) => (s.kind === 'code-share' ? { ...s, share: 'e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76' } : s),
+      (s) =>
+        s.kind === 'code-share'
+          ? { ...s, share: 'e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76' }
+          : s,
     ],
   ])('a server that alters %s is found out before anybody has a secret', async (_, server) => {
     const { client, owner } = await run({ server });
@@ -159,9 +162,12 @@ describe('codes as people type them', () => {
     expect(parseShortCode('oOlL-iI01')).toEqual({ locator: '0011', password: '1101' });
   });
 
-  test.each(['', 'K7Q2', 'K7Q2-M9XFA', 'K7Q2-M9XU', 'K7Q2-M9X!', 'http://localhost:3000/'])('"%s" is no code', (text) => {
-    expect(parseShortCode(text)).toBeUndefined();
-  });
+  test.each(['', 'K7Q2', 'K7Q2-M9XFA', 'K7Q2-M9XU', 'K7Q2-M9X!', 'http://localhost:3000/'])(
+    '"%s" is no code',
+    (text) => {
+      expect(parseShortCode(text)).toBeUndefined();
+    },
+  );
 
   test('every password can be typed', () => {
     fc.assert(

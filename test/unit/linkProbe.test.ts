@@ -84,14 +84,25 @@ describe('measuring a connection', () => {
 describe('direct or relayed', () => {
   const host = { type: 'local-candidate', id: 'H', candidateType: 'host' };
   const relay = { type: 'remote-candidate', id: 'R', candidateType: 'relay' };
-  const direct = { type: 'candidate-pair', id: 'P1', state: 'succeeded', nominated: true, localCandidateId: 'H', remoteCandidateId: 'H' };
+  const direct = {
+    type: 'candidate-pair',
+    id: 'P1',
+    state: 'succeeded',
+    nominated: true,
+    localCandidateId: 'H',
+    remoteCandidateId: 'H',
+  };
   const relayed = { ...direct, id: 'P2', remoteCandidateId: 'R' };
   const path = (...stats: { type: string; id?: string }[]) =>
     selectedPath(new Map(stats.map((stat, i) => [stat.id ?? `S${i}`, stat])));
 
   test('is what the transport’s selected pair says, whatever other pairs there are', () => {
-    expect(path(host, relay, direct, relayed, { type: 'transport', ...{ selectedCandidatePairId: 'P2' } })).toBe('relayed');
-    expect(path(host, relay, relayed, direct, { type: 'transport', ...{ selectedCandidatePairId: 'P1' } })).toBe('direct');
+    expect(path(host, relay, direct, relayed, { type: 'transport', ...{ selectedCandidatePairId: 'P2' } })).toBe(
+      'relayed',
+    );
+    expect(path(host, relay, relayed, direct, { type: 'transport', ...{ selectedCandidatePairId: 'P1' } })).toBe(
+      'direct',
+    );
   });
 
   test('without a transport’s word (Firefox) it is the selected pair, then the nominated one', () => {

@@ -16,10 +16,10 @@ interface Stat {
  * Whether packets go straight to the other tab or through a TURN server, by the candidate pair that ICE selected.
  * Undefined while none is.
  */
-export function selectedPath(report: { get(id: string): unknown; values(): Iterable<unknown> }):
-  | 'direct'
-  | 'relayed'
-  | undefined {
+export function selectedPath(report: {
+  get(id: string): unknown;
+  values(): Iterable<unknown>;
+}): 'direct' | 'relayed' | undefined {
   const stats = [...report.values()] as Stat[];
   const selectedId = stats.find(({ type }) => type === 'transport')?.selectedCandidatePairId;
   const pairs = stats.filter(({ type }) => type === 'candidate-pair');
@@ -28,6 +28,8 @@ export function selectedPath(report: { get(id: string): unknown; values(): Itera
     pairs.find(({ selected }) => selected) ??
     pairs.find(({ nominated, state }) => nominated && state === 'succeeded');
   if (!pair) return undefined;
-  const candidates = [pair.localCandidateId, pair.remoteCandidateId].map((id) => report.get(id ?? '') as Stat | undefined);
+  const candidates = [pair.localCandidateId, pair.remoteCandidateId].map(
+    (id) => report.get(id ?? '') as Stat | undefined,
+  );
   return candidates.some((candidate) => candidate?.candidateType === 'relay') ? 'relayed' : 'direct';
 }

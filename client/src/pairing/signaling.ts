@@ -102,7 +102,11 @@ export class Signaling {
 
   /** Leaves the room and the server; resolves when the server has said so, or after a second. */
   async close(reason: LeaveReason = 'closed'): Promise<void> {
-    if (this.#socket.connected) await this.#socket.timeout(1000).emitWithAck('leave', reason).catch(() => {});
+    if (this.#socket.connected)
+      await this.#socket
+        .timeout(1000)
+        .emitWithAck('leave', reason)
+        .catch(() => {});
     this.#socket.disconnect();
   }
 

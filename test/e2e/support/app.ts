@@ -15,7 +15,8 @@ export interface App {
   /** A page of its own browser profile; its console errors are collected and checked at the end of the test. */
   page(options?: BrowserContextOptions): Promise<Page>;
   consoleErrors(): string[];
-  /** Stops the server and starts it again on the same port, with nothing remembered. */
+  /** Stops the server; the function starts it again on the same port, with nothing remembered. */
+  stopServer(): Promise<() => Promise<void>>;
   restartServer(): Promise<void>;
   /** Closes the pages of a test. */
   reset(): Promise<void>;
@@ -67,10 +68,15 @@ export async function startApp(): Promise<App> {
       return context.newPage();
     },
     consoleErrors: () => errors,
-    async restartServer() {
+    async stopServer() {
       const { port } = server;
       await server.stop();
-      server = await start(port);
+      return async () => {
+        server = await start(port);
+      };
+    },
+    async restartServer() {
+      await (await this.stopServer())();
     },
     async reset() {
       for (const context of contexts) await context.close();
