@@ -13,6 +13,8 @@ export interface ClientPairingListener extends PairingListener {
 const retryPausesMs = [300, 1000, 2000, 4000, 8000, 8000];
 /** For one try: from joining the room to a connection. */
 const tryTimeoutMs = 8000;
+/** A connection that breaks sooner, as when the owner's tab fails each time, does not earn new tries. */
+const steadyMs = 20_000;
 
 type Outcome = 'connected' | PairingEnd;
 
@@ -24,6 +26,8 @@ export class ClientPairing {
   readonly #signaling: Signaling;
   #closed = false;
   #retrying = false;
+  #tries = 0;
+  #connectedAtMs = 0;
   /** Told how a try to connect again went. */
   #onOutcome: ((outcome: Outcome) => void) | undefined;
 
@@ -112,7 +116,9 @@ export class ClientPairing {
     this.#linkState = state;
     // Until a try succeeds, the tab goes on reconnecting.
     this.listener.onLink(this.#retrying && state !== 'connected' ? 'reconnecting' : state);
-    if (state === 'connected') this.#onOutcome?.('connected');
+    if (state !== 'connected') return;
+    this.#connectedAtMs = performance.now();
+    this.#onOutcome?.('connected');
   }
 
   #fail(failure: LinkFailure): void {
@@ -133,22 +139,20 @@ export class ClientPairing {
   async #reconnect(): Promise<void> {
     if (this.#retrying || this.#closed) return;
     this.#retrying = true;
+    if (performance.now() - this.#connectedAtMs > steadyMs) this.#tries = 0;
     let outcome: Outcome = 'lost';
-    for (const [i, pauseMs] of retryPausesMs.entries()) {
+    while (outcome !== 'connected' && this.#tries < retryPausesMs.length) {
       this.#setLinkState('reconnecting');
       this.listener.onLost();
-      this.listener.onRetry(i + 1, retryPausesMs.length);
+      const pauseMs = retryPausesMs[this.#tries++]!;
+      this.listener.onRetry(this.#tries, retryPausesMs.length);
       await pause(pauseMs);
       if (this.#closed) return;
       outcome = await this.#try();
       if (this.#closed) return;
-      if (outcome === 'connected') {
-        this.#retrying = false;
-        return;
-      }
     }
     this.#retrying = false;
-    this.#end(outcome as PairingEnd);
+    if (outcome !== 'connected') this.#end(outcome);
   }
 
   /** Joins the room and waits for a connection. */

@@ -18,7 +18,6 @@ const { Point } = ristretto255;
 /** §8.3. */
 const domain = 'CPaceRistretto255';
 const hashBlockBytes = 128;
-export const shareBytes = 32;
 
 /** What both parties put in; any difference leads to different keys. */
 export interface CPaceInputs {

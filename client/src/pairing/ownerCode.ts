@@ -6,8 +6,11 @@ import type { Signaling } from './signaling.ts';
 
 /** Guesses at one code. With 20 bits of password, whoever makes them all succeeds with 3 / 2^20. */
 export const triesPerCode = 3;
-/** Codes in a row that wrong tries have used up; then somebody is guessing, and it takes the owner to make another. */
-const maxUsedUp = 3;
+/**
+ * Wrong tries, of whatever codes, until somebody is guessing and it takes the owner to make another code. The server can
+ * make codes end early (it need only drop the connection), so they are counted over all.
+ */
+export const maxWrong = 9;
 const replyTimeoutMs = 20_000;
 
 export interface CodeState {
@@ -16,7 +19,7 @@ export interface CodeState {
   readonly triesLeft: number;
   /** Date.now() at its end. */
   readonly expiresAtMs: number;
-  /** What became of the code before it: wrong tries used it up, the last time for good (`stopped`). */
+  /** What became of the code before it: wrong tries used it up, and in the end all codes (`stopped`). */
   readonly previous: 'used-up' | 'stopped' | undefined;
 }
 
@@ -26,7 +29,7 @@ const noCode: CodeState = { text: undefined, triesLeft: 0, expiresAtMs: 0, previ
 export class OwnerCode {
   #code: ShortCode | undefined;
   #state = noCode;
-  #usedUp = 0;
+  #wrong = 0;
   #expiryTimer: ReturnType<typeof setTimeout> | undefined;
   #incoming: Inbox<CodeSignal> | undefined;
 
@@ -39,10 +42,10 @@ export class OwnerCode {
     },
   ) {}
 
-  /** Makes a code, in place of the one before; by hand also after wrong tries have stopped it. */
+  /** Makes a code, in place of the one before. */
   async renew(previous?: 'used-up'): Promise<void> {
-    if (!previous) this.#usedUp = 0;
     this.#forget();
+    if (this.#wrong >= maxWrong) return this.#set({ ...noCode, previous: 'stopped' });
     try {
       const { locator, lifetimeMs } = await this.signaling.grantLocator();
       this.#code = { locator, password: newPassword() };
@@ -52,6 +55,12 @@ export class OwnerCode {
     } catch {
       this.#set(noCode); // without a server, or in a full one, there is the link
     }
+  }
+
+  /** The same, as the owner asks for it: also after too many wrong tries. */
+  renewByHand(): Promise<void> {
+    this.#wrong = 0;
+    return this.renew();
   }
 
   /** A client came by the locator: runs the exchange with it. `room` is the room's code. */
@@ -70,11 +79,14 @@ export class OwnerCode {
         room,
         () => this.#countWrong(),
       );
+      this.#wrong = 0;
       this.listener.onSecret(secret);
       await this.renew(); // a code works once
     } catch (error) {
       if (!(error instanceof WrongCodeError)) return this.#dismiss();
-      if (this.#state.triesLeft === 0) await this.#replaceUsedUp();
+      if (this.#code) return;
+      if (this.#wrong >= maxWrong) await this.signaling.withdrawLocator().catch(() => {});
+      await this.renew('used-up');
     }
   }
 
@@ -94,16 +106,11 @@ export class OwnerCode {
   }
 
   #countWrong(): number {
-    const triesLeft = this.#state.triesLeft - 1;
+    this.#wrong++;
+    const triesLeft = this.#wrong >= maxWrong ? 0 : Math.max(0, this.#state.triesLeft - 1);
     if (triesLeft === 0) this.#forget(); // at once: no exchange may find it any more
     this.#set({ ...this.#state, text: triesLeft === 0 ? undefined : this.#state.text, triesLeft });
     return triesLeft;
-  }
-
-  async #replaceUsedUp(): Promise<void> {
-    if (++this.#usedUp < maxUsedUp) return this.renew('used-up');
-    this.#set({ ...noCode, previous: 'stopped' });
-    await this.signaling.withdrawLocator().catch(() => {});
   }
 
   #dismiss(): void {

@@ -94,7 +94,7 @@ export class OwnerPairing {
   }
 
   renewCode(): Promise<void> {
-    return this.#code.renew();
+    return this.#code.renewByHand();
   }
 
   /** Lets go of the client; the next one can come. `afterMs`: what was sent before still arrives. */

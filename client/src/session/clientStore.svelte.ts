@@ -73,7 +73,7 @@ export class ClientStore {
         onEnded: (end) => {
           if (this.#pairing !== pairing) return;
           this.#end(endNotice(end, 'client'));
-          this.lost = true;
+          this.lost = end === 'lost' || end === 'peer-left';
         },
       },
       servers,
@@ -223,6 +223,7 @@ export class ClientStore {
     };
     if (afterMs > 0) setTimeout(free, afterMs);
     else free();
+    this.session?.interrupt();
     this.prepared = this.requested = this.running = false;
     this.words = [];
   }

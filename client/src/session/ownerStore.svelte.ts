@@ -121,7 +121,7 @@ export class OwnerStore {
         onLost: () => this.#suspendSession(),
         onEnded: (end) => {
           this.#endSession(endNotice(end, 'owner'));
-          this.lost = true;
+          this.lost = end === 'lost' || end === 'peer-left';
         },
       },
       servers,
@@ -249,6 +249,7 @@ export class OwnerStore {
     this.#isWaiting = false;
     this.#pairing?.dropPeer(afterMs);
     this.#stopWorker(afterMs);
+    this.session?.interrupt();
     this.words = [];
     this.notice = notice;
   }
