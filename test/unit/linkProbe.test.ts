@@ -93,20 +93,16 @@ describe('direct or relayed', () => {
     remoteCandidateId: 'H',
   };
   const relayed = { ...direct, id: 'P2', remoteCandidateId: 'R' };
-  const path = (...stats: { type: string; id?: string }[]) =>
+  const path = (...stats: { type: string; id?: string; [more: string]: unknown }[]) =>
     selectedPath(new Map(stats.map((stat, i) => [stat.id ?? `S${i}`, stat])));
 
   test('is what the transport’s selected pair says, whatever other pairs there are', () => {
-    expect(path(host, relay, direct, relayed, { type: 'transport', ...{ selectedCandidatePairId: 'P2' } })).toBe(
-      'relayed',
-    );
-    expect(path(host, relay, relayed, direct, { type: 'transport', ...{ selectedCandidatePairId: 'P1' } })).toBe(
-      'direct',
-    );
+    expect(path(host, relay, direct, relayed, { type: 'transport', selectedCandidatePairId: 'P2' })).toBe('relayed');
+    expect(path(host, relay, relayed, direct, { type: 'transport', selectedCandidatePairId: 'P1' })).toBe('direct');
   });
 
   test('without a transport’s word (Firefox) it is the selected pair, then the nominated one', () => {
-    expect(path(host, relay, direct, { ...relayed, ...{ selected: true } })).toBe('relayed');
+    expect(path(host, relay, direct, { ...relayed, selected: true })).toBe('relayed');
     expect(path(host, relay, direct)).toBe('direct');
   });
 

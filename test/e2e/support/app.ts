@@ -47,6 +47,13 @@ export async function startApp(): Promise<App> {
       '--use-fake-device-for-media-stream',
     ],
   });
+  const stopServer = async () => {
+    const { port } = server;
+    await server.stop();
+    return async () => {
+      server = await start(port);
+    };
+  };
   let contexts: BrowserContext[] = [];
   let errors: string[] = [];
   return {
@@ -68,15 +75,10 @@ export async function startApp(): Promise<App> {
       return context.newPage();
     },
     consoleErrors: () => errors,
-    async stopServer() {
-      const { port } = server;
-      await server.stop();
-      return async () => {
-        server = await start(port);
-      };
-    },
+    stopServer,
     async restartServer() {
-      await (await this.stopServer())();
+      const startServer = await stopServer();
+      await startServer();
     },
     async reset() {
       for (const context of contexts) await context.close();
