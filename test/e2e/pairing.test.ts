@@ -249,5 +249,5 @@ test('the line is measured, and the online time predicted before the image and c
     .toMatch(/[\d.]+ .?B\/s.*[\d.]+ .?B\/s/s);
   await client.getByText(/Online it will take about [\d.]+ m?s on this connection/).waitFor();
   await classifySample(client);
-  await client.getByText(/Online it took [\d.]+ m?s; predicted were [\d.]+ m?s/).waitFor();
+  await client.getByText(/Online it took [\d.]+ m?s, predicted [\d.]+ m?s/).waitFor();
 });

