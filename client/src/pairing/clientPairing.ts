@@ -47,8 +47,10 @@ export class ClientPairing {
       onPeerLeft: (reason) => {
         if (reason === 'closed') return this.#end('peer-left');
         if (reason === 'authentication' || reason === 'room-full') return this.#end(reason);
-        if (reason === 'lost' && this.#isLinked) return void this.#link?.check();
-        this.#lose('peer-left');
+        // An owner whose connection to the server broke may still be connected with this tab.
+        if (reason === 'lost' && this.#isLinked)
+          void this.#link?.check().then((isAlive) => isAlive && this.#takePlace());
+        else this.#lose('peer-left');
       },
       onSignal: (signal) => {
         if (signal.kind !== 'sdp' && signal.kind !== 'ice') return; // this tab has an invite already
@@ -122,7 +124,8 @@ export class ClientPairing {
   }
 
   #fail(failure: LinkFailure): void {
-    if (failure !== 'authentication' && (failure === 'lost' || this.#retrying)) this.#lose(failure);
+    // An offer from the try before may come late; its answer then does not fit either.
+    if (failure === 'lost' || this.#retrying) this.#lose(failure);
     else this.#end(failure);
   }
 
