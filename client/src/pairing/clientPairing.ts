@@ -48,8 +48,7 @@ export class ClientPairing {
         if (reason === 'closed') return this.#end('peer-left');
         if (reason === 'authentication' || reason === 'room-full') return this.#end(reason);
         // An owner whose connection to the server broke may still be connected with this tab.
-        if (reason === 'lost' && this.#isLinked)
-          void this.#link?.check().then((isAlive) => isAlive && this.#takePlace());
+        if (reason === 'lost' && this.#isLinked) void this.#checkLink();
         else this.#lose('peer-left');
       },
       onSignal: (signal) => {
@@ -178,6 +177,10 @@ export class ClientPairing {
       link?.close();
     }
     return outcome;
+  }
+
+  async #checkLink(): Promise<void> {
+    if (await this.#link?.check()) await this.#takePlace();
   }
 
   /** After the connection to the server came back: the owner may need a moment to open the room again. */
