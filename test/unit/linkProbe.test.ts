@@ -3,7 +3,7 @@ import { LinkProbe } from '../../client/src/pairing/linkProbe.ts';
 import { selectedPath } from '../../client/src/pairing/selectedPath.ts';
 
 /** Two probes over a line of a given speed, in a time of its own. */
-function line({ oneWayMs, bytesPerMs }: { oneWayMs: number; bytesPerMs: number }) {
+function line({ oneWayMs, bytesPerMs, pauses = [0] }: { oneWayMs: number; bytesPerMs: number; pauses?: number[] }) {
   let nowMs = 0;
   const events: { atMs: number; run(): void }[] = [];
   const free = [0, 0];
@@ -13,7 +13,10 @@ function line({ oneWayMs, bytesPerMs }: { oneWayMs: number; bytesPerMs: number }
     const copy = message.slice();
     events.push({ atMs: free[from]! + oneWayMs, run: () => probes[1 - from]!.receive(copy) });
   };
-  probes.push(new LinkProbe(sender(0), true, () => nowMs), new LinkProbe(sender(1), false, () => nowMs));
+  probes.push(
+    new LinkProbe(sender(0), true, () => nowMs, pauses),
+    new LinkProbe(sender(1), false, () => nowMs, pauses),
+  );
   const run = async () => {
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve)); // what was awaited goes on
@@ -47,6 +50,32 @@ describe('measuring a connection', () => {
       expect(rate! / (bytesPerMs * 1000)).toBeLessThan(1.1);
     }
     expect(first.sentPerSecond).toBe(second.receivedPerSecond);
+  });
+
+  test('the best of several measurements counts, and is told', async () => {
+    let nowMs = 0;
+    const rates: number[] = [];
+    const perChunkMs = [10, 2, 5]; // in each measurement
+    let chunks = 0;
+    const probe: LinkProbe = new LinkProbe(
+      (message) => {
+        if (message[0] === 3) rates.push(new DataView(message.buffer).getFloat64(1, true));
+        const pong = message.slice(0, 5);
+        pong[0] = 2;
+        queueMicrotask(() => {
+          nowMs += perChunkMs[Math.min(2, Math.floor(chunks++ / 17))]!;
+          probe.receive(pong);
+        });
+      },
+      true,
+      () => nowMs,
+      [0, 1, 1],
+    );
+    probe.start();
+    await expect.poll(() => chunks).toBeGreaterThan(45);
+    expect(rates).toHaveLength(2);
+    expect(rates[1]).toBeGreaterThan(rates[0]!);
+    expect(probe.sentPerSecond).toBe(rates[1]);
   });
 
   test('who does not answer is not there', async () => {
