@@ -48,16 +48,18 @@ async function main(): Promise<void> {
   };
   const pairing = new OwnerPairing(
     {
-      onSignaling: (state) => state === 'lost' && say(`no connection to ${server.origin}; trying again`),
+      onSignaling: (state) => state === 'offline' && say(`no connection to ${server.origin}; trying again`),
       onLink: () => {},
+      onCode: ({ text }) => text && say(`code for typing, for ten minutes: ${text}`),
+      onLost: () => say('the client is gone; waiting for it to come back'),
       onShortCode: (words) => say(`both sides should show: ${words.join(' ')}`),
       onChannel: (link) => void serve(link),
       onEnded: (end) => say(`connection ended: ${end}`),
     },
     [],
   );
-  await pairing.open();
-  process.stdout.write(`${formatInvite(server.href, { code: pairing.code!, secret: pairing.secret })}\n`);
+  const invite = await pairing.open();
+  process.stdout.write(`${formatInvite(server.href, invite)}\n`);
   process.once('SIGINT', () => {
     pairing.close();
     process.exit(0);

@@ -2,7 +2,10 @@ import type { Server as HttpServer } from 'node:http';
 import { Server, type Socket } from 'socket.io';
 import * as v from 'valibot';
 import {
+  DismissReason,
+  JoinOptions,
   LeaveReason,
+  Locator,
   maxEventBytes,
   type RefusalCode,
   RoomCode,
@@ -18,6 +21,11 @@ type Tab = Socket<TabToServerEvents, ServerToTabEvents>;
 const maxRooms = 10_000;
 /** Guessing 128 bits is hopeless at any rate; this one keeps a script from filling the server with rooms (people behind one address share it). */
 const admissions = { burst: 120, perSecond: 2 };
+/**
+ * A locator has 20 bits. Who tries them all finds a room, and can do no more there than use up the tries of a code; at
+ * this rate it takes more than a day to find one of a hundred rooms.
+ */
+const lookups = { burst: 20, perSecond: 0.1 };
 /** An offer or answer and some 20 candidates make a pairing. */
 const signals = { burst: 80, perSecond: 10 };
 
@@ -33,12 +41,19 @@ export function attachRelay(http: HttpServer): { rooms: Rooms<Tab>; stop(): Prom
   });
   const rooms = new Rooms<Tab>(maxRooms);
   const admissionLimit = new KeyedRateLimit(admissions.burst, admissions.perSecond);
+  const lookupLimit = new KeyedRateLimit(lookups.burst, lookups.perSecond);
 
   server.on('connection', (tab) => {
     const signalLimit = new RateLimit(signals.burst, signals.perSecond);
     const address = tab.handshake.address;
 
     const leave = (reason: LeaveReason | 'lost') => rooms.leave(tab)?.emit('peerLeft', reason);
+
+    /** Seats this tab as the client, in place of where it was; a tab that is there already has not left. */
+    const join = (code: string): { owner: Tab } | { refused: RefusalCode } => {
+      if (rooms.codeOf(tab) !== code) leave('closed');
+      return rooms.join(tab, code);
+    };
 
     tab.on('open', (code, reply) => {
       const parsed = v.safeParse(v.nullable(RoomCode), code);
@@ -50,16 +65,40 @@ export function attachRelay(http: HttpServer): { rooms: Rooms<Tab>; stop(): Prom
       reply('refused' in result ? refused(result.refused) : { ok: true, code: result.code });
     });
 
-    tab.on('join', (code, reply) => {
+    tab.on('grantLocator', (reply) => {
       if (!isReply(reply)) return;
       if (!admissionLimit.take(address)) return reply(refused('rate'));
+      const result = rooms.grantLocator(tab);
+      reply('refused' in result ? refused(result.refused) : { ok: true, ...result });
+    });
+
+    tab.on('withdrawLocator', (reply) => {
+      if (!isReply(reply)) return;
+      rooms.withdrawLocator(tab);
+      reply({ ok: true });
+    });
+
+    tab.on('join', (code, options, reply) => {
+      if (!isReply(reply)) return;
+      if (!admissionLimit.take(address)) return reply(refused('rate'));
+      if (!v.is(JoinOptions, options)) return reply(refused('malformed'));
       // A code of the wrong form is a mistyped one: no such room.
       if (!v.is(RoomCode, code)) return reply(refused('no-such-room'));
-      leave('closed');
-      const result = rooms.join(tab, code);
+      const result = join(code);
       if ('refused' in result) return reply(refused(result.refused));
       reply({ ok: true });
-      result.owner.emit('peerJoined');
+      if (!options.quiet) result.owner.emit('peerJoined', options.keyId);
+    });
+
+    tab.on('joinByLocator', (locator, reply) => {
+      if (!isReply(reply)) return;
+      if (!lookupLimit.take(address)) return reply(refused('rate'));
+      const code = v.is(Locator, locator) ? rooms.find(locator) : undefined;
+      if (code === undefined) return reply(refused('no-such-code'));
+      const result = join(code);
+      if ('refused' in result) return reply(refused(result.refused));
+      reply({ ok: true });
+      result.owner.emit('peerJoined', null);
     });
 
     tab.on('signal', (signal, reply) => {
@@ -70,6 +109,12 @@ export function attachRelay(http: HttpServer): { rooms: Rooms<Tab>; stop(): Prom
       const peer = rooms.peerOf(tab);
       if (!peer) return reply(refused('no-peer'));
       peer.emit('signal', parsed.output);
+      reply({ ok: true });
+    });
+
+    tab.on('dismiss', (reason, reply) => {
+      if (!isReply(reply)) return;
+      rooms.dismiss(tab)?.emit('peerLeft', v.is(DismissReason, reason) ? reason : 'closed');
       reply({ ok: true });
     });
 

@@ -1,17 +1,28 @@
-import { randomBytes } from 'node:crypto';
-import { type RefusalCode, roomCodeBytes } from './events.ts';
+import { randomBytes, randomInt } from 'node:crypto';
+import { locatorLifetimeMs, type RefusalCode, roomCodeBytes } from './events.ts';
+import { alphabet, locatorLength } from './locator.ts';
 
 interface Room<Tab> {
   owner: Tab;
   client: Tab | undefined;
+  /** By which it can be found until then, beside its code. */
+  locator?: { text: string; expiresMs: number } | undefined;
 }
+
+/** With 10,000 rooms one draw in a hundred is taken. */
+const maxDraws = 100;
 
 /** Rooms of two. A room lives as long as its owner is in it; the client's place can be taken again after it left. */
 export class Rooms<Tab> {
   readonly #rooms = new Map<string, Room<Tab>>();
   readonly #codeOf = new Map<Tab, string>();
+  readonly #codeByLocator = new Map<string, string>();
 
-  constructor(private readonly maxRooms: number) {}
+  constructor(
+    private readonly maxRooms: number,
+    private readonly nowMs: () => number = () => performance.now(),
+    private readonly draw: () => string = drawLocator,
+  ) {}
 
   get size(): number {
     return this.#rooms.size;
@@ -27,14 +38,51 @@ export class Rooms<Tab> {
     return { code: granted };
   }
 
-  /** Seats `client`; answers with the owner. */
+  /** Gives the room of `owner` a locator that no other has, in place of the one before. */
+  grantLocator(owner: Tab): { locator: string; lifetimeMs: number } | { refused: RefusalCode } {
+    const room = this.#roomOf(owner);
+    if (room?.owner !== owner) return { refused: 'no-such-room' };
+    this.#dropLocator(room);
+    for (let i = 0; i < maxDraws; i++) {
+      const text = this.draw();
+      if (this.#roomAt(text)) continue;
+      room.locator = { text, expiresMs: this.nowMs() + locatorLifetimeMs };
+      this.#codeByLocator.set(text, this.#codeOf.get(owner)!);
+      return { locator: text, lifetimeMs: locatorLifetimeMs };
+    }
+    return { refused: 'busy' };
+  }
+
+  withdrawLocator(owner: Tab): void {
+    const room = this.#roomOf(owner);
+    if (room?.owner === owner) this.#dropLocator(room);
+  }
+
+  /** Seats `client`, who stays there if it was; answers with the owner. */
   join(client: Tab, code: string): { owner: Tab } | { refused: RefusalCode } {
     const room = this.#rooms.get(code);
-    if (!room) return { refused: 'no-such-room' };
-    if (room.client) return { refused: 'room-full' };
+    if (!room || room.owner === client) return { refused: 'no-such-room' };
+    if (room.client && room.client !== client) return { refused: 'room-full' };
     room.client = client;
     this.#codeOf.set(client, code);
     return { owner: room.owner };
+  }
+
+  /** The code of the room that has this locator now. */
+  find(locator: string): string | undefined {
+    return this.#roomAt(locator) && this.#codeByLocator.get(locator);
+  }
+
+  codeOf(tab: Tab): string | undefined {
+    return this.#codeOf.get(tab);
+  }
+
+  /** Frees the client's place in the room of `owner`; answers with the client that was there. */
+  dismiss(owner: Tab): Tab | undefined {
+    const room = this.#roomOf(owner);
+    const client = room?.owner === owner ? room.client : undefined;
+    if (client) this.leave(client);
+    return client;
   }
 
   has(tab: Tab): boolean {
@@ -52,6 +100,7 @@ export class Rooms<Tab> {
     if (!room) return undefined;
     const peer = this.peerOf(tab);
     if (room.owner === tab) {
+      this.#dropLocator(room);
       this.#rooms.delete(this.#codeOf.get(tab)!);
       if (room.client) this.#codeOf.delete(room.client);
     } else {
@@ -65,4 +114,20 @@ export class Rooms<Tab> {
     const code = this.#codeOf.get(tab);
     return code === undefined ? undefined : this.#rooms.get(code);
   }
+
+  /** Forgets a locator that has expired. */
+  #roomAt(locator: string): Room<Tab> | undefined {
+    const room = this.#rooms.get(this.#codeByLocator.get(locator) ?? '');
+    if (!room?.locator || room.locator.expiresMs > this.nowMs()) return room;
+    this.#dropLocator(room);
+    return undefined;
+  }
+
+  #dropLocator(room: Room<Tab>): void {
+    if (room.locator) this.#codeByLocator.delete(room.locator.text);
+    room.locator = undefined;
+  }
 }
+
+const drawLocator = (): string =>
+  Array.from({ length: locatorLength }, () => alphabet[randomInt(alphabet.length)]).join('');

@@ -51,7 +51,16 @@ test('no screen has a serious violation, in light and dark, wide and narrow', as
   await check(start, 'choice of a model');
 
   const { owner, invite } = await openRoom(app);
+  const code = await owner.getByTestId('code').innerText();
   await check(owner, 'invite');
+  const guesser = await app.page();
+  await guesser.goto(app.url);
+  await guesser.getByLabel('Invite link or code').fill(code.slice(0, -1) + (code.endsWith('7') ? '8' : '7'));
+  await guesser.getByRole('button', { name: 'Open' }).click();
+  await guesser.getByText('That code does not fit').waitFor();
+  await owner.getByText('A wrong code was typed').waitFor();
+  await check(guesser, 'a wrong code');
+  await check(owner, 'a wrong code, at the owner’s');
   const client = await app.page();
   await client.goto(invite);
   await client.getByTestId('sample').first().waitFor();
@@ -63,6 +72,10 @@ test('no screen has a serious violation, in light and dark, wide and narrow', as
   await client.getByRole('dialog').waitFor();
   await check(client, 'drawer');
   await client.keyboard.press('Escape');
+  await owner.reload();
+  await client.getByText('reconnecting, try').waitFor();
+  await check(client, 'reconnecting');
+  await expect.poll(() => client.getByTestId('peer-state').getAttribute('data-state')).toBe('connected');
   await owner.getByRole('button', { name: 'Close the room' }).click();
   await alert(client, /The owner (ended the session|is gone)/).waitFor();
   await check(client, 'failure');

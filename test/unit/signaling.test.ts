@@ -3,8 +3,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Reply, ServerToTabEvents, Signal, TabToServerEvents } from '../../signaling-server/events.ts';
+import {
+  locatorLifetimeMs,
+  type Reply,
+  type ServerToTabEvents,
+  type Signal,
+  type TabToServerEvents,
+} from '../../signaling-server/events.ts';
 import { KeyedRateLimit, RateLimit } from '../../signaling-server/rateLimit.ts';
+import { Rooms } from '../../signaling-server/rooms.ts';
 import { createSignalingServer, type SignalingServer } from '../../signaling-server/server.ts';
 
 type Tab = Socket<ServerToTabEvents, TabToServerEvents>;
@@ -31,7 +38,8 @@ async function tab(origin?: string): Promise<Tab> {
 }
 
 const open = (t: Tab, code: string | null = null) => t.emitWithAck('open', code) as Promise<Reply<{ code: string }>>;
-const join = (t: Tab, code: string) => t.emitWithAck('join', code) as Promise<Reply>;
+const keyId = '0123456789abcdef';
+const join = (t: Tab, code: string, quiet = false) => t.emitWithAck('join', code, { keyId, quiet }) as Promise<Reply>;
 const once = (t: Tab, event: keyof ServerToTabEvents) =>
   new Promise<unknown>((resolve) => t.once(event, ((value: unknown) => resolve(value)) as never));
 
@@ -99,6 +107,11 @@ describe('rooms', () => {
     expect(await join(await tab(), code)).toEqual({ ok: false, code: 'room-full' });
   });
 
+  test('joining without saying with which secret', async () => {
+    const client = await tab();
+    expect(await client.emitWithAck('join', 'A'.repeat(22), null as never)).toEqual({ ok: false, code: 'malformed' });
+  });
+
   test.each(['', 'mistyped', 'A'.repeat(22), '../../../../etc/passwd'])('no room has the code "%s"', async (code) => {
     expect(await join(await tab(), code)).toEqual({ ok: false, code: 'no-such-room' });
   });
@@ -128,6 +141,121 @@ describe('rooms', () => {
   });
 });
 
+describe('locators', () => {
+  const grant = (t: Tab) => t.emitWithAck('grantLocator');
+  const joinBy = (t: Tab, locator: string) => t.emitWithAck('joinByLocator', locator);
+
+  async function openWithLocator(): Promise<{ owner: Tab; code: string; locator: string }> {
+    const owner = await tab();
+    const opened = await open(owner);
+    const granted = await grant(owner);
+    if (!opened.ok || !granted.ok) throw new Error('not opened');
+    return { owner, code: opened.code, locator: granted.locator };
+  }
+
+  test('a client finds the room by it, and the owner knows that it has no invite', async () => {
+    const { owner, code, locator } = await openWithLocator();
+    expect(locator).toMatch(/^[0-9A-HJKMNP-TV-Z]{4}$/);
+    const client = await tab();
+    const joined = once(owner, 'peerJoined');
+    expect(await joinBy(client, locator)).toEqual({ ok: true });
+    expect(await joined).toBe(null);
+    expect(await join(await tab(), code)).toEqual({ ok: false, code: 'room-full' });
+    const answered = once(owner, 'signal');
+    const share: Signal = { kind: 'code-share', nonce: '0'.repeat(32), share: '0'.repeat(64) };
+    await client.emitWithAck('signal', share);
+    expect(await answered).toEqual(share);
+  });
+
+  test('the one before stops working, and so does one that is withdrawn, or whose owner left', async () => {
+    const { owner, locator } = await openWithLocator();
+    const second = await grant(owner);
+    if (!second.ok) throw new Error(second.code);
+    const client = await tab();
+    expect(await joinBy(client, locator)).toEqual({ ok: false, code: 'no-such-code' });
+    await owner.emitWithAck('withdrawLocator');
+    expect(await joinBy(client, second.locator)).toEqual({ ok: false, code: 'no-such-code' });
+    const third = await grant(owner);
+    if (!third.ok) throw new Error(third.code);
+    await owner.emitWithAck('leave', 'closed');
+    expect(await joinBy(client, third.locator)).toEqual({ ok: false, code: 'no-such-code' });
+  });
+
+  test('only an owner gets one', async () => {
+    const { client } = await pair();
+    expect(await grant(client)).toEqual({ ok: false, code: 'no-such-room' });
+    expect(await grant(await tab())).toEqual({ ok: false, code: 'no-such-room' });
+  });
+
+  test('guessing them is slow', async () => {
+    const own = await createSignalingServer({ port: 0, distDir: folder, modelsDir: folder });
+    const socket: Tab = io(`http://localhost:${own.port}`, { transports: ['websocket'], forceNew: true });
+    tabs.push(socket);
+    const replies = await Promise.all(Array.from({ length: 60 }, (_, i) => joinBy(socket, `00${10 + i}`)));
+    expect(replies.filter((reply) => !reply.ok && reply.code === 'rate').length).toBeGreaterThanOrEqual(39);
+    socket.disconnect();
+    await own.stop();
+  });
+
+  test('they expire, and no two rooms have the same', () => {
+    let now = 0;
+    const draws = ['AAAA', 'AAAA', 'BBBB', 'AAAA'];
+    const rooms = new Rooms<string>(
+      10,
+      () => now,
+      () => draws.shift() ?? 'AAAA',
+    );
+    for (const owner of ['first', 'second', 'third']) rooms.open(owner, null);
+    expect(rooms.grantLocator('first')).toEqual({ locator: 'AAAA', lifetimeMs: locatorLifetimeMs });
+    expect(rooms.grantLocator('second')).toMatchObject({ locator: 'BBBB' });
+    expect(rooms.grantLocator('third')).toEqual({ refused: 'busy' }); // every draw is taken
+    expect(rooms.find('AAAA')).toBe(rooms.codeOf('first'));
+    now = locatorLifetimeMs;
+    expect(rooms.find('AAAA')).toBeUndefined();
+    expect(rooms.grantLocator('third')).toMatchObject({ locator: 'AAAA' });
+    expect(rooms.find('AAAA')).toBe(rooms.codeOf('third'));
+    // What is left of the first room's locator must not take the third's away.
+    rooms.leave('first');
+    expect(rooms.find('AAAA')).toBe(rooms.codeOf('third'));
+  });
+});
+
+describe('coming back', () => {
+  test('the owner learns which secret the client has', async () => {
+    const owner = await tab();
+    const opened = await open(owner);
+    if (!opened.ok) throw new Error(opened.code);
+    const joined = once(owner, 'peerJoined');
+    await join(await tab(), opened.code);
+    expect(await joined).toBe(keyId);
+  });
+
+  test('a client joins again from its place without having left; a quiet one is not announced', async () => {
+    const { owner, client, code } = await pair();
+    const events: string[] = [];
+    owner.on('peerLeft', () => events.push('left'));
+    owner.on('peerJoined', () => events.push('joined'));
+    expect(await join(client, code, true)).toEqual({ ok: true });
+    expect(await join(client, code)).toEqual({ ok: true });
+    await owner.emitWithAck('signal', offer); // whatever came before has arrived
+    expect(events).toEqual(['joined']);
+  });
+
+  test('an owner sends its client out, who is told why', async () => {
+    const { owner, client, code } = await pair();
+    const left = once(client, 'peerLeft');
+    expect(await owner.emitWithAck('dismiss', 'room-full')).toEqual({ ok: true });
+    expect(await left).toBe('room-full');
+    expect(await join(await tab(), code)).toEqual({ ok: true });
+  });
+
+  test('a client cannot send its owner out', async () => {
+    const { owner, client } = await pair();
+    await client.emitWithAck('dismiss', 'closed');
+    expect(await owner.emitWithAck('signal', offer)).toEqual({ ok: true });
+  });
+});
+
 describe('untrusted input', () => {
   test.each([
     ['an unknown kind', { kind: 'chat', text: 'hello' }],
@@ -135,6 +263,8 @@ describe('untrusted input', () => {
     ['a tag that is none', { ...offer, tag: 'zz' }],
     ['extra fields', { ...offer, image: 'x' }],
     ['no object', null],
+    ['a share that is none', { kind: 'code-share', nonce: '0'.repeat(32), share: '0'.repeat(63) }],
+    ['tries without an end', { kind: 'code-reject', triesLeft: 1e9 }],
   ])('%s is not relayed', async (_, signal) => {
     const { owner, client } = await pair();
     let relayed = false;
@@ -158,7 +288,7 @@ describe('untrusted input', () => {
 
   test('a signal without a peer, an event without a reply function', async () => {
     const alone = await tab();
-    alone.emit('join', 'x', undefined as never);
+    alone.emit('join', 'x', { keyId, quiet: false }, undefined as never);
     expect(await alone.emitWithAck('signal', offer)).toEqual({ ok: false, code: 'no-peer' });
   });
 

@@ -13,6 +13,8 @@ import type { Invite } from './invite.ts';
 import { words } from './words.ts';
 
 export interface PairingKeys {
+  /** Public: tells the owner which of its secrets a client has. */
+  readonly id: string;
   readonly offer: Uint8Array;
   readonly answer: Uint8Array;
   readonly shortCode: Uint8Array;
@@ -20,7 +22,12 @@ export interface PairingKeys {
 
 export function derivePairingKeys({ code, secret }: Invite): PairingKeys {
   const key = (use: string) => hkdf(sha256, secret, utf8ToBytes(code), utf8ToBytes(`blindsight pairing 1 ${use}`), 32);
-  return { offer: key('offer'), answer: key('answer'), shortCode: key('short code') };
+  return {
+    id: bytesToHex(key('id').subarray(0, 8)),
+    offer: key('offer'),
+    answer: key('answer'),
+    shortCode: key('short code'),
+  };
 }
 
 export function tagOffer(keys: PairingKeys, offerSdp: string): string {

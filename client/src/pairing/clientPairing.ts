@@ -4,31 +4,55 @@ import type { PairingEnd, PairingListener } from './ownerPairing.ts';
 import { type LinkFailure, type LinkState, PeerLink } from './peerLink.ts';
 import { RefusedError, Signaling } from './signaling.ts';
 
+export interface ClientPairingListener extends PairingListener {
+  /** Before each try to connect again. */
+  onRetry(attempt: number, of: number): void;
+}
+
+/** Pauses before the tries to connect again. In sum more than the ten seconds after which the server notices a loss. */
+const retryPausesMs = [300, 1000, 2000, 4000, 8000, 8000];
+/** For one try: from joining the room to a connection. */
+const tryTimeoutMs = 8000;
+/** A connection that breaks sooner, as when the owner's tab fails each time, does not earn new tries. */
+const steadyMs = 20_000;
+
+type Outcome = 'connected' | PairingEnd;
+
 /** The client's half of a pairing: joins the room of an invite and answers the owner's offer. */
 export class ClientPairing {
   readonly #keys: PairingKeys;
   #link: PeerLink | undefined;
   #linkState: LinkState = 'closed';
   readonly #signaling: Signaling;
+  #closed = false;
+  #retrying = false;
+  #tries = 0;
+  #connectedAtMs = 0;
+  /** Told how a try to connect again went. */
+  #onOutcome: ((outcome: Outcome) => void) | undefined;
 
   constructor(
     private readonly invite: Invite,
-    private readonly listener: PairingListener,
+    private readonly listener: ClientPairingListener,
     private readonly iceServers: RTCIceServer[],
   ) {
     this.#keys = derivePairingKeys(invite);
     this.#signaling = new Signaling({
       onState: (state) => listener.onSignaling(state),
       onReconnect: () => {
-        // While the tabs are connected they have no need of the server, and joining again would start over.
-        if (this.#linkState !== 'connected' && this.#linkState !== 'interrupted') void this.#rejoin();
+        // Connected tabs have no need of the server, but the place in the room should be theirs.
+        if (this.#isLinked) void this.#takePlace();
+        else void this.#reconnect();
       },
-      onPeerJoined: () => {},
       onPeerLeft: (reason) => {
-        if (reason === 'lost' && this.#linkState === 'connected') return this.#link?.probe();
-        this.#end(reason === 'authentication' ? 'authentication' : 'peer-left');
+        if (reason === 'closed') return this.#end('peer-left');
+        if (reason === 'authentication' || reason === 'room-full') return this.#end(reason);
+        // An owner whose connection to the server broke may still be connected with this tab.
+        if (reason === 'lost' && this.#isLinked) void this.#checkLink();
+        else this.#lose('peer-left');
       },
       onSignal: (signal) => {
+        if (signal.kind !== 'sdp' && signal.kind !== 'ice') return; // this tab has an invite already
         if (!this.#link) {
           if (signal.kind !== 'sdp') return; // left over from a connection that is closed
           this.#connect();
@@ -41,64 +65,149 @@ export class ClientPairing {
   /** @throws RefusedError `no-such-room`, `room-full`, … */
   async join(): Promise<void> {
     try {
-      await this.#signaling.join(this.invite.code);
+      await this.#join();
     } catch (error) {
       if (!(error instanceof RefusedError) || error.code !== 'room-full') throw error;
       // This tab itself may have had the place until a moment ago.
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-      await this.#signaling.join(this.invite.code);
+      await pause(1000);
+      await this.#join();
     }
   }
 
-  close(): void {
+  /** The connection turned out to be gone. */
+  peerLost(): void {
+    this.#lose('lost');
+  }
+
+  close(reason: 'closed' | 'unload' | 'authentication' = 'closed'): void {
+    this.#closed = true;
+    this.#onOutcome = undefined;
     this.#link?.close();
     this.#link = undefined;
-    this.#signaling.close();
+    void this.#signaling.close(reason);
+  }
+
+  get #isLinked(): boolean {
+    return this.#linkState === 'connected' || this.#linkState === 'interrupted';
+  }
+
+  #join(quiet = false): Promise<void> {
+    return this.#signaling.join(this.invite.code, { keyId: this.#keys.id, quiet });
   }
 
   #connect(): void {
-    this.#link = new PeerLink({
+    const isCurrent = () => this.#link === link;
+    const link: PeerLink = new PeerLink({
       initiator: false,
       keys: this.#keys,
       iceServers: this.iceServers,
       listener: {
-        onState: (state) => this.#setLinkState(state),
-        onShortCode: (words) => this.listener.onShortCode(words),
-        onFailed: (failure) => this.#fail(failure),
+        onState: (state) => isCurrent() && this.#setLinkState(state),
+        onShortCode: (words) => isCurrent() && this.listener.onShortCode(words),
+        onFailed: (failure) => isCurrent() && this.#fail(failure),
         send: (signal) => void this.#signaling.signal(signal).catch(() => {}), // the owner left; `peerLeft` says so
       },
     });
+    this.#link = link;
     this.#setLinkState('connecting');
-    this.listener.onChannel(this.#link);
+    this.listener.onChannel(link);
   }
 
   #setLinkState(state: LinkState): void {
     this.#linkState = state;
-    this.listener.onLink(state);
+    // Until a try succeeds, the tab goes on reconnecting.
+    this.listener.onLink(this.#retrying && state !== 'connected' ? 'reconnecting' : state);
+    if (state !== 'connected') return;
+    this.#connectedAtMs = performance.now();
+    this.#onOutcome?.('connected');
   }
 
   #fail(failure: LinkFailure): void {
-    this.#signaling.close(failure === 'authentication' ? 'authentication' : 'closed');
-    this.#end(failure);
+    // An offer from the try before may come late; its answer then does not fit either.
+    if (failure === 'lost' || this.#retrying) this.#lose(failure);
+    else this.#end(failure);
+  }
+
+  /** The connection is gone, or a try to make one failed: goes on trying. */
+  #lose(why: PairingEnd): void {
+    const link = this.#link;
+    this.#link = undefined;
+    link?.close();
+    if (this.#onOutcome) this.#onOutcome(why);
+    else void this.#reconnect();
+  }
+
+  /** Tries with growing pauses, a limited number of times. One run at a time. */
+  async #reconnect(): Promise<void> {
+    if (this.#retrying || this.#closed) return;
+    this.#retrying = true;
+    if (performance.now() - this.#connectedAtMs > steadyMs) this.#tries = 0;
+    let outcome: Outcome = 'lost';
+    while (outcome !== 'connected' && this.#tries < retryPausesMs.length) {
+      this.#setLinkState('reconnecting');
+      this.listener.onLost();
+      const pauseMs = retryPausesMs[this.#tries++]!;
+      this.listener.onRetry(this.#tries, retryPausesMs.length);
+      await pause(pauseMs);
+      if (this.#closed) return;
+      outcome = await this.#try();
+      if (this.#closed) return;
+    }
+    this.#retrying = false;
+    if (outcome !== 'connected') this.#end(outcome);
+  }
+
+  /** Joins the room and waits for a connection. */
+  async #try(): Promise<Outcome> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const settled = new Promise<Outcome>((resolve) => {
+      this.#onOutcome = resolve;
+      timer = setTimeout(() => resolve('timeout'), tryTimeoutMs);
+    });
+    const joined = this.#join().then(
+      () => settled,
+      (error): Outcome => outcomeOfRefusal(error),
+    );
+    const outcome = await Promise.race([settled, joined]);
+    clearTimeout(timer);
+    this.#onOutcome = undefined;
+    if (outcome !== 'connected') {
+      const link = this.#link;
+      this.#link = undefined;
+      link?.close();
+    }
+    return outcome;
+  }
+
+  async #checkLink(): Promise<void> {
+    if (await this.#link?.check()) await this.#takePlace();
+  }
+
+  /** After the connection to the server came back: the owner may need a moment to open the room again. */
+  async #takePlace(): Promise<void> {
+    for (const pauseMs of retryPausesMs) {
+      if (this.#closed || !this.#isLinked) return;
+      try {
+        return await this.#join(true);
+      } catch {
+        await pause(pauseMs);
+      }
+    }
   }
 
   #end(end: PairingEnd): void {
-    this.#link?.close();
-    this.#link = undefined;
+    if (this.#closed) return;
+    this.close(end === 'authentication' ? 'authentication' : 'closed');
+    this.#linkState = 'closed';
     this.listener.onEnded(end);
   }
-
-  /** After a restart of the server the owner's tab may need a moment to open the room again. */
-  async #rejoin(): Promise<void> {
-    for (let attempt = 0; attempt < 10; attempt++) {
-      try {
-        await this.join();
-        return;
-      } catch (error) {
-        if (error instanceof RefusedError && error.code === 'room-full') break;
-        await new Promise((resolve) => setTimeout(resolve, 1000));
-      }
-    }
-    this.#end('peer-left');
-  }
 }
+
+function outcomeOfRefusal(error: unknown): PairingEnd {
+  if (!(error instanceof RefusedError)) throw error;
+  if (error.code === 'no-such-room') return 'peer-left';
+  if (error.code === 'room-full') return 'room-full';
+  return 'server';
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

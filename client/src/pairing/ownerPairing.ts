@@ -1,10 +1,15 @@
-import { derivePairingKeys, type PairingKeys } from './authenticate.ts';
+import type { DismissReason } from '../../../signaling-server/events.ts';
 import { newSecret } from './invite.ts';
+import { type CodeState, OwnerCode } from './ownerCode.ts';
 import { type LinkFailure, type LinkState, PeerLink } from './peerLink.ts';
+import { RoomSecrets, type SavedRoom } from './roomSecrets.ts';
 import { Signaling, type SignalingState } from './signaling.ts';
 
-/** Why a pairing ended: the connection failed, the other side went, or it does not hold the invite's secret. */
-export type PairingEnd = LinkFailure | 'peer-left';
+/**
+ * Why a pairing ended: the connection failed, the other side left (`peer-left`) or does not come back (`lost`), it does
+ * not hold the invite's secret, or the room is taken.
+ */
+export type PairingEnd = LinkFailure | 'peer-left' | 'room-full' | 'server';
 
 export interface PairingListener {
   onSignaling(state: SignalingState): void;
@@ -12,76 +17,149 @@ export interface PairingListener {
   onShortCode(words: string[]): void;
   /** A connection is being made. Hand `link.channel` to a Worker before returning. */
   onChannel(link: PeerLink): void;
-  /** The connection is gone; the owner's room stays open. */
+  /** The connection is gone; both sides try to make another, with the same secret. */
+  onLost(): void;
+  /** The connection is gone for good; the owner's room stays open. */
   onEnded(end: PairingEnd): void;
 }
 
+export interface OwnerPairingListener extends PairingListener {
+  onCode(state: CodeState): void;
+}
+
+/** A client that was lost tries for as long as this to come back (clientPairing.ts). */
+const waitForClientMs = 30_000;
+/** The server may hold a lost connection's room for as long as it takes to notice the loss. */
+const reopenTries = 12;
+/** After a reload the tab before has said goodbye; a room that is taken is another tab's. */
+const reopenTriesAfterReload = 3;
+const reopenPauseMs = 1000;
+
 /** The owner's half of a pairing: holds a room open, and connects with one client after the other. */
 export class OwnerPairing {
-  readonly secret = newSecret();
-  code: string | undefined;
-  #keys: PairingKeys | undefined;
+  #secrets: RoomSecrets | undefined;
   #link: PeerLink | undefined;
   #linkState: LinkState = 'closed';
+  #waitTimer: ReturnType<typeof setTimeout> | undefined;
+  #arrivals = 0;
+  #closed = false;
   readonly #signaling: Signaling;
+  readonly #code: OwnerCode;
 
   constructor(
-    private readonly listener: PairingListener,
+    private readonly listener: OwnerPairingListener,
     private readonly iceServers: RTCIceServer[],
   ) {
     this.#signaling = new Signaling({
       onState: (state) => listener.onSignaling(state),
       onReconnect: () => void this.#reopen(),
-      onPeerJoined: () => this.#connect(),
+      onPeerJoined: (keyId) => void this.#onPeerJoined(keyId),
       onPeerLeft: (reason) => {
+        this.#code.abort();
+        if (reason === 'unload') this.#lose();
         // A client whose connection to the server broke may still be connected with this tab.
-        if (reason === 'lost' && this.#linkState === 'connected') return this.#link?.probe();
-        this.#end(reason === 'authentication' ? 'authentication' : 'peer-left');
+        else if (reason !== 'lost') this.#end(reason === 'authentication' ? 'authentication' : 'peer-left');
+        else if (this.#linkState === 'connected') void this.#link?.check();
+        else if (this.#linkState === 'connecting') this.#lose();
       },
-      onSignal: (signal) => this.#link?.receive(signal),
+      onSignal: (signal) => {
+        if (signal.kind === 'sdp' || signal.kind === 'ice') this.#link?.receive(signal);
+        else this.#code.receive(signal);
+      },
+    });
+    this.#code = new OwnerCode(this.#signaling, {
+      onChange: (state) => listener.onCode(state),
+      onSecret: (secret) => this.#secrets?.add(secret),
     });
   }
 
-  /** Opens the room. @throws RefusedError */
-  async open(): Promise<void> {
-    this.code = await this.#signaling.open(null);
-    this.#keys = derivePairingKeys({ code: this.code, secret: this.secret });
+  /**
+   * Opens a room; with `saved` the one that this tab had before it was reloaded, or a new one where another tab has it
+   * now (a copy of this tab, say).
+   * @throws RefusedError
+   */
+  async open(saved?: SavedRoom): Promise<{ code: string; secret: Uint8Array }> {
+    if (saved && (await this.#openAgain(saved.code, reopenTriesAfterReload))) {
+      this.#secrets = new RoomSecrets(saved.code, saved.secret, saved.fromCodes);
+    } else {
+      this.#secrets = new RoomSecrets(await this.#signaling.open(null), newSecret());
+    }
+    void this.#code.renew();
+    return this.#secrets;
+  }
+
+  /** What `open` needs after a reload. */
+  save(): SavedRoom | undefined {
+    return this.#secrets?.save();
+  }
+
+  renewCode(): Promise<void> {
+    return this.#code.renewByHand();
   }
 
   /** Lets go of the client; the next one can come. `afterMs`: what was sent before still arrives. */
   dropPeer(afterMs = 0): void {
-    const link = this.#link;
-    this.#link = undefined;
-    if (!link) return;
-    if (afterMs > 0) setTimeout(() => link.close(), afterMs);
-    else link.close();
-    this.#setLinkState('closed');
+    this.#drop('closed', afterMs);
   }
 
-  close(afterMs = 0): void {
-    this.dropPeer(afterMs);
-    if (afterMs > 0) setTimeout(() => this.#signaling.close(), afterMs);
-    else this.#signaling.close();
+  /** The same, and tells the client that it was sent away, so that it does not try to come back. */
+  disconnectPeer(): void {
+    this.#dismiss('closed');
+    this.#drop('closed');
   }
 
-  #connect(): void {
-    this.dropPeer();
+  /** The connection turned out to be gone. */
+  peerLost(): void {
+    this.#lose();
+  }
+
+  close({ reason = 'closed', afterMs = 0 }: { reason?: 'closed' | 'unload'; afterMs?: number } = {}): void {
+    this.#closed = true;
+    this.#drop('closed', afterMs);
+    this.#code.close();
+    if (afterMs > 0) setTimeout(() => void this.#signaling.close(reason), afterMs);
+    else void this.#signaling.close(reason);
+  }
+
+  /** @param keyId of the client's secret; null for a client that has a short code. */
+  async #onPeerJoined(keyId: string | null): Promise<void> {
+    const arrival = ++this.#arrivals;
+    // A server that was restarted may let in a second client: the one that is here stays.
+    if (this.#link && this.#linkState === 'connected') {
+      const isAlive = await this.#link.probe.isAlive(2500);
+      if (arrival !== this.#arrivals) return;
+      if (isAlive) return this.#dismiss('room-full');
+    }
+    if (!this.#secrets) return;
+    if (keyId === null) await this.#code.admit(this.#secrets.code);
+    else this.#connect(this.#secrets, keyId);
+  }
+
+  #connect(secrets: RoomSecrets, keyId: string): void {
+    this.#drop('connecting');
     // A link that was dropped lingers for a moment; it has no say any more.
     const isCurrent = () => this.#link === link;
     const link: PeerLink = new PeerLink({
       initiator: true,
-      keys: this.#keys!,
+      keys: secrets.find(keyId),
       iceServers: this.iceServers,
       listener: {
         onState: (state) => isCurrent() && this.#setLinkState(state),
         onShortCode: (words) => isCurrent() && this.listener.onShortCode(words),
-        onFailed: (failure) => this.#link === link && this.#end(failure),
+        onFailed: (failure) => {
+          if (!isCurrent()) return;
+          if (failure === 'lost') this.#lose();
+          else this.#end(failure);
+        },
         send: (signal) => void this.#signaling.signal(signal).catch(() => {}), // the client left; `peerLeft` says so
       },
     });
     this.#link = link;
-    this.#setLinkState('connecting');
     this.listener.onChannel(link);
+  }
+
+  #dismiss(reason: DismissReason): void {
+    void this.#signaling.dismiss(reason).catch(() => {}); // without a server nobody holds the place
   }
 
   #setLinkState(state: LinkState): void {
@@ -89,22 +167,43 @@ export class OwnerPairing {
     this.listener.onLink(state);
   }
 
-  #end(end: PairingEnd): void {
+  #drop(state: 'closed' | 'connecting' | 'reconnecting', afterMs = 0): void {
+    clearTimeout(this.#waitTimer);
+    const link = this.#link;
+    this.#link = undefined;
+    if (link && afterMs > 0) setTimeout(() => link.close(), afterMs);
+    else link?.close();
+    if (this.#linkState !== state) this.#setLinkState(state);
+  }
+
+  /** The client is gone without a word of goodbye: its place is kept for it. */
+  #lose(): void {
     if (!this.#link) return;
-    this.dropPeer();
+    this.#drop('reconnecting');
+    this.listener.onLost();
+    this.#waitTimer = setTimeout(() => this.#end('lost'), waitForClientMs);
+  }
+
+  #end(end: PairingEnd): void {
+    if (this.#linkState === 'closed') return;
+    this.#drop('closed');
     this.listener.onEnded(end);
   }
 
   async #reopen(): Promise<void> {
-    if (this.code === undefined) return;
-    // The server may hold the lost connection's room for a few seconds more.
-    for (let attempt = 0; attempt < 10; attempt++) {
+    if (this.#secrets && (await this.#openAgain(this.#secrets.code, reopenTries))) await this.#code.renew();
+  }
+
+  /** False when it did not succeed: the room is in other hands, say. */
+  async #openAgain(code: string, tries: number): Promise<boolean> {
+    for (let attempt = 0; attempt < tries && !this.#closed; attempt++) {
       try {
-        await this.#signaling.open(this.code);
-        return;
+        await this.#signaling.open(code);
+        return true;
       } catch {
-        await new Promise((resolve) => setTimeout(resolve, 1000));
+        await new Promise((resolve) => setTimeout(resolve, reopenPauseMs));
       }
     }
+    return false;
   }
 }

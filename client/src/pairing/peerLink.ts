@@ -1,8 +1,10 @@
 import SimplePeer from 'simple-peer/simplepeer.min.js';
-import type { Signal } from '../../../signaling-server/events.ts';
+import type { LinkSignal } from '../../../signaling-server/events.ts';
 import { type PairingKeys, shortCode, tagAnswer, tagOffer, tagsEqual } from './authenticate.ts';
+import { LinkProbe } from './linkProbe.ts';
 
-export type LinkState = 'connecting' | 'connected' | 'interrupted' | 'closed';
+/** `interrupted`: no packets come, and they may come again. `reconnecting`: the connection is lost, and another is being made. */
+export type LinkState = 'connecting' | 'connected' | 'interrupted' | 'reconnecting' | 'closed';
 export type LinkFailure =
   | 'authentication' // the other side does not have the invite's secret, or somebody altered the SDP
   | 'unreachable' // no way through between the two networks
@@ -11,15 +13,16 @@ export type LinkFailure =
 
 export interface LinkListener {
   /** Starts as `connecting`, without a call. */
-  onState(state: LinkState): void;
+  onState(state: Exclude<LinkState, 'reconnecting'>): void;
   onShortCode(words: string[]): void;
   /** The link is closed when this is called. */
   onFailed(failure: LinkFailure): void;
-  send(signal: Signal): void;
+  send(signal: LinkSignal): void;
 }
 
 const connectTimeoutMs = 25_000;
-const probeTimeoutMs = 2500;
+/** ICE repairs what a short loss of the network did; after this long the connection is made anew. */
+const interruptionLimitMs = 8000;
 
 /**
  * The connection to the other tab, by simple-peer. The protocol's data channel is a second, negotiated one, made right
@@ -30,6 +33,7 @@ export class PeerLink {
   readonly channel: RTCDataChannel;
   /** For its statistics. */
   readonly connection: RTCPeerConnection;
+  readonly probe: LinkProbe;
   readonly #peer: SimplePeer.Instance;
   readonly #listener: LinkListener;
   readonly #keys: PairingKeys;
@@ -39,9 +43,13 @@ export class PeerLink {
   #closed = false;
   #connected = false;
   readonly #timer: ReturnType<typeof setTimeout>;
-  #probeTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(options: { initiator: boolean; keys: PairingKeys; iceServers: RTCIceServer[]; listener: LinkListener }) {
+  constructor(options: {
+    initiator: boolean;
+    keys: PairingKeys;
+    iceServers: RTCIceServer[];
+    listener: LinkListener;
+  }) {
     this.#listener = options.listener;
     this.#keys = options.keys;
     this.#initiator = options.initiator;
@@ -49,28 +57,30 @@ export class PeerLink {
     this.connection = (this.#peer as unknown as { _pc: RTCPeerConnection })._pc;
     this.channel = this.connection.createDataChannel('mpc', { negotiated: true, id: 1, ordered: true });
     this.#timer = setTimeout(() => this.#fail('timeout'), connectTimeoutMs);
+    this.probe = new LinkProbe((message) => this.#peer.send(message), !options.initiator);
 
     this.#peer.on('signal', (data) => this.#onLocalSignal(data as unknown as LocalSignal));
     this.#peer.on('connect', () => {
       clearTimeout(this.#timer);
       this.#connected = true;
       this.#setState('connected');
+      this.probe.start();
     });
     this.#peer.on('iceStateChange', (state: string) => {
       if (!this.#connected || this.#closed) return;
-      if (state === 'disconnected') this.#setState('interrupted');
+      if (state === 'disconnected') {
+        this.#setState('interrupted');
+        void this.check(interruptionLimitMs);
+      }
       if (state === 'connected' || state === 'completed') this.#setState('connected');
     });
-    this.#peer.on('data', (data: Uint8Array) => {
-      if (data[0] === message.probe) this.#peer.send(Uint8Array.of(message.alive));
-      else clearTimeout(this.#probeTimer);
-    });
+    this.#peer.on('data', (data: Uint8Array) => this.probe.receive(data));
     this.#peer.on('error', () => this.#fail(this.#connected ? 'lost' : 'unreachable'));
     this.#peer.on('close', () => this.#fail(this.#connected ? 'lost' : 'unreachable'));
   }
 
   /** Takes what the other tab signalled, by way of the untrusted server. */
-  receive(signal: Signal): void {
+  receive(signal: LinkSignal): void {
     if (this.#closed) return;
     if (signal.kind === 'ice') {
       const { candidate, sdpMid, sdpMLineIndex } = signal;
@@ -102,24 +112,19 @@ export class PeerLink {
 
   /**
    * Asks whether the other tab is still there, when there is reason to doubt it: a tab that is closed says nothing, and
-   * WebRTC notices only after some 20 seconds.
+   * WebRTC notices only after some 20 seconds. Fails as `lost` when no answer comes.
    */
-  probe(): void {
-    if (!this.#connected || this.#closed) return;
-    clearTimeout(this.#probeTimer);
-    this.#probeTimer = setTimeout(() => this.#fail('lost'), probeTimeoutMs);
-    try {
-      this.#peer.send(Uint8Array.of(message.probe));
-    } catch {
-      this.#fail('lost');
-    }
+  async check(timeoutMs = 2500): Promise<boolean> {
+    if (!this.#connected || this.#closed) return false;
+    const isAlive = await this.probe.isAlive(timeoutMs);
+    if (!isAlive) this.#fail('lost');
+    return isAlive;
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
-    clearTimeout(this.#probeTimer);
     this.#peer.destroy();
     this.#listener.onState('closed');
   }
@@ -139,7 +144,7 @@ export class PeerLink {
     }
   }
 
-  #setState(state: LinkState): void {
+  #setState(state: Exclude<LinkState, 'reconnecting'>): void {
     if (!this.#closed) this.#listener.onState(state);
   }
 
@@ -149,9 +154,6 @@ export class PeerLink {
     this.#listener.onFailed(failure);
   }
 }
-
-/** All that travels on simple-peer's own channel. */
-const message = { probe: 1, alive: 2 } as const;
 
 type LocalSignal =
   | { type: 'offer' | 'answer'; sdp: string }

@@ -1,21 +1,26 @@
 import { io, type Socket } from 'socket.io-client';
 import type {
+  DismissReason,
+  JoinOptions,
   LeaveReason,
+  PeerLeftReason,
   RefusalCode,
+  Reply,
   ServerToTabEvents,
   Signal,
   TabToServerEvents,
 } from '../../../signaling-server/events.ts';
 
-export type SignalingState = 'connecting' | 'connected' | 'restarting' | 'lost' | 'closed';
+/** `offline`: the server could not be reached several times in a row; the attempts go on. */
+export type SignalingState = 'connecting' | 'connected' | 'reconnecting' | 'offline' | 'closed';
 
 export interface SignalingListener {
   /** Starts as `connecting`, without a call. */
   onState(state: SignalingState): void;
   /** The connection came back; the server has forgotten this tab's room. */
-  onReconnect(): void;
-  onPeerJoined(): void;
-  onPeerLeft(reason: LeaveReason | 'lost'): void;
+  onReconnect?(): void;
+  onPeerJoined?(keyId: string | null): void;
+  onPeerLeft(reason: PeerLeftReason): void;
   onSignal(signal: Signal): void;
 }
 
@@ -27,6 +32,8 @@ export class RefusedError extends Error {
 }
 
 const replyTimeoutMs = 8000;
+/** Some seven seconds. */
+const failuresUntilOffline = 4;
 
 /** This tab's connection to the signaling server. It reconnects by itself until it is closed. */
 export class Signaling {
@@ -41,60 +48,76 @@ export class Signaling {
     });
     this.#socket = socket;
     let connectedBefore = false;
-    let restarting = false;
+    let failures = 0;
     socket.on('connect', () => {
-      restarting = false;
+      failures = 0;
       listener.onState('connected');
-      if (connectedBefore) listener.onReconnect();
+      if (connectedBefore) listener.onReconnect?.();
       connectedBefore = true;
     });
-    socket.on('connect_error', () => listener.onState(restarting ? 'restarting' : 'lost'));
+    socket.on('connect_error', () => {
+      const isOffline = ++failures >= failuresUntilOffline || globalThis.navigator?.onLine === false;
+      listener.onState(isOffline ? 'offline' : connectedBefore ? 'reconnecting' : 'connecting');
+    });
     socket.on('disconnect', (reason) => {
       if (reason === 'io client disconnect') return listener.onState('closed');
-      listener.onState(restarting ? 'restarting' : 'lost');
+      listener.onState('reconnecting');
       // socket.io does not come back by itself from a disconnect that the server asked for.
       if (reason === 'io server disconnect') socket.connect();
     });
-    socket.on('restarting', () => {
-      restarting = true;
-      listener.onState('restarting');
-    });
-    socket.on('peerJoined', () => listener.onPeerJoined());
+    socket.on('restarting', () => listener.onState('reconnecting'));
+    socket.on('peerJoined', (keyId) => listener.onPeerJoined?.(keyId));
     socket.on('peerLeft', (reason) => listener.onPeerLeft(reason));
     socket.on('signal', (signal) => listener.onSignal(signal));
   }
 
   /** Opens a room, or reopens the one with `code`; answers with its code. */
   async open(code: string | null): Promise<string> {
-    const reply = await this.#ask(this.#socket.timeout(replyTimeoutMs).emitWithAck('open', code));
-    if (!reply.ok) throw new RefusedError(reply.code);
-    return reply.code;
+    return (await this.#ask(this.#timed.emitWithAck('open', code))).code;
   }
 
-  async join(code: string): Promise<void> {
-    const reply = await this.#ask(this.#socket.timeout(replyTimeoutMs).emitWithAck('join', code));
-    if (!reply.ok) throw new RefusedError(reply.code);
+  grantLocator(): Promise<{ locator: string; lifetimeMs: number }> {
+    return this.#ask(this.#timed.emitWithAck('grantLocator'));
+  }
+
+  async withdrawLocator(): Promise<void> {
+    await this.#ask(this.#timed.emitWithAck('withdrawLocator'));
+  }
+
+  async join(code: string, options: JoinOptions): Promise<void> {
+    await this.#ask(this.#timed.emitWithAck('join', code, options));
+  }
+
+  async joinByLocator(locator: string): Promise<void> {
+    await this.#ask(this.#timed.emitWithAck('joinByLocator', locator));
   }
 
   async signal(signal: Signal): Promise<void> {
-    const reply = await this.#ask(this.#socket.timeout(replyTimeoutMs).emitWithAck('signal', signal));
-    if (!reply.ok) throw new RefusedError(reply.code);
+    await this.#ask(this.#timed.emitWithAck('signal', signal));
   }
 
-  /** Leaves the room and the server. */
-  close(reason: LeaveReason = 'closed'): void {
-    if (!this.#socket.connected) {
-      this.#socket.disconnect();
-      return;
-    }
-    this.#socket.timeout(1000).emit('leave', reason, () => this.#socket.disconnect());
+  async dismiss(reason: DismissReason): Promise<void> {
+    await this.#ask(this.#timed.emitWithAck('dismiss', reason));
   }
 
-  async #ask<T>(reply: Promise<T>): Promise<T> {
-    try {
-      return await reply;
-    } catch {
-      throw new RefusedError('timeout');
-    }
+  /** Leaves the room and the server; resolves when the server has said so, or after a second. */
+  async close(reason: LeaveReason = 'closed'): Promise<void> {
+    if (this.#socket.connected)
+      await this.#socket
+        .timeout(1000)
+        .emitWithAck('leave', reason)
+        .catch(() => {});
+    this.#socket.disconnect();
+  }
+
+  get #timed() {
+    return this.#socket.timeout(replyTimeoutMs);
+  }
+
+  /** @throws RefusedError */
+  async #ask<T>(pending: Promise<Reply<T>>): Promise<{ ok: true } & T> {
+    const reply = await pending.catch((): Reply<T> | undefined => undefined);
+    if (!reply?.ok) throw new RefusedError(reply ? reply.code : 'timeout');
+    return reply;
   }
 }

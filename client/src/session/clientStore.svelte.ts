@@ -1,4 +1,5 @@
 import type { Classification } from '../../../protocols/index.ts';
+import type { Manifest } from '../../../protocols/inference/manifest.ts';
 import { ClientPairing } from '../pairing/clientPairing.ts';
 import { iceServers } from '../pairing/iceServers.ts';
 import type { Invite } from '../pairing/invite.ts';
@@ -26,6 +27,10 @@ export interface Result {
 export class ClientStore {
   signaling = $state<SignalingState>('closed');
   link = $state<LinkState>('closed');
+  /** The owner was there, and is given up. */
+  lost = $state(false);
+  /** Which try to connect again is going on. */
+  retry = $state.raw<{ attempt: number; of: number }>();
   words = $state.raw<string[]>([]);
   notice = $state.raw<Notice>();
   imageNotice = $state.raw<Notice>();
@@ -53,6 +58,7 @@ export class ClientStore {
   async connect(): Promise<void> {
     this.#stop();
     this.notice = undefined;
+    this.lost = false;
     const servers = await iceServers(location.search);
     const pairing: ClientPairing = new ClientPairing(
       this.invite,
@@ -62,7 +68,13 @@ export class ClientStore {
         onLink: (state) => this.#pairing === pairing && (this.link = state),
         onShortCode: (words) => this.#pairing === pairing && (this.words = words),
         onChannel: (link) => this.#startSession(link),
-        onEnded: (end) => this.#pairing === pairing && this.#end(endNotice(end, 'client')),
+        onLost: () => this.#pairing === pairing && this.#suspendSession(),
+        onRetry: (attempt, of) => (this.retry = { attempt, of }),
+        onEnded: (end) => {
+          if (this.#pairing !== pairing) return;
+          this.#end(endNotice(end, 'client'));
+          this.lost = end === 'lost' || end === 'peer-left';
+        },
       },
       servers,
     );
@@ -77,13 +89,8 @@ export class ClientStore {
 
   /** Decodes `file` and shows what the model will see. From the second image on it is classified right away. */
   async chooseImage(file: Blob): Promise<void> {
-    if (this.running) return;
     const preprocessing = this.session?.manifest?.preprocessing;
-    // While the tabs are being paired again: it is prepared as soon as the manifest is there.
-    if (!preprocessing) {
-      this.#file = file;
-      return;
-    }
+    if (!preprocessing || this.running) return;
     const id = ++this.#decodeId;
     this.imageNotice = undefined;
     this.decoding = true;
@@ -119,13 +126,19 @@ export class ClientStore {
     this.#classifyWhenPrepared();
   }
 
+  /** Gives up on an owner who was lost. */
+  cancelReconnecting(): void {
+    this.#end({ tone: 'info', title: 'Not connected.', text: 'You stopped reconnecting. The same link still works.' });
+  }
+
   /** Stops what is going on; the owner is told. */
   cancel(): void {
     this.#worker?.cancel();
   }
 
-  close(): void {
-    this.#stop();
+  /** @param reason `unload` when the page is closed or reloaded: the owner then keeps the place for a while. */
+  close(reason: 'closed' | 'unload' = 'closed'): void {
+    this.#stop(0, reason);
     this.#images.terminate();
   }
 
@@ -137,13 +150,16 @@ export class ClientStore {
   }
 
   #startSession(link: PeerLink): void {
-    const session = new SessionView();
-    this.session = session;
-    this.statistics.start(link.connection);
+    const session = new SessionView('client', this.statistics);
+    // After a loss the figures from before stay until there are new ones.
+    this.session ??= session;
+    this.statistics.start(link);
     const worker = new ProtocolWorker({
       onEvent: (event) => {
         session.apply(event);
-        if (event.type === 'manifest') void this.#onManifest(event.manifest.name);
+        if (event.type !== 'manifest') return;
+        this.session = session;
+        void this.#onManifest(event.manifest);
       },
       onMaskedImage: (bytes) => (session.maskedImage = bytes),
       onOpened: () => worker.prepare(),
@@ -158,15 +174,34 @@ export class ClientStore {
         this.running = false;
         worker.prepare(); // for the next image, while the user looks at this result
       },
-      onFailed: (failure) => this.#end(failureNotice(failure, 'client'), lingerMs),
+      onFailed: (failure) => {
+        if (this.#worker !== worker) return;
+        if (failure.code === 'closed') this.#pairing?.peerLost();
+        else this.#end(failureNotice(failure, 'client'), lingerMs);
+      },
     });
     this.#worker = worker;
     worker.openClient(link.channel);
   }
 
-  async #onManifest(name: string): Promise<void> {
+  /** The connection is being made again. What the user asked for and did not get is done then. */
+  #suspendSession(): void {
+    this.statistics.stop();
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.session?.interrupt();
+    this.requested ||= this.running;
+    this.prepared = this.running = false;
+    this.words = [];
+  }
+
+  async #onManifest({ name, preprocessing }: Manifest): Promise<void> {
     // Another model may crop differently: an image from before is prepared anew.
-    if (this.#file) await this.chooseImage(this.#file);
+    const isSame = this.image && this.image.crop === preprocessing.crop;
+    if (this.#file && !isSame) {
+      this.result = undefined;
+      await this.chooseImage(this.#file);
+    }
     this.samples = await listSamples(name).catch(() => []);
   }
 
@@ -177,17 +212,18 @@ export class ClientStore {
     this.notice = notice;
   }
 
-  #stop(afterMs = 0): void {
+  #stop(afterMs = 0, reason: 'closed' | 'unload' = 'closed'): void {
     this.statistics.stop();
     const [worker, pairing] = [this.#worker, this.#pairing];
     this.#worker = this.#pairing = undefined;
     this.signaling = this.link = 'closed';
     const free = () => {
       worker?.terminate();
-      pairing?.close();
+      pairing?.close(reason);
     };
     if (afterMs > 0) setTimeout(free, afterMs);
     else free();
+    this.session?.interrupt();
     this.prepared = this.requested = this.running = false;
     this.words = [];
   }

@@ -7,6 +7,8 @@ export type BundledModel = ListedModel;
 export interface ChosenModel {
   title: string;
   files: OwnerFiles;
+  /** The bundled model's name, if it is one. */
+  bundled?: string;
 }
 
 /** What a first visitor should meet first: photographs, then thumbnails; everything else after them by name. */
@@ -25,7 +27,7 @@ export async function fetchBundledModel({ name, title }: BundledModel): Promise<
     file('weights.json'),
     file('weights.bin'),
   ]);
-  return { title, files: { manifest, weightsIndex, weights } };
+  return { title, files: { manifest, weightsIndex, weights }, bundled: name };
 }
 
 /** Picks an artifact's three files out of what was dropped; undefined when one is missing. */

@@ -28,6 +28,11 @@ export function refusalNotice(code: RefusalCode | 'timeout'): Notice {
         'There is no room with this code.',
         'The link may be mistyped or cut off, or the owner has closed the tab. Ask the owner for the link again.',
       );
+    case 'no-such-code':
+      return error(
+        'There is no room with this code.',
+        'A code lives for ten minutes and works once. Check it with the other person, or ask for the one they see now.',
+      );
     case 'room-full':
       return error(
         'This room is full.',
@@ -56,6 +61,9 @@ export function endNotice(end: PairingEnd, role: Role): Notice {
     case 'peer-left':
     case 'lost':
       return goneNotice(other, again);
+    case 'room-full':
+    case 'server':
+      return refusalNotice(end === 'server' ? 'timeout' : end);
     case 'authentication':
       return error(
         'The connection could not be verified, so it was stopped.',

@@ -1,13 +1,16 @@
 import type { Answer } from '../../../protocols/index.ts';
 import { iceServers } from '../pairing/iceServers.ts';
 import { formatInvite } from '../pairing/invite.ts';
+import type { CodeState } from '../pairing/ownerCode.ts';
 import { OwnerPairing } from '../pairing/ownerPairing.ts';
 import type { LinkState, PeerLink } from '../pairing/peerLink.ts';
+import type { SavedRoom } from '../pairing/roomSecrets.ts';
 import { RefusedError, type SignalingState } from '../pairing/signaling.ts';
 import { checkOwnerFiles, ProtocolWorker } from '../worker/protocolWorker.ts';
 import { LinkStatistics } from './linkStatistics.svelte.ts';
-import type { ChosenModel } from './models.ts';
+import { type ChosenModel, fetchBundledModel, listBundledModels } from './models.ts';
 import { endNotice, failureNotice, type Notice, refusalNotice } from './notices.ts';
+import { forgetOwner, loadOwner, saveOwner } from './savedRoom.ts';
 import { lingerMs, SessionView } from './sessionView.svelte.ts';
 
 /** Everything the owner's screen shows, and what its buttons do. */
@@ -19,6 +22,10 @@ export class OwnerStore {
   signaling = $state<SignalingState>('closed');
   link = $state<LinkState>('closed');
   words = $state.raw<string[]>([]);
+  /** The last client went without a goodbye that said why. */
+  lost = $state(false);
+  /** The short code that leads to this room. */
+  code = $state.raw<CodeState>();
   notice = $state.raw<Notice>();
   /** Present while a client is connected, and kept after it left for its figures. */
   session = $state.raw<SessionView>();
@@ -32,6 +39,34 @@ export class OwnerStore {
   readonly statistics = new LinkStatistics();
   #pairing: OwnerPairing | undefined;
   #worker: ProtocolWorker | undefined;
+  /** For a client that was lost. */
+  #isWaiting = false;
+  /** The room from before a reload, until there is a model for it. */
+  #saved: SavedRoom | undefined;
+
+  /** After a reload of the tab: the same room, link and limit, with the same model if it is a bundled one. */
+  async restore(): Promise<void> {
+    const saved = loadOwner();
+    forgetOwner();
+    if (!saved) return;
+    this.#saved = saved.room;
+    this.served = saved.served;
+    this.limit = saved.limit;
+    this.answer = saved.answer;
+    if (saved.bundled !== undefined) {
+      await this.choose(async () => {
+        const model = (await listBundledModels()).find(({ name }) => name === saved.bundled);
+        return model && fetchBundledModel(model);
+      });
+    }
+    if (!this.model) {
+      this.notice = {
+        tone: 'info',
+        title: 'This tab was reloaded.',
+        text: 'Choose your model again: the link that you sent stays the same.',
+      };
+    }
+  }
 
   /** Checks the model, then opens a room for it. */
   async choose(load: () => Promise<ChosenModel | undefined>): Promise<void> {
@@ -56,7 +91,9 @@ export class OwnerStore {
         );
       else {
         this.model = model;
-        await this.openRoom();
+        const saved = this.#saved;
+        this.#saved = undefined;
+        await this.openRoom(saved);
       }
     } catch {
       this.notice = {
@@ -69,33 +106,44 @@ export class OwnerStore {
     }
   }
 
-  async openRoom(): Promise<void> {
+  async openRoom(saved?: SavedRoom): Promise<void> {
     this.#pairing?.close();
     this.notice = undefined;
     this.invite = undefined;
-    const pairing = new OwnerPairing(
+    const servers = await iceServers(location.search);
+    const pairing: OwnerPairing = new OwnerPairing(
       {
         onSignaling: (state) => (this.signaling = state),
         onLink: (state) => (this.link = state),
         onShortCode: (words) => (this.words = words),
+        onCode: (code) => (this.code = code),
         onChannel: (link) => this.#startSession(link),
-        onEnded: (end) => this.#endSession(endNotice(end, 'owner')),
+        onLost: () => this.#suspendSession(),
+        onEnded: (end) => {
+          this.#endSession(endNotice(end, 'owner'));
+          this.lost = end === 'lost' || end === 'peer-left';
+        },
       },
-      await iceServers(location.search),
+      servers,
     );
     this.#pairing = pairing;
     this.signaling = 'connecting';
     try {
-      await pairing.open();
-      this.invite = formatInvite(location.href, { code: pairing.code!, secret: pairing.secret });
+      this.invite = formatInvite(location.href, await pairing.open(saved));
+      this.#save();
     } catch (error) {
       pairing.close();
       this.notice = refusalNotice(error instanceof RefusedError ? error.code : 'timeout');
     }
   }
 
+  renewCode(): void {
+    void this.#pairing?.renewCode();
+  }
+
   /** Ends the session with the client that is connected; the room stays open. */
   disconnect(): void {
+    this.#pairing?.disconnectPeer();
     this.#endSession(undefined);
   }
 
@@ -103,9 +151,10 @@ export class OwnerStore {
   pause(): void {
     this.#worker?.cancel();
     this.#stopWorker(lingerMs);
-    this.#pairing?.close(lingerMs);
+    this.#pairing?.close({ afterMs: lingerMs });
     this.#pairing = undefined;
-    this.invite = undefined;
+    forgetOwner();
+    this.invite = this.code = undefined;
     this.words = [];
     this.link = 'closed';
     this.paused = true;
@@ -117,9 +166,25 @@ export class OwnerStore {
     await this.openRoom();
   }
 
+  /** The owner leaves. */
   close(): void {
+    forgetOwner();
     this.#stopWorker();
     this.#pairing?.close();
+  }
+
+  /** The page is closed or reloaded: after a reload the room is there again, and the client with it. */
+  suspend(): void {
+    this.#save();
+    this.#stopWorker();
+    this.#pairing?.close({ reason: 'unload' });
+  }
+
+  #save(): void {
+    const room = this.#pairing?.save();
+    if (!room) return;
+    const { served, limit, answer } = this;
+    saveOwner({ room, bundled: this.model?.bundled, served, limit, answer });
   }
 
   #closeAtLimit(): void {
@@ -136,12 +201,13 @@ export class OwnerStore {
 
   #startSession(link: PeerLink): void {
     this.#stopWorker();
+    this.#isWaiting = this.lost = false;
     this.notice = undefined;
-    const session = new SessionView();
+    const session = new SessionView('owner', this.statistics);
     this.session = session;
-    this.statistics.start(link.connection);
+    this.statistics.start(link);
     let counted = false;
-    this.#worker = new ProtocolWorker({
+    const worker = new ProtocolWorker({
       onEvent: (event) => {
         session.apply(event);
         if (event.type !== 'state') return;
@@ -159,16 +225,31 @@ export class OwnerStore {
           title: 'The client has finished.',
           text: 'Your room is still open: the same link works again.',
         }),
-      onFailed: (failure) => this.#endSession(failureNotice(failure, 'owner'), lingerMs),
+      onFailed: (failure) => {
+        if (this.#worker !== worker) return;
+        if (failure.code === 'closed') this.#pairing?.peerLost();
+        else this.#endSession(failureNotice(failure, 'owner'), lingerMs);
+      },
     });
-    this.#worker.openOwner(link.channel, this.model!.files, this.answer);
+    this.#worker = worker;
+    worker.openOwner(link.channel, this.model!.files, this.answer);
+  }
+
+  /** The client is gone and may come back. */
+  #suspendSession(): void {
+    this.#stopWorker();
+    this.session?.interrupt();
+    this.words = [];
+    this.#isWaiting = true;
   }
 
   #endSession(notice: Notice | undefined, afterMs = 0): void {
     // What failed first says why; what follows from it (the connection closes) would hide that.
-    if (!this.#worker) return;
+    if (!this.#worker && !this.#isWaiting) return;
+    this.#isWaiting = false;
     this.#pairing?.dropPeer(afterMs);
     this.#stopWorker(afterMs);
+    this.session?.interrupt();
     this.words = [];
     this.notice = notice;
   }

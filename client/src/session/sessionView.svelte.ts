@@ -1,5 +1,8 @@
 import type { Answer, Phase, SessionEvent, StepMeter, StepPlan } from '../../../protocols/index.ts';
 import type { Manifest } from '../../../protocols/inference/manifest.ts';
+import type { LinkStatistics } from './linkStatistics.svelte.ts';
+import type { Role } from './notices.ts';
+import { lineOf, type Prediction, predict } from './prediction.ts';
 
 /** What a step has cost so far. One object for each row of the meters, so that only changed cells are drawn anew. */
 export class MeterRow {
@@ -79,6 +82,10 @@ export class SessionView {
   /** Bytes of all steps since the session began, those of earlier images included. */
   allBytes = $derived.by(() => this.rows.reduce((sum, row) => sum + row.bytes, this.earlierBytes));
   private earlierBytes = $state(0);
+  /** What was predicted for the image that is being classified, or was last. */
+  predictedMs = $state<number>();
+  #lastOffline = $state.raw<Totals>();
+  #lastOnline = $state.raw<Totals>();
   readonly #byKey = new Map<string, MeterRow>();
   #lastSampleMs = performance.now();
   #lastSampleBytes = 0;
@@ -111,6 +118,18 @@ export class SessionView {
     return total;
   });
 
+  /** How long the next image will take online; undefined until the line is measured. */
+  prediction = $derived.by((): Prediction | undefined => {
+    const capacity = this.statistics.capacity;
+    if (!capacity || this.steps.length === 0) return undefined;
+    return predict(this.predicted, lineOf(capacity, this.role), this.#lastOffline, this.#lastOnline);
+  });
+
+  constructor(
+    private readonly role: Role,
+    private readonly statistics: LinkStatistics,
+  ) {}
+
   apply(event: SessionEvent): void {
     switch (event.type) {
       case 'manifest':
@@ -126,7 +145,13 @@ export class SessionView {
         });
         return;
       case 'state':
-        if (event.state === 'classifying') this.#reset('online');
+        if (event.state === 'ready') this.#lastOffline = this.totals.offline;
+        if (event.state === 'done') this.#lastOnline = this.totals.online;
+        if (event.state === 'classifying') {
+          const { travelMs = 0, computeMs } = this.prediction ?? {};
+          this.predictedMs = computeMs === undefined ? undefined : travelMs + computeMs;
+          this.#reset('online');
+        }
         if (event.state === 'preparing') this.#reset('offline');
         if (event.state !== this.state) this.phaseStartedMs = performance.now();
         this.state = event.state;
@@ -140,6 +165,12 @@ export class SessionView {
         this.#updateRows(event.steps);
         this.#sample();
     }
+  }
+
+  /** The connection is lost; the figures stay. */
+  interrupt(): void {
+    this.state = 'closed';
+    this.progress = undefined;
   }
 
   #updateRows(meters: readonly StepMeter[]): void {

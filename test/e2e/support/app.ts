@@ -15,7 +15,8 @@ export interface App {
   /** A page of its own browser profile; its console errors are collected and checked at the end of the test. */
   page(options?: BrowserContextOptions): Promise<Page>;
   consoleErrors(): string[];
-  /** Stops the server and starts it again on the same port, with nothing remembered. */
+  /** Stops the server; the function starts it again on the same port, with nothing remembered. */
+  stopServer(): Promise<() => Promise<void>>;
   restartServer(): Promise<void>;
   /** Closes the pages of a test. */
   reset(): Promise<void>;
@@ -47,6 +48,13 @@ export async function startApp(): Promise<App> {
       '--use-fake-device-for-media-stream',
     ],
   });
+  const stopServer = async () => {
+    const { port } = server;
+    await server.stop();
+    return async () => {
+      server = await start(port);
+    };
+  };
   let contexts: BrowserContext[] = [];
   let errors: string[] = [];
   return {
@@ -67,10 +75,10 @@ export async function startApp(): Promise<App> {
       return context.newPage();
     },
     consoleErrors: () => errors,
+    stopServer,
     async restartServer() {
-      const { port } = server;
-      await server.stop();
-      server = await start(port);
+      const startServer = await stopServer();
+      await startServer();
     },
     async reset() {
       for (const context of contexts) await context.close();

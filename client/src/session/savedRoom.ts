@@ -1,0 +1,51 @@
+/**
+ * An owner's room over a reload of its tab: sessionStorage keeps it in this tab, until the tab is closed or the owner
+ * leaves. It holds the room's secrets; scripts of this origin could read them, as they could the page itself.
+ */
+import type { Answer } from '../../../protocols/index.ts';
+import { fromBase64url, toBase64url } from '../pairing/invite.ts';
+import type { SavedRoom } from '../pairing/roomSecrets.ts';
+
+const key = 'blindsight room';
+
+export interface SavedOwner {
+  readonly room: SavedRoom;
+  /** Name of the bundled model; an owner's own has to be chosen again. */
+  readonly bundled: string | undefined;
+  readonly served: number;
+  readonly limit: number | undefined;
+  readonly answer: Answer;
+}
+
+export const hasSavedOwner = (): boolean => sessionStorage.getItem(key) !== null;
+
+export function saveOwner({ room, ...rest }: SavedOwner): void {
+  const { code, secret, fromCodes } = room;
+  const text = JSON.stringify({
+    ...rest,
+    room: { code, secret: toBase64url(secret), fromCodes: fromCodes.map(toBase64url) },
+  });
+  sessionStorage.setItem(key, text);
+}
+
+export function forgetOwner(): void {
+  sessionStorage.removeItem(key);
+}
+
+/** Undefined when there is none, or another version of this program wrote it. */
+export function loadOwner(): SavedOwner | undefined {
+  try {
+    const { room, bundled, served, limit, answer } = JSON.parse(sessionStorage.getItem(key) ?? '');
+    const [secret, ...fromCodes] = [room.secret, ...room.fromCodes].map(fromBase64url);
+    if (!secret || [secret, ...fromCodes].some(({ length }) => length !== 32)) return undefined;
+    return {
+      room: { code: String(room.code), secret, fromCodes },
+      bundled: typeof bundled === 'string' ? bundled : undefined,
+      served: Number.isSafeInteger(served) ? served : 0,
+      limit: Number.isSafeInteger(limit) ? limit : undefined,
+      answer: answer === 'label' ? 'label' : 'logits',
+    };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,31 @@
+/** What happens when somebody types a short code; loaded only then. */
+import { WrongCodeError } from '../pairing/codeExchange.ts';
+import type { Invite } from '../pairing/invite.ts';
+import { redeemCode } from '../pairing/redeemCode.ts';
+import type { ShortCode } from '../pairing/shortCode.ts';
+import { RefusedError } from '../pairing/signaling.ts';
+import { refusalNotice } from '../session/notices.ts';
+
+export async function enterCode(code: ShortCode): Promise<{ invite: Invite } | { problem: string }> {
+  try {
+    return { invite: await redeemCode(code) };
+  } catch (error) {
+    return { problem: problemOf(error) };
+  }
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof WrongCodeError) {
+    const { triesLeft } = error;
+    const rest =
+      triesLeft === 0
+        ? 'That was the last try: the other person sees a new code now.'
+        : `${triesLeft} ${triesLeft === 1 ? 'try' : 'tries'} left.`;
+    return `That code does not fit: check it with the other person. ${rest}`;
+  }
+  if (error instanceof RefusedError) {
+    const { title, text } = refusalNotice(error.code);
+    return `${title} ${text}`;
+  }
+  return 'The other tab did not answer as it should. Try again, or ask for the link.';
+}

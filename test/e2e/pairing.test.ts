@@ -1,0 +1,253 @@
+/** Pairing by a typed code, and pairs that lose each other and meet again. */
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type App, startApp } from './support/app.ts';
+import { alert, classifySample, openRoom, pair } from './support/pair.ts';
+
+// Losses are noticed, and repaired, by the clock.
+vi.setConfig({ testTimeout: 180_000 });
+
+let app: App;
+beforeAll(async () => {
+  app = await startApp();
+});
+afterEach(async () => {
+  const errors = [...app.consoleErrors()];
+  await app.reset();
+  expect(errors).toEqual([]);
+});
+afterAll(() => app.stop());
+
+const state = (page: Page, of: 'peer-state' | 'signaling-state') => page.getByTestId(of).getAttribute('data-state');
+const becomes = (page: Page, of: 'peer-state' | 'signaling-state', expected: string) =>
+  expect.poll(() => state(page, of), { timeout: 30_000 }).toBe(expected);
+const codeOf = (owner: Page) => owner.getByTestId('code').innerText();
+
+async function typeCode(client: Page, code: string): Promise<void> {
+  await client.getByLabel('Invite link or code').fill(code);
+  await client.getByRole('button', { name: 'Open' }).click();
+}
+
+/** The code with its last letter changed. */
+const mistyped = (code: string) => code.slice(0, -1) + (code.endsWith('7') ? '8' : '7');
+
+describe('a short code', () => {
+  test('typed, it pairs the tabs; after a reload they meet again without it', async () => {
+    const { owner } = await openRoom(app);
+    const code = await codeOf(owner);
+    expect(code).toMatch(/^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$/);
+    const client = await app.page();
+    const sent: string[] = [];
+    for (const page of [owner, client]) {
+      page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => sent.push(String(payload))));
+    }
+    await client.goto(app.url);
+    await typeCode(client, code.toLowerCase().replace('-', ' '));
+    await client.getByTestId('sample').first().waitFor();
+    expect(await owner.getByTestId('short-code').innerText()).toBe(await client.getByTestId('short-code').innerText());
+    await classifySample(client);
+
+    // The server saw the first half of the code; neither the second half nor the secret that came of it.
+    const secret = client.url().split('.').at(-1)!;
+    expect(secret).toHaveLength(43);
+    expect(sent.some((text) => text.includes(code.slice(0, 4)))).toBe(true);
+    expect(sent.filter((text) => text.includes(code.slice(5)) || text.includes(secret))).toEqual([]);
+
+    await client.reload();
+    await client.getByTestId('sample').first().waitFor();
+    await classifySample(client);
+    expect(await owner.getByTestId('served').innerText()).toBe('2');
+  });
+
+  test('works once, and its secret is not the link’s', async () => {
+    const { owner, invite } = await openRoom(app);
+    const code = await codeOf(owner);
+    const first = await app.page();
+    await first.goto(app.url);
+    await typeCode(first, code);
+    await first.getByTestId('sample').first().waitFor();
+    expect(first.url().split('.').at(-1)).not.toBe(invite.split('.').at(-1));
+    await first.getByRole('button', { name: 'Leave' }).click();
+    await expect.poll(() => codeOf(owner)).not.toBe(code);
+    const second = await app.page();
+    await second.goto(app.url);
+    await typeCode(second, code);
+    await second.getByText('There is no room with this code').waitFor();
+    await second.goto(invite);
+    await second.getByTestId('sample').first().waitFor();
+  });
+
+  test('mistyped, it says so on both sides, and the right one still works', async () => {
+    const { owner } = await openRoom(app);
+    const code = await codeOf(owner);
+    const client = await app.page();
+    await client.goto(app.url);
+    await typeCode(client, 'K7Q2');
+    await client.getByText('neither a link nor a code').waitFor();
+    await typeCode(client, mistyped(code));
+    await client.getByText('That code does not fit: check it with the other person. 2 tries left.').waitFor();
+    await owner.getByText('A wrong code was typed: 2 tries left.').waitFor();
+    expect(await codeOf(owner)).toBe(code);
+    await typeCode(client, code);
+    await client.getByTestId('sample').first().waitFor();
+  });
+
+  test('after three wrong tries there is another, after nine none until the owner asks', async () => {
+    const { owner } = await openRoom(app);
+    const client = await app.page();
+    await client.goto(app.url);
+    for (let round = 1; round <= 3; round++) {
+      const code = await codeOf(owner);
+      for (const left of ['2 tries left', '1 try left', 'That was the last try']) {
+        await typeCode(client, mistyped(code));
+        await client.getByText(left).waitFor();
+        await client.getByLabel('Invite link or code').fill('');
+      }
+      if (round === 3) break;
+      await owner.getByText('A wrong code was typed three times.').waitFor();
+      expect(await codeOf(owner)).not.toBe(code);
+    }
+    await owner.getByText('Somebody may be guessing').waitFor();
+    expect(await owner.getByTestId('code').count()).toBe(0);
+    await owner.getByRole('button', { name: 'Make a code' }).click();
+    await typeCode(client, await codeOf(owner));
+    await client.getByTestId('sample').first().waitFor();
+  });
+});
+
+describe('coming back', () => {
+  test('the client reloads in mid-run: the pair goes on with the same link', async () => {
+    const { owner, client } = await pair(app);
+    await client.getByTestId('sample').first().click();
+    await client.getByRole('button', { name: 'Classify privately' }).click();
+    await client.reload();
+    await client.getByTestId('sample').first().waitFor();
+    await classifySample(client);
+    expect(await owner.getByTestId('served').innerText()).toBe('1');
+    expect(await owner.getByRole('alert').count()).toBe(0);
+  });
+
+  test('the owner reloads: the same link, the same limit, and the client connects by itself', async () => {
+    const { owner, client, invite } = await pair(app);
+    await classifySample(client);
+    await owner.getByLabel('Close the room after').selectOption('5');
+    await owner.reload();
+    await becomes(client, 'peer-state', 'reconnecting');
+    await becomes(client, 'peer-state', 'connected');
+    await becomes(owner, 'peer-state', 'connected');
+    expect(await client.getByRole('alert').count()).toBe(0);
+    await client.getByTestId('sample').nth(1).click();
+    await expect.poll(() => owner.getByTestId('served').innerText(), { timeout: 20_000 }).toBe('2');
+    expect(await owner.getByLabel('Close the room after').inputValue()).toBe('5');
+    await client.getByRole('button', { name: 'Leave' }).click();
+    expect(await owner.getByTestId('invite').inputValue()).toBe(invite);
+    // Leaving ends it: a reload then starts anew.
+    await owner.getByRole('button', { name: 'Leave' }).click();
+    await owner.reload();
+    await owner.getByRole('button', { name: 'Share a model' }).waitFor();
+  });
+
+  test('the connection breaks in mid-run while both tabs live: they make another, and the image is classified', async () => {
+    const { owner, invite } = await openRoom(app);
+    const client = await app.page();
+    // Keeps every connection, so that the test can break it.
+    await client.addInitScript(() => {
+      const all: RTCPeerConnection[] = [];
+      Object.assign(window, { connections: all });
+      window.RTCPeerConnection = class extends RTCPeerConnection {
+        constructor(configuration?: RTCConfiguration) {
+          super(configuration);
+          all.push(this);
+        }
+      };
+    });
+    await client.goto(invite);
+    await client.getByTestId('sample').first().click();
+    await client.getByRole('button', { name: 'Classify privately' }).click();
+    await client.evaluate(() => {
+      for (const connection of (window as unknown as { connections: RTCPeerConnection[] }).connections)
+        connection.close();
+    });
+    await becomes(client, 'peer-state', 'reconnecting');
+    await client.getByTestId('result').waitFor({ timeout: 40_000 });
+    await becomes(owner, 'peer-state', 'connected');
+    expect(await client.getByRole('alert').count()).toBe(0);
+    expect(await owner.getByRole('alert').count()).toBe(0);
+    expect(await client.getByTestId('short-code').innerText()).toBe(await owner.getByTestId('short-code').innerText());
+  });
+
+  test('reconnecting can be cancelled', async () => {
+    const { owner, client } = await pair(app);
+    await owner.close();
+    await client.getByText(/reconnecting, try 1 of 6/).waitFor();
+    await client.getByRole('button', { name: 'Cancel', exact: true }).click();
+    await client.getByText('You stopped reconnecting').waitFor();
+    expect(await state(client, 'peer-state')).toBe('closed');
+    await client.getByRole('button', { name: 'Connect again' }).click();
+    await alert(client, 'There is no room with this code').waitFor();
+  });
+
+  test('a client that the owner disconnects does not come back by itself', async () => {
+    const { owner, client } = await pair(app);
+    await owner.getByRole('button', { name: 'Disconnect the client' }).click();
+    await alert(client, 'The owner is gone').waitFor();
+    await owner.getByTestId('invite').waitFor();
+    await client.waitForTimeout(2500);
+    expect(await state(owner, 'peer-state')).toBe('closed');
+    await client.getByRole('button', { name: 'Connect again' }).click();
+    await becomes(owner, 'peer-state', 'connected');
+  });
+});
+
+describe('the server goes away', () => {
+  test('a pair goes on without it, and nobody takes the client’s place when it is back', async () => {
+    const { owner, client, invite } = await pair(app);
+    const startServer = await app.stopServer();
+    await becomes(client, 'signaling-state', 'offline');
+    await becomes(owner, 'signaling-state', 'offline');
+    expect(await state(client, 'peer-state')).toBe('connected');
+    await client.getByTestId('sample').first().waitFor();
+    await startServer();
+    await becomes(client, 'signaling-state', 'connected');
+    await becomes(owner, 'signaling-state', 'connected');
+    const third = await app.page();
+    await expect
+      .poll(
+        async () => {
+          await third.goto('about:blank');
+          await third.goto(invite);
+          return third.getByRole('alert').first().innerText({ timeout: 8000 });
+        },
+        { timeout: 40_000 },
+      )
+      .toContain('This room is full');
+    expect(await state(client, 'peer-state')).toBe('connected');
+    await classifySample(client);
+    expect(await owner.getByTestId('served').innerText()).toBe('1');
+  });
+
+  test('a run that is going on ends as if nothing had happened', async () => {
+    const { owner, client } = await pair(app);
+    await client.getByTestId('sample').first().click();
+    await client.getByRole('button', { name: 'Classify privately' }).waitFor();
+    const startServer = await app.stopServer();
+    await client.getByRole('button', { name: 'Classify privately' }).click();
+    await client.getByTestId('result').waitFor();
+    await startServer();
+    await becomes(owner, 'signaling-state', 'connected');
+    expect(await owner.getByTestId('code').count()).toBe(0); // the invite is not shown to a pair
+    expect(await state(owner, 'peer-state')).toBe('connected');
+  });
+});
+
+test('the line is measured, and the online time predicted before the image and compared after it', async () => {
+  const { client } = await pair(app);
+  await expect.poll(() => client.getByTestId('peer-state').innerText()).toContain('direct');
+  await expect.poll(() => client.getByTestId('round-trip').innerText(), { timeout: 10_000 }).toMatch(/^[\d.]+ ms$/);
+  await expect
+    .poll(() => client.getByTestId('throughput').innerText(), { timeout: 10_000 })
+    .toMatch(/[\d.]+ .?B\/s.*[\d.]+ .?B\/s/s);
+  await client.getByText(/Online it will take about [\d.]+ m?s on this connection/).waitFor();
+  await classifySample(client);
+  await client.getByText(/Online it took [\d.]+ m?s, predicted [\d.]+ m?s/).waitFor();
+});

@@ -1,0 +1,183 @@
+/** An owner's codes against a server that does what it likes; the guesses that it gets are what counts. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { derivePairingKeys } from '../../client/src/pairing/authenticate.ts';
+import { exchangeAsClient, type WrongCodeError } from '../../client/src/pairing/codeExchange.ts';
+import { Inbox } from '../../client/src/pairing/inbox.ts';
+import { type CodeState, maxWrong, OwnerCode, triesPerCode } from '../../client/src/pairing/ownerCode.ts';
+import { RoomSecrets } from '../../client/src/pairing/roomSecrets.ts';
+import { parseShortCode, type ShortCode } from '../../client/src/pairing/shortCode.ts';
+import type { Signaling } from '../../client/src/pairing/signaling.ts';
+import { loadOwner, saveOwner } from '../../client/src/session/savedRoom.ts';
+import type { CodeSignal } from '../../signaling-server/events.ts';
+
+const room = 'AAECAwQFBgcICQoLDA0ODw';
+const lifetimeMs = 600_000;
+/** Any element of ristretto255: RFC 9496, appendix A.1. */
+const basePoint = 'e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76';
+
+class Server {
+  states: CodeState[] = [];
+  secrets: Uint8Array[] = [];
+  dismissed = 0;
+  withdrawn = 0;
+  refuses = false;
+  #granted = 0;
+  #toClient = new Inbox<CodeSignal>();
+  readonly owner = new OwnerCode(
+    {
+      grantLocator: async () => {
+        if (this.refuses) throw new Error('busy');
+        return { locator: `000${this.#granted++ % 10}`, lifetimeMs };
+      },
+      withdrawLocator: async () => void this.withdrawn++,
+      signal: async (signal: CodeSignal) => this.#toClient.put(signal),
+      dismiss: async () => void this.dismissed++,
+    } as unknown as Signaling,
+    { onChange: (state) => this.states.push(state), onSecret: (secret) => this.secrets.push(secret) },
+  );
+
+  get code(): ShortCode {
+    return parseShortCode(this.states.at(-1)!.text!)!;
+  }
+
+  get wrongCode(): ShortCode {
+    const { locator, password } = this.code;
+    return { locator, password: password === '0000' ? '0001' : '0000' };
+  }
+
+  /** A whole exchange of somebody with this code. */
+  async try(code: ShortCode): Promise<unknown> {
+    const inbox = (this.#toClient = new Inbox());
+    const admitted = this.owner.admit(room);
+    const result = await exchangeAsClient(
+      { send: (signal) => this.owner.receive(signal), receive: () => inbox.next(100) },
+      code,
+    ).catch((error: unknown) => error);
+    this.owner.abort();
+    await admitted;
+    return result;
+  }
+
+  /** The client's first two messages, and no more. */
+  async breakOff(): Promise<void> {
+    const admitted = this.owner.admit(room);
+    this.owner.receive({ kind: 'code-share', nonce: '00'.repeat(16), share: basePoint });
+    await new Promise((resolve) => setTimeout(resolve)); // the owner answers
+    this.owner.abort();
+    await admitted;
+  }
+}
+
+let server: Server;
+beforeEach(async () => {
+  server = new Server();
+  await server.owner.renew();
+});
+afterEach(() => {
+  server.owner.close();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+test('a right code gives one secret, and is replaced', async () => {
+  const { code } = server;
+  expect(await server.try(code)).toEqual({ code: room, secret: server.secrets[0] });
+  expect(server.code).not.toEqual(code);
+  expect(await server.try(code)).toBeInstanceOf(Error);
+  expect(server.secrets).toHaveLength(1);
+});
+
+test('three wrong tries, and the code is void; the next one says why', async () => {
+  const { code, wrongCode } = server;
+  for (const left of [2, 1, 0]) {
+    expect(((await server.try(wrongCode)) as WrongCodeError).triesLeft).toBe(left);
+  }
+  expect(server.states.at(-1)).toMatchObject({ previous: 'used-up', triesLeft: triesPerCode });
+  expect(await server.try(code)).toBeInstanceOf(Error);
+  expect(server.secrets).toEqual([]);
+});
+
+test('nine in a row, and there is none until the owner asks for one', async () => {
+  for (let i = 0; i < 9; i++) await server.try(server.wrongCode);
+  expect(server.states.at(-1)).toMatchObject({ text: undefined, previous: 'stopped' });
+  expect(server.withdrawn).toBe(1);
+  const { dismissed } = server;
+  await server.owner.admit(room); // the server lets somebody in all the same
+  expect(server.dismissed).toBe(dismissed + 1);
+  await server.owner.renew(); // as it would after the connection was lost
+  expect(server.states.at(-1)).toMatchObject({ text: undefined, previous: 'stopped' });
+  await server.owner.renewByHand();
+  expect(await server.try(server.code)).toMatchObject({ code: room });
+});
+
+test('a server that ends codes early gets no more guesses in all', async () => {
+  let guesses = 0;
+  for (let i = 0; i < 20 && server.states.at(-1)!.text; i++, guesses++) {
+    await server.try(server.wrongCode);
+    await server.owner.renew();
+  }
+  expect(guesses).toBe(maxWrong);
+});
+
+test('a right code in between starts the count anew', async () => {
+  for (let i = 0; i < 6; i++) await server.try(server.wrongCode);
+  await server.try(server.code);
+  for (let i = 0; i < 6; i++) await server.try(server.wrongCode);
+  expect(server.states.at(-1)!.text).toBeDefined();
+});
+
+test('runs that are broken off count for nothing, and run one after the other', async () => {
+  for (let i = 0; i < 20; i++) await server.breakOff();
+  expect(server.states.at(-1)!.triesLeft).toBe(triesPerCode);
+  // A second client while the first is at it: the first one's run is over.
+  const first = server.owner.admit(room);
+  const result = await server.try(server.code);
+  await first;
+  expect(result).toMatchObject({ code: room });
+});
+
+test('a code is replaced when it expires; without a server there is none', async () => {
+  vi.useFakeTimers();
+  await server.owner.renew();
+  const { code } = server;
+  await vi.advanceTimersByTimeAsync(lifetimeMs);
+  expect(server.code).not.toEqual(code);
+  server.refuses = true;
+  await vi.advanceTimersByTimeAsync(lifetimeMs);
+  expect(server.states.at(-1)).toMatchObject({ text: undefined, previous: undefined });
+});
+
+test('a room knows its clients by the secrets they have', () => {
+  const secret = (byte: number) => new Uint8Array(32).fill(byte);
+  const id = (byte: number) => derivePairingKeys({ code: room, secret: secret(byte) }).id;
+  const secrets = new RoomSecrets(room, secret(0));
+  for (let byte = 1; byte <= 9; byte++) secrets.add(secret(byte));
+  expect(secrets.find(id(0)).id).toBe(id(0));
+  expect(secrets.find(id(9)).id).toBe(id(9));
+  expect(secrets.find(id(1)).id).toBe(id(0)); // forgotten: eight at most
+  const { code, secret: link, fromCodes } = secrets.save();
+  expect(new RoomSecrets(code, link, fromCodes).find(id(5)).id).toBe(id(5));
+});
+
+test('an owner’s room survives in the tab’s storage, and what is no room there does not', () => {
+  const storage = new Map<string, string>();
+  vi.stubGlobal('sessionStorage', {
+    getItem: (key: string) => storage.get(key) ?? null,
+    setItem: (key: string, value: string) => storage.set(key, value),
+  });
+  expect(loadOwner()).toBeUndefined();
+  const saved = {
+    room: { code: room, secret: new Uint8Array(32).fill(3), fromCodes: [new Uint8Array(32).fill(4)] },
+    bundled: 'cifar10',
+    served: 2,
+    limit: undefined,
+    answer: 'label' as const,
+  };
+  saveOwner(saved);
+  expect(loadOwner()).toEqual(saved);
+  const [key, text] = [...storage][0]!;
+  for (const broken of ['', 'null', '{}', text.replace(/"secret":"[^"]{5}/, '"secret":"'), text.slice(0, -3)]) {
+    storage.set(key, broken);
+    expect(loadOwner()).toBeUndefined();
+  }
+});
