@@ -122,6 +122,18 @@ test('by keyboard only, from the first visit to the result', async () => {
   await shoot(client, '14-keyboard');
 });
 
+test('reduced motion: what moves is there at once', async () => {
+  const page = await app.page({ reducedMotion: 'reduce' });
+  await page.goto(app.url);
+  const animations = await page.evaluate(() =>
+    document.getAnimations().filter((animation) => Number(animation.effect!.getComputedTiming().endTime) > 600),
+  );
+  expect(animations).toEqual([]);
+  await page.emulateMedia({ reducedMotion: 'no-preference' });
+  await page.reload();
+  await expect.poll(() => page.evaluate(() => document.getAnimations().length)).toBeGreaterThan(0);
+});
+
 test('what is loaded before a role is chosen stays small', async () => {
   const page = await app.page();
   const scripts: string[] = [];
@@ -134,5 +146,6 @@ test('what is loaded before a role is chosen stays small', async () => {
   }
   console.info(`${bytes} bytes of scripts (gzip) before a role is chosen`);
   expect(scripts.length).toBeGreaterThan(0);
+  expect(scripts.filter((url) => /uPlot|worker|Screen/.test(url))).toEqual([]);
   expect(bytes).toBeLessThanOrEqual(150_000);
 });

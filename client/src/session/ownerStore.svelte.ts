@@ -30,6 +30,8 @@ export class OwnerStore {
   /** Present while a client is connected, and kept after it left for its figures. */
   session = $state.raw<SessionView>();
   served = $state(0);
+  /** Connections over which they were, or could have been, served. */
+  sessions = $state(0);
   /** Classifications after which the room closes; undefined for no limit. */
   limit = $state<number>();
   /** What the next client learns. */
@@ -203,6 +205,7 @@ export class OwnerStore {
     this.#stopWorker();
     this.#isWaiting = this.lost = false;
     this.notice = undefined;
+    this.sessions++;
     const session = new SessionView('owner', this.statistics);
     this.session = session;
     this.statistics.start(link);
