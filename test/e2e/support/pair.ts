@@ -27,7 +27,7 @@ export async function pair(
 export async function classifySample(client: Page, index = 0): Promise<void> {
   await client.getByTestId('sample').nth(index).click();
   await client.getByRole('button', { name: 'Classify privately' }).click();
-  await client.getByTestId('result').waitFor();
+  await client.getByTestId('result').waitFor({ timeout: 60_000 });
 }
 
 export const alert = (page: Page, text: string | RegExp): Locator => page.getByRole('alert').filter({ hasText: text });
