@@ -1,5 +1,6 @@
 """The whole pipeline on made-up images: teacher, search, baseline, frontier; resumed runs; saved checkpoints."""
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from privit.engine import RunLog, TrainOptions
 from privit.evaluate import accuracy
 from privit.features import FeatureRegressors
 from privit.search import SearchOptions, count_on, search
-from privit.teacher import TeacherOptions, train_teacher
+from privit.teacher import TeacherOptions, initial_model, train_teacher
 from privit.views import Views
 from privit.vit import VisionTransformer
 
@@ -24,19 +25,21 @@ SEARCH = SearchOptions(
 )  # fmt: skip
 
 
-def run(tmp_path, teacher, stop_after=None):
+def run(tmp_path, teacher, stop_after=None, train=TRAIN):
     splits = synthetic_splits()
     source = LabelledImages(splits.train, 8, AUGMENT)
-    return search(teacher, source, splits.validation, TRAIN, SEARCH, RunLog(tmp_path), stop_after=stop_after)
+    return search(teacher, source, splits.validation, train, SEARCH, RunLog(tmp_path), stop_after=stop_after)
 
 
-@pytest.mark.parametrize('stops', [[1], [7], [12, 13], [17, 21]])
-def test_resume_follows_the_same_trajectory(tmp_path, tiny_model, stops):
+@pytest.mark.parametrize(('stops', 'optimizer'), [([1], 'adamw'), ([7], 'muon'), ([12, 13], 'adamw'), ([17, 21], 'muon')])
+def test_resume_follows_the_same_trajectory(tmp_path, tiny_model, stops, optimizer):
     """Stopped in stage 2, between stages, and in stage 4, then resumed: every weight and switch is bit-identical."""
-    whole = run(tmp_path / 'whole', tiny_model)
+    teacher = initial_model(replace(tiny_model.config, positional=optimizer == 'muon'), tiny_model, same_labels=True)
+    train = replace(TRAIN, optimizer=optimizer)
+    whole = run(tmp_path / 'whole', teacher, train=train)
     for stop in stops:
-        assert run(tmp_path / 'parts', tiny_model, stop) is None
-    parts = run(tmp_path / 'parts', tiny_model)
+        assert run(tmp_path / 'parts', teacher, stop, train) is None
+    parts = run(tmp_path / 'parts', teacher, train=train)
     for (name, a), b in zip(whole.model.state_dict().items(), parts.model.state_dict().values()):
         assert torch.equal(a, b), name
     assert all(torch.equal(a, b) for a, b in zip(whole.switches, parts.switches))
@@ -82,7 +85,7 @@ def test_the_command_line_from_teacher_to_frontier(tmp_path, capsys):
     common = ['--dataset', 'synthetic', '--batch-size', '32', '--crop-padding', '0', '--learning-rate', '3e-3', '--range-weight', '1e-4']
     steps = ['--search-steps', '20', '--finetune-steps', '20', '--softmax-budget', '4', '--gelu-budget', '1']
     teacher = str(tmp_path / 'teacher' / 'checkpoint.safetensors')
-    main(['teacher', *common, '--run-dir', str(tmp_path / 'teacher'), '--steps', '40', '--warmup-steps', '5'])
+    main(['teacher', *common, '--run-dir', str(tmp_path / 'teacher'), '--steps', '40', '--warmup-steps', '5', '--positional'])
     main(['search', *common, *steps, '--teacher', teacher, '--run-dir', str(tmp_path / 'search'), '--switch-learning-rate', '0.1'])
     main(['search', *common, *steps, '--teacher', teacher, '--run-dir', str(tmp_path / 'random'), '--baseline', 'random'])
     again = ['--teacher', str(tmp_path / 'search' / 'checkpoint.safetensors'), '--run-dir', str(tmp_path / 'again'), '--keep-switches', '--kd-teacher', teacher]
