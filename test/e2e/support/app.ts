@@ -66,7 +66,8 @@ export async function startApp(): Promise<App> {
       await context.addInitScript(observeLongTasks);
       context.on('page', (page) => {
         // The browser itself reports a server that is gone; the app shows it in its own words.
-        const isExpected = (text: string) => /WebSocket connection to .* failed|WebSocket is already in CLOSING/.test(text);
+        const isExpected = (text: string) =>
+          /WebSocket connection to .* failed|WebSocket is already in CLOSING/.test(text);
         page.on('console', (message) => {
           if (message.type() === 'error' && !isExpected(message.text())) errors.push(message.text());
         });
