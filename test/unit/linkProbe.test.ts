@@ -63,7 +63,7 @@ describe('measuring a connection', () => {
         const pong = message.slice(0, 5);
         pong[0] = 2;
         queueMicrotask(() => {
-          nowMs += perChunkMs[Math.min(2, Math.floor(chunks++ / 17))]!;
+          if (message.length > 5) nowMs += perChunkMs[Math.min(2, Math.floor(chunks++ / 17))]!;
           probe.receive(pong);
         });
       },
@@ -76,6 +76,28 @@ describe('measuring a connection', () => {
     expect(rates).toHaveLength(2);
     expect(rates[1]).toBeGreaterThan(rates[0]!);
     expect(probe.sentPerSecond).toBe(rates[1]);
+  });
+
+  test('answers that come all at once, late, make no line fast', async () => {
+    let nowMs = 0;
+    const waiting: Uint8Array[] = [];
+    const probe: LinkProbe = new LinkProbe(
+      (message) => {
+        const pong = message.slice(0, 5);
+        pong[0] = 2;
+        if (message.length === 5) queueMicrotask(() => probe.receive(pong));
+        else waiting.push(pong);
+      },
+      true,
+      () => nowMs,
+      [0],
+    );
+    probe.start();
+    await expect.poll(() => waiting.length).toBe(2);
+    nowMs = 300; // the page was busy
+    for (const pong of waiting) probe.receive(pong);
+    await expect.poll(() => probe.sentPerSecond).toBeDefined();
+    expect(probe.sentPerSecond).toBeCloseTo((2 * 65_536) / 0.3);
   });
 
   test('who does not answer is not there', async () => {

@@ -93,7 +93,7 @@ export class LinkProbe {
     for (const pauseMs of this.pauses) {
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
       const rate = await this.#measure();
-      if (rate === undefined || rate <= (this.sentPerSecond ?? 0)) continue;
+      if (!Number.isFinite(rate) || rate <= (this.sentPerSecond ?? 0)) continue;
       this.sentPerSecond = rate;
       const message = new Uint8Array(rateBytes);
       message[0] = kind.rate;
@@ -102,20 +102,23 @@ export class LinkProbe {
     }
   }
 
-  /** Sends for 200 ms or 1 MiB, whichever ends first; bytes per second. */
-  async #measure(): Promise<number | undefined> {
+  /**
+   * Sends for 200 ms or 1 MiB, whichever ends first; bytes per second. Counted from the first byte on, less a round trip: a
+   * page that is busy gets many answers at once, so the time between answers says nothing.
+   */
+  async #measure(): Promise<number> {
+    const roundTripMs = await this.ping();
     const startedMs = this.nowMs();
-    const arrivals: number[] = [];
+    let chunks = 0;
     const send = async () => {
       do {
         await this.ping(chunkBytes - headerBytes);
-        arrivals.push(this.nowMs());
-      } while (arrivals.length * chunkBytes < measureBytes && this.nowMs() - startedMs < measureMs);
+        chunks++;
+      } while (chunks * chunkBytes < measureBytes && this.nowMs() - startedMs < measureMs);
     };
     await Promise.all(Array.from({ length: lanes }, send));
-    // From the first answer on: before that lies the round trip.
-    const elapsedMs = arrivals.at(-1)! - arrivals[0]!;
-    return elapsedMs > 0 ? ((arrivals.length - 1) * chunkBytes * 1000) / elapsedMs : undefined;
+    const elapsedMs = this.nowMs() - startedMs;
+    return (chunks * chunkBytes * 1000) / Math.max(elapsedMs - roundTripMs, elapsedMs / 2);
   }
 
   #reply(message: Uint8Array): void {

@@ -71,6 +71,7 @@ export class LinkStatistics {
   /** The fastest second of the preparation, which moves most bytes, may show more than the measurement at the start. */
   #addBytes(sent: number, received: number): void {
     const now = performance.now();
+    if (now - this.#lastReadMs < intervalMs / 2) return; // a late reading and the next: too short to judge by
     const seconds = (now - this.#lastReadMs) / 1000;
     if (this.#lastReadMs > 0) {
       this.#peakSent = Math.max(this.#peakSent, (sent - this.bytesSent) / seconds);
