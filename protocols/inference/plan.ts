@@ -33,6 +33,11 @@ export interface StepPlan {
   /** Of the step's correlations, ahead of the input; correlated OTs at their amortised cost. */
   readonly offlineBytesClientToOwner: number;
   readonly offlineBytesOwnerToClient: number;
+  /** Correlated OTs that they draw. */
+  readonly offlineCots: number;
+  /** Their predicted working time, of one thread of the machine that otWork.ts names. */
+  readonly offlineClientMs: number;
+  readonly offlineOwnerMs: number;
 }
 
 export interface Plan {
@@ -377,6 +382,9 @@ function stepsOf(sequence: Sequence, operations: readonly AnyOp[]): StepPlan[] {
       flights: 0,
       offlineBytesClientToOwner: 0,
       offlineBytesOwnerToClient: 0,
+      offlineCots: 0,
+      offlineClientMs: 0,
+      offlineOwnerMs: 0,
     };
     steps.set(op.step, step);
     const { title } = protocolOf(op);
@@ -384,6 +392,9 @@ function stepsOf(sequence: Sequence, operations: readonly AnyOp[]): StepPlan[] {
       const cost = offlineCost(spec);
       step.offlineBytesClientToOwner += Math.round(cost.bytesClientToOwner);
       step.offlineBytesOwnerToClient += Math.round(cost.bytesOwnerToClient);
+      step.offlineCots += cost.cots;
+      step.offlineClientMs += cost.clientMs;
+      step.offlineOwnerMs += cost.ownerMs;
     }
     if (op.kind !== 'local' && op.kind !== 'open' && !step.protocol.split(', ').includes(title)) {
       step.protocol += `${step.protocol ? ', ' : ''}${title}`;
@@ -444,5 +455,7 @@ function hashOf(
     inputs: inputs.map(value),
     output: output ? value(output) : null,
   }));
-  return bytesToHex(sha256(utf8ToBytes(JSON.stringify([manifest, described, steps, stages]))));
+  // Predicted times decide nothing.
+  const sent = steps.map(({ offlineClientMs: _client, offlineOwnerMs: _owner, ...step }) => step);
+  return bytesToHex(sha256(utf8ToBytes(JSON.stringify([manifest, described, sent, stages]))));
 }

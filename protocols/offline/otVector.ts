@@ -68,7 +68,7 @@ export function digitsOf(ringBits: number, cols: number): readonly Digit[] {
 }
 
 /** A tree's leaf is stretched in pieces of 256 bytes. */
-const tilesOf = (cols: number, laneBits: number) => Math.ceil((cols * laneBits) / 2048);
+export const tilesOf = (cols: number, laneBits: number) => Math.ceil((cols * laneBits) / 2048);
 
 const rowChoices = (ringBits: number, rows: number) => packedBytes(rows, ringBits);
 

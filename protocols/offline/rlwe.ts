@@ -39,7 +39,7 @@ import type {
   ScaleSpec,
   SumOfSquaresSpec,
 } from './correlations.ts';
-import { type Cost, type Layout, layoutCost, layoutExponents } from './rlweLayout.ts';
+import { type Cost, type Layout, layoutCost, layoutExponents, layoutMs } from './rlweLayout.ts';
 import { linearLayout, matmulLayout } from './rlweLinear.ts';
 import { scaleLayout, sumOfSquaresLayout } from './rlweRows.ts';
 
@@ -114,6 +114,10 @@ function checkSpec(spec: RlweSpec): void {
 
 /** Bytes and flights of one correlation; a stage's flights are shared by all in it. @throws RangeError like `rlweLayout`. */
 export const rlweCost = (spec: RlweSpec): Cost => layoutCost(rlweLayout(spec) as Layout<never, never>);
+
+/** Estimated milliseconds of each party's work. @throws RangeError like `rlweLayout`. */
+export const rlweMs = (spec: RlweSpec): { client: number; owner: number } =>
+  layoutMs(rlweLayout(spec) as Layout<never, never>);
 
 /** Which keys the correlations take, in the order in which they are sent: by parameter set, exponents ascending. */
 function keysFor(specs: readonly RlweSpec[]): { parameters: Parameters; exponents: number[] }[] {

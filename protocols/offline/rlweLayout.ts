@@ -38,7 +38,7 @@ export interface Layout<ClientInput, OwnerInput> {
   readonly levels: number;
   readonly answers: readonly AnswerLayout[];
   readonly results: number;
-  /** Estimated milliseconds of the owner's work; only ratios matter. */
+  /** Estimated milliseconds of the owner's work. */
   readonly work: number;
   /** Writes upload i's plaintext, modulo 2^ringBits, into zeros. */
   encode(input: ClientInput, upload: number, out: Uint32Array): void;
@@ -63,6 +63,18 @@ export function layoutCost(layout: Layout<never, never>): Cost {
     ),
     flights: 2,
   };
+}
+
+/**
+ * Estimated milliseconds of each party's work, on the machine of otWork.ts: the client's by the residues that it encrypts and decrypts
+ * (tests compare with the measured times of all kinds).
+ */
+export function layoutMs({ parameters, uploads, answers, work }: Layout<never, never>): {
+  client: number;
+  owner: number;
+} {
+  const residues = (parameters.degree / 2048) * parameters.primes.length;
+  return { client: residues * (0.07 * uploads + 0.027 * answers.length), owner: work };
 }
 
 /** The automorphisms that a layout's packing takes. */

@@ -18,6 +18,7 @@ import type {
   ProgressListener,
 } from './correlations.ts';
 import { drawCost, isOtBased, OtClient, OtOwner, setupCost as otSetupCost, specCost, stageCost } from './ot.ts';
+import { otMs, otWork, referenceTimes } from './otWork.ts';
 import {
   isRlweSpec,
   RlweClient,
@@ -26,7 +27,7 @@ import {
   type RlweOwnerRequest,
   type RlweSpec,
   rlweCost,
-  rlweLayout,
+  rlweMs,
   rlweSetupCost,
   type WeightSource,
 } from './rlwe.ts';
@@ -60,11 +61,33 @@ export function isServedByRlwe(spec: CorrelationSpec): spec is RlweSpec {
   return bytesClientToOwner + bytesOwnerToClient < otBytes(spec);
 }
 
-/** Bytes of a correlation, amortised over many COTs. */
-export function offlineCost(spec: CorrelationSpec): { bytesClientToOwner: number; bytesOwnerToClient: number } {
-  if (isServedByRlwe(spec) || !isOtBased(spec)) return rlweCost(spec);
+/** What a correlation costs, beside what others of its stage share with it. */
+export interface OfflineCost {
+  /** Correlated OTs that it draws, exactly. */
+  readonly cots: number;
+  /** Exact but for the COTs, whose bytes are amortised over many. */
+  readonly bytesClientToOwner: number;
+  readonly bytesOwnerToClient: number;
+  /** Predicted working time of one thread of the reference machine, in milliseconds. */
+  readonly clientMs: number;
+  readonly ownerMs: number;
+}
+
+export function offlineCost(spec: CorrelationSpec): OfflineCost {
+  if (isServedByRlwe(spec) || !isOtBased(spec)) {
+    const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
+    const { client, owner } = rlweMs(spec);
+    return { cots: 0, bytesClientToOwner, bytesOwnerToClient, clientMs: client, ownerMs: owner };
+  }
   const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
-  return { bytesClientToOwner: bytesClientToOwner + cots * bytesPerCot, bytesOwnerToClient };
+  const { client, owner } = otWork(spec);
+  return {
+    cots,
+    bytesClientToOwner: bytesClientToOwner + cots * bytesPerCot,
+    bytesOwnerToClient,
+    clientMs: otMs(client, referenceTimes.client),
+    ownerMs: otMs(owner, referenceTimes.owner),
+  };
 }
 
 /** Bytes of the setup, exactly. @param specs everything that will be asked for. */
@@ -103,15 +126,13 @@ export function preparationCost(
   return total;
 }
 
-/** Milliseconds that a COT takes with what is done with it, beside `work` of ring-LWE's layouts: for the progress only. */
-const msPerCot = 1 / 3000;
-
 /** Shares a stage's progress between the two protocols by their work. */
-function splitProgress(specs: readonly CorrelationSpec[], progress: ProgressListener) {
+function splitProgress(specs: readonly CorrelationSpec[], party: 'client' | 'owner', progress: ProgressListener) {
   let [rlwe, ot] = [0, 0];
   for (const spec of specs) {
-    if (isServedByRlwe(spec)) rlwe += rlweLayout(spec).work;
-    else if (isOtBased(spec)) ot += specCost(spec).cots * msPerCot;
+    const ms = offlineCost(spec)[`${party}Ms`];
+    if (isServedByRlwe(spec)) rlwe += ms;
+    else ot += ms;
   }
   const total = rlwe + ot || 1;
   const scaled =
@@ -155,6 +176,7 @@ export class TwoPartyClient implements ClientProvider {
   async provide(requests: readonly ClientRequest[], progress: ProgressListener): Promise<ClientCorrelation[]> {
     const split = splitProgress(
       requests.map(({ spec }) => spec),
+      'client',
       progress,
     );
     const forRlwe = requests.filter(({ spec }) => isServedByRlwe(spec)) as RlweClientRequest[];
@@ -199,6 +221,7 @@ export class TwoPartyOwner implements OwnerProvider {
   async provide(requests: readonly OwnerRequest[], progress: ProgressListener): Promise<OwnerCorrelation[]> {
     const split = splitProgress(
       requests.map(({ spec }) => spec),
+      'owner',
       progress,
     );
     const forRlwe = requests.filter(({ spec }) => isServedByRlwe(spec)) as RlweOwnerRequest[];

@@ -17,6 +17,8 @@ const leaves = 2 ** treeBits;
 const trees = 128 / treeBits;
 const treeMessageBytes = (treeBits - 1) * 2 * blockBytes;
 const tileBits = 2048;
+/** COTs come in whole tiles; the work for one is that for all of them. */
+export const softSpokenTile = tileBits;
 
 export const baseOtCount = 128;
 export const softSpokenSetupBytes = trees * treeMessageBytes;

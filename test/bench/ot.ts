@@ -1,11 +1,12 @@
 // Both parties take turns in one thread, so that a party's time is its own.
-import type { SquareSpec } from '../../protocols/offline/correlations.ts';
-import { OtClient, OtOwner, setupCost, specCost } from '../../protocols/offline/ot.ts';
+import { setupCost, stageCost } from '../../protocols/offline/ot.ts';
+import { otMs, otUnits, otWork, referenceTimes } from '../../protocols/offline/otWork.ts';
 import { CotClient, CotOwner, drawCost } from '../../protocols/ot/cot.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
-import { drawOperands } from '../ideal/ot.ts';
 import { channelPair } from '../ideal/otPair.ts';
+import { derivedCorrelations } from '../support/otStages.ts';
 import { type BenchResult, summarise } from './measure.ts';
+import { calibrateOt, calibrationSpecs, median, otStageTimes, runOtStage, turnTakingOtPair } from './otCalibration.ts';
 
 const million = 1e6;
 
@@ -58,35 +59,60 @@ export async function run(): Promise<BenchResult[]> {
     summarise('ot/setupBytes', 'B', [setup.bytesClientToOwner + setup.bytesOwnerToClient]),
   ];
 
-  // Stages of one kind, both parties in one thread, COTs included.
-  const channels = channelPair();
-  const options = [
-    OtClient.setup(channels.client.channel, systemPrg('client')),
-    OtOwner.setup(channels.owner.channel, systemPrg('owner')),
-  ] as const;
-  const [clientProvider, ownerProvider] = await Promise.all(options);
-  const stages = {
-    'ot/truncationOt': { kind: 'ot', id: 'a', ringBits: 16, count: 2 ** 19, choiceBits: 1, words: 1 },
-    'ot/splineOt': { kind: 'ot', id: 'a', ringBits: 27, count: 2 ** 14, choiceBits: 5, words: 3 },
-    'ot/square': { kind: 'square', id: 'a', ringBits: 28, count: 2 ** 15 } satisfies SquareSpec,
-    'ot/scale': { kind: 'scale', id: 'a', ringBits: 27, rows: 64, cols: 256 },
-  } as const;
-  for (const [name, spec] of Object.entries(stages)) {
-    const elements = spec.kind === 'scale' ? spec.rows * spec.cols : spec.count;
-    const perSecond: number[] = [];
-    for (let i = 0; i < 9; i++) {
-      const operands = drawOperands(spec, systemPrg('operands'));
-      const start = performance.now();
-      await Promise.all([clientProvider.provide([operands.client]), ownerProvider.provide([operands.owner])]);
-      if (i >= 2) perSecond.push((elements / (performance.now() - start)) * 1000);
+  const { results: stages, memoryMiB } = await stageFigures();
+  results.push(...stages, summarise('ot/memory', 'MiB', [...memory, ...memoryMiB]));
+  return results;
+}
+
+/**
+ * Each derived correlation: what a stage of it draws and sends, which must be what the plan says, and each party's working time beside two
+ * predictions, by the times that the plan uses (of the reference machine) and by times that this run has measured itself.
+ */
+async function stageFigures() {
+  const pair = await turnTakingOtPair();
+  const names = Object.keys(derivedCorrelations);
+  const specs = Object.values(derivedCorrelations);
+  const results: BenchResult[] = [];
+
+  for (const [name, spec] of Object.entries(derivedCorrelations)) {
+    const planned = stageCost([spec], pair.client.drawn);
+    const { cots, bytesClientToOwner, bytesOwnerToClient } = await runOtStage(pair, spec);
+    const bits = 8 * (bytesClientToOwner + bytesOwnerToClient);
+    const bitsPlanned = 8 * (planned.bytesClientToOwner + planned.bytesOwnerToClient);
+    if (cots !== planned.cots || bits !== bitsPlanned) {
+      throw new Error(`${name}: planned ${planned.cots} COTs and ${bitsPlanned} bits, drew ${cots} and sent ${bits}`);
     }
-    results.push(summarise(name, '1/s', perSecond));
-    const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
     results.push(
-      summarise(`${name}Bits`, 'bit', [(cots * laterBits + 8 * (bytesClientToOwner + bytesOwnerToClient)) / elements]),
+      summarise(`ot/${name}/cots`, 'COT', [cots]),
+      summarise(`ot/${name}/cotsPlanned`, 'COT', [planned.cots]),
+      summarise(`ot/${name}/bits`, 'bit', [bits]),
+      summarise(`ot/${name}/bitsPlanned`, 'bit', [bitsPlanned]),
     );
   }
-  memory.push(clientProvider.memoryBytes / 2 ** 20, ownerProvider.memoryBytes / 2 ** 20);
-  results.push(summarise('ot/memory', 'MiB', memory));
-  return results;
+
+  const times = await otStageTimes(pair, [...calibrationSpecs, ...specs], 11);
+  const calibrated = await calibrateOt('this machine', times.slice(0, calibrationSpecs.length));
+  for (const [i, name] of names.entries()) {
+    const measured = times[calibrationSpecs.length + i]!;
+    const total = { measured: 0, planned: 0, calibrated: 0 };
+    for (const party of ['client', 'owner'] as const) {
+      const work = otWork(specs[i]!)[party];
+      const planned = otMs(work, referenceTimes[party]);
+      total.measured += median(measured[party]);
+      total.planned += planned;
+      total.calibrated += otMs(work, calibrated[party]);
+      results.push(
+        summarise(`ot/${name}/${party}`, 'ms', [...measured[party]]),
+        summarise(`ot/${name}/${party}Planned`, 'ms', [planned]),
+      );
+    }
+    results.push(
+      summarise(`ot/${name}/planned÷measured`, '×', [total.planned / total.measured]),
+      summarise(`ot/${name}/calibrated÷measured`, '×', [total.calibrated / total.measured]),
+    );
+  }
+  for (const party of ['client', 'owner'] as const) {
+    for (const unit of otUnits) results.push(summarise(`ot/unit/${party}/${unit}`, 'ns', [calibrated[party][unit]]));
+  }
+  return { results, memoryMiB: [pair.client, pair.owner].map(({ memoryBytes }) => memoryBytes / 2 ** 20) };
 }
