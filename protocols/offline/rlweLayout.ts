@@ -74,7 +74,7 @@ export function layoutMs({ parameters, uploads, answers, work }: Layout<never, n
   owner: number;
 } {
   const residues = (parameters.degree / 2048) * parameters.primes.length;
-  return { client: residues * (0.07 * uploads + 0.027 * answers.length), owner: work };
+  return { client: residues * (0.085 * uploads + 0.033 * answers.length), owner: work };
 }
 
 /** The automorphisms that a layout's packing takes. */

@@ -32,7 +32,7 @@ import {
   type WeightSource,
 } from './rlwe.ts';
 
-/** Says whose step the channel's bytes belong to; `rlwe` or `silent OT`. */
+/** Says whose step the channel's bytes belong to: `otStep` or `rlweStep`. */
 export type StepListener = (step: string) => void;
 
 export interface TwoPartyOptions {
@@ -40,8 +40,9 @@ export interface TwoPartyOptions {
   readonly onStep?: StepListener;
 }
 
-const otStep = 'silent OT';
-const rlweStep = 'ring-LWE';
+/** Names of the steps. */
+export const otStep = 'silent OT';
+export const rlweStep = 'ring-LWE';
 
 /** COTs that one call of `drawCost` averages over: amortised, bytes per COT do not depend on when they are drawn. */
 const manyCots = 2 ** 24;
