@@ -21,4 +21,7 @@ export {
   type SessionOptions,
   type SessionReport,
 } from './inference/session.ts';
+export { openStreams, sessionWires, streamChannel } from './inference/streams.ts';
 export type { CorrelationSource } from './offline/correlations.ts';
+export type { OtStream } from './offline/otStream.ts';
+export { type Endpoint, OtWorker, serveOtStream } from './offline/otWorker.ts';

@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { parseArgs } from 'node:util';
 import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-datachannel/polyfill';
 import type { PeerLink } from '../client/src/pairing/peerLink.ts';
-import { dataChannelWire, FramedChannel, OwnerSession } from '../protocols/index.ts';
+import { dataChannelWire, OwnerSession, openStreams } from '../protocols/index.ts';
 import { modelFolder, readModel } from './lib/models.ts';
 
 async function main(): Promise<void> {
@@ -32,8 +32,8 @@ async function main(): Promise<void> {
 
   let served = 0;
   const serve = async (link: PeerLink) => {
-    const channel = new FramedChannel(dataChannelWire(link.channel));
-    const options = { onEvent: () => {}, ...(limit !== undefined && { limit: limit - served }) };
+    const { channel, ot } = openStreams(dataChannelWire(link.channel));
+    const options = { onEvent: () => {}, ot, ...(limit !== undefined && { limit: limit - served }) };
     try {
       const session = await OwnerSession.open(channel, model, options);
       say('a client is connected');

@@ -1,7 +1,9 @@
 /** What a session shows of its costs: the channel's meter, in terms of client and owner. */
 import type { Channel } from '../channel/channel.ts';
-import { MeteredChannel } from '../channel/metered.ts';
+import { type Meter, MeteredChannel } from '../channel/metered.ts';
 import type { Phase } from '../channel/stepped.ts';
+import type { OtMeter } from '../offline/otStream.ts';
+import { otStep } from '../offline/twoParty.ts';
 
 export type { Phase };
 
@@ -10,7 +12,7 @@ export interface StepMeter {
   readonly name: string;
   readonly protocol: string;
   readonly phase: Phase;
-  /** From entering the step to leaving it, waiting for the peer included. */
+  /** From entering the step to leaving it, waiting for the peer included; `silent OT` may run beside `ring-LWE`. */
   readonly elapsedMs: number;
   readonly bytesClientToOwner: number;
   readonly bytesOwnerToClient: number;
@@ -25,14 +27,22 @@ const idle = 'idle';
 /** At most this often are meters reported while bytes flow. */
 const reportIntervalMs = 50;
 
+/** What the OT stream of a session carried so far, in whichever thread it runs; zeros where there is none. */
+export class OtStreamMeter {
+  current: OtMeter = { bytesSent: 0, bytesReceived: 0, framingBytes: 0, flights: 0, elapsedMs: 0 };
+}
+
 /** Measures one phase of a session: a setup, one preparation, or one classification. */
 export class PhaseMeasurement {
   readonly channel: MeteredChannel;
   #startMs = performance.now();
   #endMs: number | undefined;
   #reportedMs = 0;
+  readonly #otBefore: OtMeter;
+  #otEnd: OtMeter | undefined;
 
   /**
+   * @param ot of the session, of which what comes from now on belongs to this phase.
    * @param protocolOf what runs in a step, for the table.
    * @param report called with all steps of the phase, at most every 50 ms, and once at the end.
    */
@@ -40,17 +50,21 @@ export class PhaseMeasurement {
     channel: Channel,
     readonly party: 'client' | 'owner',
     readonly phase: Phase,
+    readonly ot: OtStreamMeter,
     readonly protocolOf: (step: string) => string,
     readonly report: (steps: StepMeter[]) => void,
   ) {
     this.channel = new MeteredChannel(channel);
-    this.channel.onChange(() => {
-      const now = performance.now();
-      if (this.#endMs === undefined && now - this.#reportedMs >= reportIntervalMs) {
-        this.#reportedMs = now;
-        this.report(this.steps());
-      }
-    });
+    this.channel.onChange(() => this.changed());
+    this.#otBefore = ot.current;
+  }
+
+  /** Reports, unless that was done a moment ago. */
+  changed(): void {
+    const now = performance.now();
+    if (this.#endMs !== undefined || now - this.#reportedMs < reportIntervalMs) return;
+    this.#reportedMs = now;
+    this.report(this.steps());
   }
 
   enter(step: string): void {
@@ -58,18 +72,31 @@ export class PhaseMeasurement {
   }
 
   steps(): StepMeter[] {
-    return this.channel
+    const steps = this.channel
       .snapshot()
       .steps.filter(({ name, phase }) => phase === this.phase && name !== 'connect' && name !== idle)
-      .map(({ name, phase, elapsedMs, bytesSent, bytesReceived, flights }) => ({
-        name,
-        protocol: this.protocolOf(name),
-        phase,
-        elapsedMs,
-        flights,
-        bytesClientToOwner: this.party === 'client' ? bytesSent : bytesReceived,
-        bytesOwnerToClient: this.party === 'client' ? bytesReceived : bytesSent,
-      }));
+      .map((step) => this.#stepMeter(step.name, step));
+    const { current } = this.ot;
+    const [end, before] = [this.#otEnd ?? current, this.#otBefore];
+    const ot = {
+      elapsedMs: end.elapsedMs - before.elapsedMs,
+      bytesSent: end.bytesSent - before.bytesSent,
+      bytesReceived: end.bytesReceived - before.bytesReceived,
+      flights: end.flights - before.flights,
+    };
+    return ot.flights > 0 ? [...steps, this.#stepMeter(otStep, ot)] : steps;
+  }
+
+  #stepMeter(name: string, { elapsedMs, bytesSent, bytesReceived, flights }: Meter): StepMeter {
+    return {
+      name,
+      protocol: this.protocolOf(name),
+      phase: this.phase,
+      elapsedMs,
+      flights,
+      bytesClientToOwner: this.party === 'client' ? bytesSent : bytesReceived,
+      bytesOwnerToClient: this.party === 'client' ? bytesReceived : bytesSent,
+    };
   }
 
   /** The whole phase; time is wall-clock time from the beginning. */
@@ -93,12 +120,14 @@ export class PhaseMeasurement {
     if (this.#endMs === undefined) return;
     this.#startMs += performance.now() - this.#endMs;
     this.#endMs = undefined;
+    this.#otEnd = undefined;
   }
 
   end(): void {
     // What comes after belongs to no step of this phase.
     this.channel.enterStep(idle, 'setup');
     this.#endMs = performance.now();
+    this.#otEnd = this.ot.current;
     this.report(this.steps());
   }
 }

@@ -7,20 +7,23 @@
 import { hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
+import { RedirectedChannel } from '../channel/redirected.ts';
 import type { ClientState, OwnerState } from '../layers/op.ts';
 import type { ClientProvider, CorrelationSource, OwnerProvider } from '../offline/correlations.ts';
+import type { OtStream } from '../offline/otStream.ts';
+import type { TwoPartyOptions } from '../offline/twoParty.ts';
 import { systemPrg } from '../sharing/prg.ts';
 import { executeClient, executeOwner } from './execute.ts';
 import { inputOf } from './image.ts';
 import { type Manifest, maxManifestBytes, parseManifest } from './manifest.ts';
-import { type Phase, PhaseMeasurement, type PhaseMeter, type StepMeter } from './meters.ts';
+import { OtStreamMeter, type Phase, PhaseMeasurement, type PhaseMeter, type StepMeter } from './meters.ts';
 import type { OwnerModel } from './model.ts';
-import { type OfflinePhase, RedirectedChannel, twoParty } from './offline.ts';
+import { type OfflinePhase, twoParty } from './offline.ts';
 import { type Answer, compilePlan, type Plan, type StepPlan } from './plan.ts';
 import { prepareClient, prepareOwner } from './prepare.ts';
 
 /** Changes whenever the two sides' messages do. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 const magic = 0x54474c42; // "BLGT" in little endian
 
 /** On the wire, by position. */
@@ -46,6 +49,8 @@ export interface SessionOptions {
   readonly signal?: AbortSignal;
   /** Who makes the correlations; both sides need the same. The two parties by default, an ideal dealer in tests. */
   readonly offline?: OfflinePhase;
+  /** Where the oblivious transfers run beside everything else; both sides need one, or neither. */
+  readonly ot?: OtStream;
 }
 
 export interface Classification {
@@ -81,6 +86,7 @@ abstract class Session {
     readonly plan: Plan,
     protected readonly options: SessionOptions,
     protected readonly party: 'client' | 'owner',
+    private readonly otMeter: OtStreamMeter,
   ) {
     this.offline = options.offline ?? twoParty;
     this.offlineChannel = new RedirectedChannel(channel);
@@ -101,7 +107,7 @@ abstract class Session {
   }
 
   protected measure(phase: Phase): PhaseMeasurement {
-    const measurement = measurePhase(this.channel, this.party, phase, this.plan, this.options);
+    const measurement = measurePhase(this.channel, this.party, phase, this.plan, this.options, this.otMeter);
     this.measurements.set(phase, measurement);
     return measurement;
   }
@@ -115,19 +121,23 @@ abstract class Session {
   }
 
   /** Sets up the provider when there is none yet, in what remains of the setup phase. */
-  protected async setUp<P>(
-    existing: P | undefined,
-    create: (onStep: (step: string) => void) => Promise<P>,
-  ): Promise<P> {
+  protected async setUp<P>(existing: P | undefined, create: (options: TwoPartyOptions) => Promise<P>): Promise<P> {
     if (existing) return existing;
     this.progress('setup', 0, 'keys');
     const measurement = this.measurements.get('setup')!;
     measurement.resume();
     this.offlineChannel.target = measurement.channel;
     // Later steps belong to whatever phase the channel then points to.
-    const provider = await create((step) =>
-      (this.offlineChannel.target as PhaseMeasurement['channel']).enterStep(step, this.#offlinePhase),
-    );
+    const { signal, ot } = this.options;
+    const provider = await create({
+      onStep: (step) => (this.offlineChannel.target as PhaseMeasurement['channel']).enterStep(step, this.#offlinePhase),
+      onOtMeter: (meter) => {
+        this.otMeter.current = meter;
+        this.measurements.get(this.#offlinePhase)?.changed();
+      },
+      ...(signal && { signal }),
+      ...(ot && { ot }),
+    });
     measurement.end();
     this.#offlinePhase = 'offline';
     this.progress('setup', 1, 'keys');
@@ -163,16 +173,19 @@ function measurePhase(
   phase: Phase,
   plan: Plan | undefined,
   options: SessionOptions,
+  ot: OtStreamMeter,
 ): PhaseMeasurement {
   const protocols = new Map(plan?.steps.map((step) => [step.name, step.protocol]));
   return new PhaseMeasurement(
     channel,
     party,
     phase,
+    ot,
     (step) => protocols.get(step) ?? step,
     (steps) => {
       const { framingBytesSent, framingBytesReceived } = channel.counters;
-      options.onEvent({ type: 'meters', steps, framingBytes: framingBytesSent + framingBytesReceived });
+      const framingBytes = framingBytesSent + framingBytesReceived + ot.current.framingBytes;
+      options.onEvent({ type: 'meters', steps, framingBytes });
     },
   );
 }
@@ -224,7 +237,8 @@ export class ClientSession extends Session {
    */
   static open(channel: Channel, options: SessionOptions): Promise<ClientSession> {
     return guarded(channel, options, async () => {
-      const measurement = measurePhase(channel, 'client', 'setup', undefined, options);
+      const otMeter = new OtStreamMeter();
+      const measurement = measurePhase(channel, 'client', 'setup', undefined, options, otMeter);
       measurement.enter('handshake');
       const metered = measurement.channel;
       metered.send(hello());
@@ -250,7 +264,7 @@ export class ClientSession extends Session {
         );
       }
       measurement.end();
-      const session = new ClientSession(channel, plan, options, 'client');
+      const session = new ClientSession(channel, plan, options, 'client', otMeter);
       session.measurements.set('setup', measurement);
       options.onEvent({
         type: 'manifest',
@@ -275,12 +289,9 @@ export class ClientSession extends Session {
       if (this.#prepared) return;
       await this.#ask(command.prepare);
       this.state('preparing');
-      const { plan, options, offlineChannel } = this;
-      this.#provider = await this.setUp(this.#provider, (onStep) =>
-        this.offline.client(offlineChannel, plan, systemPrg('client offline'), {
-          onStep,
-          ...(options.signal && { signal: options.signal }),
-        }),
+      const { plan, offlineChannel } = this;
+      this.#provider = await this.setUp(this.#provider, (options) =>
+        this.offline.client(offlineChannel, plan, systemPrg('client offline'), options),
       );
       const measurement = this.measure('offline');
       offlineChannel.target = measurement.channel;
@@ -350,7 +361,7 @@ export class OwnerSession extends Session {
   served = 0;
 
   private constructor(channel: Channel, model: OwnerModel, options: OwnerOptions) {
-    super(channel, model.plan, options, 'owner');
+    super(channel, model.plan, options, 'owner', new OtStreamMeter());
     this.#model = model;
     this.#limit = options.limit ?? Number.POSITIVE_INFINITY;
   }
@@ -410,13 +421,10 @@ export class OwnerSession extends Session {
 
   async #prepare(): Promise<void> {
     this.state('preparing');
-    const { plan, options, offlineChannel } = this;
+    const { plan, offlineChannel } = this;
     const { weights } = this.#model;
-    this.#provider = await this.setUp(this.#provider, (onStep) =>
-      this.offline.owner(offlineChannel, plan, weights, systemPrg('owner offline'), {
-        onStep,
-        ...(options.signal && { signal: options.signal }),
-      }),
+    this.#provider = await this.setUp(this.#provider, (options) =>
+      this.offline.owner(offlineChannel, plan, weights, systemPrg('owner offline'), options),
     );
     const measurement = this.measure('offline');
     offlineChannel.target = measurement.channel;

@@ -2,10 +2,12 @@
  * The offline phase between the two parties alone: ring-LWE for linear layers and matrix products, silent OT for the rest, and for what
  * both can do, whichever sends fewer bytes. Set up once per pairing, then stage after stage.
  *
- * A stage's messages: the client's ciphertexts; the OT stage (ot.ts); the owner's answers to the ciphertexts. Each party learns its
- * own shares, and nothing of the other's operands (ot.ts, rlwe.ts).
+ * A stage's messages: on the session's stream the client's ciphertexts, then the owner's answers; at the same time, on a stream of its
+ * own, the OT stage (ot.ts). Without such a stream the OT stage comes between the two. Each party learns its own shares, and nothing
+ * of the other's operands (ot.ts, rlwe.ts).
  */
 import type { Channel } from '../channel/channel.ts';
+import { ProtocolError } from '../channel/errors.ts';
 import type { Prg } from '../sharing/prg.ts';
 import type {
   ClientCorrelation,
@@ -18,6 +20,7 @@ import type {
   ProgressListener,
 } from './correlations.ts';
 import { drawCost, isOtBased, OtClient, OtOwner, setupCost as otSetupCost, specCost, stageCost } from './ot.ts';
+import type { OtMeter, OtStream } from './otStream.ts';
 import { otMs, otWork, referenceTimes } from './otWork.ts';
 import {
   isRlweSpec,
@@ -38,6 +41,10 @@ export type StepListener = (step: string) => void;
 export interface TwoPartyOptions {
   readonly signal?: AbortSignal;
   readonly onStep?: StepListener;
+  /** Where the oblivious transfers run at the same time; both sides need one, or neither. */
+  readonly ot?: OtStream;
+  /** What that stream carried so far. */
+  readonly onOtMeter?: (meter: OtMeter) => void;
 }
 
 /** Names of the steps. */
@@ -107,13 +114,13 @@ export function setupCost(specs: readonly CorrelationSpec[]): {
 /**
  * Bytes of the preparation of one inference, exactly.
  * @param drawn COTs drawn before it: how many trees it needs depends on what is left of the last.
- * @returns also `cots`, the COTs that it draws.
+ * @returns also `cots`, the COTs that it draws, and `flights`: those of the two streams, of which each waits for its own only.
  */
 export function preparationCost(
   stages: readonly (readonly CorrelationSpec[])[],
   drawn: number,
-): { bytesClientToOwner: number; bytesOwnerToClient: number; cots: number } {
-  const total = { bytesClientToOwner: 0, bytesOwnerToClient: 0, cots: 0 };
+): { bytesClientToOwner: number; bytesOwnerToClient: number; cots: number; flights: { ot: number; rlwe: number } } {
+  const total = { bytesClientToOwner: 0, bytesOwnerToClient: 0, cots: 0, flights: { ot: 0, rlwe: 0 } };
   for (const specs of stages) {
     const ot = stageCost(
       specs.filter(isOtBased).filter((spec) => !isServedByRlwe(spec)),
@@ -121,6 +128,8 @@ export function preparationCost(
     );
     const rlwe = specs.filter(isServedByRlwe).map(rlweCost);
     total.cots += ot.cots;
+    total.flights.ot += ot.flights;
+    total.flights.rlwe += rlwe.length > 0 ? 2 : 0;
     total.bytesClientToOwner += ot.bytesClientToOwner + rlwe.reduce((sum, cost) => sum + cost.bytesClientToOwner, 0);
     total.bytesOwnerToClient += ot.bytesOwnerToClient + rlwe.reduce((sum, cost) => sum + cost.bytesOwnerToClient, 0);
   }
@@ -149,13 +158,30 @@ function merge<T>(requests: readonly { spec: CorrelationSpec }[], rlwe: readonly
   return requests.map(({ spec }) => (isServedByRlwe(spec) ? rlwe[r++]! : ot[o++]!));
 }
 
+/**
+ * Runs both at the same time. When one fails, ends the other by closing the channel, and throws what says most: a party whose
+ * peer gave up for a reason finds one of its streams merely closed.
+ */
+async function together<A, B>(channel: Channel, first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  try {
+    return await Promise.all([first, second]);
+  } catch (error) {
+    await channel.close(error as Error);
+    const ends = await Promise.allSettled([first, second, channel.flush()]);
+    const errors = [error, ...ends.flatMap((end) => (end.status === 'rejected' ? [end.reason] : []))];
+    throw errors.find((each) => !(each instanceof ProtocolError && each.code === 'closed')) ?? error;
+  }
+}
+
 export class TwoPartyClient implements ClientProvider {
   readonly source = 'two-party';
 
   private constructor(
-    private readonly ot: OtClient,
+    private readonly channel: Channel,
+    private readonly ot: ClientProvider,
     private readonly rlwe: RlweClient,
     private readonly onStep: StepListener,
+    private readonly isParallel: boolean,
   ) {}
 
   /** @param specs everything that will be asked for, as the owner has it too. */
@@ -163,15 +189,23 @@ export class TwoPartyClient implements ClientProvider {
     channel: Channel,
     random: Prg,
     specs: readonly CorrelationSpec[],
-    { signal, onStep = () => {} }: TwoPartyOptions = {},
+    { signal, onStep = () => {}, ot: stream, onOtMeter = () => {} }: TwoPartyOptions = {},
   ): Promise<TwoPartyClient> {
     const options = signal ? { signal } : {};
+    const forRlwe = specs.filter(isServedByRlwe);
+    if (stream) {
+      const started = stream.client(random.seed(), onOtMeter);
+      onStep(rlweStep);
+      const rlwe = new RlweClient(channel, random, options);
+      const [ot] = await together(channel, started, rlwe.setup(forRlwe));
+      return new TwoPartyClient(channel, ot, rlwe, onStep, true);
+    }
     onStep(otStep);
     const ot = await OtClient.setup(channel, random, options);
     onStep(rlweStep);
     const rlwe = new RlweClient(channel, random, options);
-    await rlwe.setup(specs.filter(isServedByRlwe));
-    return new TwoPartyClient(ot, rlwe, onStep);
+    await rlwe.setup(forRlwe);
+    return new TwoPartyClient(channel, ot, rlwe, onStep, false);
   }
 
   async provide(requests: readonly ClientRequest[], progress: ProgressListener): Promise<ClientCorrelation[]> {
@@ -181,13 +215,20 @@ export class TwoPartyClient implements ClientProvider {
       progress,
     );
     const forRlwe = requests.filter(({ spec }) => isServedByRlwe(spec)) as RlweClientRequest[];
+    const forOt = requests.filter(({ spec }) => !isServedByRlwe(spec));
+    if (this.isParallel) {
+      this.onStep(rlweStep);
+      const [ot, rlwe] = await together(
+        this.channel,
+        this.ot.provide(forOt, split.ot),
+        this.rlwe.provide(forRlwe, split.rlwe),
+      );
+      return merge<ClientCorrelation>(requests, rlwe, ot);
+    }
     this.onStep(rlweStep);
     await this.rlwe.send(forRlwe);
     this.onStep(otStep);
-    const ot = await this.ot.provide(
-      requests.filter(({ spec }) => !isServedByRlwe(spec)),
-      split.ot,
-    );
+    const ot = await this.ot.provide(forOt, split.ot);
     this.onStep(rlweStep);
     return merge<ClientCorrelation>(requests, await this.rlwe.receive(forRlwe, split.rlwe), ot);
   }
@@ -197,9 +238,11 @@ export class TwoPartyOwner implements OwnerProvider {
   readonly source = 'two-party';
 
   private constructor(
-    private readonly ot: OtOwner,
+    private readonly channel: Channel,
+    private readonly ot: OwnerProvider,
     private readonly rlwe: RlweOwner,
     private readonly onStep: StepListener,
+    private readonly isParallel: boolean,
   ) {}
 
   /** @param weights the model's integers by name, (outputs, inputs). */
@@ -208,15 +251,23 @@ export class TwoPartyOwner implements OwnerProvider {
     random: Prg,
     specs: readonly CorrelationSpec[],
     weights: WeightSource,
-    { signal, onStep = () => {} }: TwoPartyOptions = {},
+    { signal, onStep = () => {}, ot: stream, onOtMeter = () => {} }: TwoPartyOptions = {},
   ): Promise<TwoPartyOwner> {
     const options = signal ? { signal } : {};
+    const forRlwe = specs.filter(isServedByRlwe);
+    if (stream) {
+      const started = stream.owner(random.seed(), onOtMeter);
+      onStep(rlweStep);
+      const rlwe = new RlweOwner(channel, random, weights, options);
+      const [ot] = await together(channel, started, rlwe.setup(forRlwe));
+      return new TwoPartyOwner(channel, ot, rlwe, onStep, true);
+    }
     onStep(otStep);
     const ot = await OtOwner.setup(channel, random, options);
     onStep(rlweStep);
     const rlwe = new RlweOwner(channel, random, weights, options);
-    await rlwe.setup(specs.filter(isServedByRlwe));
-    return new TwoPartyOwner(ot, rlwe, onStep);
+    await rlwe.setup(forRlwe);
+    return new TwoPartyOwner(channel, ot, rlwe, onStep, false);
   }
 
   async provide(requests: readonly OwnerRequest[], progress: ProgressListener): Promise<OwnerCorrelation[]> {
@@ -226,13 +277,20 @@ export class TwoPartyOwner implements OwnerProvider {
       progress,
     );
     const forRlwe = requests.filter(({ spec }) => isServedByRlwe(spec)) as RlweOwnerRequest[];
+    const forOt = requests.filter(({ spec }) => !isServedByRlwe(spec));
+    if (this.isParallel) {
+      this.onStep(rlweStep);
+      const [ot, rlwe] = await together(
+        this.channel,
+        this.ot.provide(forOt, split.ot),
+        this.rlwe.provide(forRlwe, split.rlwe),
+      );
+      return merge<OwnerCorrelation>(requests, rlwe, ot);
+    }
     this.onStep(rlweStep);
     const uploads = await this.rlwe.receive(forRlwe);
     this.onStep(otStep);
-    const ot = await this.ot.provide(
-      requests.filter(({ spec }) => !isServedByRlwe(spec)),
-      split.ot,
-    );
+    const ot = await this.ot.provide(forOt, split.ot);
     this.onStep(rlweStep);
     return merge<OwnerCorrelation>(requests, await this.rlwe.send(forRlwe, uploads, split.rlwe), ot);
   }

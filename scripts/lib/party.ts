@@ -4,8 +4,8 @@ import { shapeWire } from '../../protocols/channel/shaped.ts';
 import {
   type Classification,
   ClientSession,
-  FramedChannel,
   OwnerSession,
+  openStreams,
   prepareImage,
   type SessionEvent,
   type SessionReport,
@@ -54,18 +54,18 @@ async function run(task: PartyTask): Promise<void> {
     task.rttMs > 0 || task.mbps > 0
       ? shapeWire(wire, { rttMs: task.rttMs, mbps: task.mbps > 0 ? task.mbps : Number.POSITIVE_INFINITY })
       : wire;
-  const channel = new FramedChannel(shaped);
+  const { channel, ot } = openStreams(shaped);
   const onEvent = (event: SessionEvent) => event.type === 'progress' && tell({ progress: event });
   const peakMemoryMiB = () => Math.round(process.resourceUsage().maxRSS / 1024);
 
   if (task.party === 'owner') {
-    const session = await OwnerSession.open(channel, await readModel(await modelFolder(task.model)), { onEvent });
+    const session = await OwnerSession.open(channel, await readModel(await modelFolder(task.model)), { onEvent, ot });
     await session.serve();
     tell({ result: { peakMemoryMiB: peakMemoryMiB(), report: session.report() } });
   } else {
     // A wrong file is found before the owner is asked for anything.
     const image = await readImage(task.image);
-    const session = await ClientSession.open(channel, { onEvent });
+    const session = await ClientSession.open(channel, { onEvent, ot });
     await session.prepare();
     const pixels = prepareImage(image, session.manifest.preprocessing);
     const classification = await session.classify(pixels);

@@ -1,17 +1,22 @@
-/** One party of one session, off the main thread. The page starts a Worker for each pairing and ends it with it. */
+/**
+ * One party of one session, off the main thread. The page starts a Worker for each pairing and ends it with it. This one starts another for
+ * the oblivious transfers, so that these and the ring-LWE work here take place at the same time.
+ */
 import {
   type Answer,
   ClientSession,
   dataChannelWire,
-  FramedChannel,
   loadOwnerModel,
   messagePortWire,
   OwnerSession,
   ProtocolError,
   type SessionEvent,
+  sessionWires,
+  streamChannel,
 } from '../../../protocols/index.ts';
 import { batchEvents } from './eventBatch.ts';
 import type { FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
+import { otInWorker } from './otInWorker.ts';
 import { WireTap } from './wireTap.ts';
 
 const post = (message: FromProtocolWorker) => self.postMessage(message);
@@ -51,14 +56,16 @@ async function handle(message: ToProtocolWorker): Promise<void> {
       await loadModel(message.files);
       return post({ type: 'checked' });
     case 'openClient': {
-      client = await ClientSession.open(channelOver(message.wire, 'sent'), { onEvent, signal: abort.signal });
+      const { channel, ot } = streamsOver(message.wire, 'sent');
+      client = await ClientSession.open(channel, { onEvent, signal: abort.signal, ot });
       return post({ type: 'opened' });
     }
     case 'openOwner': {
-      const channel = channelOver(message.wire, 'received');
+      const { channel, ot } = streamsOver(message.wire, 'received');
       const session = await OwnerSession.open(channel, await loadModel(message.files, message.answer), {
         onEvent,
         signal: abort.signal,
+        ot,
       });
       post({ type: 'opened' });
       await session.serve();
@@ -78,10 +85,11 @@ async function handle(message: ToProtocolWorker): Promise<void> {
 }
 
 /** Made before anything is awaited: the wire keeps what arrives early. */
-function channelOver(handle: WireHandle, direction: 'sent' | 'received'): FramedChannel {
+function streamsOver(handle: WireHandle, direction: 'sent' | 'received') {
   const wire = handle.kind === 'channel' ? dataChannelWire(handle.channel as never) : messagePortWire(handle.port);
-  tap = new WireTap(wire, direction, (bytes) => post({ type: 'maskedImage', bytes }));
-  return new FramedChannel(tap);
+  const { session, ot } = sessionWires(wire);
+  tap = new WireTap(session, direction, (bytes) => post({ type: 'maskedImage', bytes }));
+  return { channel: streamChannel(tap), ot: otInWorker(ot) };
 }
 
 async function loadModel(files: OwnerFiles, answer?: Answer) {

@@ -1,0 +1,84 @@
+/**
+ * The OT half of the offline phase on a stream of its own, beside ring-LWE: in this thread (otStream), or in a Worker (otWorker.ts),
+ * where both compute at the same time. Its messages and their cost are those of ot.ts.
+ */
+import type { Channel } from '../channel/channel.ts';
+import { MeteredChannel } from '../channel/metered.ts';
+import { RedirectedChannel } from '../channel/redirected.ts';
+import { Prg } from '../sharing/prg.ts';
+import type { ClientProvider, OwnerProvider } from './correlations.ts';
+import { OtClient, OtOwner } from './ot.ts';
+
+/** What the stream carried so far, as this party counts it. */
+export interface OtMeter {
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  readonly framingBytes: number;
+  /** Direction changes: those of the set-up and of every stage, summed. */
+  readonly flights: number;
+  /** From the beginning of the set-up and of every stage to its end. */
+  readonly elapsedMs: number;
+}
+
+/** Either party's half; called once per pairing, as the same party that the other side is not. */
+export interface OtStream {
+  /** @param seed 32 bytes of this party's randomness. @param onMeter called after every correlation. */
+  client(seed: Uint8Array, onMeter: (meter: OtMeter) => void): Promise<ClientProvider>;
+  owner(seed: Uint8Array, onMeter: (meter: OtMeter) => void): Promise<OwnerProvider>;
+}
+
+/** In this thread. @param channel one that carries nothing else. */
+export function otStream(channel: Channel): OtStream {
+  const redirected = new RedirectedChannel(channel);
+  const create =
+    <P extends ClientProvider | OwnerProvider>(setUp: (channel: Channel, random: Prg) => Promise<P>) =>
+    async (seed: Uint8Array, onMeter: (meter: OtMeter) => void): Promise<P> => {
+      const meter = new CallMeter(channel, redirected, onMeter);
+      const provider = await meter.measure(() => setUp(redirected, new Prg(seed, 'ot')));
+      const provide: ClientProvider['provide'] & OwnerProvider['provide'] = (requests: never, progress) =>
+        meter.measure((report) =>
+          provider.provide(requests, (id, fraction) => {
+            report();
+            progress(id, fraction);
+          }),
+        ) as never;
+      return { source: provider.source, provide } as unknown as P;
+    };
+  return {
+    client: create((inner, random) => OtClient.setup(inner, random)),
+    owner: create((inner, random) => OtOwner.setup(inner, random)),
+  };
+}
+
+/** Adds up what calls cost. Every call's first message begins a flight, as the plan counts them. */
+class CallMeter {
+  #before = { bytesSent: 0, bytesReceived: 0, flights: 0, elapsedMs: 0 };
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly redirected: RedirectedChannel,
+    private readonly listener: (meter: OtMeter) => void,
+  ) {}
+
+  async measure<T>(call: (report: () => void) => Promise<T>): Promise<T> {
+    const metered = new MeteredChannel(this.channel);
+    this.redirected.target = metered;
+    const sum = () => {
+      const { bytesSent, bytesReceived, flights, elapsedMs } = metered.snapshot().total;
+      return {
+        bytesSent: this.#before.bytesSent + bytesSent,
+        bytesReceived: this.#before.bytesReceived + bytesReceived,
+        flights: this.#before.flights + flights,
+        elapsedMs: this.#before.elapsedMs + elapsedMs,
+      };
+    };
+    const report = () => {
+      const { framingBytesSent, framingBytesReceived } = this.channel.counters;
+      this.listener({ ...sum(), framingBytes: framingBytesSent + framingBytesReceived });
+    };
+    const result = await call(report);
+    report();
+    this.#before = sum();
+    return result;
+  }
+}
