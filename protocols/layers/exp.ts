@@ -16,6 +16,8 @@ export const exp = tableProtocol<ExpOp>({
   title: 'exp',
   constants: 0,
   terms: () => 1,
+  // exp(t·w) < 2^(w·log2 e).
+  basisBits: (op) => op.basisFracBits + Math.ceil(tableShape(op).width * Math.LOG2E),
   basis(op, t, out, at) {
     out[at] = Math.round(Math.exp(t * tableShape(op).width) * 2 ** op.basisFracBits);
   },

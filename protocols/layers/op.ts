@@ -12,6 +12,8 @@ import type {
   OwnerCorrelation,
   OwnerRequest,
   ProductShare,
+  RingCotReceiverShare,
+  RingCotSenderShare,
 } from '../offline/correlations.ts';
 import type { Prg } from '../sharing/prg.ts';
 import { CorrelationStore } from '../sharing/store.ts';
@@ -102,6 +104,9 @@ export class ClientState extends PartyState<ClientCorrelation> {
   ot(op: Op): OtSenderShare {
     return this.correlations.take(correlationId(op, 'ot')) as OtSenderShare;
   }
+  ringCot(op: Op): RingCotSenderShare {
+    return this.correlations.take(correlationId(op, 'bits')) as RingCotSenderShare;
+  }
 }
 
 export class OwnerState extends PartyState<OwnerCorrelation> {
@@ -124,6 +129,9 @@ export class OwnerState extends PartyState<OwnerCorrelation> {
   }
   ot(op: Op): OtReceiverShare {
     return this.correlations.take(correlationId(op, 'ot')) as OtReceiverShare;
+  }
+  ringCot(op: Op): RingCotReceiverShare {
+    return this.correlations.take(correlationId(op, 'bits')) as RingCotReceiverShare;
   }
 }
 

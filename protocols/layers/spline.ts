@@ -47,6 +47,7 @@ export const spline = tableProtocol<SplineOp>({
   title: 'spline',
   constants: 1,
   terms: (op) => op.degree,
+  basisBits: (op) => op.basisFracBits,
   basis(op, t, out, at) {
     let power = 2 ** op.basisFracBits;
     for (let d = 0; d < op.degree; d++) out[at + d] = Math.round((power *= t));

@@ -5,14 +5,16 @@
  * i = u_o div w and a rest l = u_o mod w, so that u = (u_c + i·w) + l **exactly** modulo 2^K. The client knows u_c + i·w for every
  * possible digit i, and that only l in [0, w) is missing: its table holds, for each i, the coefficients of the function on
  * [u_c + i·w, u_c + i·w + w) in terms of functions of l, which the owner knows in the clear. So the lookup gives shares of
- * coefficients C_d, and f(x) = C_0 + Σ_d C_d·B_d(l) needs one product with numbers that are the owner's alone.
+ * coefficients C_d, and f(x) = C_0 + Σ_d C_d·B_d(l) needs one product with numbers that are the owner's alone: with a coefficient's share κ
+ * of the client's, Σ_b κ·2^b·(bit b of B_d), each term by a correlated OT with a random choice x. Where the choice is the bit, the owner adds
+ * its key h + x·κ and the client −h; where it is not, the owner subtracts its key and the client adds κ + h.
  * (SIRNN's digit decomposition, Rathee et al., S&P 2021, §V, needs digits without a carry, intervals of 2w, and a product of two
  * shared values for every power; folding the client's exact position into its table needs neither.)
  * The interval that crosses 2^K goes on above the top: values in the lowest segment are out of the domain.
  *
  * Computes: shares of Σ_d C_d·B_d before truncation. Nobody learns anything.
- * Online, per element: m bits and `terms` ring elements →, 2^m·columns ring elements ←, one flight each way; any x_c.
- * Correlations: a random 1-of-2^m OT of `columns` ring elements (the client is the sender), a `cross` of `terms`.
+ * Online, per element: m bits and `terms` numbers of `basisBits` bits →, 2^m·columns ring elements ←, one flight each way; any x_c.
+ * Correlations: a random 1-of-2^m OT of `columns` ring elements (the client is the sender), `ringCot`s for `terms` factors.
  */
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
 import { correlationId, type LayerProtocol, type Op, type ReferenceState, type Value } from './op.ts';
@@ -34,6 +36,8 @@ export interface TableFunction<O extends TableOp> {
   readonly constants: 0 | 1;
   /** Number of columns that are multiplied by a basis function. */
   terms(op: O): number;
+  /** Bits of a basis function's values; larger ones are cut to the largest such number. */
+  basisBits(op: O): number;
   /** The `terms` basis functions at l = t·w, as integers; t in [0, 1). */
   basis(op: O, t: number, out: Uint32Array, at: number): void;
   /** The columns (constants, then terms) for the interval that begins at `start`, as integers. */
@@ -71,12 +75,14 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
     choiceBits: op.digitBits,
     words: columnsOf(op),
   });
-  const crossSpec = (op: O) => ({
-    kind: 'cross' as const,
-    id: correlationId(op),
+  /** Bits of the basis that matter in the output's ring. */
+  const factorBits = (op: O) => Math.min(fn.basisBits(op), op.output.ringBits);
+  const ringCotSpec = (op: O) => ({
+    kind: 'ringCot' as const,
+    id: correlationId(op, 'bits'),
     ringBits: op.output.ringBits,
-    count: op.output.size,
-    terms: fn.terms(op),
+    count: op.output.size * fn.terms(op),
+    factorBits: factorBits(op),
   });
   const entries = (op: O) => op.output.size * 2 ** op.digitBits * columnsOf(op);
 
@@ -85,10 +91,10 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
     need: (op) => op.inputs[0].need(tableShape(op).domainBits),
     cost: (op) => ({
       ownerToClient:
-        packedBytes(op.output.size, op.digitBits) + packedBytes(op.output.size * fn.terms(op), op.output.ringBits),
+        packedBytes(op.output.size, op.digitBits) + packedBytes(op.output.size * fn.terms(op), factorBits(op)),
       clientToOwner: packedBytes(entries(op), op.output.ringBits),
     }),
-    correlations: (op) => [otSpec(op), crossSpec(op)],
+    correlations: (op) => [otSpec(op), ringCotSpec(op)],
     // The client's shares of the coefficients are fresh: (elements, columns). Its share of the result is known online only.
     presetClient: (op, client) => void client.kept.set(op.index, client.random.words(op.output.size * columnsOf(op))),
     clientRequests(op, client) {
@@ -99,13 +105,9 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       for (let i = 0; i < op.output.size; i++) {
         for (let d = 0; d < terms; d++) c[i * terms + d] = kept[i * columns + fn.constants + d]!;
       }
-      return [{ spec: otSpec(op) }, { spec: crossSpec(op), c }];
+      return [{ spec: otSpec(op) }, { spec: ringCotSpec(op), c }];
     },
-    ownerRequests(op, owner) {
-      const mask = owner.random.words(op.output.size * fn.terms(op));
-      owner.kept.set(op.index, mask);
-      return [{ spec: otSpec(op) }, { spec: crossSpec(op), mask }];
-    },
+    ownerRequests: (op) => [{ spec: otSpec(op) }, { spec: ringCotSpec(op) }],
 
     *client(op, client) {
       const { domainBits, widthBits, unit } = tableShape(op);
@@ -115,7 +117,8 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const segments = 2 ** op.digitBits;
 
       const shifts = unpack(yield* receive(op.step, packedBytes(size, op.digitBits)), size, op.digitBits);
-      const e = unpack(yield* receive(op.step, packedBytes(size * terms, ringBits)), size * terms, ringBits);
+      const bits = factorBits(op);
+      const flips = unpack(yield* receive(op.step, packedBytes(size * terms, bits)), size * terms, bits);
       const x = client.share(op.inputs[0]);
       const kept = client.keptBy(op);
       const { messages } = client.ot(op);
@@ -136,11 +139,18 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       }
       yield* send(op.step, pack(table, ringBits));
 
-      const share = client.product(op).slice();
-      for (let i = 0; i < size; i++) {
-        let sum = share[i]! + (fn.constants ? kept[i * columns]! : 0);
-        for (let d = 0; d < terms; d++)
-          sum = (sum + Math.imul(kept[i * columns + fn.constants + d]!, e[i * terms + d]!)) | 0;
+      const { keys } = client.ringCot(op);
+      const share = new Uint32Array(size);
+      for (let i = 0, cot = 0; i < size; i++) {
+        let sum = fn.constants ? kept[i * columns]! : 0;
+        for (let d = 0; d < terms; d++) {
+          const coefficient = kept[i * columns + fn.constants + d]!;
+          const flip = flips[i * terms + d]!;
+          for (let b = 0; b < bits; b++, cot++) {
+            const key = keys[cot]!;
+            sum = (sum + (((flip >>> b) & 1 ? coefficient + key : -key) << b)) | 0;
+          }
+        }
         share[i] = sum;
       }
       client.set(op.output, share);
@@ -163,8 +173,12 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
         digits[i] = u >>> widthBits;
         fn.basis(op, (u & widthMask) / 2 ** widthBits, basis, i * terms);
       }
+      const bits = factorBits(op);
+      const largest = maskOf(fn.basisBits(op));
+      for (let i = 0; i < basis.length; i++) basis[i] = Math.min(basis[i]!, largest);
       const ot = owner.ot(op);
-      const mask = owner.keptBy(op);
+      const { choices, keys } = owner.ringCot(op);
+      const flips = basis.map((value, i) => value ^ choices[i]!);
       yield* send(
         op.step,
         pack(
@@ -172,23 +186,22 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
           op.digitBits,
         ),
       );
-      yield* send(
-        op.step,
-        pack(
-          basis.map((value, i) => value - mask[i]!),
-          ringBits,
-        ),
-      );
+      yield* send(op.step, pack(flips, bits));
 
       const table = unpack(yield* receive(op.step, packedBytes(entries(op), ringBits)), entries(op), ringBits);
-      const share = owner.product(op).slice();
-      for (let i = 0; i < size; i++) {
+      const share = new Uint32Array(size);
+      for (let i = 0, cot = 0; i < size; i++) {
         const row = (i * segments + digits[i]!) * columns;
-        let sum = share[i]!;
+        let sum = 0;
         if (fn.constants) sum = (sum + table[row]! - ot.messages[i * columns]!) | 0;
         for (let d = 0; d < terms; d++) {
           const coefficient = table[row + fn.constants + d]! - ot.messages[i * columns + fn.constants + d]!;
           sum = (sum + Math.imul(coefficient, basis[i * terms + d]!)) | 0;
+          const flip = flips[i * terms + d]!;
+          for (let b = 0; b < bits; b++, cot++) {
+            const key = keys[cot]!;
+            sum = (sum + (((flip >>> b) & 1 ? -key : key) << b)) | 0;
+          }
         }
         share[i] = sum;
       }

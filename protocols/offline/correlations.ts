@@ -58,13 +58,16 @@ export interface ScaleSpec {
   readonly cols: number;
 }
 
-/** Σ_d c_id·ρ_id with c the client's and ρ the owner's; arrays are (count, terms). */
-export interface CrossSpec {
-  readonly kind: 'cross';
+/**
+ * Correlated OTs over the ring with random choices, factorBits (at most ringBits) of them for each of `count` factors c_i of the client's. The
+ * parties make shares of c_i·y_i out of them once the owner knows y_i: y_i XOR its choices x_i is all that it must send.
+ */
+export interface RingCotSpec {
+  readonly kind: 'ringCot';
   readonly id: string;
   readonly ringBits: number;
   readonly count: number;
-  readonly terms: number;
+  readonly factorBits: number;
 }
 
 /** `count` random 1-of-2^choiceBits OTs of messages of `words` ring elements; the client is the sender. */
@@ -78,8 +81,15 @@ export interface OtSpec {
   readonly words: number;
 }
 
-export type CorrelationSpec = LinearSpec | MatmulSpec | SquareSpec | SumOfSquaresSpec | ScaleSpec | CrossSpec | OtSpec;
-export type ProductSpec = Exclude<CorrelationSpec, OtSpec>;
+export type CorrelationSpec =
+  | LinearSpec
+  | MatmulSpec
+  | SquareSpec
+  | SumOfSquaresSpec
+  | ScaleSpec
+  | RingCotSpec
+  | OtSpec;
+export type ProductSpec = Exclude<CorrelationSpec, OtSpec | RingCotSpec>;
 
 /** What the client puts in and gets out. */
 export type ClientRequest =
@@ -87,7 +97,7 @@ export type ClientRequest =
   | { readonly spec: MatmulSpec; readonly x: Uint32Array; readonly y: Uint32Array }
   | { readonly spec: SquareSpec | SumOfSquaresSpec; readonly x: Uint32Array }
   | { readonly spec: ScaleSpec; readonly s: Uint32Array; readonly x: Uint32Array }
-  | { readonly spec: CrossSpec; readonly c: Uint32Array }
+  | { readonly spec: RingCotSpec; readonly c: Uint32Array }
   | { readonly spec: OtSpec };
 
 export type OwnerRequest =
@@ -95,8 +105,7 @@ export type OwnerRequest =
   | { readonly spec: MatmulSpec; readonly xMask: Uint32Array; readonly yMask: Uint32Array }
   | { readonly spec: SquareSpec | SumOfSquaresSpec; readonly xMask: Uint32Array }
   | { readonly spec: ScaleSpec; readonly sMask: Uint32Array; readonly xMask: Uint32Array }
-  | { readonly spec: CrossSpec; readonly mask: Uint32Array }
-  | { readonly spec: OtSpec };
+  | { readonly spec: RingCotSpec | OtSpec };
 
 /** A party's share of a product's value. */
 export interface ProductShare {
@@ -114,8 +123,19 @@ export interface OtReceiverShare {
   readonly messages: Uint32Array;
 }
 
-export type ClientCorrelation = ProductShare | OtSenderShare;
-export type OwnerCorrelation = ProductShare | OtReceiverShare;
+/** Keys h of correlated OTs over the ring, (count, factorBits). */
+export interface RingCotSenderShare {
+  readonly keys: Uint32Array;
+}
+
+/** (count) random choices, bit b of word i for bit b of factor i, and (count, factorBits) h_ib + x_ib·c_i mod 2^(ringBits − b). */
+export interface RingCotReceiverShare {
+  readonly choices: Uint32Array;
+  readonly keys: Uint32Array;
+}
+
+export type ClientCorrelation = ProductShare | OtSenderShare | RingCotSenderShare;
+export type OwnerCorrelation = ProductShare | OtReceiverShare | RingCotReceiverShare;
 
 /** Where a session's correlations come from: the two parties themselves, or (in tests) an ideal dealer. */
 export type CorrelationSource = 'two-party' | 'dealer';

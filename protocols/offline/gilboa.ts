@@ -9,7 +9,7 @@
  */
 import type { CotKernel } from '../kernels/cot.ts';
 import { packedBytes } from '../sharing/packing.ts';
-import type { CrossSpec, SquareSpec, SumOfSquaresSpec } from './correlations.ts';
+import type { SquareSpec, SumOfSquaresSpec } from './correlations.ts';
 import {
   type ClientContext,
   type ClientPart,
@@ -28,14 +28,12 @@ export interface ProductShape {
   readonly shift: 0 | 1;
 }
 
-export function productShape(spec: SquareSpec | SumOfSquaresSpec | CrossSpec): ProductShape {
+export function productShape(spec: SquareSpec | SumOfSquaresSpec): ProductShape {
   switch (spec.kind) {
     case 'square':
       return { ringBits: spec.ringBits - 1, count: spec.count, terms: 1, shift: 1 };
     case 'sumOfSquares':
       return { ringBits: spec.ringBits - 1, count: spec.rows * spec.cols, terms: spec.cols, shift: 1 };
-    case 'cross':
-      return { ringBits: spec.ringBits, count: spec.count * spec.terms, terms: spec.terms, shift: 0 };
   }
 }
 

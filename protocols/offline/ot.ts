@@ -1,6 +1,6 @@
 /**
- * The correlations that come from oblivious transfer: random OTs (`ot`), and by products in OTs `square`, `sumOfSquares`, `cross` and
- * `scale`. Both parties create their side over a channel, `setup` once, and `provide` stage after stage.
+ * The correlations that come from oblivious transfer: random OTs (`ot`), correlated OTs over a ring
+ * (`ringCot`), and by products in OTs `square`, `sumOfSquares` and `scale`. Both parties create their side over a channel, `setup` once, and `provide` stage after stage.
  *
  * A stage is cut into segments of at most `segmentCots` COTs, so that memory does not grow with it. A segment's messages:
  *   1. client → owner: the trees of its COTs, and the pieces' *open* messages,
@@ -17,12 +17,12 @@ import type {
   ClientProvider,
   ClientRequest,
   CorrelationSpec,
-  CrossSpec,
   OtSpec,
   OwnerCorrelation,
   OwnerProvider,
   OwnerRequest,
   ProgressListener,
+  RingCotSpec,
   ScaleSpec,
   SquareSpec,
   SumOfSquaresSpec,
@@ -31,10 +31,11 @@ import { GilboaClient, GilboaOwner, gilboaPartCost, productShape } from './gilbo
 import { OtMessagesClient, OtMessagesOwner, otPartCost } from './otMessages.ts';
 import type { ClientPart, OwnerPart, PartCost } from './otPart.ts';
 import { ScaleClient, ScaleOwner, scalePartCost } from './otVector.ts';
+import { RingCotClient, RingCotOwner, ringCotPartCost } from './ringCot.ts';
 
 export { cotParameters, drawCost, setupCost };
 
-export type OtBasedSpec = OtSpec | SquareSpec | SumOfSquaresSpec | ScaleSpec | CrossSpec;
+export type OtBasedSpec = OtSpec | SquareSpec | SumOfSquaresSpec | ScaleSpec | RingCotSpec;
 
 /** Whether OtClient and OtOwner provide a spec's kind. */
 export const isOtBased = (spec: CorrelationSpec): spec is OtBasedSpec =>
@@ -69,7 +70,7 @@ export function specCost(spec: OtBasedSpec): OtCost {
 /** `specCost` of random OTs: COTs only. */
 export const otCost = (spec: OtSpec): OtCost => specCost(spec);
 /** `specCost` of products. */
-export const gilboaCost = (spec: Exclude<OtBasedSpec, OtSpec>): OtCost => specCost(spec);
+export const gilboaCost = (spec: Exclude<OtBasedSpec, OtSpec | RingCotSpec>): OtCost => specCost(spec);
 
 /** What a stage costs, COTs included, when `drawn` COTs were drawn before it. */
 export function stageCost(specs: readonly OtBasedSpec[], drawn: number, parameters = cotParameters): OtCost {
@@ -325,6 +326,13 @@ function unitsOf(spec: OtBasedSpec): { size: number; cotsPerUnit: number; sliceU
     }
     case 'scale':
       return { size: spec.rows, cotsPerUnit: spec.ringBits, sliceUnits: 1024 };
+    case 'ringCot':
+      // Both hashes of a slice's COTs are in memory.
+      return {
+        size: spec.count,
+        cotsPerUnit: spec.factorBits,
+        sliceUnits: pieceUnit * Math.floor(2 ** 14 / spec.factorBits),
+      };
     default: {
       const { count, ringBits } = productShape(spec);
       return { size: count, cotsPerUnit: ringBits, sliceUnits: segmentCots };
@@ -338,6 +346,8 @@ function partCost(spec: OtBasedSpec, count: number): PartCost {
       return otPartCost(spec, count);
     case 'scale':
       return scalePartCost(spec, count);
+    case 'ringCot':
+      return ringCotPartCost(spec, count);
     default:
       return gilboaPartCost(productShape(spec).ringBits, count);
   }
@@ -347,12 +357,20 @@ function clientPart(request: ClientRequest, result: ClientCorrelation, { from, c
   const { spec } = request;
   if (spec.kind === 'ot')
     return new OtMessagesClient(spec, (result as { messages: Uint32Array }).messages, from, count);
+  if (spec.kind === 'ringCot')
+    return new RingCotClient(
+      spec,
+      (request as { c: Uint32Array }).c,
+      (result as { keys: Uint32Array }).keys,
+      from,
+      count,
+    );
   const { share } = result as { share: Uint32Array };
   if (spec.kind === 'scale') {
     const { s, x } = request as { s: Uint32Array; x: Uint32Array };
     return new ScaleClient(spec, s, x, share, from, count);
   }
-  const factors = 'c' in request ? request.c : (request as { x: Uint32Array }).x;
+  const factors = (request as { x: Uint32Array }).x;
   return new GilboaClient(productShape(otBased(spec) as SquareSpec), factors, share, from, count);
 }
 
@@ -362,12 +380,16 @@ function ownerPart(request: OwnerRequest, result: OwnerCorrelation, { from, coun
     const { choices, messages } = result as { choices: Uint32Array; messages: Uint32Array };
     return new OtMessagesOwner(spec, choices, messages, from, count);
   }
+  if (spec.kind === 'ringCot') {
+    const { choices, keys } = result as { choices: Uint32Array; keys: Uint32Array };
+    return new RingCotOwner(spec, choices, keys, from, count);
+  }
   const { share } = result as { share: Uint32Array };
   if (spec.kind === 'scale') {
     const { sMask, xMask } = request as { sMask: Uint32Array; xMask: Uint32Array };
     return new ScaleOwner(spec, sMask, xMask, share, from, count);
   }
-  const factors = 'mask' in request ? request.mask : (request as { xMask: Uint32Array }).xMask;
+  const factors = (request as { xMask: Uint32Array }).xMask;
   return new GilboaOwner(productShape(otBased(spec) as SquareSpec), factors, share, from, count);
 }
 
@@ -383,9 +405,9 @@ function clientResult(request: ClientRequest): ClientCorrelation {
       checkOperand(spec, 'x', x, request.spec.rows * request.spec.cols);
       break;
     }
-    case 'cross':
-      checkOperand(spec, 'c', (request as { c: Uint32Array }).c, request.spec.count * request.spec.terms);
-      break;
+    case 'ringCot':
+      checkOperand(spec, 'c', (request as { c: Uint32Array }).c, request.spec.count);
+      return { keys: new Uint32Array(request.spec.count * request.spec.factorBits) };
     default:
       checkOperand(spec, 'x', (request as { x: Uint32Array }).x, unitsOf(spec).size);
   }
@@ -406,9 +428,11 @@ function ownerResult(request: OwnerRequest): OwnerCorrelation {
       checkOperand(spec, 'xMask', xMask, request.spec.rows * request.spec.cols);
       break;
     }
-    case 'cross':
-      checkOperand(spec, 'mask', (request as { mask: Uint32Array }).mask, request.spec.count * request.spec.terms);
-      break;
+    case 'ringCot':
+      return {
+        choices: new Uint32Array(request.spec.count),
+        keys: new Uint32Array(request.spec.count * request.spec.factorBits),
+      };
     default:
       checkOperand(spec, 'xMask', (request as { xMask: Uint32Array }).xMask, unitsOf(spec).size);
   }
@@ -428,6 +452,9 @@ function otBased(spec: CorrelationSpec): OtBasedSpec {
     throw new RangeError(`${spec.id}: ringBits: expected ${least} to 32, got ${spec.ringBits}`);
   if (spec.kind === 'ot' && !(spec.choiceBits >= 1 && spec.choiceBits <= 10)) {
     throw new RangeError(`${spec.id}: choiceBits: expected 1 to 10, got ${spec.choiceBits}`);
+  }
+  if (spec.kind === 'ringCot' && !(spec.factorBits >= 1 && spec.factorBits <= spec.ringBits)) {
+    throw new RangeError(`${spec.id}: factorBits: expected 1 to ${spec.ringBits}, got ${spec.factorBits}`);
   }
   return spec;
 }

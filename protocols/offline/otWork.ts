@@ -80,6 +80,8 @@ export function otWork(spec: OtBasedSpec): { readonly client: OtWork; readonly o
       return messagesWork(spec);
     case 'scale':
       return scaleWork(spec);
+    case 'ringCot':
+      return ringCotWork(spec);
     default:
       return gilboaWork(productShape(spec));
   }
@@ -102,6 +104,12 @@ function gilboaWork({ count, ringBits }: { readonly count: number; readonly ring
   const cot = count * ringBits;
   const hash = 4 * count * Math.ceil(ringBits / 4);
   return { client: { cot, hash: 2 * hash, bit: cot }, owner: { cot, hash, bit: cot } };
+}
+
+/** ringCot.ts. */
+function ringCotWork({ count, factorBits }: Extract<OtBasedSpec, { kind: 'ringCot' }>) {
+  const cot = count * factorBits;
+  return { client: { cot, hash: 2 * cot, choice: cot }, owner: { cot, hash: cot, choice: cot } };
 }
 
 /** otVector.ts: each party is the vector's in one direction and the scalar's in the other. */

@@ -17,6 +17,7 @@ import type {
   OwnerRequest,
   ProductShare,
   ProgressListener,
+  RingCotSenderShare,
 } from '../../protocols/offline/correlations.ts';
 import { maskOf } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
@@ -97,6 +98,7 @@ export function drawClientPart(spec: CorrelationSpec, random: Prg): ClientCorrel
   const mask = maskOf(spec.ringBits);
   const words = random.words(outputSize(spec));
   for (let i = 0; i < words.length; i++) words[i] = words[i]! & mask;
+  if (spec.kind === 'ringCot') return { keys: words };
   return spec.kind === 'ot' ? { messages: words } : { share: words };
 }
 
@@ -120,6 +122,17 @@ export function ownerPart(
     }
     return { choices, messages: chosen };
   }
+  if (spec.kind === 'ringCot') {
+    const { factorBits, ringBits } = spec;
+    const { keys } = given as RingCotSenderShare;
+    const { c } = client as { c: Uint32Array };
+    const choices = random.words(spec.count).map((word) => word & maskOf(factorBits));
+    const received = keys.map((key, at) => {
+      const [i, b] = [Math.floor(at / factorBits), at % factorBits];
+      return (key + ((choices[i]! >>> b) & 1) * c[i]!) & maskOf(ringBits - b);
+    });
+    return { choices, keys: received };
+  }
   const { share } = given as ProductShare;
   const mask = maskOf(spec.ringBits);
   return { share: productOf(client, owner, tensor).map((value, i) => (value - share[i]!) & mask) };
@@ -138,8 +151,9 @@ function outputSize(spec: CorrelationSpec): number {
     case 'scale':
       return spec.rows * spec.cols;
     case 'square':
-    case 'cross':
       return spec.count;
+    case 'ringCot':
+      return spec.count * spec.factorBits;
   }
 }
 
@@ -183,8 +197,6 @@ function productOf(client: ClientRequest, owner: OwnerRequest, tensor: (name: st
         const row = Math.floor(i / spec.cols);
         return Math.imul(c.s![row]!, o.xMask![i]!) + Math.imul(o.sMask![row]!, x);
       });
-    case 'cross':
-      return sumRows(times(c.c!, o.mask!), spec.count);
     default:
       throw new RangeError('dealer: not a product');
   }

@@ -7,6 +7,8 @@ import type {
   OwnerCorrelation,
   OwnerRequest,
   ProductShare,
+  RingCotReceiverShare,
+  RingCotSenderShare,
 } from '../../protocols/offline/correlations.ts';
 import type { OtBasedSpec } from '../../protocols/offline/ot.ts';
 import type { Prg } from '../../protocols/sharing/prg.ts';
@@ -36,11 +38,8 @@ export function drawOperands(spec: OtBasedSpec, random: Prg): Operands {
         owner: { spec, sMask: words(spec.rows), xMask: words(size) },
       };
     }
-    case 'cross':
-      return {
-        client: { spec, c: words(spec.count * spec.terms) },
-        owner: { spec, mask: words(spec.count * spec.terms) },
-      };
+    case 'ringCot':
+      return { client: { spec, c: words(spec.count) }, owner: { spec } };
   }
 }
 
@@ -62,6 +61,25 @@ export function wrongPlaces({ client, owner }: Operands, given: ClientCorrelatio
       }
     }
     return wrong + messages.filter((word) => word >= 2 ** spec.ringBits).length;
+  }
+  if (spec.kind === 'ringCot') {
+    const { factorBits, ringBits } = spec;
+    const { c } = client as { c: Uint32Array };
+    const { keys } = given as RingCotSenderShare;
+    const { choices, keys: received } = taken as RingCotReceiverShare;
+    let wrong =
+      Math.abs(keys.length - spec.count * factorBits) +
+      Math.abs(received.length - spec.count * factorBits) +
+      Math.abs(choices.length - spec.count) +
+      choices.filter((word) => word >= 2 ** factorBits).length;
+    for (let i = 0; i < spec.count; i++) {
+      for (let b = 0; b < factorBits; b++) {
+        const at = i * factorBits + b;
+        const difference = received[at]! - keys[at]! - ((choices[i]! >>> b) & 1) * c[i]!;
+        if (difference % 2 ** (ringBits - b) !== 0) wrong++;
+      }
+    }
+    return wrong;
   }
   const shares = [(given as ProductShare).share, (taken as ProductShare).share] as const;
   const expected = idealProduct(client, owner);
@@ -88,8 +106,6 @@ function idealProduct(client: ClientRequest, owner: OwnerRequest): bigint[] {
       return Array.from({ length: spec.count }, (_, i) => 2n * dot(c.x!, o.xMask!, i, 1));
     case 'sumOfSquares':
       return Array.from({ length: spec.rows }, (_, i) => 2n * dot(c.x!, o.xMask!, i * spec.cols, spec.cols));
-    case 'cross':
-      return Array.from({ length: spec.count }, (_, i) => dot(c.c!, o.mask!, i * spec.terms, spec.terms));
     case 'scale':
       return Array.from({ length: spec.rows * spec.cols }, (_, i) => {
         const row = Math.floor(i / spec.cols);

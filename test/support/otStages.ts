@@ -6,7 +6,7 @@ export const derivedCorrelations: Readonly<Record<string, OtBasedSpec>> = {
   splineOt: { kind: 'ot', id: 'splineOt', ringBits: 25, count: 3072, choiceBits: 4, words: 4 },
   expOt: { kind: 'ot', id: 'expOt', ringBits: 31, count: 13_312, choiceBits: 3, words: 1 },
   square: { kind: 'square', id: 'square', ringBits: 25, count: 15_168 },
-  elementwise: { kind: 'cross', id: 'elementwise', ringBits: 31, count: 13_312, terms: 1 },
+  ringCot: { kind: 'ringCot', id: 'ringCot', ringBits: 31, count: 13_312, factorBits: 11 },
   dot: { kind: 'sumOfSquares', id: 'dot', ringBits: 31, rows: 32, cols: 256 },
   scale: { kind: 'scale', id: 'scale', ringBits: 27, rows: 64, cols: 256 },
 };

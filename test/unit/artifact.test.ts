@@ -81,7 +81,7 @@ describe('tiny artifact', () => {
       expect(Math.abs(logit - logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.05);
     });
     const { phases, layers } = client.report();
-    const { cots: _, ...offline } = preparationCost(model.plan.stages, 0);
+    const { cots: _, flights: __, ...offline } = preparationCost(model.plan.stages, 0);
     expect(phases.offline).toMatchObject(offline);
     const online = new Map(layers.filter(({ phase }) => phase === 'online').map((layer) => [layer.name, layer]));
     for (const { name, bytesClientToOwner, bytesOwnerToClient, flights } of model.plan.steps) {

@@ -44,11 +44,11 @@ const specs: fc.Arbitrary<OtBasedSpec> = fc.oneof(
     id: fc.constant('sum'),
   }),
   fc.record({
-    kind: fc.constant('cross' as const),
-    ringBits: between(1, 32),
-    count: between(0, 30),
-    terms: between(1, 4),
-    id: fc.constant('cross'),
+    kind: fc.constant('ringCot' as const),
+    ringBits: between(14, 32),
+    count: between(0, 60),
+    factorBits: between(1, 14),
+    id: fc.constant('ringCot'),
   }),
   fc.record({
     kind: fc.constant('scale' as const),
@@ -105,7 +105,7 @@ describe('provide', () => {
     const stage: OtBasedSpec[] = [
       { kind: 'square', id: 'a', ringBits: 27, count: 25_003 },
       { kind: 'ot', id: 'b', ringBits: 12, count: 20_001, choiceBits: 5, words: 1 },
-      { kind: 'cross', id: 'c', ringBits: 20, count: 20_000, terms: 1 },
+      { kind: 'ringCot', id: 'c', ringBits: 20, count: 40_001, factorBits: 10 },
       { kind: 'scale', id: 'd', ringBits: 24, rows: 33, cols: 65 },
     ];
     const flights = () => [
