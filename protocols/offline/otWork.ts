@@ -56,7 +56,7 @@ export const referenceTimes: OtTimes = Object.freeze({
     bit: 5.5,
     node: 22,
     tile: 90,
-    entry: 9,
+    entry: 12,
     reverse: 1.5e6,
   },
   owner: {
@@ -68,7 +68,7 @@ export const referenceTimes: OtTimes = Object.freeze({
     bit: 5.5,
     node: 22,
     tile: 90,
-    entry: 9,
+    entry: 12,
     reverse: 1.65e6,
   },
 });

@@ -1,10 +1,11 @@
-// Both parties take turns in one thread, so that a party's time is its own.
+// Both parties take turns in one thread, so that a party's time is its own: in Node the processor's, which other programs do not lengthen.
 import { setupCost, stageCost } from '../../protocols/offline/ot.ts';
 import { otMs, otUnits, otWork, referenceTimes } from '../../protocols/offline/otWork.ts';
 import { CotClient, CotOwner, drawCost } from '../../protocols/ot/cot.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
 import { channelPair } from '../ideal/otPair.ts';
 import { derivedCorrelations } from '../support/otStages.ts';
+import { nowMs } from '../support/turns.ts';
 import { type BenchResult, summarise } from './measure.ts';
 import { calibrateOt, calibrationSpecs, median, otStageTimes, runOtStage, turnTakingOtPair } from './otCalibration.ts';
 
@@ -30,11 +31,11 @@ export async function run(): Promise<BenchResult[]> {
   // 2·10^7 COTs, in draws of as many as a segment of a stage takes; the first draws warm the engine up.
   const count = 2 ** 19;
   for (let i = 0; i < 40; i++) {
-    const start = performance.now();
+    const start = nowMs();
     const { piece, message } = sender.draw(count);
-    const middle = performance.now();
+    const middle = nowMs();
     const got = receiver.draw(count, message);
-    const end = performance.now();
+    const end = nowMs();
     sender.kernel.arena.release(piece.address);
     receiver.kernel.arena.release(got.address);
     if (i < 4) continue;

@@ -87,6 +87,13 @@ const ot = (choiceBits: number, words: number, count: number): OtBasedSpec => ({
   words,
 });
 const square = (ringBits: number, count: number): OtBasedSpec => ({ kind: 'square', id: 'square', ringBits, count });
+const ringCot = (ringBits: number, factorBits: number, count: number): OtBasedSpec => ({
+  kind: 'ringCot',
+  id: 'ringCot',
+  ringBits,
+  count,
+  factorBits,
+});
 const scale = (ringBits: number, rows: number, cols: number): OtBasedSpec => ({
   kind: 'scale',
   id: 'scale',
@@ -106,6 +113,8 @@ export const calibrationSpecs: readonly OtBasedSpec[] = [
   square(31, 2 ** 12),
   square(20, 2 ** 13),
   square(9, 2 ** 14),
+  ringCot(17, 6, 2 ** 13),
+  ringCot(25, 14, 2 ** 12),
   scale(20, 512, 1),
   scale(20, 128, 20),
   scale(24, 64, 128),
