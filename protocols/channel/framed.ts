@@ -11,6 +11,8 @@ export interface FramedChannelOptions {
   readonly maxMessageBytes?: number;
   /** How far the peer may be ahead of what was received here; twice the longest message unless given. */
   readonly maxUnreadBytes?: number;
+  /** What the wire adds to every chunk, for the counters: 0 unless given. */
+  readonly taggingBytes?: number;
 }
 
 const longestMessageBytes = 512 * 2 ** 20;
@@ -28,6 +30,7 @@ export class FramedChannel implements Channel {
 
   private readonly chunkBytes: number;
   private readonly maxMessageBytes: number;
+  private readonly taggingBytes: number;
   private readonly inbox: Inbox;
   private outgoing: Uint8Array[] = [];
   private outgoingBytes = 0;
@@ -52,6 +55,7 @@ export class FramedChannel implements Channel {
     }
     this.chunkBytes = chunkBytes;
     this.maxMessageBytes = maxMessageBytes;
+    this.taggingBytes = options.taggingBytes ?? 0;
     this.inbox = new Inbox({
       chunkBytes,
       maxMessageBytes,
@@ -143,7 +147,7 @@ export class FramedChannel implements Channel {
   private write(): void {
     const chunks = encodeMessage(this.outgoing, this.outgoingBytes, this.counters.messagesSent, this.chunkBytes);
     this.counters.bytesSent += this.outgoingBytes;
-    this.counters.framingBytesSent += headerBytes;
+    this.counters.framingBytesSent += headerBytes + chunks.length * this.taggingBytes;
     this.counters.messagesSent++;
     this.outgoing = [];
     this.outgoingBytes = 0;
@@ -164,7 +168,8 @@ export class FramedChannel implements Channel {
       });
     }
     this.counters.messagesReceived++;
-    this.counters.framingBytesReceived += headerBytes;
+    const chunks = Math.ceil((headerBytes + this.inbox.openBytes) / this.chunkBytes);
+    this.counters.framingBytesReceived += headerBytes + chunks * this.taggingBytes;
   }
 
   private accept(chunk: Uint8Array): void {

@@ -11,8 +11,8 @@ import { QueueingWire } from './queueingWire.ts';
 const tagBytes = 4;
 const tagBase = 0x53474200; // "\0BGS" in little endian, the lowest byte for the stream
 
-/** The chunks of a FramedChannel over a stream: with the tag they fill a data channel's message. Both sides need the same. */
-export const streamChunkBytes = 65_536 - tagBytes;
+/** For a FramedChannel over a stream: with the tag, chunks fill a data channel's message. Both sides need the same. */
+export const streamOptions = Object.freeze({ chunkBytes: 65_536 - tagBytes, taggingBytes: tagBytes });
 
 class Stream extends QueueingWire {
   readonly maxChunkBytes: number;

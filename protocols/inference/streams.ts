@@ -1,6 +1,6 @@
 import type { Wire } from '../channel/channel.ts';
 import { FramedChannel } from '../channel/framed.ts';
-import { splitWire, streamChunkBytes } from '../channel/streams.ts';
+import { splitWire, streamOptions } from '../channel/streams.ts';
 import { type OtStream, otStream } from '../offline/otStream.ts';
 
 /** The two streams of a session, as wires: its own messages, and the oblivious transfers. */
@@ -10,7 +10,7 @@ export function sessionWires(wire: Wire): { session: Wire; ot: Wire } {
 }
 
 /** A channel over one of them. */
-export const streamChannel = (wire: Wire): FramedChannel => new FramedChannel(wire, { chunkBytes: streamChunkBytes });
+export const streamChannel = (wire: Wire): FramedChannel => new FramedChannel(wire, streamOptions);
 
 /** What a session takes, when all of it runs in this thread. */
 export function openStreams(wire: Wire): { channel: FramedChannel; ot: OtStream } {

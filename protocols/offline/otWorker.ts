@@ -5,7 +5,7 @@
 import { ProtocolError, type ProtocolErrorCode } from '../channel/errors.ts';
 import { FramedChannel } from '../channel/framed.ts';
 import { type MessagePortLike, messagePortWire } from '../channel/messagePort.ts';
-import { streamChunkBytes } from '../channel/streams.ts';
+import { streamOptions } from '../channel/streams.ts';
 import type {
   ClientCorrelation,
   ClientProvider,
@@ -39,7 +39,7 @@ export function serveOtStream(endpoint: Endpoint): void {
   let provider: ClientProvider | OwnerProvider | undefined;
   const handle = async (message: ToWorker): Promise<void> => {
     if (message.type === 'setUp') {
-      const channel = new FramedChannel(messagePortWire(message.port), { chunkBytes: streamChunkBytes });
+      const channel = new FramedChannel(messagePortWire(message.port), streamOptions);
       provider = await otStream(channel)[message.party](message.seed, (meter) => post({ type: 'meter', meter }));
       return post({ type: 'done', results: [] });
     }

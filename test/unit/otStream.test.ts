@@ -208,6 +208,26 @@ describe('streams of a wire', () => {
     for (const stream of [...a!, ...b!]) await expect(stream.send(Uint8Array.of(1))).rejects.toThrow(ProtocolError);
   });
 
+  it('count all that the wire carries as payload or framing, on both sides', async () => {
+    const wires = memoryWirePair();
+    let carried = 0;
+    const send = wires[0].send.bind(wires[0]);
+    wires[0].send = (chunk) => {
+      carried += chunk.length;
+      return send(chunk);
+    };
+    const [near, far] = wires.map((wire) => splitWire(wire, 2).map((stream) => streamChannel(stream)));
+    for (const [i, length] of [1, 65_520, 65_521, 300_000].entries()) {
+      near![i % 2]!.send(new Uint8Array(length));
+      await near![i % 2]!.flush();
+      await far![i % 2]!.receive(length);
+    }
+    const sum = (channels: Channel[], count: (counters: Channel['counters']) => number) =>
+      channels.reduce((total, { counters }) => total + count(counters), 0);
+    expect(sum(near!, ({ bytesSent, framingBytesSent }) => bytesSent + framingBytesSent)).toBe(carried);
+    expect(sum(far!, ({ bytesReceived, framingBytesReceived }) => bytesReceived + framingBytesReceived)).toBe(carried);
+  });
+
   it('end on a chunk of no stream: of another version when it is the first', async () => {
     for (const before of [0, 1]) {
       const [a, b] = memoryWirePair();
