@@ -6,7 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { modelFolder } from './lib/models.ts';
+import { defaultModel, modelFolder } from './lib/models.ts';
 import type { PartyMessage, PartyResult, PartyTask } from './lib/party.ts';
 
 const usage =
@@ -16,7 +16,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       image: { type: 'string' },
-      model: { type: 'string', default: 'cifar10' },
+      model: { type: 'string', default: defaultModel },
       transport: { type: 'string', default: 'memory' },
       rtt: { type: 'string', default: '0' },
       mbps: { type: 'string', default: '0' },

@@ -15,7 +15,7 @@ import {
 } from '../protocols/index.ts';
 import { defaultData, readImages, spread } from './lib/dataset.ts';
 import { readImage } from './lib/images.ts';
-import { modelFolder, readModel } from './lib/models.ts';
+import { defaultModel, modelFolder, readModel } from './lib/models.ts';
 import { PlaintextModel } from './lib/plaintext.ts';
 import type { ReferenceAnswer, ReferenceTask } from './lib/referenceWorker.ts';
 
@@ -30,7 +30,7 @@ const batchSize = 64;
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      model: { type: 'string', default: 'cifar10' },
+      model: { type: 'string', default: defaultModel },
       data: { type: 'string' },
       images: { type: 'string', default: '1000' },
       secure: { type: 'string', default: '0' },

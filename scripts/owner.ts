@@ -7,12 +7,12 @@ import { parseArgs } from 'node:util';
 import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-datachannel/polyfill';
 import type { PeerLink } from '../client/src/pairing/peerLink.ts';
 import { dataChannelWire, OwnerSession, openStreams } from '../protocols/index.ts';
-import { modelFolder, readModel } from './lib/models.ts';
+import { defaultModel, modelFolder, readModel } from './lib/models.ts';
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      model: { type: 'string', default: 'cifar10' },
+      model: { type: 'string', default: defaultModel },
       server: { type: 'string', default: 'http://localhost:3000' },
       'label-only': { type: 'boolean', default: false },
       limit: { type: 'string' },

@@ -5,6 +5,9 @@ import { type Answer, loadOwnerModel, type OwnerModel } from '../../protocols/in
 
 const zoo = fileURLToPath(new URL('../../model-artifacts/zoo/', import.meta.url));
 
+/** The model for people's photographs; the app lists it first too (client/src/session/models.ts). */
+export const defaultModel = 'imagenette';
+
 /** Names of the bundled models. */
 export async function modelNames(): Promise<string[]> {
   const entries = await readdir(zoo, { withFileTypes: true }).catch(() => []);

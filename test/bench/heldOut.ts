@@ -8,13 +8,13 @@ import { evaluateReference, inputOf, prepareImage } from '../../protocols/index.
 import { twoParty } from '../../protocols/inference/offline.ts';
 import { defaultData, readImages } from '../../scripts/lib/dataset.ts';
 import { readImage } from '../../scripts/lib/images.ts';
-import { modelFolder, readModel } from '../../scripts/lib/models.ts';
+import { defaultModel, modelFolder, readModel } from '../../scripts/lib/models.ts';
 import { idealOffline } from '../ideal/dealer.ts';
 import { channels, pair } from '../support/pairing.ts';
 
 const { values } = parseArgs({
   options: {
-    model: { type: 'string', default: 'cifar10' },
+    model: { type: 'string', default: defaultModel },
     images: { type: 'string', default: '200' },
     'two-party': { type: 'string', default: '5' },
     data: { type: 'string' },

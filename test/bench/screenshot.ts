@@ -4,10 +4,11 @@
  */
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
+import { defaultModel } from '../../scripts/lib/models.ts';
 import { startApp } from '../e2e/support/app.ts';
 import { modelButton } from '../e2e/support/pair.ts';
 
-const [model = 'cifar10', sample = '16'] = process.argv.slice(2);
+const [model = defaultModel, sample = '16'] = process.argv.slice(2);
 const app = await startApp();
 try {
   const owner = await app.page();

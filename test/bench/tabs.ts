@@ -4,6 +4,7 @@
  */
 import { loadavg } from 'node:os';
 import type { Page } from 'playwright-core';
+import { defaultModel } from '../../scripts/lib/models.ts';
 import { startApp } from '../e2e/support/app.ts';
 import { modelButton } from '../e2e/support/pair.ts';
 
@@ -18,7 +19,7 @@ try {
   const owner = await app.page();
   await owner.goto(app.url);
   await owner.getByRole('button', { name: 'Share a model' }).click();
-  await modelButton(owner, process.argv[2] ?? 'cifar10').click();
+  await modelButton(owner, process.argv[2] ?? defaultModel).click();
   const client = await app.page();
   await client.goto(await owner.getByTestId('invite').inputValue());
   await client.getByTestId('sample').first().waitFor();
