@@ -63,6 +63,10 @@ beforeAll(async () => {
   await writeFile(path.join(folder, 'dist/assets/kernel.wasm'), new Uint8Array([0, 97, 115, 109]));
   await writeFile(path.join(folder, 'models/tiny/manifest.json'), '{"title":"Tiny","description":"For tests"}');
   await writeFile(path.join(folder, 'models/tiny/weights.bin'), new Uint8Array(12));
+  await mkdir(path.join(folder, 'models/told'));
+  await writeFile(path.join(folder, 'models/told/manifest.json'), '{"title":"Told","description":"With a card"}');
+  await writeFile(path.join(folder, 'models/told/weights.bin'), new Uint8Array(3));
+  await writeFile(path.join(folder, 'models/told/card.md'), '| validation top-1, float | 75.00 % |');
   server = await createSignalingServer({
     port: 0,
     distDir: path.join(folder, 'dist'),
@@ -317,9 +321,17 @@ describe('files', () => {
     expect(again.status).toBe(304);
   });
 
-  test('models are listed', async () => {
-    expect(await (await get('/models/index.json')).json()).toEqual([
-      { name: 'tiny', title: 'Tiny', description: 'For tests', weightsBytes: 12 },
+  test('models are listed, with the accuracy that their card gives, or none', async () => {
+    const listed: { name: string }[] = await (await get('/models/index.json')).json();
+    expect(listed.toSorted((a, b) => a.name.localeCompare(b.name))).toEqual([
+      { name: 'tiny', title: 'Tiny', description: 'For tests', weightsBytes: 12, accuracy: null },
+      {
+        name: 'told',
+        title: 'Told',
+        description: 'With a card',
+        weightsBytes: 3,
+        accuracy: { top1: 0.75, on: 'validation images' },
+      },
     ]);
     expect((await get('/models/tiny/weights.bin')).headers.get('content-length')).toBe('12');
   });
