@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { TINY_SAMPLES } from '../support/tinySamples.ts';
 import { type App, screenshotsDir, startApp } from './support/app.ts';
 import { alert, classifySample, modelButton, openRoom, pair } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
@@ -161,7 +162,7 @@ test('what the model knows, and how sure it is', async () => {
     .getByText(/sure|guess/)
     .waitFor();
   // The sample's own label is told apart from the answer.
-  await client.getByText('✗ the sample is labelled plain #c33').waitFor();
+  await client.getByText(`✗ the sample is labelled plain ${TINY_SAMPLES[0]}`).waitFor();
 });
 
 test('the meters: sorted, explained by pointer and by keyboard, as a chart', async () => {

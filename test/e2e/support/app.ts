@@ -3,8 +3,8 @@ import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import sharp from 'sharp';
 import { createSignalingServer, type SignalingServer } from '../../../signaling-server/server.ts';
+import { TINY_SAMPLES, tinySample } from '../../support/tinySamples.ts';
 
 const repository = path.join(import.meta.dirname, '../../..');
 export const screenshotsDir = process.env.SCREENSHOTS_DIR ?? path.join(repository, 'test-results/screenshots');
@@ -105,11 +105,9 @@ async function prepareModels(): Promise<string> {
   await cp(path.join(repository, 'test/vectors/tiny'), tiny, { recursive: true });
   await mkdir(path.join(tiny, 'samples'));
   const samples = [];
-  for (const [i, background] of ['#c33', '#3a3', '#35c', '#dd4'].entries()) {
+  for (const [i, background] of TINY_SAMPLES.entries()) {
     const file = `sample${i}.png`;
-    await sharp({ create: { width: 64, height: 48, channels: 3, background } })
-      .png()
-      .toFile(path.join(tiny, 'samples', file));
+    await writeFile(path.join(tiny, 'samples', file), await tinySample(background));
     samples.push({ file, label: `plain ${background}`, source: 'made by the test' });
   }
   await writeFile(path.join(tiny, 'samples/samples.json'), JSON.stringify(samples));
