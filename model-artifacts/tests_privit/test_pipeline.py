@@ -52,7 +52,7 @@ def test_teacher_resumes_on_the_same_trajectory(tmp_path, tiny_config):
     def train(folder, stop_after=None):
         torch.manual_seed(0)
         model = VisionTransformer(tiny_config)
-        options = TrainOptions(batch_size=32, checkpoint_every=1, patch_dropout=0.25)
+        options = TrainOptions(batch_size=32, checkpoint_every=1, token_window=1, window_steps=6)
         return train_teacher(model, source, splits.validation, options, TeacherOptions(steps=8), RunLog(folder), stop_after=stop_after)
 
     whole, _ = train(tmp_path / 'whole')

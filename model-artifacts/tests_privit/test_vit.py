@@ -116,3 +116,18 @@ def test_fresh_static_mixing_is_local():
     window = table.relative_position_bias_table.detach().view(7, 7, 2)
     assert window[2:5, 2:5].abs().min() > 0
     assert window.abs().sum() == window[2:5, 2:5].abs().sum()
+
+
+def test_a_window_of_tokens_is_a_network_of_those_tokens_only(tiny_config, tiny_images):
+    """Kept tokens see each other under their own positions and switches; keeping all of them changes nothing."""
+    torch.manual_seed(3)
+    model = VisionTransformer(replace(tiny_config, positional=True)).eval()
+    switches = (torch.rand(2, 2, 4) > 0.5).float(), (torch.rand(2, 4) > 0.5).float()
+    everything = model.features(tiny_images, switches)
+    torch.testing.assert_close(model.features(tiny_images, switches, keep_tokens=torch.arange(4)), everything)
+    window = torch.tensor([1, 3])
+    kept = model.features(tiny_images, switches, keep_tokens=window)
+    torn = tiny_images.clone()
+    torn[:, :, :, :4] = 9.0  # tokens 0 and 2
+    torch.testing.assert_close(model.features(torn, switches, keep_tokens=window), kept)
+    assert kept.shape == (5, 2, 16) and not torch.allclose(kept, everything[:, window])
