@@ -119,6 +119,13 @@ def run_frontier(arguments: argparse.Namespace) -> None:
     print(frontier_table(points))
 
 
+def run_restore(arguments: argparse.Namespace) -> None:
+    from exporter.restore import restore  # the exporter reads this package's checkpoints, so it is not imported above
+
+    found = restore(arguments.artifact, IMAGE_SETS[arguments.dataset])
+    save_checkpoint(arguments.out, found.model.state_dict(), found.switches, found.description)
+
+
 def run_card(arguments: argparse.Namespace) -> None:
     arguments.out.write_text(model_card(arguments.checkpoint, arguments.evaluations, arguments.notes))
 
@@ -232,6 +239,12 @@ def main(argv: list[str] | None = None) -> None:
     p.add_argument('--notes', default='', help='hours, machine, date')
     p.add_argument('--out', type=Path, required=True)
     p.set_defaults(run_command=run_card)
+
+    p = commands.add_parser('restore', help='checkpoint out of an exported artifact, to train it further (search --teacher OUT --keep-switches)')
+    p.add_argument('artifact', type=Path, help="folder with the artifact's manifest.json and model.onnx")
+    p.add_argument('--dataset', choices=sorted(IMAGE_SETS), required=True)
+    p.add_argument('--out', type=Path, required=True, help='safetensors to write')
+    p.set_defaults(run_command=run_restore)
 
     commands.add_parser('export', add_help=False, help='integer artifact for the secure protocols: python -m exporter')
 

@@ -1,0 +1,61 @@
+"""The way back: a checkpoint out of an artifact's float ONNX model and manifest, so that a shipped model can be trained further."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from privit.checkpoint import describe
+from privit.data import ImageSetInfo
+from privit.vit import VisionTransformer, ViTConfig
+
+from .checkpoint import Checkpoint
+
+
+def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
+    """The network that `folder` was exported from, up to the rounding of its matrices to float16. info: its image set, for labels and
+    normalisation. Raises ValueError when a tensor is missing or the labels differ."""
+    folder = Path(folder)
+    manifest = json.loads((folder / 'manifest.json').read_text())
+    if manifest['labels'] != info.labels:
+        raise ValueError(f'{folder}: its labels are not those of {info.title}')
+    a = manifest['architecture']
+    config = ViTConfig(
+        a['imageSize'], a['patchSize'], a['dim'], a['depth'], a['heads'], a['mlpDim'] / a['dim'], a['classes'],
+        bool(a.get('positionalScores') or a.get('staticMixing')),
+    )  # fmt: skip
+    tensors = named_tensors(onnx.load(folder / 'model.onnx').graph)
+    model = VisionTransformer(config)
+    state = {}
+    for name, wanted in model.state_dict().items():
+        found = tensors.get(name.replace('.', '_'))
+        if found is None or found.shape != tuple(wanted.shape):
+            raise ValueError(f'{folder}/model.onnx: expected {name} of shape {tuple(wanted.shape)}, got {None if found is None else found.shape}')
+        state[name] = torch.from_numpy(found.astype(np.float32))
+    model.load_state_dict(state)
+    rows, tokens = torch.zeros(config.depth, config.num_heads, config.num_tokens), torch.zeros(config.depth, config.num_tokens)
+    for block, heads in enumerate(manifest['switches']['softmaxRows']):
+        for head, kept in enumerate(heads):
+            rows[block, head, kept] = 1
+    for block, kept in enumerate(manifest['switches']['geluTokens']):
+        tokens[block, kept] = 1
+    description = describe(config, info, f"restored from {manifest['name']}", 0.0, manifest['name'])
+    del description['validation_accuracy']  # not measured
+    return Checkpoint(model.eval(), (rows, tokens), description)
+
+
+def named_tensors(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """The initialisers by their module's name. The tracer transposes matrices of linear layers and takes their names away: they are
+    found by the bias that is added behind the product."""
+    raw = {t.name.removesuffix('.half'): numpy_helper.to_array(t) for t in graph.initializer}
+    bias_of = {value: other for node in graph.node if node.op_type == 'Add' for value, other in (node.input, reversed(node.input))}
+    named = dict(raw)
+    for node in graph.node:
+        bias = bias_of.get(node.output[0], '') if node.op_type == 'MatMul' else ''
+        if bias.endswith('_bias') and node.input[1] in raw:
+            named[f"{bias.removesuffix('_bias')}_weight"] = raw[node.input[1]].T.copy()
+    return named

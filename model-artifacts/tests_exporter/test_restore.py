@@ -1,0 +1,60 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from exporter.export import write_artifact
+from exporter.images import Preprocessing
+from exporter.restore import restore
+from exporter.tiny import tiny_images
+from privit.cli import main
+from privit.data import IMAGE_SETS, ImageSetInfo
+
+ZOO = Path(__file__).resolve().parents[1] / 'zoo'
+
+
+def info_of(description) -> ImageSetInfo:
+    return ImageSetInfo('tiny', 'tiny', '', 8, description['labels'], tuple(description['mean']), tuple(description['std']), 0)
+
+
+def test_an_artifact_gives_its_network_back(checkpoint, artifact):
+    folder, _ = artifact
+    again = restore(folder, info_of(checkpoint.description))
+    assert again.model.config == checkpoint.model.config
+    for name, tensor in checkpoint.model.state_dict().items():
+        torch.testing.assert_close(again.model.state_dict()[name], tensor.half().float() if tensor.numel() >= 1024 else tensor, atol=0, rtol=0)
+    assert all(torch.equal(a, b) for a, b in zip(again.switches, checkpoint.switches))
+
+
+def test_what_is_restored_exports_to_the_same_integers(checkpoint, artifact, tmp_path):
+    """Nothing is rounded twice, so the weights are the same bytes wherever float16 did not round."""
+    folder, _ = artifact
+    again = restore(folder, info_of(checkpoint.description))
+    if any(t.numel() >= 1024 and not torch.equal(t, t.half().float()) for t in checkpoint.model.state_dict().values()):
+        checkpoint = replace(checkpoint, model=again.model)
+        calibration = tiny_images(257)
+        write_artifact(checkpoint, calibration[1:], calibration[0], 'seeded', Preprocessing(8, 8), tmp_path / 'first')
+        folder = tmp_path / 'first'
+        again = restore(folder, info_of(checkpoint.description))
+    calibration = tiny_images(257)
+    write_artifact(again, calibration[1:], calibration[0], 'seeded', Preprocessing(8, 8), tmp_path / 'second')
+    assert (folder / 'weights.bin').read_bytes() == (tmp_path / 'second' / 'weights.bin').read_bytes()
+
+
+@pytest.mark.parametrize('name', ['cifar10', 'imagenette'])
+def test_the_shipped_models_can_be_trained_further(name, tmp_path):
+    path = tmp_path / 'restored.safetensors'
+    main(['restore', str(ZOO / name), '--dataset', name, '--out', str(path)])
+    from privit.checkpoint import load_checkpoint
+
+    model, switches, description = load_checkpoint(path)
+    assert description['labels'] == IMAGE_SETS[name].labels
+    assert int(switches[0].sum()) == 448 and int(switches[1].sum()) == 8
+    size = model.config.img_size
+    assert model(torch.randn(1, 3, size, size), switches).isfinite().all()
+
+
+def test_another_set_is_refused(artifact):
+    with pytest.raises(ValueError, match='labels'):
+        restore(artifact[0], IMAGE_SETS['cifar10'])
