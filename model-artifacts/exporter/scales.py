@@ -115,8 +115,9 @@ class _Chooser:
 
     def _norm(self, name: str, input_frac_bits: int, out_frac_bits: int) -> dict:
         argument, epsilon = f'{name}.mean_square', self.model.epsilon
-        # Narrow margins for flat images below would cost a table entry each; above, a margin is nearly free.
-        low, high = self.ranges.low[argument] / 1.25, self.ranges.high[argument] * 1.4
+        # The extremes are those of odd images (one-pixel stripes of full contrast above, plain colours below), so a narrow margin will do:
+        # below, a wider one would cost a table entry each; above, the next power of two may not fit the ring.
+        low, high = self.ranges.low[argument] / 1.25, self.ranges.high[argument] * 1.25
         out_magnitude = check_product(name, input_frac_bits, self.ranges.magnitude(name))
         scale_bits = min(math.ceil(9.5 + 0.5 * math.log2(high)), PRODUCT_BITS - input_frac_bits - out_magnitude)
 
