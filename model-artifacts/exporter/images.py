@@ -30,7 +30,7 @@ class Preprocessing:
         size = (width * self.shorter_side // shorter, height * self.shorter_side // shorter)
         if size != image.size:
             image = image.resize(size, Image.Resampling.BILINEAR)
-        left, top = (size[0] - self.crop) // 2, (size[1] - self.crop) // 2
+        left, top = (size[0] - self.crop + 1) // 2, (size[1] - self.crop + 1) // 2  # halves rounded up, as the client does
         return np.asarray(image.crop((left, top, left + self.crop, top + self.crop)))
 
 

@@ -23,6 +23,12 @@ def resize(images: Tensor, size: int) -> Tensor:
     return F.interpolate(images, size=(size, size), mode='bilinear', antialias=True, align_corners=False)
 
 
+def centre_crop(images: Tensor, size: int) -> Tensor:
+    """(B, 3, H, H) -> (B, 3, size, size)."""
+    start = (images.shape[-1] - size) // 2
+    return images[..., start : start + size, start : start + size]
+
+
 def random_crop_flip(images: Tensor, padding: int, generator: Generator) -> Tensor:
     """Reflect-pad by `padding` pixels, crop back at a random place per image, flip half of them; (B, 3, H, W) uint8 or float."""
     B, _, H, W = images.shape

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .data import ImageSetInfo
+from .data import ImageSetInfo, shorter_side
 from .vit import SwitchTensors, VisionTransformer, ViTConfig
 
 
@@ -26,7 +26,7 @@ def describe(config: ViTConfig, info: ImageSetInfo, recipe: str, validation_accu
         'labels': info.labels,
         'mean': list(info.mean),
         'std': list(info.std),
-        'resize': {'shorter_side': config.img_size, 'crop': config.img_size, 'interpolation': 'bilinear'},
+        'resize': {'shorter_side': shorter_side(info, config.img_size), 'crop': config.img_size, 'interpolation': 'bilinear'},
         'dataset': info.title,
         'recipe': recipe,
         'validation_accuracy': validation_accuracy,

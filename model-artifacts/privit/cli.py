@@ -85,7 +85,8 @@ def run_cnn(arguments: argparse.Namespace) -> None:
     cnn = ImageNetCnn()
     log = RunLog(arguments.run_dir)
     finetune_cnn(cnn, splits.train, splits.validation, log, arguments.steps, img_size, CNN_SIZES[arguments.dataset], arguments.min_area)
-    save_file(cnn.net.state_dict(), arguments.out or arguments.run_dir / 'cnn.safetensors')
+    weights = {k: v.contiguous() for k, v in cnn.net.state_dict().items()}  # channels last, which safetensors does not keep
+    save_file(weights, arguments.out or arguments.run_dir / 'cnn.safetensors')
 
 
 def run_views(arguments: argparse.Namespace) -> None:

@@ -37,6 +37,7 @@ class ImageSetInfo:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     num_validation: int
+    crop_ratio: float = 1.0  # part of the shorter side that a model is shown when it classifies
 
 
 IMAGE_SETS = {
@@ -46,10 +47,11 @@ IMAGE_SETS = {
     ),
     'imagenette': ImageSetInfo(
         'imagenette', 'Imagenette', 'imagenette-160.zip', 160, IMAGENETTE_LABELS,
-        (125.307, 122.961, 113.8575), (62.985, 62.0925, 66.708), 500,
+        (125.307, 122.961, 113.8575), (62.985, 62.0925, 66.708), 500, 0.875,
     ),
 }  # fmt: skip
-"""Imagenette keeps CIFAR-10's normalisation, because its model starts from the CIFAR-10 model's weights."""
+"""Imagenette keeps CIFAR-10's normalisation, because its first model started from the CIFAR-10 model's weights. Its centre crop of 0.875
+is ImageNet's usual one: random crops show objects larger in training than the whole image does (Touvron et al., NeurIPS 2019, arXiv 1906.06423)."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,11 @@ def load_splits(name: str, data_dir: Path, cache_dir: Path | None = None) -> Spl
     test = ImageSet(info, arrays['test_images'], arrays['test_labels'])
     held_out, kept = stratified_holdout(train.labels, info.num_validation)
     return Splits(train.subset(kept), train.subset(held_out), test)
+
+
+def shorter_side(info: ImageSetInfo, img_size: int) -> int:
+    """Pixels to which an image's shorter side is resized before its centre img_size x img_size is taken."""
+    return round(img_size / info.crop_ratio)
 
 
 def stratified_holdout(labels: Tensor, count: int, seed: int = 2310) -> tuple[Tensor, Tensor]:

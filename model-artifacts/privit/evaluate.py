@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import torch
 
-from .augment import normalise, resize
-from .data import ImageSet
+from .augment import centre_crop, normalise, resize
+from .data import ImageSet, shorter_side
 from .vit import Observer, SwitchTensors, VisionTransformer
 
 
@@ -12,7 +12,7 @@ def batches(images: ImageSet, img_size: int, batch_size: int = 250):
     """Normalised (B, 3, img_size, img_size) batches in order, with their labels."""
     for start in range(0, len(images), batch_size):
         chunk = images.images[start : start + batch_size]
-        yield normalise(resize(chunk, img_size), images.info), images.labels[start : start + batch_size]
+        yield normalise(centre_crop(resize(chunk, shorter_side(images.info, img_size)), img_size), images.info), images.labels[start : start + batch_size]
 
 
 @torch.no_grad()

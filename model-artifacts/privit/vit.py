@@ -287,12 +287,19 @@ def _initialise(module: nn.Module) -> None:
 
 
 def adapt_patch_embedding(weight: Tensor, patch_size: int) -> Tensor:
-    """The patch embedding of a model for images `patch_size / weight.shape[-1]` times as wide: it sees the average of each k x k
-    square of pixels, so the larger model starts as the smaller one looking at a thumbnail.
+    """The patch embedding of a model for images `patch_size / weight.shape[-1]` times as wide, or as narrow.
 
-    weight: (C, 3, p, p) with `patch_size` a multiple of p. Returns (C, 3, patch_size, patch_size).
+    A larger model sees the average of each k x k square of pixels, so it starts as the smaller one looking at a thumbnail; a smaller
+    model starts as the larger one looking at each patch enlarged bilinearly (as FlexiViT does, Beyer et al., CVPR 2023, arXiv 2212.08013).
+
+    weight: (C, 3, p, p), where `patch_size` and p are multiples one of the other. Returns (C, 3, patch_size, patch_size).
     """
-    k, rest = divmod(patch_size, weight.shape[-1])
-    if rest or k < 1:
-        raise ValueError(f'patch_size {patch_size} is not a multiple of {weight.shape[-1]}')
-    return weight.repeat_interleave(k, dim=-2).repeat_interleave(k, dim=-1) / k**2
+    old = weight.shape[-1]
+    if max(old, patch_size) % min(old, patch_size):
+        raise ValueError(f'patch_size {patch_size} and {old}: expected a multiple and its part')
+    if patch_size >= old:
+        k = patch_size // old
+        return weight.repeat_interleave(k, dim=-2).repeat_interleave(k, dim=-1) / k**2
+    one_hot = torch.eye(patch_size).unsqueeze(0)  # each column of pixels by itself
+    enlarge = F.interpolate(one_hot, size=old, mode='linear', align_corners=False)[0]  # (patch_size, old)
+    return torch.einsum('cdyx,iy,jx->cdij', weight, enlarge, enlarge)

@@ -73,6 +73,16 @@ def test_stretched_patch_embedding_sees_the_thumbnail():
         adapt_patch_embedding(small.weight.data, 18)
 
 
+def test_shrunk_patch_embedding_sees_patches_enlarged():
+    small = torch.nn.Conv2d(3, 8, 4, 4)
+    big = torch.nn.Conv2d(3, 8, 16, 16)
+    small.weight.data = adapt_patch_embedding(big.weight.data, 4)
+    small.bias.data = big.bias.data
+    patches = torch.randn(5, 3, 4, 4)
+    enlarged = F.interpolate(patches, size=16, mode='bilinear', align_corners=False)
+    torch.testing.assert_close(small(patches), big(enlarged), atol=1e-5, rtol=1e-4)
+
+
 def positional_model(side: int = 3, heads: int = 2) -> VisionTransformer:
     torch.manual_seed(4)
     model = VisionTransformer(ViTConfig(img_size=4 * side, patch_size=4, embed_dim=8, depth=2, num_heads=heads, num_classes=3, positional=True))
