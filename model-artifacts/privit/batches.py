@@ -16,7 +16,7 @@ from .views import Views
 @dataclass
 class Batch:
     """images (B, 3, S, S) normalised; targets (B, classes) distributions; and, if a teacher was asked beforehand: teacher_logits
-    (B, classes), cnn_tokens (B, N, 112), cnn_pooled (B, 1280)."""
+    (B, classes), cnn_tokens (B, N, token_channels), cnn_pooled (B, pooled_channels)."""
 
     images: Tensor
     targets: Tensor

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from .baselines import BASELINES, baseline_switches
@@ -23,8 +24,10 @@ from .finetune import finetune_cnn
 from .frontier import frontier_points, frontier_table
 from .plots import plot_frontier, plot_switch_maps
 from .ranges import RangeMaxima
+from .resnet import CifarResNet
 from .search import SearchOptions, count_on, search
 from .teacher import TeacherOptions, initial_model, train_teacher
+from .teaching import TeachingCnn
 from .views import load_views, make_views
 from .vit import ViTConfig
 
@@ -35,8 +38,9 @@ PRESETS = {
 }
 """The architecture for each image set. Both real ones have 64 tokens and the same blocks, so the same secure cost."""
 
-CNN_SIZES = {'cifar10': 96, 'imagenette': 160}
-"""Pixels a side of what the CNN sees."""
+EFFICIENTNET_SIZES = {'cifar10': 96, 'imagenette': 160}
+"""Pixels a side of what EfficientNet sees."""
+ARCHITECTURES = ('efficientnet-lite0', 'resnet56')
 
 
 def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
@@ -72,21 +76,41 @@ def batch_source(
     if arguments.views is None:
         return LabelledImages(splits.train, config.img_size, options), None
     views = load_views(arguments.views, len(splits.train))
-    regressors = FeatureRegressors(config.embed_dim)
+    regressors = FeatureRegressors(config.embed_dim, views.tokens.shape[-1], views.pooled.shape[-1])
     trained = start.parent / 'regressors.safetensors' if start else None
     if trained is not None and trained.exists():
-        regressors.load_state_dict(load_file(trained))
+        weights = load_file(trained)
+        if all(weights[key].shape == value.shape for key, value in regressors.state_dict().items()):  # of the same CNN
+            regressors.load_state_dict(weights)
     return TaughtViews(splits.train, views, config.patch_size, options), regressors
 
 
 def run_cnn(arguments: argparse.Namespace) -> None:
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
     img_size = model_config(arguments).img_size
-    cnn = ImageNetCnn()
+    resnet = arguments.architecture == 'resnet56'
+    cnn = CifarResNet() if resnet else ImageNetCnn()
+    if arguments.start:
+        if not resnet:
+            raise ValueError('--start: expected --architecture resnet56; EfficientNet starts from its package')
+        cnn.load(arguments.start)
     log = RunLog(arguments.run_dir)
-    finetune_cnn(cnn, splits.train, splits.validation, log, arguments.steps, img_size, CNN_SIZES[arguments.dataset], arguments.min_area)
+    cnn_size = cnn.input_size if resnet else EFFICIENTNET_SIZES[arguments.dataset]
+    finetune_cnn(
+        cnn, splits.train, splits.validation, log, arguments.steps, img_size, cnn_size, arguments.min_area, arguments.batch_size,
+        arguments.learning_rate,
+    )  # fmt: skip
     weights = {k: v.contiguous() for k, v in cnn.net.state_dict().items()}  # channels last, which safetensors does not keep
-    save_file(weights, arguments.out or arguments.run_dir / 'cnn.safetensors')
+    save_file(weights, arguments.out or arguments.run_dir / 'cnn.safetensors', metadata={'architecture': arguments.architecture})
+
+
+def fine_tuned_cnn(path: Path, dataset: str) -> tuple[TeachingCnn, int]:
+    """(a network of the command cnn, pixels a side of what it sees)."""
+    with safe_open(path, 'pt') as file:
+        architecture = (file.metadata() or {}).get('architecture', ARCHITECTURES[0])
+    cnn = CifarResNet() if architecture == 'resnet56' else ImageNetCnn()
+    cnn.net.load_state_dict(load_file(path))
+    return cnn, cnn.input_size if architecture == 'resnet56' else EFFICIENTNET_SIZES[dataset]
 
 
 def run_views(arguments: argparse.Namespace) -> None:
@@ -94,11 +118,12 @@ def run_views(arguments: argparse.Namespace) -> None:
     config = model_config(arguments)
     if arguments.cnn is None and arguments.dataset != 'imagenette':
         raise ValueError(f'{arguments.dataset}: its classes are not ImageNet classes: expected --cnn, a network of the command cnn')
-    cnn = ImageNetCnn(None if arguments.cnn else IMAGENETTE_IMAGENET_INDICES)
     if arguments.cnn:
-        cnn.net.load_state_dict(load_file(arguments.cnn))
+        cnn, cnn_size = fine_tuned_cnn(arguments.cnn, arguments.dataset)
+    else:
+        cnn, cnn_size = ImageNetCnn(IMAGENETTE_IMAGENET_INDICES), EFFICIENTNET_SIZES[arguments.dataset]
     grid = config.img_size // config.patch_size
-    make_views(splits.train, cnn, arguments.run_dir, arguments.count, config.img_size, grid, CNN_SIZES[arguments.dataset], arguments.min_area)
+    make_views(splits.train, cnn, arguments.run_dir, arguments.count, config.img_size, grid, cnn_size, arguments.min_area)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
@@ -212,15 +237,19 @@ def main(argv: list[str] | None = None) -> None:
 
     p = commands.add_parser('cnn', help="fine-tune the ImageNet CNN on another image set's classes, for views --cnn")
     common(p)
-    p.add_argument('--steps', type=int, default=1500, help='of 64 images; default 1500')
-    p.add_argument('--min-area', type=float, default=0.5, help='smallest part of an image in a crop; default 0.5')
+    p.add_argument('--architecture', choices=ARCHITECTURES, default=ARCHITECTURES[0], help='resnet56 is for images of 32 pixels')
+    p.add_argument('--start', type=Path, default=None, help="resnet56: a trained network's state dict (.th) to start from")
+    p.add_argument('--steps', type=int, default=1500, help='default 1500')
+    p.add_argument('--batch-size', type=int, default=64)
+    p.add_argument('--learning-rate', type=float, default=1e-3, help='of all layers but the last, which learns four times as fast')
+    p.add_argument('--min-area', type=float, default=0.5, help='smallest part in a crop of images stored larger than the model\'s; default 0.5')
     p.set_defaults(run_command=run_cnn)
 
     p = commands.add_parser('views', help="crops of the training images with a CNN's opinion of each, for --views")
     common(p)
     p.add_argument('--cnn', type=Path, default=None, help='fine-tuned CNN; default: the ImageNet one, which knows the classes of imagenette')
     p.add_argument('--count', type=int, default=6, help='crops of every training image')
-    p.add_argument('--min-area', type=float, default=0.3, help='smallest part of an image in a crop; default 0.3')
+    p.add_argument('--min-area', type=float, default=0.3, help='smallest part in a crop of images stored larger than the model\'s; default 0.3')
     p.set_defaults(run_command=run_views)
 
     p = commands.add_parser('evaluate', help='accuracy and reached ranges of a checkpoint on one split')

@@ -1,4 +1,4 @@
-"""The CNN that teaches on images of other classes than ImageNet's: EfficientNet-Lite0, fine-tuned on them, enlarged."""
+"""Fine-tuning of the CNN that teaches: on images of other classes than ImageNet's, or compressed otherwise than those it knows."""
 from __future__ import annotations
 
 import torch
@@ -6,16 +6,16 @@ from torch import Tensor
 
 from . import augment
 from .batches import batch_indices, step_generator
-from .cnn import ImageNetCnn
 from .data import ImageSet
 from .distill import smooth_one_hot, soft_cross_entropy
 from .distributed import autocast_dtype
 from .engine import Ema, RunLog, cosine
+from .teaching import TeachingCnn
 from .views import enlarge, random_windows
 
 
 def finetune_cnn(
-    cnn: ImageNetCnn,
+    cnn: TeachingCnn,
     train: ImageSet,
     validation: ImageSet,
     log: RunLog,
@@ -30,8 +30,8 @@ def finetune_cnn(
     """Train `cnn` in place by AdamW under a cosine learning rate, on the windows that `views.py` makes, cut-mixed half the time; resumes
     in `log`'s folder. Returns its validation accuracy in 0..1, with averaged weights."""
     net = cnn.net.requires_grad_(True).train()
-    head = list(net._fc.parameters())
-    body = [p for name, p in net.named_parameters() if not name.startswith('_fc.')]
+    head = list(cnn.head.parameters())
+    body = [p for p in net.parameters() if all(p is not q for q in head)]
     optimizer = torch.optim.AdamW([{'params': head, 'peak': 4 * learning_rate}, {'params': body, 'peak': learning_rate}], weight_decay=0.02)
     ema = Ema(net, 0.995)
     dtype = autocast_dtype(torch.device('cpu'))
@@ -51,7 +51,7 @@ def finetune_cnn(
         if torch.rand((), generator=generator) < 0.5:
             images, targets = augment.cutmix(images, targets, generator)
         with torch.autocast('cpu', dtype, enabled=dtype is not None):
-            logits = _logits(cnn, net, enlarge(images, cnn_size))
+            logits = _logits(cnn, enlarge(images, cnn_size))
         loss = soft_cross_entropy(logits.float(), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -75,7 +75,7 @@ def finetune_cnn(
     return right / len(validation)
 
 
-def _logits(cnn: ImageNetCnn, net: torch.nn.Module, images: Tensor) -> Tensor:
+def _logits(cnn: TeachingCnn, images: Tensor) -> Tensor:
     """Logits (B, classes) with gradients; images (B, 3, S, S) in 0..255."""
     _, features = cnn.features(cnn.prepare(images))
-    return net._fc(features.mean(dim=(2, 3)))
+    return cnn.head(features.mean(dim=(2, 3)))

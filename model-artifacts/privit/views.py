@@ -1,7 +1,7 @@
 """Views: random crops of the training images made once, with what the CNN says of each, so that it need not run in every epoch.
 
 A folder of arrays, `views` views of every training image: images uint8 (V * N, 3, img_size, img_size), tokens float16
-(V * N, grid^2, 112), pooled float16 (V * N, 1280), logits float16 (V * N, classes). View v of image i is entry v * N + i.
+(V * N, grid^2, token_channels), pooled float16 (V * N, pooled_channels), logits float16 (V * N, classes). View v of image i is entry v * N + i.
 Features are stored with zero mean and unit variance per channel.
 """
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from . import augment
-from .cnn import POOLED_CHANNELS, TOKEN_CHANNELS, ImageNetCnn
 from .data import ImageSet
+from .teaching import TeachingCnn
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,14 @@ class Views:
 
 def random_windows(images: Tensor, img_size: int, cnn_size: int, min_area: float, generator: Generator) -> tuple[Tensor, Tensor]:
     """Random windows of uint8 images (B, 3, H, H), as the ViT sees them, uint8 (B, 3, img_size, img_size), and as the CNN does, float
-    (B, 3, cnn_size, cnn_size), 0..255. Where the images are larger than the ViT's, the CNN's are finer; else they are the ViT's enlarged.
+    (B, 3, cnn_size, cnn_size), 0..255. Where the images are larger than the ViT's, the CNN's are finer; else they are the ViT's enlarged,
+    and windows are shifted by whole pixels and not resized, which would blur them: ResNet-56 knows 81 % of resized ones, 86 % of others.
     """
     stored_larger = images.shape[-1] > img_size
-    window = augment.random_resized_crop_flip(images, cnn_size if stored_larger else img_size, min_area, generator)
+    if stored_larger:
+        window = augment.random_resized_crop_flip(images, cnn_size, min_area, generator)
+    else:
+        window = augment.random_crop_flip(images, img_size // 8, generator)
     window = augment.jitter(window, 0.2, generator)
     small = augment.resize(window, img_size).round().clamp(0, 255)
     return small.to(torch.uint8), window if stored_larger else enlarge(small, cnn_size)
@@ -49,7 +53,7 @@ def enlarge(images: Tensor, size: int) -> Tensor:
 
 
 def make_views(
-    images: ImageSet, cnn: ImageNetCnn, folder: Path, views: int, img_size: int, grid: int, cnn_size: int, min_area: float
+    images: ImageSet, cnn: TeachingCnn, folder: Path, views: int, img_size: int, grid: int, cnn_size: int, min_area: float
 ) -> None:
     """Fill `folder`; resumes at the first chunk that is missing. Sizes in pixels; min_area: smallest part of an image in a window."""
     folder = Path(folder)
@@ -57,8 +61,8 @@ def make_views(
     total = views * len(images)
     shapes = {
         'images': ((total, 3, img_size, img_size), np.uint8),
-        'tokens': ((total, grid * grid, TOKEN_CHANNELS), np.float16),
-        'pooled': ((total, POOLED_CHANNELS), np.float16),
+        'tokens': ((total, grid * grid, cnn.token_channels), np.float16),
+        'pooled': ((total, cnn.pooled_channels), np.float16),
         'logits': ((total, len(images.info.labels)), np.float16),
     }
     mode = 'r+' if (folder / 'logits.npy').exists() else 'w+'

@@ -125,7 +125,7 @@ def test_cut_mixed_views_keep_targets_with_their_pixels(tiny_config):
         torch.testing.assert_close(per_token.mean(1), batch.cnn_pooled[:, 0], atol=1e-3, rtol=0)
         mixed += int((per_token.std(1) > 0).any())
     assert mixed > 0
-    assert FeatureRegressors(16).loss(torch.randn(8, 4, 16), batch.cnn_tokens, batch.cnn_pooled).isfinite()
+    assert FeatureRegressors(16, batch.cnn_tokens.shape[-1], batch.cnn_pooled.shape[-1]).loss(torch.randn(8, 4, 16), batch.cnn_tokens, batch.cnn_pooled).isfinite()
 
 
 def test_holdout_is_balanced_disjoint_and_stable():

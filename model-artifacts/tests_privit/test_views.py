@@ -7,21 +7,28 @@ import torch
 from torch import nn
 
 from privit import augment
-from privit.cnn import POOLED_CHANNELS, TOKEN_CHANNELS
 from privit.data import synthetic_splits
 from privit.engine import RunLog
 from privit.finetune import finetune_cnn
+from privit.resnet import CifarResNet
 from privit.views import enlarge, load_views, make_views, random_windows
 
 
 class SmallCnn:
-    """The interface of `ImageNetCnn`: stride-16 and stride-32 features of average colours."""
+    """A `TeachingCnn`: stride-4 and stride-8 features of average colours."""
+
+    token_channels = 112
+    pooled_channels = 1280
 
     def __init__(self, classes: int) -> None:
         torch.manual_seed(0)
         self.net = nn.Module()
-        self.net.tokens, self.net.pooled = nn.Conv2d(3, TOKEN_CHANNELS, 1), nn.Conv2d(TOKEN_CHANNELS, POOLED_CHANNELS, 1)
-        self.net._fc = nn.Linear(POOLED_CHANNELS, classes)
+        self.net.tokens, self.net.pooled = nn.Conv2d(3, 112, 1), nn.Conv2d(112, 1280, 1)
+        self.net._fc = nn.Linear(1280, classes)
+
+    @property
+    def head(self):
+        return self.net._fc
 
     def prepare(self, images):
         return (images - 127) / 128
@@ -55,7 +62,7 @@ def test_views_resume_and_are_normalised(tmp_path):
     cnn = SmallCnn(4)
     make_views(images, cnn, tmp_path / 'whole', 2, 8, 2, 16, 0.5)
     whole = load_views(tmp_path / 'whole', len(images))
-    assert whole.views == 2 and whole.tokens.shape == (160, 4, TOKEN_CHANNELS)
+    assert whole.views == 2 and whole.tokens.shape == (160, 4, 112)
     make_views(images, cnn, tmp_path / 'parts', 2, 8, 2, 16, 0.5)
     progress = tmp_path / 'parts' / 'progress.json'
     progress.write_text(json.dumps(json.loads(progress.read_text()) | {'done': 64}))
@@ -82,3 +89,19 @@ def test_fine_tuning_learns_and_resumes(tmp_path):
     assert accuracy > 0.7  # chance is 0.25
     again, resumed = train(tmp_path / 'run', 60)  # finished: nothing is trained, the saved network is measured
     assert resumed == accuracy and not again.net._fc.weight.requires_grad
+
+
+def test_resnet56_reads_published_weights_and_teaches(tmp_path):
+    """The names of akamaster/pytorch_resnet_cifar10, saved from several processes; 0.85 M parameters as in its table."""
+    cnn = CifarResNet()
+    cnn._compiled = cnn.features  # compilation takes longer than the test
+    assert round(sum(p.numel() for p in cnn.parameters()) / 1e6, 2) == 0.85
+    other = CifarResNet()
+    torch.save({'state_dict': {f'module.{k}': v + 0.01 for k, v in cnn.net.state_dict().items()}}, tmp_path / 'resnet.th')
+    other.load(tmp_path / 'resnet.th')
+    torch.testing.assert_close(other.net.conv1.weight, cnn.net.conv1.weight + 0.01)
+    images = synthetic_splits(size=32).train.images[:5].float()
+    tokens, pooled, logits = cnn(images, 8)
+    assert tokens.shape == (5, 64, cnn.token_channels) and pooled.shape == (5, cnn.pooled_channels)
+    torch.testing.assert_close(tokens.mean(1), pooled)
+    torch.testing.assert_close(logits, cnn.head(pooled))

@@ -1,0 +1,93 @@
+"""The other CNN that teaches, on small images: ResNet-56 for 32 x 32 pixels (He et al., CVPR 2016, arXiv 1512.03385, section 4.2, with
+option A's shortcuts), whose last features lie on the same 8 x 8 grid as a ViT's patches of 4 pixels.
+
+Names of weights are those of akamaster/pytorch_resnet_cifar10 (BSD-2-Clause), whose trained networks `load` reads; none is part of this
+package.
+"""
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_MEAN = (123.675, 116.28, 103.53)
+_STD = (58.395, 57.12, 57.375)
+
+
+class BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions around a shortcut, which drops every other pixel and pads channels with zeros where the shape changes."""
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        super().__init__()
+        self.stride = 1 if channels == channels_in else 2
+        self.padding = (channels - channels_in) // 2
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, self.stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.padding, self.padding)) if self.stride == 2 else x
+        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + shortcut)
+
+
+class ResNetBody(nn.Module):
+    """(B, 3, 32, 32) -> (B, 64, 8, 8); `linear` classifies the mean."""
+
+    def __init__(self, blocks: int, classes: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        widths = (16, 16, 32, 64)
+        for i in (1, 2, 3):
+            layer = [BasicBlock(widths[i - 1], widths[i]), *(BasicBlock(widths[i], widths[i]) for _ in range(blocks - 1))]
+            setattr(self, f'layer{i}', nn.Sequential(*layer))
+        self.linear = nn.Linear(64, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(x)))
+        return self.layer3(self.layer2(self.layer1(x)))
+
+
+class CifarResNet(nn.Module):
+    """RGB images in 0..255, (B, 3, 32, 32) -> what a student can learn from: the interface of `cnn.ImageNetCnn`."""
+
+    token_channels = 64
+    pooled_channels = 64
+    input_size = 32
+
+    def __init__(self, classes: int = 10, blocks: int = 9) -> None:
+        """6 * blocks + 2 layers."""
+        super().__init__()
+        self.net = ResNetBody(blocks, classes).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self._compiled = torch.compile(self.features)
+
+    @property
+    def head(self) -> nn.Linear:
+        return self.net.linear
+
+    def load(self, path: Path) -> None:
+        """A trained network: `torch.save`d state dict, by itself or under `state_dict`."""
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        state = state.get('state_dict', state)
+        self.net.load_state_dict({key.removeprefix('module.'): value for key, value in state.items()})
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(features that tokens regress, last features), here the same (B, 64, 8, 8)."""
+        x = self.net(x)
+        return x, x
+
+    @staticmethod
+    def prepare(images: Tensor) -> Tensor:
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (_MEAN, _STD))
+        return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor, grid: int) -> tuple[Tensor, Tensor, Tensor]:
+        """(token features (B, grid^2, 64), pooled features (B, 64), logits (B, classes))."""
+        x, _ = self._compiled(self.prepare(images))
+        pooled = x.mean(dim=(2, 3))
+        tokens = F.interpolate(x, size=(grid, grid), mode='bilinear', antialias=True, align_corners=False) if grid != x.shape[-1] else x
+        return tokens.flatten(2).transpose(1, 2), pooled, self.head(pooled)
