@@ -22,10 +22,10 @@ export function prepareImage(image: RgbaImage, preprocessing: Manifest['preproce
     throw new RangeError(`image: expected ${4 * width * height} bytes for ${width}×${height}, got ${data.length}`);
   }
   const { shorterSide, crop } = preprocessing;
-  const scale = shorterSide / Math.min(width, height);
+  const longerSide = (side: number) => Math.floor((side * shorterSide) / Math.min(width, height)); // exact: integers below 2^53
   // As torchvision: the longer side is rounded down.
   const [outWidth, outHeight] =
-    width <= height ? [shorterSide, Math.floor(height * scale)] : [Math.floor(width * scale), shorterSide];
+    width <= height ? [shorterSide, longerSide(height)] : [longerSide(width), shorterSide];
   const left = Math.round((outWidth - crop) / 2);
   const top = Math.round((outHeight - crop) / 2);
 
@@ -63,14 +63,16 @@ export function prepareImage(image: RgbaImage, preprocessing: Manifest['preproce
   return pixels;
 }
 
-const toByte = (x: number) => Math.min(255, Math.max(0, Math.floor(x + 0.5)));
+/** Pillow's weights are integers over 2^22; with other rounding, one byte in a hundred would differ by one. */
+const WEIGHT_ONE = 2 ** 22;
+const toByte = (x: number) => Math.min(255, Math.max(0, Math.floor((x + WEIGHT_ONE / 2) / WEIGHT_ONE)));
 
 interface Taps {
   readonly from: number;
   readonly weights: Float64Array;
 }
 
-/** For the outputs first … first+count−1 of a resize from `size` to `outSize`: which inputs, with which weights. */
+/** For the outputs first … first+count−1 of a resize from `size` to `outSize`: which inputs, with which weights, in units of 2^-22. */
 function triangleWeights(size: number, outSize: number, first: number, count: number): Taps[] {
   const scale = size / outSize;
   const support = Math.max(scale, 1);
@@ -79,10 +81,10 @@ function triangleWeights(size: number, outSize: number, first: number, count: nu
     const from = Math.max(0, Math.floor(centre - support + 0.5));
     const to = Math.min(size, Math.floor(centre + support + 0.5));
     const weights = Float64Array.from({ length: to - from }, (_, i) =>
-      Math.max(0, 1 - Math.abs((from + i + 0.5 - centre) / support)),
+      Math.max(0, 1 - Math.abs((from + i - centre + 0.5) * (1 / support))),
     );
     const sum = weights.reduce((total, weight) => total + weight, 0);
-    return { from, weights: weights.map((weight) => weight / sum) };
+    return { from, weights: weights.map((weight) => Math.floor(weight * (1 / sum) * WEIGHT_ONE + 0.5)) };
   });
 }
 
