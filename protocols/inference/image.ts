@@ -24,8 +24,7 @@ export function prepareImage(image: RgbaImage, preprocessing: Manifest['preproce
   const { shorterSide, crop } = preprocessing;
   const longerSide = (side: number) => Math.floor((side * shorterSide) / Math.min(width, height)); // exact: integers below 2^53
   // As torchvision: the longer side is rounded down.
-  const [outWidth, outHeight] =
-    width <= height ? [shorterSide, longerSide(height)] : [longerSide(width), shorterSide];
+  const [outWidth, outHeight] = width <= height ? [shorterSide, longerSide(height)] : [longerSide(width), shorterSide];
   const left = Math.round((outWidth - crop) / 2);
   const top = Math.round((outHeight - crop) / 2);
 

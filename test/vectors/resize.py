@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2] / 'model-artifacts'))
-from exporter.images import Preprocessing  # noqa: E402
+from exporter.images import Preprocessing
 
 CASES = [  # width, height, shorter side, crop
     (8, 8, 8, 8),
