@@ -203,7 +203,11 @@ def run_search(arguments: argparse.Namespace) -> None:
         f'PriViT ({method}): {options.search_steps} + {options.finetune_steps} steps of {train.batch_size} images, '
         f'{softmax} of {config.num_softmax_rows} softmax rows, {gelu} of {config.num_gelu_tokens} GELU tokens kept'
     )
+    if arguments.keep_switches and description.get('dataset') == splits.train.info.title:  # the same student, trained on
+        recipe = f"{description['recipe']}; then {options.search_steps + options.finetune_steps} steps more"
     out = arguments.out or arguments.run_dir / 'checkpoint.safetensors'
+    if regressors is not None:
+        save_file(regressors.state_dict(), arguments.run_dir / 'regressors.safetensors')
     save_checkpoint(out, result.model.state_dict(), result.switches, describe(config, splits.train.info, recipe, result.validation_accuracy))
     plot_switch_maps(result.switches, arguments.run_dir / 'switch-maps.png', recipe)
     sample = splits.train.subset(torch.arange(min(2000, len(splits.train))))

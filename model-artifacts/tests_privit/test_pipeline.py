@@ -92,6 +92,8 @@ def test_the_command_line_from_teacher_to_frontier(tmp_path, capsys):
     main(['search', *common, *steps, *again])
     kept = [load_checkpoint(tmp_path / run / 'checkpoint.safetensors')[1] for run in ('search', 'again')]
     assert all(torch.equal(a, b) for a, b in zip(*kept))
+    recipes = [load_checkpoint(tmp_path / run / 'checkpoint.safetensors')[2]['recipe'] for run in ('search', 'again')]
+    assert recipes[0].startswith('PriViT (search): 20 + 20 steps') and recipes[1] == f'{recipes[0]}; then 40 steps more'
     capsys.readouterr()
     main(['evaluate', '--dataset', 'synthetic', '--checkpoint', str(tmp_path / 'search' / 'checkpoint.safetensors')])
     report = json.loads(capsys.readouterr().out)
