@@ -8,7 +8,7 @@ from .checkpoint import load_checkpoint
 from .search import count_on
 
 LICENCE_NOTES = {
-    'CIFAR-10 (JPEG)': 'CIFAR-10 carries no formal licence (Krizhevsky, 2009); the images were re-encoded as JPEG, so figures do not compare with lossless CIFAR-10.',
+    'CIFAR-10 (JPEG)': 'CIFAR-10 carries no formal licence (Krizhevsky, 2009); the images were re-encoded as JPEG, so figures do not compare with lossless CIFAR-10. The distilling CNN started from akamaster/pytorch_resnet_cifar10 (BSD-2-Clause).',
     'Imagenette': "Imagenette's images come from ImageNet, whose terms limit them to research; the distilling CNN (EfficientNet-Lite0) is Apache-2.0.",
 }
 
