@@ -38,9 +38,9 @@ PRESETS = {
 }
 """The architecture for each image set. Both real ones have 64 tokens and the same blocks, so the same secure cost."""
 
-EFFICIENTNET_SIZES = {'cifar10': 96, 'imagenette': 160}
-"""Pixels a side of what EfficientNet sees."""
-ARCHITECTURES = ('efficientnet-lite0', 'resnet56')
+CNN_SIZES = {('efficientnet-lite0', 'cifar10'): 96, ('efficientnet-lite0', 'imagenette'): 160, ('resnet56', 'cifar10'): 32}
+"""Pixels a side of what a CNN sees of an image set."""
+CNNS = {'efficientnet-lite0': ImageNetCnn, 'resnet56': CifarResNet}
 
 
 def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
@@ -85,45 +85,50 @@ def batch_source(
     return TaughtViews(splits.train, views, config.patch_size, options), regressors
 
 
+def cnn_size(architecture: str, dataset: str) -> int:
+    if (architecture, dataset) not in CNN_SIZES:
+        raise ValueError(f'{architecture} does not teach {dataset}: expected one of {[f"{a} on {d}" for a, d in CNN_SIZES]}')
+    return CNN_SIZES[architecture, dataset]
+
+
 def run_cnn(arguments: argparse.Namespace) -> None:
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
-    img_size = model_config(arguments).img_size
-    resnet = arguments.architecture == 'resnet56'
-    cnn = CifarResNet() if resnet else ImageNetCnn()
+    size = cnn_size(arguments.architecture, arguments.dataset)
+    cnn = CNNS[arguments.architecture]()
     if arguments.start:
-        if not resnet:
+        if not isinstance(cnn, CifarResNet):
             raise ValueError('--start: expected --architecture resnet56; EfficientNet starts from its package')
         cnn.load(arguments.start)
-    log = RunLog(arguments.run_dir)
-    cnn_size = cnn.input_size if resnet else EFFICIENTNET_SIZES[arguments.dataset]
     finetune_cnn(
-        cnn, splits.train, splits.validation, log, arguments.steps, img_size, cnn_size, arguments.min_area, arguments.batch_size,
-        arguments.learning_rate,
+        cnn, splits.train, splits.validation, RunLog(arguments.run_dir), arguments.steps, model_config(arguments).img_size, size,
+        arguments.min_area, arguments.batch_size, arguments.learning_rate,
     )  # fmt: skip
     weights = {k: v.contiguous() for k, v in cnn.net.state_dict().items()}  # channels last, which safetensors does not keep
     save_file(weights, arguments.out or arguments.run_dir / 'cnn.safetensors', metadata={'architecture': arguments.architecture})
 
 
-def fine_tuned_cnn(path: Path, dataset: str) -> tuple[TeachingCnn, int]:
-    """(a network of the command cnn, pixels a side of what it sees)."""
-    with safe_open(path, 'pt') as file:
-        architecture = (file.metadata() or {}).get('architecture', ARCHITECTURES[0])
-    cnn = CifarResNet() if architecture == 'resnet56' else ImageNetCnn()
-    cnn.net.load_state_dict(load_file(path))
-    return cnn, cnn.input_size if architecture == 'resnet56' else EFFICIENTNET_SIZES[dataset]
+def teaching_cnn(arguments: argparse.Namespace) -> tuple[TeachingCnn, int]:
+    """(the network of the command cnn in `--cnn`, or the ImageNet one for imagenette; pixels a side of what it sees)."""
+    if arguments.cnn is None:
+        if arguments.dataset != 'imagenette':
+            raise ValueError(f'{arguments.dataset}: its classes are not ImageNet classes: expected --cnn, a network of the command cnn')
+        return ImageNetCnn(IMAGENETTE_IMAGENET_INDICES), cnn_size('efficientnet-lite0', arguments.dataset)
+    with safe_open(arguments.cnn, 'pt') as file:
+        architecture = (file.metadata() or {}).get('architecture')
+    if architecture not in CNNS:
+        raise ValueError(f'{arguments.cnn}: expected a network of the command cnn, got architecture {architecture!r}')
+    size = cnn_size(architecture, arguments.dataset)
+    cnn = CNNS[architecture]()
+    cnn.net.load_state_dict(load_file(arguments.cnn))
+    return cnn, size
 
 
 def run_views(arguments: argparse.Namespace) -> None:
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
     config = model_config(arguments)
-    if arguments.cnn is None and arguments.dataset != 'imagenette':
-        raise ValueError(f'{arguments.dataset}: its classes are not ImageNet classes: expected --cnn, a network of the command cnn')
-    if arguments.cnn:
-        cnn, cnn_size = fine_tuned_cnn(arguments.cnn, arguments.dataset)
-    else:
-        cnn, cnn_size = ImageNetCnn(IMAGENETTE_IMAGENET_INDICES), EFFICIENTNET_SIZES[arguments.dataset]
+    cnn, size = teaching_cnn(arguments)
     grid = config.img_size // config.patch_size
-    make_views(splits.train, cnn, arguments.run_dir, arguments.count, config.img_size, grid, cnn_size, arguments.min_area)
+    make_views(splits.train, cnn, arguments.run_dir, arguments.count, config.img_size, grid, size, arguments.min_area)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
@@ -241,7 +246,7 @@ def main(argv: list[str] | None = None) -> None:
 
     p = commands.add_parser('cnn', help="fine-tune the ImageNet CNN on another image set's classes, for views --cnn")
     common(p)
-    p.add_argument('--architecture', choices=ARCHITECTURES, default=ARCHITECTURES[0], help='resnet56 is for images of 32 pixels')
+    p.add_argument('--architecture', choices=list(CNNS), default='efficientnet-lite0', help='resnet56 is for images of 32 pixels')
     p.add_argument('--start', type=Path, default=None, help="resnet56: a trained network's state dict (.th) to start from")
     p.add_argument('--steps', type=int, default=1500, help='default 1500')
     p.add_argument('--batch-size', type=int, default=64)

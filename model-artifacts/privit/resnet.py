@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .teaching import TeachingCnn
+
 _MEAN = (123.675, 116.28, 103.53)
 _STD = (58.395, 57.12, 57.375)
 
@@ -51,18 +53,15 @@ class ResNetBody(nn.Module):
         return self.layer3(self.layer2(self.layer1(x)))
 
 
-class CifarResNet(nn.Module):
-    """RGB images in 0..255, (B, 3, 32, 32) -> what a student can learn from: the interface of `cnn.ImageNetCnn`."""
+class CifarResNet(TeachingCnn):
+    """ResNet-56 for images of 32 x 32 pixels."""
 
     token_channels = 64
     pooled_channels = 64
-    input_size = 32
 
     def __init__(self, classes: int = 10, blocks: int = 9) -> None:
         """6 * blocks + 2 layers."""
-        super().__init__()
-        self.net = ResNetBody(blocks, classes).eval().requires_grad_(False).to(memory_format=torch.channels_last)
-        self._compiled = torch.compile(self.features)
+        super().__init__(ResNetBody(blocks, classes))
 
     @property
     def head(self) -> nn.Linear:
@@ -74,20 +73,11 @@ class CifarResNet(nn.Module):
         state = state.get('state_dict', state)
         self.net.load_state_dict({key.removeprefix('module.'): value for key, value in state.items()})
 
-    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(features that tokens regress, last features), here the same (B, 64, 8, 8)."""
-        x = self.net(x)
-        return x, x
-
-    @staticmethod
-    def prepare(images: Tensor) -> Tensor:
+    def prepare(self, images: Tensor) -> Tensor:
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (_MEAN, _STD))
         return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
-    @torch.no_grad()
-    def forward(self, images: Tensor, grid: int) -> tuple[Tensor, Tensor, Tensor]:
-        """(token features (B, grid^2, 64), pooled features (B, 64), logits (B, classes))."""
-        x, _ = self._compiled(self.prepare(images))
-        pooled = x.mean(dim=(2, 3))
-        tokens = F.interpolate(x, size=(grid, grid), mode='bilinear', antialias=True, align_corners=False) if grid != x.shape[-1] else x
-        return tokens.flatten(2).transpose(1, 2), pooled, self.head(pooled)
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Both are the last features (B, 64, 8, 8), which lie where a ViT's patches of 4 pixels do."""
+        x = self.net(x)
+        return x, x

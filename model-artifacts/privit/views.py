@@ -35,7 +35,8 @@ class Views:
 def random_windows(images: Tensor, img_size: int, cnn_size: int, min_area: float, generator: Generator) -> tuple[Tensor, Tensor]:
     """Random windows of uint8 images (B, 3, H, H), as the ViT sees them, uint8 (B, 3, img_size, img_size), and as the CNN does, float
     (B, 3, cnn_size, cnn_size), 0..255. Where the images are larger than the ViT's, the CNN's are finer; else they are the ViT's enlarged,
-    and windows are shifted by whole pixels and not resized, which would blur them: ResNet-56 knows 81 % of resized ones, 86 % of others.
+    and windows are shifted by whole pixels and not resized, which would blur them: an untuned ResNet-56 knows 81 % of resized
+    ones and 86 % of others (500 validation images).
     """
     stored_larger = images.shape[-1] > img_size
     if stored_larger:

@@ -11,24 +11,26 @@ from privit.data import synthetic_splits
 from privit.engine import RunLog
 from privit.finetune import finetune_cnn
 from privit.resnet import CifarResNet
+from privit.teaching import TeachingCnn
 from privit.views import enlarge, load_views, make_views, random_windows
 
 
-class SmallCnn:
-    """A `TeachingCnn`: stride-4 and stride-8 features of average colours."""
+class SmallCnn(TeachingCnn):
+    """Stride-4 and stride-8 features of average colours."""
 
     token_channels = 112
     pooled_channels = 1280
 
     def __init__(self, classes: int) -> None:
         torch.manual_seed(0)
-        self.net = nn.Module()
-        self.net.tokens, self.net.pooled = nn.Conv2d(3, 112, 1), nn.Conv2d(112, 1280, 1)
-        self.net._fc = nn.Linear(1280, classes)
+        net = nn.Module()
+        net.tokens, net.pooled, net.fc = nn.Conv2d(3, 112, 1), nn.Conv2d(112, 1280, 1), nn.Linear(1280, classes)
+        super().__init__(net)
+        self._compiled = self.features  # compilation takes longer than the tests
 
     @property
     def head(self):
-        return self.net._fc
+        return self.net.fc
 
     def prepare(self, images):
         return (images - 127) / 128
@@ -36,12 +38,6 @@ class SmallCnn:
     def features(self, x):
         tokens = self.net.tokens(nn.functional.avg_pool2d(x, 4)).relu()
         return tokens, self.net.pooled(nn.functional.avg_pool2d(tokens, 2))
-
-    @torch.no_grad()
-    def __call__(self, images, grid):
-        tokens, features = self.features(self.prepare(images))
-        pooled = features.mean(dim=(2, 3))
-        return nn.functional.adaptive_avg_pool2d(tokens, grid).flatten(2).transpose(1, 2), pooled, self.net._fc(pooled)
 
 
 @pytest.mark.parametrize(('img_size', 'cnn_size'), [(4, 8), (8, 16)])
@@ -88,7 +84,7 @@ def test_fine_tuning_learns_and_resumes(tmp_path):
     _, accuracy = train(tmp_path / 'run', 60)
     assert accuracy > 0.7  # chance is 0.25
     again, resumed = train(tmp_path / 'run', 60)  # finished: nothing is trained, the saved network is measured
-    assert resumed == accuracy and not again.net._fc.weight.requires_grad
+    assert resumed == accuracy and not again.head.weight.requires_grad
 
 
 def test_resnet56_reads_published_weights_and_teaches(tmp_path):
