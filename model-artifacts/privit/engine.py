@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 
 from .batches import Batch, BatchSource, step_generator
 from .distill import distillation_loss, soft_cross_entropy
-from .distributed import autocast_dtype, average_gradients, start
+from .distributed import SharedMatrices, autocast_dtype, average_gradients, start
 from .ranges import RangePenalty
 from .switches import Switches
 from .vit import VisionTransformer
@@ -100,6 +100,8 @@ class Trainer:
         self.options = options
         self.dtype = autocast_dtype(self.device)
         self.optimizers = make_optimizers(student, self.regressors, self.switches, options, switch_learning_rate)
+        muon = [o for o in self.optimizers if isinstance(o, torch.optim.Muon)]
+        self.shared = [(o, SharedMatrices([p for g in o.param_groups for p in g['params']], self.rank, self.world)) for o in muon]
         self.ema = Ema(student, options.ema_decay)
         self.step = 0
 
@@ -140,8 +142,12 @@ class Trainer:
         total.backward()
         average_gradients(p for group in self._groups() for p in group['params'])
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), o.max_grad_norm)
+        for _, matrices in self.shared:
+            matrices.keep_mine()
         for optimizer in self.optimizers:
             optimizer.step()
+        for _, matrices in self.shared:
+            matrices.exchange()
         if self.switches is not None:
             self.switches.project()
         self.ema.update(self.student)
@@ -182,6 +188,9 @@ class Trainer:
         return grid[top : top + o.token_window, left : left + o.token_window].flatten()
 
     def state(self) -> dict:
+        """Everything that changes, the same on every process; all must call it."""
+        for optimizer, matrices in self.shared:
+            matrices.exchange_momenta(optimizer)
         return {
             'step': self.step,
             'student': self.student.state_dict(),

@@ -20,7 +20,7 @@ from torch import nn
 from .batches import BatchSource, step_generator
 from .data import ImageSet
 from .engine import RunLog, Trainer, TrainOptions, cosine
-from .evaluate import accuracy
+from .evaluate import shared_accuracy
 from .reconstruct import reconstruct
 from .switches import Switches
 from .vit import SwitchTensors, VisionTransformer, ViTConfig
@@ -140,11 +140,11 @@ def search(
         reconstruct(trainer.student.cpu(), tuple(s.cpu() for s in switches_of(trainer)), teacher.cpu(), sample)
         trainer.student.to(trainer.device), teacher.to(trainer.device)
         trainer.ema.restart(trainer.student)
-        log.line(stage='3b', step=trainer.step, validation=accuracy(trainer.student, switches_of(trainer), validation))
+        log.line(stage='3b', step=trainer.step, validation=shared_accuracy(trainer.student, switches_of(trainer), validation))
     if not stage4_finetune(trainer, options, progress['stage4_start'], validation, log, stopped):
         return None
     checkpoint()
-    final = accuracy(trainer.ema.model, switches_of(trainer), validation)
+    final = shared_accuracy(trainer.ema.model, switches_of(trainer), validation)
     log.line(stage='done', step=trainer.step, validation=final)
     return SearchResult(trainer.ema.model, switches_of(trainer), final)
 
@@ -177,7 +177,7 @@ def stage2_joint_search(trainer: Trainer, options: SearchOptions, schedules: dic
             losses = []
         if stopped():
             return False
-    log.line(stage=3, step=trainer.step, validation=accuracy(trainer.student, switches_of(trainer), validation))
+    log.line(stage=3, step=trainer.step, validation=shared_accuracy(trainer.student, switches_of(trainer), validation))
     return True
 
 
@@ -200,7 +200,7 @@ def stage4_finetune(trainer: Trainer, options: SearchOptions, first: int, valida
         if trainer.step % options.evaluate_every == 0 or trainer.step == first + total:
             log.line(
                 stage=4, step=trainer.step, loss=sum(losses) / len(losses),
-                validation=accuracy(trainer.ema.model, switches_of(trainer), validation),
+                validation=shared_accuracy(trainer.ema.model, switches_of(trainer), validation),
             )  # fmt: skip
             losses = []
         if stopped():

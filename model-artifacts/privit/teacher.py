@@ -9,7 +9,7 @@ from torch import nn
 from .batches import BatchSource
 from .data import ImageSet
 from .engine import RunLog, Trainer, TrainOptions, cosine
-from .evaluate import accuracy
+from .evaluate import shared_accuracy
 from .vit import VisionTransformer, ViTConfig, adapt_patch_embedding
 
 
@@ -65,7 +65,7 @@ def train_teacher(
         if trainer.step % every == 0 or trainer.step == options.steps:
             log.line(
                 stage=0, step=trainer.step, epoch=trainer.step / trainer.steps_per_epoch, loss=sum(losses) / len(losses),
-                validation=accuracy(trainer.ema.model, None, validation),
+                validation=shared_accuracy(trainer.ema.model, None, validation),
             )  # fmt: skip
             losses = []
         if trainer.step % train.checkpoint_every == 0:
@@ -73,4 +73,4 @@ def train_teacher(
         if stop_after is not None and trainer.step >= stop_after:
             return None
     log.save({'trainer': trainer.state()})
-    return trainer.ema.model, accuracy(trainer.ema.model, None, validation)
+    return trainer.ema.model, shared_accuracy(trainer.ema.model, None, validation)

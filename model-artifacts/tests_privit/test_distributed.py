@@ -1,4 +1,4 @@
-"""Several processes take one step on the mean of their gradients."""
+"""Several processes take one step on the mean of their gradients, and share the work of Muon and of evaluation."""
 import os
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 SCRIPT = """
 import torch
-from privit.distributed import average_gradients, start
+from privit.distributed import SharedMatrices, average_gradients, start, total
 from privit.batches import batch_indices
 rank, world, _ = start()
 p = torch.nn.Parameter(torch.zeros(3))
@@ -15,6 +15,28 @@ average_gradients([p])
 assert p.grad.tolist() == [1.5, 3.0, 4.5], p.grad
 shares = [set(batch_indices(16, 4, 0, 0, r, world)[1].tolist()) for r in range(world)]
 assert len(shares[0] | shares[1]) == 8
+assert total(rank + 1) == 3
+
+def muon(steps, shared):
+    torch.manual_seed(0)
+    matrices = [torch.nn.Parameter(torch.randn(shape)) for shape in ((4, 6), (8, 4), (5, 5))]
+    optimizer = torch.optim.Muon(matrices, lr=0.1)
+    mine = SharedMatrices(matrices, rank, world) if shared else None
+    for _ in range(steps):
+        for p in matrices:
+            p.grad = torch.sin(p.detach())
+        if shared:
+            mine.keep_mine()
+            assert sum(p.grad is None for p in matrices) == (1 if rank == 0 else 2)
+        optimizer.step()
+        if shared:
+            mine.exchange()
+    if shared:
+        mine.exchange_momenta(optimizer)
+    return matrices + [optimizer.state[p]['momentum_buffer'] for p in matrices]
+
+for a, b in zip(muon(3, True), muon(3, False), strict=True):
+    assert torch.equal(a, b), (a, b)
 # Without this a rank that exits while the other still talks to it aborts now and then.
 torch.distributed.barrier()
 torch.distributed.destroy_process_group()
