@@ -9,6 +9,8 @@ from privit.card import LICENCE_NOTES, model_card
 
 from .checkpoint import Checkpoint
 
+FIXED_POINT_HEADING = '## Fixed point'
+
 
 def write_card(
     out: Path, path: Path, checkpoint: Checkpoint, figures: dict[str, Any] | None, calibration: int, evaluations: list[Path], notes: str
@@ -29,7 +31,7 @@ def fixed_point_section(out: Path, figures: dict[str, Any] | None, calibration: 
     fixed = manifest['fixedPoint']
     size = sum((out / file).stat().st_size for file in ('weights.bin', 'model.onnx')) / 1e6
     lines = [
-        '', '## Fixed point', '',
+        '', FIXED_POINT_HEADING, '',
         f'Exported for Z_2^32: weights of 12 bits, residual stream at {fixed["residual"]["fracBits"]} fraction bits, scales and table',
         f'domains from {calibration} training images and some that no photograph looks like. weights.bin and model.onnx: {size:.1f} MB;',
         'model.onnx stores large weights as float16 and computes in float32.',

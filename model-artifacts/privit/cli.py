@@ -157,6 +157,12 @@ def run_restore(arguments: argparse.Namespace) -> None:
     save_checkpoint(arguments.out, found.model.state_dict(), found.switches, found.description)
 
 
+def run_measure(arguments: argparse.Namespace) -> None:
+    from exporter.measure import measure
+
+    print(json.dumps(measure(arguments.artifact, IMAGE_SETS[arguments.dataset], arguments.data, arguments.images), indent=1))
+
+
 def run_card(arguments: argparse.Namespace) -> None:
     arguments.out.write_text(model_card(arguments.checkpoint, arguments.evaluations, arguments.notes))
 
@@ -284,6 +290,13 @@ def main(argv: list[str] | None = None) -> None:
     p.add_argument('--dataset', choices=sorted(IMAGE_SETS), required=True)
     p.add_argument('--out', type=Path, required=True, help='safetensors to write')
     p.set_defaults(run_command=run_restore)
+
+    p = commands.add_parser('measure', help="an artifact's accuracy in floats and integers, onto its card")
+    p.add_argument('artifact', type=Path, help="folder with the artifact's files")
+    p.add_argument('--dataset', choices=sorted(IMAGE_SETS), required=True)
+    p.add_argument('--data', type=Path, required=True, help="the image set's zip")
+    p.add_argument('--images', type=int, default=1000, help='held-out images, at random; default 1000')
+    p.set_defaults(run_command=run_measure)
 
     commands.add_parser('export', add_help=False, help='integer artifact for the secure protocols: python -m exporter')
 

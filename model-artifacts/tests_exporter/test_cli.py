@@ -9,8 +9,10 @@ from PIL import Image
 
 from exporter.cli import main
 from exporter.images import ImageZip, Preprocessing
+from exporter.measure import measure
 from exporter.tiny import LABELS, tiny_images
 from privit.checkpoint import save_checkpoint
+from privit.data import ImageSetInfo
 
 
 @pytest.fixture
@@ -38,6 +40,20 @@ def test_export_writes_every_file(checkpoint, image_zip, tmp_path, capsys):
     assert 'top-1 agreement' in (out / 'card.md').read_text()
     for file in ('manifest.json', 'weights.json', 'weights.bin', 'model.onnx', 'golden.bin'):
         assert (out / file).stat().st_size > 0
+
+
+def test_an_artifact_is_measured_again_and_only_its_figures_change(checkpoint, image_zip, tmp_path):
+    path, out = tmp_path / 'tiny.safetensors', tmp_path / 'out'
+    config = {**checkpoint.model.config.to_dict(), **checkpoint.description, 'validation_accuracy': 0.25}
+    save_checkpoint(path, checkpoint.model.state_dict(), checkpoint.switches, config)
+    main([str(path), '--data', str(image_zip), '--out', str(out), '--calibration', '40', '--evaluate', '0', '--samples-per-class', '1'])
+    before, manifest = (out / 'card.md').read_text(), (out / 'manifest.json').read_bytes()
+    assert 'Over ' not in before
+    d = checkpoint.description
+    figures = measure(out, ImageSetInfo('tiny', 'tiny', '', 8, d['labels'], tuple(d['mean']), tuple(d['std']), 0), image_zip, 9)
+    card = (out / 'card.md').read_text()
+    assert card.startswith(before.rstrip('\n')) and (out / 'manifest.json').read_bytes() == manifest
+    assert 'Over 9 random test images' in card and f"top-1, integers | {100 * figures['integerTop1']:.2f} %" in card
 
 
 def test_a_model_that_does_not_fit_ends_with_one_sentence(checkpoint, image_zip, tmp_path):

@@ -1,0 +1,33 @@
+"""An artifact's figures measured again, on more images or after a change of the evaluation, without exporting it anew."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from privit.data import ImageSetInfo
+
+from .card import FIXED_POINT_HEADING, fixed_point_section
+from .evaluate import evaluate
+from .images import ImageZip, Preprocessing
+from .restore import restore
+
+
+def measure(folder: Path, info: ImageSetInfo, data: Path, images: int) -> dict[str, Any]:
+    """Evaluate the artifact in `folder` on `images` held-out images of the zip `data`, and put the figures on its card.
+
+    The float figures are those of its ONNX file's weights, whose matrices are rounded to float16. Returns evaluate.py's figures.
+    Raises ValueError when the card has no section on fixed point.
+    """
+    card = folder / 'card.md'
+    text = card.read_text()
+    if FIXED_POINT_HEADING not in text:
+        raise ValueError(f'{card}: expected a section "{FIXED_POINT_HEADING}"')
+    manifest = json.loads((folder / 'manifest.json').read_text())
+    preprocessing = Preprocessing(manifest['preprocessing']['shorterSide'], manifest['preprocessing']['crop'])
+    held_out = ImageZip(data, info.labels, preprocessing).held_out(images)
+    figures = evaluate(folder, restore(folder, info).fold(), held_out)
+    before, after = text.split(FIXED_POINT_HEADING)
+    calibration = int(after.split('domains from ')[1].split()[0])
+    card.write_text(before.rstrip('\n') + '\n' + fixed_point_section(folder, figures, calibration))
+    return figures
