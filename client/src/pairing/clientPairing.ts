@@ -82,9 +82,10 @@ export class ClientPairing {
   close(reason: 'closed' | 'unload' | 'authentication' = 'closed'): void {
     this.#closed = true;
     this.#onOutcome = undefined;
+    // The goodbye first: an owner who only sees the link go waits for this client to come back.
+    void this.#signaling.close(reason);
     this.#link?.close();
     this.#link = undefined;
-    void this.#signaling.close(reason);
   }
 
   get #isLinked(): boolean {
