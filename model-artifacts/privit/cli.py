@@ -209,7 +209,8 @@ def run_search(arguments: argparse.Namespace) -> None:
     if log.rank:
         return
     softmax, gelu = count_on(result.switches)
-    method = 'transferred switches' if arguments.keep_switches else arguments.baseline or 'search'
+    searched = 'search' if options.granularity == 'token' else 'search of whole heads'
+    method = 'transferred switches' if arguments.keep_switches else arguments.baseline or searched
     recipe = (
         f'PriViT ({method}): {options.search_steps} + {options.finetune_steps} steps of {train.batch_size} images, '
         f'{softmax} of {config.num_softmax_rows} softmax rows, {gelu} of {config.num_gelu_tokens} GELU tokens kept'

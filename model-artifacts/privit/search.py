@@ -41,6 +41,7 @@ class SearchOptions:
     switch_learning_rate: float = 0.01
     search_learning_rate: float = 0.75  # of the fine-tuning stage's peak
     evaluate_every: int = 100
+    granularity: str = 'token'  # or 'head': switches for whole heads and layers, a baseline
     reconstruct_images: int = 0  # images for a closed-form refit before stage 4 (`reconstruct.py`); 0 for none
 
 
@@ -53,11 +54,11 @@ class SearchResult:
     validation_accuracy: float
 
 
-def stage1_initialise(teacher: VisionTransformer) -> tuple[VisionTransformer, Switches]:
+def stage1_initialise(teacher: VisionTransformer, granularity: str = 'token') -> tuple[VisionTransformer, Switches]:
     """Algorithm 1, lines 1-3: the student is a copy of the teacher; all switches are 1."""
     student = VisionTransformer(teacher.config)
     student.load_state_dict(teacher.state_dict())
-    return student, Switches(teacher.config)
+    return student, Switches(teacher.config, granularity)
 
 
 class LambdaSchedule:
@@ -103,7 +104,7 @@ def search(
     """
     config = teacher.config
     check_budgets(config, options)
-    student, switches = stage1_initialise(teacher)
+    student, switches = stage1_initialise(teacher, options.granularity)
     if fixed_switches is not None:
         switches.set(*fixed_switches)
     teacher = (kd_teacher or teacher).eval().requires_grad_(False)

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from .vit import SwitchTensors, ViTConfig
 
+GRANULARITIES = ['token', 'head']
+
 EPSILON = 1e-3
 """A switch above this counts as on: the paper's threshold."""
 
@@ -18,8 +20,13 @@ EPSILON = 1e-3
 class Switches(nn.Module):
     """softmax (depth, heads, tokens) and gelu (depth, tokens), in [0, 1]; 1 keeps the exact nonlinearity."""
 
-    def __init__(self, config: ViTConfig) -> None:
+    def __init__(self, config: ViTConfig, granularity: str = 'token') -> None:
+        """granularity: 'token', PriViT's own; or 'head', where the rows of a head, and the tokens of a layer, are on or off together, as
+        in MPCViT (Zeng et al., ICCV 2023, arXiv 2211.13955), to compare with."""
         super().__init__()
+        if granularity not in GRANULARITIES:
+            raise ValueError(f'granularity: expected one of {GRANULARITIES}, got {granularity!r}')
+        self.together = granularity == 'head'
         self.softmax = nn.Parameter(torch.ones(config.depth, config.num_heads, config.num_tokens))
         self.gelu = nn.Parameter(torch.ones(config.depth, config.num_tokens))
         # How many optimisation steps each switch has survived: breaks ties between switches that are all 0.
@@ -33,6 +40,8 @@ class Switches(nn.Module):
     def project(self) -> None:
         """After an optimisation step: back into [0, 1], and count who is still on."""
         for switch, steps in ((self.softmax, self.softmax_steps_on), (self.gelu, self.gelu_steps_on)):
+            if self.together and switch.requires_grad:
+                switch.copy_(switch.mean(-1, keepdim=True).expand_as(switch))
             switch.clamp_(0, 1)
             steps += switch > EPSILON
 
@@ -46,15 +55,21 @@ class Switches(nn.Module):
 
     @torch.no_grad()
     def binarise_softmax(self, budget: int) -> None:
-        """Stage 3 for softmax rows: the `budget` largest become 1, all others 0, and stop learning."""
-        self.softmax.copy_(keep_largest(self.softmax, self.softmax_steps_on, budget))
+        """Stage 3 for softmax rows: the `budget` largest become 1, all others 0, and stop learning. Whole heads as many as fit."""
+        self.softmax.copy_(self._keep_largest(self.softmax, self.softmax_steps_on, budget))
         self.softmax.requires_grad_(False)
 
     @torch.no_grad()
     def binarise_gelu(self, budget: int) -> None:
         """Stage 3 for GELU tokens, as `binarise_softmax`."""
-        self.gelu.copy_(keep_largest(self.gelu, self.gelu_steps_on, budget))
+        self.gelu.copy_(self._keep_largest(self.gelu, self.gelu_steps_on, budget))
         self.gelu.requires_grad_(False)
+
+    def _keep_largest(self, values: Tensor, steps_on: Tensor, budget: int) -> Tensor:
+        if not self.together:
+            return keep_largest(values, steps_on, budget)
+        groups = keep_largest(values[..., 0], steps_on[..., 0], budget // values.shape[-1])
+        return groups.unsqueeze(-1).expand_as(values)
 
     @torch.no_grad()
     def set(self, softmax: Tensor, gelu: Tensor) -> None:

@@ -88,6 +88,8 @@ def test_the_command_line_from_teacher_to_frontier(tmp_path, capsys):
     main(['teacher', *common, '--run-dir', str(tmp_path / 'teacher'), '--steps', '40', '--warmup-steps', '5', '--positional'])
     main(['search', *common, *steps, '--teacher', teacher, '--run-dir', str(tmp_path / 'search'), '--switch-learning-rate', '0.1'])
     main(['search', *common, *steps, '--teacher', teacher, '--run-dir', str(tmp_path / 'random'), '--baseline', 'random'])
+    heads = ['--granularity', 'head', '--switch-learning-rate', '0.1']
+    main(['search', *common, *steps, '--teacher', teacher, '--run-dir', str(tmp_path / 'heads'), *heads])
     again = ['--teacher', str(tmp_path / 'search' / 'checkpoint.safetensors'), '--run-dir', str(tmp_path / 'again'), '--keep-switches', '--kd-teacher', teacher]
     main(['search', *common, *steps, *again])
     kept = [load_checkpoint(tmp_path / run / 'checkpoint.safetensors')[1] for run in ('search', 'again')]
@@ -99,9 +101,9 @@ def test_the_command_line_from_teacher_to_frontier(tmp_path, capsys):
     report = json.loads(capsys.readouterr().out)
     assert (report['softmaxRows'], report['geluTokens']) == (4, 1)
     assert report['top1'] > 0.9  # four classes: chance is 0.25
-    main(['frontier', '--runs', *(str(tmp_path / r) for r in ('teacher', 'search', 'random')), '--out', str(tmp_path / 'frontier.png')])
+    main(['frontier', '--runs', *(str(tmp_path / r) for r in ('teacher', 'search', 'heads', 'random')), '--out', str(tmp_path / 'frontier.png')])
     table = capsys.readouterr().out
-    assert '| search | 4 | 1 |' in table and '| random | 4 | 1 |' in table and '| exact | 16 | 8 |' in table
+    assert '| search | 4 | 1 |' in table and '| random | 4 | 1 |' in table and '| search of whole heads | 4 | 0 |' in table and '| exact | 16 | 8 |' in table
     (tmp_path / 'evaluation.json').write_text(json.dumps(report))
     checkpoint, card = tmp_path / 'search' / 'checkpoint.safetensors', tmp_path / 'card.md'
     main(['card', '--checkpoint', str(checkpoint), '--evaluations', str(tmp_path / 'evaluation.json'), '--out', str(card)])

@@ -109,3 +109,18 @@ def test_baselines_stay_within_budget(tiny_config, name, counts):
     assert (int(softmax.sum()), int(gelu.sum())) == counts
     if name == 'heads':
         assert set(softmax.sum(dim=-1).flatten().tolist()) == {0, 4}
+
+
+def test_of_whole_heads_and_layers_all_switches_move_together(tiny_config):
+    switches = Switches(tiny_config, 'head')
+    switches.softmax.data[0, 1, 2], switches.gelu.data[1, 0] = 0.2, 0.6
+    switches.project()
+    torch.testing.assert_close(switches.softmax[0, 1], torch.full((4,), 0.8))
+    torch.testing.assert_close(switches.gelu[1], torch.full((4,), 0.9))
+    switches.softmax.data[:, 0] = 0.5
+    switches.binarise_softmax(11)  # two heads of four rows fit
+    assert switches.softmax.sum(-1).tolist() == [[0, 4], [0, 4]]
+    switches.binarise_gelu(3)
+    assert switches.counts() == (8, 0)
+    with pytest.raises(ValueError, match="'row'"):
+        Switches(tiny_config, 'row')
