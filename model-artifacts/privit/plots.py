@@ -1,6 +1,7 @@
 """Pictures: where the exact nonlinearities are, and what they buy."""
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -29,7 +30,7 @@ def plot_switch_maps(switches: SwitchTensors, path: Path, title: str = '') -> No
                 axis.set_title(f'head {column}' if column < heads else 'GELU', fontsize=8)
             if column == 0:
                 axis.set_ylabel(f'layer {layer}', fontsize=8)
-    figure.suptitle(f'Kept exact (dark), by token position\n{title}', fontsize=7, wrap=True)
+    figure.suptitle('\n'.join(['Kept exact (dark), by token position', *textwrap.wrap(title, 20 * (heads + 1))]), fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
