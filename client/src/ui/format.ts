@@ -14,7 +14,13 @@ export function formatBytes(bytes: number): string {
 export function formatMs(ms: number): string {
   if (ms < 999.5) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
   if (ms < 99_950) return `${threeDigits(ms / 1000)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+  return formatWholeSeconds(ms);
+}
+
+/** For forecasts, whose fractions of a second would be made up: '4 s', '2 min 5 s'; at least '1 s'. */
+export function formatWholeSeconds(ms: number): string {
+  const seconds = Math.max(1, Math.round(ms / 1000));
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 export function formatCount(count: number): string {
