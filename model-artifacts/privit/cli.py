@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from .average import average_checkpoints
 from .baselines import BASELINES, baseline_switches
 from .batches import AugmentOptions, BatchSource, LabelledImages, TaughtViews
 from .card import model_card
@@ -157,6 +158,15 @@ def run_restore(arguments: argparse.Namespace) -> None:
     save_checkpoint(arguments.out, found.model.state_dict(), found.switches, found.description)
 
 
+def run_average(arguments: argparse.Namespace) -> None:
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    model, switches, description = average_checkpoints(arguments.checkpoints)
+    description['validation_accuracy'] = accuracy(model, switches, splits.validation)
+    description['recipe'] += f'; mean of {len(arguments.checkpoints)} trainings'
+    save_checkpoint(arguments.out, model.state_dict(), switches, description)
+    print(json.dumps({'out': str(arguments.out), 'recipe': description['recipe'], 'validation': description['validation_accuracy']}, indent=1))
+
+
 def run_measure(arguments: argparse.Namespace) -> None:
     from exporter.measure import measure
 
@@ -291,6 +301,12 @@ def main(argv: list[str] | None = None) -> None:
     p.add_argument('--dataset', choices=sorted(IMAGE_SETS), required=True)
     p.add_argument('--out', type=Path, required=True, help='safetensors to write')
     p.set_defaults(run_command=run_restore)
+
+    p = commands.add_parser('average', help='the mean of the weights of several trainings of one student, all from the same search')
+    common(p, runs=False)
+    p.add_argument('checkpoints', type=Path, nargs='+', help='the last one describes the result')
+    p.add_argument('--out', type=Path, required=True, help='safetensors to write')
+    p.set_defaults(run_command=run_average)
 
     p = commands.add_parser('measure', help="an artifact's accuracy in floats and integers, onto its card")
     p.add_argument('artifact', type=Path, help="folder with the artifact's files")

@@ -1,6 +1,7 @@
 """The whole pipeline on made-up images: teacher, search, baseline, frontier; resumed runs; saved checkpoints."""
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -96,6 +97,13 @@ def test_the_command_line_from_teacher_to_frontier(tmp_path, capsys):
     assert all(torch.equal(a, b) for a, b in zip(*kept))
     recipes = [load_checkpoint(tmp_path / run / 'checkpoint.safetensors')[2]['recipe'] for run in ('search', 'again')]
     assert recipes[0].startswith('PriViT (search): 20 + 20 steps') and recipes[1] == f'{recipes[0]}; then 40 steps more'
+    both = [str(tmp_path / run / 'checkpoint.safetensors') for run in ('search', 'again')]
+    main(['average', '--dataset', 'synthetic', *both, '--out', str(tmp_path / 'mean.safetensors')])
+    mean, first, second = (load_checkpoint(Path(file))[0].head.weight for file in (tmp_path / 'mean.safetensors', *both))
+    torch.testing.assert_close(mean, (first + second) / 2)
+    assert not torch.equal(first, second)
+    with pytest.raises(ValueError, match='the same architecture and switches'):
+        main(['average', '--dataset', 'synthetic', both[0], teacher, '--out', str(tmp_path / 'none.safetensors')])
     capsys.readouterr()
     main(['evaluate', '--dataset', 'synthetic', '--checkpoint', str(tmp_path / 'search' / 'checkpoint.safetensors')])
     report = json.loads(capsys.readouterr().out)
