@@ -20,8 +20,18 @@ export class SocketWire extends QueueingWire {
     const length = Buffer.alloc(4);
     length.writeUInt32LE(chunk.length);
     this.socket.write(length);
-    if (!this.socket.write(chunk))
-      await new Promise<void>((resolve) => this.socket.once('drain', resolve).once('close', resolve));
+    if (!this.socket.write(chunk)) await this.#drained();
+  }
+
+  /** Also when the socket closes instead. */
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.socket.off('drain', done).off('close', done);
+        resolve();
+      };
+      this.socket.on('drain', done).on('close', done);
+    });
   }
 
   close(): void {

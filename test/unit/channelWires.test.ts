@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -8,6 +10,7 @@ import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { type MessagePortLike, messagePortWire, relay } from '../../protocols/channel/messagePort.ts';
 import { shapeWire } from '../../protocols/channel/shaped.ts';
+import { SocketWire } from '../../scripts/lib/socketWire.ts';
 import { expectSame } from '../support/expectSame.ts';
 
 const bytes = (length: number, seed = 0) => Uint8Array.from({ length }, (_, i) => Math.imul(i + 1, 167) + seed);
@@ -102,10 +105,21 @@ function dataWirePair(): [Wire, Wire] {
   return wires;
 }
 
-const kinds: [string, () => [Wire, Wire]][] = [
+/** Both ends of one loopback connection. */
+async function sockets(): Promise<[Socket, Socket]> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [[far]] = await Promise.all([once(server, 'connection'), once(near, 'connect')]);
+  server.close();
+  return [near, far as Socket];
+}
+
+const kinds: [string, () => [Wire, Wire] | Promise<[Wire, Wire]>][] = [
   ['memory', memoryWirePair],
   ['message port', () => portPair().map(messagePortWire) as [Wire, Wire]],
   ['data channel', dataWirePair],
+  ['socket', async () => (await sockets()).map((socket): Wire => new SocketWire(socket)) as [Wire, Wire]],
   [
     'shaped memory',
     () => memoryWirePair().map((wire) => shapeWire(wire, { rttMs: 0.2, mbps: 10_000 })) as [Wire, Wire],
@@ -130,7 +144,7 @@ describe.each(kinds)('%s wire', (_, makePair) => {
           maxLength: 4,
         }),
         async (lengths) => {
-          const [a, b] = makePair().map((wire) => new FramedChannel(wire)) as [FramedChannel, FramedChannel];
+          const [a, b] = (await makePair()).map((wire) => new FramedChannel(wire)) as [FramedChannel, FramedChannel];
           const exchange = async (channel: FramedChannel, mine: number, theirs: number) => {
             for (const length of lengths) {
               channel.send(bytes(length, mine));
@@ -146,7 +160,7 @@ describe.each(kinds)('%s wire', (_, makePair) => {
   });
 
   it('keeps what arrives before there is a reader', async () => {
-    const [a, b] = makePair();
+    const [a, b] = await makePair();
     await a.send(bytes(100));
     await a.send(bytes(50, 3));
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -159,7 +173,7 @@ describe.each(kinds)('%s wire', (_, makePair) => {
   });
 
   it('delivers what was sent, then says that it is closed, to both ends', async () => {
-    const [a, b] = makePair();
+    const [a, b] = await makePair();
     const events: unknown[] = [];
     b.onChunk = (chunk) => events.push(chunk.length);
     const bothClosed = Promise.all([
@@ -181,7 +195,7 @@ describe.each(kinds)('%s wire', (_, makePair) => {
   });
 
   it('refuses chunks beyond its limit', async () => {
-    const [a] = makePair();
+    const [a] = await makePair();
     if (a.maxChunkBytes > 65_536) await expect(a.send(new Uint8Array(a.maxChunkBytes + 1))).rejects.toThrow(RangeError);
     a.close();
   });
@@ -223,6 +237,22 @@ describe('data channel wire', () => {
       a.emit(event, event === 'message' ? 'hello' : undefined);
       await expect(waiting).rejects.toMatchObject({ code: 'closed' });
     }
+  });
+});
+
+describe('socket wire', () => {
+  it('waits for a full socket as often as it must, and leaves no listeners behind', async () => {
+    const [near, far] = await sockets();
+    const [a, b] = [new SocketWire(near), new SocketWire(far)];
+    let received = 0;
+    b.onChunk = (chunk) => {
+      received += chunk.length;
+    };
+    const before = near.listenerCount('close');
+    for (let i = 0; i < 100; i++) await a.send(bytes(65_536));
+    expect(near.listenerCount('close')).toBe(before);
+    await expect.poll(() => received).toBe(6_553_600);
+    a.close();
   });
 });
 
