@@ -5,28 +5,26 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { defaultModel, modelFolder } from './lib/models.ts';
+import { readOptions } from './lib/options.ts';
 import type { PartyMessage, PartyResult, PartyTask } from './lib/party.ts';
 
 const usage =
-  'usage: npm run classify -- --image FILE [--model NAME] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]';
+  'npm run classify -- --image FILE [--model NAME] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]';
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      image: { type: 'string' },
-      model: { type: 'string', default: defaultModel },
-      transport: { type: 'string', default: 'memory' },
-      rtt: { type: 'string', default: '0' },
-      mbps: { type: 'string', default: '0' },
-      json: { type: 'boolean', default: false },
-    },
+  const values = readOptions(usage, {
+    image: { type: 'string' },
+    model: { type: 'string', default: defaultModel },
+    transport: { type: 'string', default: 'memory' },
+    rtt: { type: 'string', default: '0' },
+    mbps: { type: 'string', default: '0' },
+    json: { type: 'boolean', default: false },
   });
   const { image, model, transport, json } = values;
   const [rttMs, mbps] = [Number(values.rtt), Number(values.mbps)];
   if (!image || (transport !== 'memory' && transport !== 'webrtc') || !(rttMs >= 0) || !(mbps >= 0))
-    throw new Error(usage);
+    throw new Error(`usage: ${usage}`);
   await modelFolder(model);
   await access(image).catch(() => {
     throw new Error(`${image}: no such file`);

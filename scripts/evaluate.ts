@@ -3,7 +3,6 @@
  * Top-1 on held-out images: float ONNX, integer reference, and some of them securely.
  */
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import {
   ClientSession,
@@ -16,6 +15,7 @@ import {
 import { defaultData, readImages, spread } from './lib/dataset.ts';
 import { readImage } from './lib/images.ts';
 import { defaultModel, modelFolder, readModel } from './lib/models.ts';
+import { readOptions } from './lib/options.ts';
 import { PlaintextModel } from './lib/plaintext.ts';
 import type { ReferenceAnswer, ReferenceTask } from './lib/referenceWorker.ts';
 
@@ -27,15 +27,15 @@ interface Example {
 
 const batchSize = 64;
 
+const usage = 'npm run evaluate -- [--model NAME] [--data ZIP_OR_DIR] [--images N] [--secure N] [--json]';
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      model: { type: 'string', default: defaultModel },
-      data: { type: 'string' },
-      images: { type: 'string', default: '1000' },
-      secure: { type: 'string', default: '0' },
-      json: { type: 'boolean', default: false },
-    },
+  const values = readOptions(usage, {
+    model: { type: 'string', default: defaultModel },
+    data: { type: 'string' },
+    images: { type: 'string', default: '1000' },
+    secure: { type: 'string', default: '0' },
+    json: { type: 'boolean', default: false },
   });
   const [imageCount, secureCount] = [Number(values.images), Number(values.secure)];
   if (!(imageCount >= 1) || !(secureCount >= 0)) throw new Error('--images: expected at least 1; --secure: at least 0');

@@ -3,20 +3,20 @@
  * A headless owner: opens a room on a running server (npm run demo), prints the invite link, and serves one client after another.
  */
 import { networkInterfaces } from 'node:os';
-import { parseArgs } from 'node:util';
 import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-datachannel/polyfill';
 import type { PeerLink } from '../client/src/pairing/peerLink.ts';
 import { dataChannelWire, OwnerSession, openStreams } from '../protocols/index.ts';
 import { defaultModel, modelFolder, readModel } from './lib/models.ts';
+import { readOptions } from './lib/options.ts';
+
+const usage = 'npm run owner -- [--model NAME] [--server URL] [--label-only] [--limit N]';
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      model: { type: 'string', default: defaultModel },
-      server: { type: 'string', default: 'http://localhost:3000' },
-      'label-only': { type: 'boolean', default: false },
-      limit: { type: 'string' },
-    },
+  const values = readOptions(usage, {
+    model: { type: 'string', default: defaultModel },
+    server: { type: 'string', default: 'http://localhost:3000' },
+    'label-only': { type: 'boolean', default: false },
+    limit: { type: 'string' },
   });
   const server = new URL(values.server);
   const limit = values.limit === undefined ? undefined : Number(values.limit);
