@@ -18,8 +18,12 @@ describe('options of the commands', () => {
     );
   });
 
-  it.each(commands)('%s --help', async (command) => {
-    const { stdout } = await run('npx', ['tsx', `scripts/${command}.ts`, '--help']);
-    expect(stdout).toMatch(new RegExp(`^usage: npm run ${command} -- .*--model NAME`));
-  });
+  it.each(commands)(
+    '%s --help',
+    async (command) => {
+      const { stdout } = await run('npx', ['tsx', `scripts/${command}.ts`, '--help']);
+      expect(stdout).toMatch(new RegExp(`^usage: npm run ${command} -- .*--model NAME`));
+    },
+    30_000,
+  );
 });
