@@ -18,6 +18,7 @@ from .card import model_card
 from .checkpoint import describe, load_checkpoint, save_checkpoint
 from .cnn import ImageNetCnn
 from .data import IMAGE_SETS, IMAGENETTE_IMAGENET_INDICES, Splits, load_splits
+from .distributed import start as start_process
 from .engine import RunLog, TrainOptions
 from .evaluate import accuracy
 from .features import FeatureRegressors
@@ -90,6 +91,11 @@ def cnn_size(architecture: str, dataset: str) -> int:
     if (architecture, dataset) not in CNN_SIZES:
         raise ValueError(f'{architecture} does not teach {dataset}: expected one of {[f"{a} on {d}" for a, d in CNN_SIZES]}')
     return CNN_SIZES[architecture, dataset]
+
+
+def step_images(train: TrainOptions) -> int:
+    """Images of one step on all processes together."""
+    return train.batch_size * start_process()[1]
 
 
 def run_cnn(arguments: argparse.Namespace) -> None:
@@ -191,7 +197,7 @@ def run_teacher(arguments: argparse.Namespace) -> None:
     model, validation = train_teacher(model, source, splits.validation, train, options, log, regressors)
     if log.rank:
         return
-    recipe = f'exact network: {options.steps} steps of {train.batch_size} images' + (f', from {arguments.start.name}' if start else '')
+    recipe = f'exact network: {options.steps} steps of {step_images(train)} images' + (f', from {arguments.start.name}' if start else '')
     on = (torch.ones(config.depth, config.num_heads, config.num_tokens), torch.ones(config.depth, config.num_tokens))
     out = arguments.out or arguments.run_dir / 'checkpoint.safetensors'
     save_checkpoint(out, model.state_dict(), on, describe(config, splits.train.info, recipe, validation, f'{arguments.dataset}-teacher'))
@@ -222,7 +228,7 @@ def run_search(arguments: argparse.Namespace) -> None:
     searched = 'search' if options.granularity == 'token' else 'search of whole heads'
     method = 'transferred switches' if arguments.keep_switches else arguments.baseline or searched
     recipe = (
-        f'PriViT ({method}): {options.search_steps} + {options.finetune_steps} steps of {train.batch_size} images, '
+        f'PriViT ({method}): {options.search_steps} + {options.finetune_steps} steps of {step_images(train)} images, '
         f'{softmax} of {config.num_softmax_rows} softmax rows, {gelu} of {config.num_gelu_tokens} GELU tokens kept'
     )
     if arguments.keep_switches and description.get('dataset') == splits.train.info.title:  # the same student, trained on

@@ -39,15 +39,18 @@ def plot_switch_maps(switches: SwitchTensors, path: Path, title: str = '') -> No
 def plot_frontier(points: list[dict], path: Path) -> None:
     """Validation accuracy against kept softmax rows, one colour a method; `points` as `frontier.frontier_points` makes them. PNG."""
     figure, axis = plt.subplots(figsize=(6.4, 4.2))
+    most = max((p['softmax'] for p in points), default=0)
     for method in dict.fromkeys(p['method'] for p in points):
         chosen = sorted((p for p in points if p['method'] == method), key=lambda p: p['softmax'])
-        axis.plot([p['softmax'] for p in chosen], [100 * p['validation'] for p in chosen], marker='o', label=method)
+        axis.plot([p['softmax'] for p in chosen], [100 * p['validation'] for p in chosen], marker='o')
         for p in chosen:
-            axis.annotate(f"{p['gelu']} GELU", (p['softmax'], 100 * p['validation']), fontsize=6, xytext=(3, 4), textcoords='offset points')
+            label = f"{method}, {p['gelu']} GELU tokens"
+            left = p['softmax'] > most / 2  # where the right has no room
+            place = {'xytext': (-6 if left else 6, 0), 'textcoords': 'offset points', 'ha': 'right' if left else 'left', 'va': 'center'}
+            axis.annotate(label, (p['softmax'], 100 * p['validation']), fontsize=7, **place)
     axis.set_xlabel('softmax rows kept exact')
     axis.set_ylabel('validation top-1, %')
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=130)
     plt.close(figure)
