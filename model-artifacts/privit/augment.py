@@ -72,15 +72,34 @@ def jitter(images: Tensor, strength: float, generator: Generator) -> Tensor:
     return ((images - grey) * factor() + grey).clamp(0, 255)
 
 
-def cutmix(images: Tensor, targets: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """CutMix (Yun et al., ICCV 2019): one rectangle of the batch in reverse order pasted in; targets (B, classes) mix by area."""
-    mask = cutmix_mask(images.shape[-1], generator)
-    kept = 1 - mask.float().mean()
-    return torch.where(mask, images.flip(0), images), kept * targets + (1 - kept) * targets.flip(0)
+def blend(
+    images: Tensor, cutmix_probability: float, mixup_probability: float, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Each image with its partner, the one at its place in the batch in reverse order: a square of it pasted in (CutMix, Yun et al., ICCV 2019,
+    of an area uniform over 0..1), their weighted mean (Mixup, Zhang et al., ICLR 2018, of a weight uniform over 0..1), or by itself.
+
+    images: float (B, 3, S, S). Returns (images, how much of each is itself (B,), in 0..1).
+    """
+    if min(cutmix_probability, mixup_probability) < 0 or cutmix_probability + mixup_probability > 1:
+        raise ValueError(f'blend: expected probabilities whose sum is in 0..1, got {cutmix_probability} and {mixup_probability}')
+    B, _, S, _ = images.shape
+    kind, size, top, left, weight = torch.rand((5, B, 1), generator=generator)
+    side = (size.sqrt() * S).round()
+    places = torch.arange(S)
+    rows, columns = ((first := (start * (S - side + 1)).floor()).le(places) & (places < first + side) for start in (top, left))
+    square = (rows[:, :, None] & columns[:, None, :]).float()  # (B, S, S)
+    mixed = (1 - weight)[:, :, None] * ((kind >= cutmix_probability) & (kind < cutmix_probability + mixup_probability))[:, :, None]
+    partner = torch.where((kind < cutmix_probability)[:, :, None], square, mixed)  # its share of each pixel
+    return torch.lerp(images, images.flip(0), partner[:, None]), 1 - partner.mean((1, 2))
+
+
+def blend_targets(targets: Tensor, own: Tensor) -> Tensor:
+    """Targets (B, ...) of images of which `own` (B,) is themselves and the rest their partners."""
+    return torch.lerp(targets.flip(0), targets, own.view(-1, *[1] * (targets.ndim - 1)))
 
 
 def cutmix_mask(side: int, generator: Generator) -> Tensor:
-    """bool (side, side): a random square, its area uniform over 0..1, up to rounding."""
+    """bool (side, side): a random square for a whole batch, its area uniform over 0..1, up to rounding."""
     length = int(torch.rand((), generator=generator).sqrt() * side + 0.5)
     top, left = (int(torch.randint(0, side - length + 1, (), generator=generator)) for _ in range(2))
     mask = torch.zeros(side, side, dtype=torch.bool)

@@ -30,10 +30,11 @@ class Batch:
 
 @dataclass
 class AugmentOptions:
-    """Strengths of augmentation; `label_smoothing` and `cutmix_probability` in 0..1."""
+    """Strengths of augmentation; `label_smoothing` and the probabilities in 0..1."""
 
     label_smoothing: float = 0.1
     cutmix_probability: float = 0.0
+    mixup_probability: float = 0.0  # not of views: their CNN has not seen the mixture
     crop_padding: int = 3  # pixels; used when images are stored at the model's size
     min_crop_area: float = 0.35  # part of the image; used when images are stored larger
     jitter: float = 0.2
@@ -83,9 +84,8 @@ class LabelledImages:
         if o.jitter:
             images = augment.jitter(images, o.jitter, generator)
         targets = smooth_one_hot(self.images.labels[indices], len(self.images.info.labels), o.label_smoothing)
-        if o.cutmix_probability and torch.rand((), generator=generator) < o.cutmix_probability:
-            images, targets = augment.cutmix(images, targets, generator)
-        return Batch(augment.normalise(images, self.images.info), targets)
+        images, own = augment.blend(images, o.cutmix_probability, o.mixup_probability, generator)
+        return Batch(augment.normalise(images, self.images.info), augment.blend_targets(targets, own))
 
 
 class TaughtViews:
@@ -97,6 +97,8 @@ class TaughtViews:
     def __init__(self, images: ImageSet, views: Views, patch_size: int, options: AugmentOptions) -> None:
         if views.count != len(images):
             raise ValueError(f'views: expected those of {len(images)} images, got {views.count}')
+        if options.mixup_probability:
+            raise ValueError('views: expected no mixup, of which the CNN has said nothing')
         self.images, self.views, self.patch_size, self.options = images, views, patch_size, options
 
     def __len__(self) -> int:

@@ -24,6 +24,7 @@ from .evaluate import accuracy
 from .features import FeatureRegressors
 from .finetune import finetune_cnn
 from .frontier import frontier_points, frontier_table
+from .live import TaughtLive
 from .plots import plot_frontier, plot_switch_maps
 from .ranges import RangeMaxima
 from .resnet import CifarResNet
@@ -61,7 +62,6 @@ def common(parser: argparse.ArgumentParser, runs: bool = True) -> None:
     parser.add_argument('--data-dir', type=Path, default=Path('../../shared/data'), help="folder of the image sets' zips")
     parser.add_argument('--cache-dir', type=Path, default=None, help="decoded images; default: the user's cache directory")
     if runs:
-        parser.add_argument('--views', type=Path, default=None, help='train on the crops in this folder (command views)')
         parser.add_argument('--run-dir', type=Path, required=True, help="the run's folder; an interrupted run in it is resumed")
         parser.add_argument('--out', type=Path, default=None, help='checkpoint to write; default: checkpoint.safetensors in the run folder')
 
@@ -70,21 +70,42 @@ def model_config(arguments: argparse.Namespace) -> ViTConfig:
     return replace(PRESETS[arguments.dataset], positional=getattr(arguments, 'positional', False))
 
 
+def add_teaching(parser: argparse.ArgumentParser) -> None:
+    """How a CNN teaches a ViT: beforehand, or live."""
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument('--views', type=Path, default=None, help='train on the crops in this folder (command views)')
+    ways.add_argument('--live', action='store_true', help='show every training image to the CNN, blended as the student sees it')
+    add_cnn(parser)
+
+
+def add_cnn(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--cnn', type=Path, default=None, help='fine-tuned CNN; default: the ImageNet one, which knows the classes of imagenette')
+
+
 def batch_source(
     arguments: argparse.Namespace, splits: Splits, config: ViTConfig, start: Path | None
 ) -> tuple[BatchSource, FeatureRegressors | None]:
-    """Training batches, and with --views the regressors of the CNN's features: those beside checkpoint `start`, if there are any."""
+    """Training batches, and where a CNN teaches the regressors of its features: those beside checkpoint `start`, if there are any."""
     options = read_options(arguments, AugmentOptions)
-    if arguments.views is None:
+    if arguments.cnn is not None and not arguments.live:
+        raise ValueError('--cnn: expected with --live; views have been made with a CNN already')
+    if arguments.live:
+        cnn, size = teaching_cnn(arguments)
+        source = TaughtLive(splits.train, cnn, size, config.img_size, config.img_size // config.patch_size, options)
+        channels = cnn.token_channels, cnn.pooled_channels
+    elif arguments.views is not None:
+        views = load_views(arguments.views, len(splits.train))
+        source = TaughtViews(splits.train, views, config.patch_size, options)
+        channels = views.tokens.shape[-1], views.pooled.shape[-1]
+    else:
         return LabelledImages(splits.train, config.img_size, options), None
-    views = load_views(arguments.views, len(splits.train))
-    regressors = FeatureRegressors(config.embed_dim, views.tokens.shape[-1], views.pooled.shape[-1])
+    regressors = FeatureRegressors(config.embed_dim, *channels)
     trained = start.parent / 'regressors.safetensors' if start else None
     if trained is not None and trained.exists():
         weights = load_file(trained)
         if all(weights[key].shape == value.shape for key, value in regressors.state_dict().items()):  # of the same CNN
             regressors.load_state_dict(weights)
-    return TaughtViews(splits.train, views, config.patch_size, options), regressors
+    return source, regressors
 
 
 def cnn_size(architecture: str, dataset: str) -> int:
@@ -251,6 +272,7 @@ def main(argv: list[str] | None = None) -> None:
 
     p = commands.add_parser('teacher', help='stage 0: train the exact network')
     common(p)
+    add_teaching(p)
     p.add_argument('--start', type=Path, default=None, help='checkpoint whose weights to start from')
     p.add_argument('--positional', action='store_true', help="constants of the relative position in attention (free in the secure protocol)")
     for options in (TrainOptions, AugmentOptions, TeacherOptions):
@@ -259,6 +281,7 @@ def main(argv: list[str] | None = None) -> None:
 
     p = commands.add_parser('search', help='PriViT algorithm 1, or a baseline at the same budget')
     common(p)
+    add_teaching(p)
     p.add_argument('--teacher', type=Path, required=True, help='checkpoint or timm state dict of the exact network')
     p.add_argument('--kd-teacher', type=Path, default=None, help='exact network that distils, if not --teacher itself')
     p.add_argument('--keep-switches', action='store_true', help="no search: fine-tune with the teacher checkpoint's own switches")
@@ -279,7 +302,7 @@ def main(argv: list[str] | None = None) -> None:
 
     p = commands.add_parser('views', help="crops of the training images with a CNN's opinion of each, for --views")
     common(p)
-    p.add_argument('--cnn', type=Path, default=None, help='fine-tuned CNN; default: the ImageNet one, which knows the classes of imagenette')
+    add_cnn(p)
     p.add_argument('--count', type=int, default=6, help='crops of every training image')
     p.add_argument('--min-area', type=float, default=0.3, help='smallest part in a crop of images stored larger than the model\'s; default 0.3')
     p.set_defaults(run_command=run_views)

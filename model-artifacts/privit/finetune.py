@@ -47,9 +47,8 @@ def finetune_cnn(
         _, indices = batch_indices(len(train), batch_size, step, seed)
         small, _ = random_windows(train.images[indices], img_size, img_size, min_area, generator)
         targets = smooth_one_hot(train.labels[indices], len(train.info.labels), 0.1)
-        images = small.float()
-        if torch.rand((), generator=generator) < 0.5:
-            images, targets = augment.cutmix(images, targets, generator)
+        images, own = augment.blend(small.float(), 0.5, 0.0, generator)
+        targets = augment.blend_targets(targets, own)
         with torch.autocast('cpu', dtype, enabled=dtype is not None):
             logits = _logits(cnn, enlarge(images, cnn_size))
         loss = soft_cross_entropy(logits.float(), targets)

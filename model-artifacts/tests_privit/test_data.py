@@ -62,12 +62,27 @@ def test_resized_crops_stay_inside_and_cover_the_wanted_area():
     assert widths.min() > 0.35**0.5 * 0.75**0.5 - 0.08 and widths.max() <= 1
 
 
-def test_cutmix_mixes_labels_by_area():
-    images = torch.stack([torch.zeros(3, 16, 16), torch.ones(3, 16, 16)])
-    targets = torch.eye(2)
-    for seed in range(10):
-        mixed, labels = augment.cutmix(images, targets, torch.Generator().manual_seed(seed))
-        torch.testing.assert_close(mixed.mean((1, 2, 3)), labels[:, 1])
+@pytest.mark.parametrize('probabilities', [(1.0, 0.0), (0.0, 1.0), (0.5, 0.3), (0.0, 0.0)])
+def test_blends_mix_labels_as_they_mix_pixels(probabilities):
+    images = (torch.arange(32) % 2).float().view(32, 1, 1, 1).expand(32, 3, 16, 16)  # each the opposite of its partner
+    targets = torch.eye(2)[torch.arange(32) % 2]
+    mixed, own = augment.blend(images, *probabilities, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(mixed.mean((1, 2, 3)), augment.blend_targets(targets, own)[:, 1])
+    flat = mixed.flatten(1).amax(1) == mixed.flatten(1).amin(1)
+    whole = flat & ((mixed[:, 0, 0, 0] == 0) | (mixed[:, 0, 0, 0] == 1))
+    if probabilities[0] == 1:
+        assert 20 <= int((~flat).sum())  # few squares cover nothing or all
+    if probabilities[1] == 1:
+        assert flat.all() and not whole.any() and own.std() > 0.2
+    if sum(probabilities) == 0:
+        assert torch.equal(mixed, images) and (own == 1).all()
+    if 0 < sum(probabilities) < 1:
+        assert 0 < int(whole.sum()) < 20 and (flat & ~whole).any() and (~flat).any()
+
+
+def test_blend_rejects_probabilities_above_one():
+    with pytest.raises(ValueError, match='sum is in 0..1, got 0.8 and 0.3'):
+        augment.blend(torch.zeros(2, 3, 4, 4), 0.8, 0.3, torch.Generator())
 
 
 def test_jitter_of_strength_zero_changes_nothing():

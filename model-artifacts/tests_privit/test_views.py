@@ -7,12 +7,14 @@ import torch
 from torch import nn
 
 from privit import augment
+from privit.batches import AugmentOptions, TaughtViews
 from privit.data import synthetic_splits
 from privit.engine import RunLog
 from privit.finetune import finetune_cnn
+from privit.live import TaughtLive
 from privit.resnet import CifarResNet
 from privit.teaching import TeachingCnn
-from privit.views import enlarge, load_views, make_views, random_windows
+from privit.views import Views, enlarge, load_views, make_views, random_windows
 
 
 class SmallCnn(TeachingCnn):
@@ -101,3 +103,33 @@ def test_resnet56_reads_published_weights_and_teaches(tmp_path):
     assert tokens.shape == (5, 64, cnn.token_channels) and pooled.shape == (5, cnn.pooled_channels)
     torch.testing.assert_close(tokens.mean(1), pooled)
     torch.testing.assert_close(logits, cnn.head(pooled))
+
+
+@pytest.mark.parametrize(('img_size', 'cnn_size'), [(4, 8), (8, 16)])
+def test_a_live_cnn_judges_the_very_images_of_the_batch(img_size, cnn_size):
+    """Images of 8 pixels, stored larger than the ViT's (4) or not (8)."""
+    images, cnn = synthetic_splits().train, SmallCnn(4)
+    seen = []
+    cnn.prepare = lambda x: seen.append(x) or (x - 127) / 128
+    options = AugmentOptions(crop_padding=1, cutmix_probability=0.5, mixup_probability=0.3)
+    source = TaughtLive(images, cnn, cnn_size, img_size, 2, options)
+    batch, again = (source.batch(3, 16, torch.Generator().manual_seed(5), 0) for _ in range(2))
+    assert torch.equal(batch.images, again.images) and torch.equal(batch.teacher_logits, again.teacher_logits)
+    shown = batch.images * torch.tensor(images.info.std).view(1, 3, 1, 1) + torch.tensor(images.info.mean).view(1, 3, 1, 1)
+    if img_size < 8:
+        torch.testing.assert_close(shown, augment.resize(seen[-1], img_size))
+    else:
+        torch.testing.assert_close(enlarge(shown, cnn_size), seen[-1], atol=1e-3, rtol=0)
+    tokens, pooled, logits = cnn(seen[-1], 2)
+    torch.testing.assert_close(batch.teacher_logits, logits)
+    torch.testing.assert_close(batch.cnn_tokens * source.token_std + source.token_mean, tokens, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(batch.cnn_pooled * source.pooled_std + source.pooled_mean, pooled, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(batch.targets.sum(1), torch.ones(16))
+    assert (batch.targets.amax(1) < 0.9).any()  # some are mixed
+
+
+def test_views_refuse_mixup():
+    images = synthetic_splits().train
+    nothing = torch.zeros(len(images), 1)
+    with pytest.raises(ValueError, match='expected no mixup'):
+        TaughtViews(images, Views(len(images), 1, nothing, nothing, nothing, nothing), 4, AugmentOptions(mixup_probability=0.1))
