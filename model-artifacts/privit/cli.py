@@ -32,7 +32,7 @@ from .search import SearchOptions, count_on, search
 from .teacher import TeacherOptions, initial_model, train_teacher
 from .teaching import TeachingCnn
 from .views import load_views, make_views
-from .vit import ViTConfig
+from .vit import VisionTransformer, ViTConfig
 
 PRESETS = {
     'cifar10': ViTConfig(),
@@ -83,15 +83,16 @@ def add_cnn(parser: argparse.ArgumentParser) -> None:
 
 
 def batch_source(
-    arguments: argparse.Namespace, splits: Splits, config: ViTConfig, start: Path | None
+    arguments: argparse.Namespace, splits: Splits, config: ViTConfig, start: Path | None, exact: VisionTransformer | None = None
 ) -> tuple[BatchSource, FeatureRegressors | None]:
-    """Training batches, and where a CNN teaches the regressors of its features: those beside checkpoint `start`, if there are any."""
+    """Training batches, and where a CNN teaches the regressors of its features: those beside checkpoint `start`, if there are any.
+    exact: teaches beside a CNN that teaches live."""
     options = read_options(arguments, AugmentOptions)
     if arguments.cnn is not None and not arguments.live:
         raise ValueError('--cnn: expected with --live; views have been made with a CNN already')
     if arguments.live:
         cnn, size = teaching_cnn(arguments)
-        source = TaughtLive(splits.train, cnn, size, config.img_size, config.img_size // config.patch_size, options)
+        source = TaughtLive(splits.train, cnn, size, config.img_size, config.img_size // config.patch_size, options, exact)
         channels = cnn.token_channels, cnn.pooled_channels
     elif arguments.views is not None:
         views = load_views(arguments.views, len(splits.train))
@@ -240,8 +241,10 @@ def run_search(arguments: argparse.Namespace) -> None:
         fixed = teacher_switches
     elif arguments.baseline:
         fixed = baseline_switches(arguments.baseline, config, options.softmax_budget, options.gelu_budget, train.seed)
-    source, regressors = batch_source(arguments, splits, config, arguments.teacher)
+    if arguments.kd_teacher and arguments.views:
+        raise ValueError('--kd-teacher: expected without --views, which are distilled from the CNN alone')
     kd_teacher = load_checkpoint(arguments.kd_teacher, PRESETS['cifar10'])[0] if arguments.kd_teacher else None
+    source, regressors = batch_source(arguments, splits, config, arguments.teacher, kd_teacher)
     result = search(teacher, source, splits.validation, train, options, log, fixed, regressors, kd_teacher)
     if log.rank:
         return
@@ -283,7 +286,7 @@ def main(argv: list[str] | None = None) -> None:
     common(p)
     add_teaching(p)
     p.add_argument('--teacher', type=Path, required=True, help='checkpoint or timm state dict of the exact network')
-    p.add_argument('--kd-teacher', type=Path, default=None, help='exact network that distils, if not --teacher itself')
+    p.add_argument('--kd-teacher', type=Path, default=None, help='exact network that distils, if not --teacher itself; with --live, beside the CNN')
     p.add_argument('--keep-switches', action='store_true', help="no search: fine-tune with the teacher checkpoint's own switches")
     p.add_argument('--baseline', choices=BASELINES, default=None, help='fixed switches instead of the search, at equal cost')
     for options in (TrainOptions, AugmentOptions, SearchOptions):

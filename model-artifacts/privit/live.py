@@ -12,16 +12,30 @@ from . import augment
 from .batches import AugmentOptions, Batch, batch_indices
 from .data import ImageSet
 from .distill import smooth_one_hot
+from .distributed import autocast_dtype
 from .teaching import TeachingCnn
 from .views import enlarge
+from .vit import VisionTransformer
 
 
 class TaughtLive:
     """Freshly augmented and blended images, with what the CNN says of exactly these."""
 
-    def __init__(self, images: ImageSet, cnn: TeachingCnn, cnn_size: int, img_size: int, grid: int, options: AugmentOptions) -> None:
-        """Sizes in pixels; grid: the ViT's tokens a side. Features are given zero mean and unit variance per channel, measured here."""
+    def __init__(
+        self,
+        images: ImageSet,
+        cnn: TeachingCnn,
+        cnn_size: int,
+        img_size: int,
+        grid: int,
+        options: AugmentOptions,
+        exact: VisionTransformer | None = None,
+    ) -> None:
+        """Sizes in pixels; grid: the ViT's tokens a side; exact: a second teacher, the mean of whose logits and the CNN's is distilled.
+        Features are given zero mean and unit variance per channel, measured here."""
         self.images, self.cnn, self.cnn_size, self.img_size, self.grid, self.options = images, cnn, cnn_size, img_size, grid, options
+        self.exact = exact.eval().requires_grad_(False) if exact is not None else None
+        self._dtype = autocast_dtype(torch.device('cpu'))
         sample = self._views(torch.arange(min(1024, len(images))), Generator().manual_seed(7))
         tokens, pooled, _ = map(torch.cat, zip(*(self._ask(part) for part in sample.split(128))))
         self.token_mean, self.token_std = tokens.mean((0, 1)), tokens.std((0, 1)).clamp(min=1e-3)
@@ -36,8 +50,12 @@ class TaughtLive:
         images, own = augment.blend(self._views(indices, generator), o.cutmix_probability, o.mixup_probability, generator)
         tokens, pooled, logits = self._ask(images)
         targets = smooth_one_hot(self.images.labels[indices], len(self.images.info.labels), o.label_smoothing)
+        normalised = augment.normalise(augment.resize(images, self.img_size), self.images.info)
+        if self.exact is not None:
+            with torch.no_grad(), torch.autocast('cpu', self._dtype, enabled=self._dtype is not None):
+                logits = torch.lerp(logits, self.exact(normalised).float(), 0.5)
         return Batch(
-            augment.normalise(augment.resize(images, self.img_size), self.images.info), augment.blend_targets(targets, own), logits,
+            normalised, augment.blend_targets(targets, own), logits,
             (tokens - self.token_mean) / self.token_std, (pooled - self.pooled_mean) / self.pooled_std,
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from privit import augment
 from privit.batches import AugmentOptions, TaughtViews
+from privit.cli import PRESETS
 from privit.data import synthetic_splits
 from privit.engine import RunLog
 from privit.finetune import finetune_cnn
@@ -15,6 +16,7 @@ from privit.live import TaughtLive
 from privit.resnet import CifarResNet
 from privit.teaching import TeachingCnn
 from privit.views import Views, enlarge, load_views, make_views, random_windows
+from privit.vit import VisionTransformer
 
 
 class SmallCnn(TeachingCnn):
@@ -126,6 +128,20 @@ def test_a_live_cnn_judges_the_very_images_of_the_batch(img_size, cnn_size):
     torch.testing.assert_close(batch.cnn_pooled * source.pooled_std + source.pooled_mean, pooled, atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(batch.targets.sum(1), torch.ones(16))
     assert (batch.targets.amax(1) < 0.9).any()  # some are mixed
+
+
+def test_a_live_cnn_and_an_exact_network_teach_the_mean_of_what_they_say():
+    images, cnn = synthetic_splits().train, SmallCnn(4)
+    torch.manual_seed(2)
+    exact = VisionTransformer(PRESETS['synthetic'])
+    torch.nn.init.normal_(exact.head.weight)
+    alone, both = (TaughtLive(images, cnn, 16, 8, 2, AugmentOptions(cutmix_probability=0.5), e) for e in (None, exact))
+    first, second = (source.batch(3, 16, torch.Generator().manual_seed(5), 0) for source in (alone, both))
+    assert torch.equal(first.images, second.images)
+    said = exact(first.images)
+    assert said.std() > 0.1
+    torch.testing.assert_close(second.teacher_logits, (first.teacher_logits + said) / 2, atol=0.05, rtol=0.05)  # bfloat16
+    assert not second.teacher_logits.requires_grad
 
 
 def test_views_refuse_mixup():
