@@ -1,4 +1,6 @@
 from .cli import main
+from .distributed import finish
 
 if __name__ == '__main__':
     main()
+    finish()
