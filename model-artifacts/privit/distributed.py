@@ -25,7 +25,7 @@ def start() -> tuple[int, int, torch.device]:
 def finish() -> None:
     """The end of a process that `start` made one of several: waits for the others, then ends this one at once. Alone it does nothing.
 
-    An interpreter that shuts down while gloo's threads still run aborts now and then (one run in thirty; PyTorch issue 179291), which
+    An interpreter that shuts down while gloo's threads still run aborts now and then (one run in thirty; PyTorch pull request 179291), which
     would make a complete run look failed. So the interpreter does not shut down: all files are written and closed by now.
     """
     if not dist.is_initialized():
