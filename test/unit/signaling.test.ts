@@ -1,4 +1,5 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { io, type Socket } from 'socket.io-client';
@@ -42,6 +43,18 @@ const keyId = '0123456789abcdef';
 const join = (t: Tab, code: string, quiet = false) => t.emitWithAck('join', code, { keyId, quiet }) as Promise<Reply>;
 const once = (t: Tab, event: keyof ServerToTabEvents) =>
   new Promise<unknown>((resolve) => t.once(event, ((value: unknown) => resolve(value)) as never));
+
+const webSocketRequest = (target: string) =>
+  [
+    `GET ${target} HTTP/1.1`,
+    'Host: localhost',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    '',
+    '',
+  ].join('\r\n');
 
 async function pair(): Promise<{ owner: Tab; client: Tab; code: string }> {
   const owner = await tab();
@@ -349,6 +362,26 @@ describe('files', () => {
   test('a malformed address', async () => {
     expect((await get('/%E0%A4%A')).status).toBe(400);
   });
+});
+
+// Browsers open connections in advance and may never use them; Node counts such a one as busy.
+test.each([
+  ['a connection that was never used', ''],
+  ['half a request', 'GET / HT'],
+  ['a WebSocket of no tab', webSocketRequest('/socket.io/?EIO=4&transport=websocket')],
+])('stopping does not wait for %s', async (_, sent) => {
+  const own = await createSignalingServer({ port: 0, distDir: folder, modelsDir: folder });
+  const socket = connect(own.port, 'localhost');
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.on('error', () => {});
+  socket.resume();
+  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  if (sent) socket.write(sent);
+  await new Promise((resolve) => setTimeout(resolve, 50)); // the server has accepted it
+  const start = performance.now();
+  await own.stop();
+  await closed;
+  expect(performance.now() - start).toBeLessThan(3000);
 });
 
 test('stopping tells the tabs', async () => {
