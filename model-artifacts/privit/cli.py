@@ -5,6 +5,7 @@ import argparse
 import json
 import sys
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ from .ranges import RangeMaxima
 from .resnet import CifarResNet
 from .search import SearchOptions, count_on, search
 from .teacher import TeacherOptions, initial_model, train_teacher
-from .teaching import TeachingCnn
+from .teaching import TeachingCnn, TeachingEnsemble
 from .views import load_views, make_views
 from .vit import VisionTransformer, ViTConfig
 
@@ -41,9 +42,10 @@ PRESETS = {
 }
 """The architecture for each image set. Both real ones have 64 tokens and the same blocks, so the same secure cost."""
 
-CNN_SIZES = {('efficientnet-lite0', 'cifar10'): 96, ('efficientnet-lite0', 'imagenette'): 160, ('resnet56', 'cifar10'): 32}
+RESNETS = {f'resnet{6 * blocks + 2}': partial(CifarResNet, blocks) for blocks in (3, 5, 7, 9)}
+CNNS = {'efficientnet-lite0': ImageNetCnn, **RESNETS}
+CNN_SIZES = {('efficientnet-lite0', 'cifar10'): 96, ('efficientnet-lite0', 'imagenette'): 160, **{(name, 'cifar10'): 32 for name in RESNETS}}
 """Pixels a side of what a CNN sees of an image set."""
-CNNS = {'efficientnet-lite0': ImageNetCnn, 'resnet56': CifarResNet}
 
 
 def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
@@ -61,6 +63,7 @@ def common(parser: argparse.ArgumentParser, runs: bool = True) -> None:
     parser.add_argument('--dataset', default='cifar10', choices=['cifar10', 'imagenette', 'synthetic'])
     parser.add_argument('--data-dir', type=Path, default=Path('../../shared/data'), help="folder of the image sets' zips")
     parser.add_argument('--cache-dir', type=Path, default=None, help="decoded images; default: the user's cache directory")
+    parser.add_argument('--validation-images', type=int, default=None, help="training images to hold out; default: the image set's own number")
     if runs:
         parser.add_argument('--run-dir', type=Path, required=True, help="the run's folder; an interrupted run in it is resumed")
         parser.add_argument('--out', type=Path, default=None, help='checkpoint to write; default: checkpoint.safetensors in the run folder')
@@ -75,11 +78,13 @@ def add_teaching(parser: argparse.ArgumentParser) -> None:
     ways = parser.add_mutually_exclusive_group()
     ways.add_argument('--views', type=Path, default=None, help='train on the crops in this folder (command views)')
     ways.add_argument('--live', action='store_true', help='show every training image to the CNN, blended as the student sees it')
-    add_cnn(parser)
+    add_cnn(parser, several=True)
 
 
-def add_cnn(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--cnn', type=Path, default=None, help='fine-tuned CNN; default: the ImageNet one, which knows the classes of imagenette')
+def add_cnn(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    what = 'fine-tuned CNN, or several that teach together' if several else 'fine-tuned CNN'
+    help = f'{what}; default: the ImageNet one, which knows the classes of imagenette'
+    parser.add_argument('--cnn', type=Path, nargs='+' if several else 1, default=None, help=help)
 
 
 def batch_source(
@@ -121,12 +126,12 @@ def step_images(train: TrainOptions) -> int:
 
 
 def run_cnn(arguments: argparse.Namespace) -> None:
-    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
     size = cnn_size(arguments.architecture, arguments.dataset)
     cnn = CNNS[arguments.architecture]()
     if arguments.start:
         if not isinstance(cnn, CifarResNet):
-            raise ValueError('--start: expected --architecture resnet56; EfficientNet starts from its package')
+            raise ValueError('--start: expected the --architecture of a ResNet; EfficientNet starts from its package')
         cnn.load(arguments.start)
     finetune_cnn(
         cnn, splits.train, splits.validation, RunLog(arguments.run_dir), arguments.steps, model_config(arguments).img_size, size,
@@ -136,24 +141,32 @@ def run_cnn(arguments: argparse.Namespace) -> None:
     save_file(weights, arguments.out or arguments.run_dir / 'cnn.safetensors', metadata={'architecture': arguments.architecture})
 
 
-def teaching_cnn(arguments: argparse.Namespace) -> tuple[TeachingCnn, int]:
-    """(the network of the command cnn in `--cnn`, or the ImageNet one for imagenette; pixels a side of what it sees)."""
+def teaching_cnn(arguments: argparse.Namespace) -> tuple[TeachingCnn | TeachingEnsemble, int]:
+    """(the networks of the command cnn in `--cnn`, or the ImageNet one for imagenette; pixels a side of what they see)."""
     if arguments.cnn is None:
         if arguments.dataset != 'imagenette':
             raise ValueError(f'{arguments.dataset}: its classes are not ImageNet classes: expected --cnn, a network of the command cnn')
         return ImageNetCnn(IMAGENETTE_IMAGENET_INDICES), cnn_size('efficientnet-lite0', arguments.dataset)
-    with safe_open(arguments.cnn, 'pt') as file:
+    cnns, sizes = zip(*(finetuned_cnn(path, arguments.dataset) for path in arguments.cnn))
+    if len(set(sizes)) > 1:
+        raise ValueError(f'--cnn: expected networks that see images of one size, got {sizes} pixels a side')
+    return (cnns[0] if len(cnns) == 1 else TeachingEnsemble(cnns)), sizes[0]
+
+
+def finetuned_cnn(path: Path, dataset: str) -> tuple[TeachingCnn, int]:
+    """(a network of the command cnn, pixels a side of what it sees)."""
+    with safe_open(path, 'pt') as file:
         architecture = (file.metadata() or {}).get('architecture')
     if architecture not in CNNS:
-        raise ValueError(f'{arguments.cnn}: expected a network of the command cnn, got architecture {architecture!r}')
-    size = cnn_size(architecture, arguments.dataset)
+        raise ValueError(f'{path}: expected a network of the command cnn, got architecture {architecture!r}')
+    size = cnn_size(architecture, dataset)
     cnn = CNNS[architecture]()
-    cnn.net.load_state_dict(load_file(arguments.cnn))
+    cnn.net.load_state_dict(load_file(path))
     return cnn, size
 
 
 def run_views(arguments: argparse.Namespace) -> None:
-    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
     config = model_config(arguments)
     cnn, size = teaching_cnn(arguments)
     grid = config.img_size // config.patch_size
@@ -161,7 +174,7 @@ def run_views(arguments: argparse.Namespace) -> None:
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
-    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
     model, switches, _ = load_checkpoint(arguments.checkpoint, model_config(arguments))
     images = getattr(splits, arguments.split)
     ranges = RangeMaxima(switches)
@@ -187,7 +200,7 @@ def run_restore(arguments: argparse.Namespace) -> None:
 
 
 def run_average(arguments: argparse.Namespace) -> None:
-    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
     model, switches, description = average_checkpoints(arguments.checkpoints)
     description['validation_accuracy'] = accuracy(model, switches, splits.validation)
     description['recipe'] += f'; mean of {len(arguments.checkpoints)} trainings'
@@ -207,7 +220,7 @@ def run_card(arguments: argparse.Namespace) -> None:
 
 def run_teacher(arguments: argparse.Namespace) -> None:
     config = model_config(arguments)
-    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
     start, same_labels = None, False
     if arguments.start:
         start, _, description = load_checkpoint(arguments.start, PRESETS['cifar10'])
@@ -229,7 +242,7 @@ def run_teacher(arguments: argparse.Namespace) -> None:
 
 
 def run_search(arguments: argparse.Namespace) -> None:
-    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir)
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
     teacher, teacher_switches, description = load_checkpoint(arguments.teacher, PRESETS['cifar10'])
     config = replace(model_config(arguments), positional=teacher.config.positional)
     if teacher.config != config:  # of another image set: new patch embedding and classifier
@@ -295,8 +308,8 @@ def main(argv: list[str] | None = None) -> None:
 
     p = commands.add_parser('cnn', help="fine-tune the ImageNet CNN on another image set's classes, for views --cnn")
     common(p)
-    p.add_argument('--architecture', choices=list(CNNS), default='efficientnet-lite0', help='resnet56 is for images of 32 pixels')
-    p.add_argument('--start', type=Path, default=None, help="resnet56: a trained network's state dict (.th) to start from")
+    p.add_argument('--architecture', choices=list(CNNS), default='efficientnet-lite0', help='the ResNets are for images of 32 pixels')
+    p.add_argument('--start', type=Path, default=None, help="ResNets: a trained network's state dict (.th) to start from")
     p.add_argument('--steps', type=int, default=1500, help='default 1500')
     p.add_argument('--batch-size', type=int, default=64)
     p.add_argument('--learning-rate', type=float, default=1e-3, help='of all layers but the last, which learns four times as fast')

@@ -82,8 +82,12 @@ def default_cache_dir() -> Path:
     return Path(base) if base else Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache')) / 'privit'
 
 
-def load_splits(name: str, data_dir: Path, cache_dir: Path | None = None) -> Splits:
-    """The three splits of `cifar10`, `imagenette`, or `synthetic` (made up on the spot, for tests)."""
+def load_splits(name: str, data_dir: Path, cache_dir: Path | None = None, num_validation: int | None = None) -> Splits:
+    """The three splits of `cifar10`, `imagenette`, or `synthetic` (made up on the spot, for tests).
+
+    num_validation: training images to hold out, if not as many as the set says. Fewer are a part of those; once nothing is left to be
+    selected, a last training may hold out just enough to notice that it fails.
+    """
     if name == 'synthetic':
         return synthetic_splits()
     if name not in IMAGE_SETS:
@@ -92,7 +96,10 @@ def load_splits(name: str, data_dir: Path, cache_dir: Path | None = None) -> Spl
     arrays = _decode_zip(info, Path(data_dir) / info.file, Path(cache_dir or default_cache_dir()))
     train = ImageSet(info, arrays['train_images'], arrays['train_labels'])
     test = ImageSet(info, arrays['test_images'], arrays['test_labels'])
-    held_out, kept = stratified_holdout(train.labels, info.num_validation)
+    count = info.num_validation if num_validation is None else num_validation
+    if not len(info.labels) <= count <= len(train) // 2:
+        raise ValueError(f'num_validation: expected {len(info.labels)}..{len(train) // 2}, got {count}')
+    held_out, kept = stratified_holdout(train.labels, count)
     return Splits(train.subset(kept), train.subset(held_out), test)
 
 

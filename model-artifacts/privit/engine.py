@@ -19,6 +19,7 @@ from torch import Generator, Tensor, nn
 from .batches import Batch, BatchSource, step_generator
 from .distill import distillation_loss, soft_cross_entropy
 from .distributed import SharedMatrices, autocast_dtype, average_gradients, start
+from .muon import Float32Muon
 from .ranges import RangePenalty
 from .switches import Switches
 from .vit import VisionTransformer
@@ -246,10 +247,9 @@ def make_optimizers(
         groups.append({'params': list(switches.parameters()), 'weight_decay': 0.0, 'peak': switch_learning_rate, 'of_switches': True})
     optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.99))]
     if matrices:
-        muon = torch.optim.Muon(
-            [{'params': matrices, **common}], lr=options.learning_rate, weight_decay=options.weight_decay, adjust_lr_fn='match_rms_adamw'
-        )
-        optimizers.append(muon)
+        muon = Float32Muon if autocast_dtype(matrices[0].device) is None else torch.optim.Muon
+        group = [{'params': matrices, **common}]
+        optimizers.append(muon(group, lr=options.learning_rate, weight_decay=options.weight_decay, adjust_lr_fn='match_rms_adamw'))
     return optimizers
 
 

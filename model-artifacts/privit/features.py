@@ -5,6 +5,7 @@ Romero et al., ICLR 2015, arXiv 1412.6550, with linear regressors that are dropp
 """
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,6 +20,13 @@ class FeatureRegressors(nn.Module):
         self.pooled = nn.Linear(embed_dim, pooled_channels)
 
     def loss(self, features: Tensor, cnn_tokens: Tensor, cnn_pooled: Tensor) -> Tensor:
-        """features (B, N, C), cnn_tokens (B, N, token_channels), cnn_pooled (B, pooled_channels): mean squared errors, summed; targets have variance 1."""
+        """features (B, N, C), cnn_tokens (B, N, token_channels), cnn_pooled (B, pooled_channels): mean squared errors, summed; targets have variance 1.
+        NaN marks what an image's CNN has not said (`teaching.TeachingEnsemble`): nothing is regressed there."""
         x = self.norm(features)
-        return F.mse_loss(self.tokens(x), cnn_tokens) + F.mse_loss(self.pooled(x.mean(dim=1)), cnn_pooled)
+        return _mean_squared_error(self.tokens(x), cnn_tokens) + _mean_squared_error(self.pooled(x.mean(dim=1)), cnn_pooled)
+
+
+def _mean_squared_error(guess: Tensor, target: Tensor) -> Tensor:
+    """Over the targets that are not NaN."""
+    known = ~target.isnan()
+    return F.mse_loss(torch.where(known, guess, 0), target.nan_to_num(), reduction='sum') / known.sum().clamp(min=1)

@@ -13,7 +13,7 @@ from .batches import AugmentOptions, Batch, batch_indices
 from .data import ImageSet
 from .distill import smooth_one_hot
 from .distributed import autocast_dtype
-from .teaching import TeachingCnn
+from .teaching import TeachingCnn, TeachingEnsemble
 from .views import enlarge
 from .vit import VisionTransformer
 
@@ -24,7 +24,7 @@ class TaughtLive:
     def __init__(
         self,
         images: ImageSet,
-        cnn: TeachingCnn,
+        cnn: TeachingCnn | TeachingEnsemble,
         cnn_size: int,
         img_size: int,
         grid: int,
@@ -38,8 +38,8 @@ class TaughtLive:
         self._dtype = autocast_dtype(torch.device('cpu'))
         sample = self._views(torch.arange(min(1024, len(images))), Generator().manual_seed(7))
         tokens, pooled, _ = map(torch.cat, zip(*(self._ask(part) for part in sample.split(128))))
-        self.token_mean, self.token_std = tokens.mean((0, 1)), tokens.std((0, 1)).clamp(min=1e-3)
-        self.pooled_mean, self.pooled_std = pooled.mean(0), pooled.std(0).clamp(min=0.1)
+        self.token_mean, self.token_std = _mean_and_std(tokens.flatten(0, 1), 1e-3)
+        self.pooled_mean, self.pooled_std = _mean_and_std(pooled, 0.1)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -72,3 +72,9 @@ class TaughtLive:
     def _ask(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(token features (B, N, token_channels), pooled features (B, pooled_channels), logits (B, classes)) of windows."""
         return self.cnn(images if images.shape[-1] == self.cnn_size else enlarge(images, self.cnn_size), self.grid)
+
+
+def _mean_and_std(values: Tensor, smallest: float) -> tuple[Tensor, Tensor]:
+    """Of every column, without what is NaN; standard deviations of at least `smallest`."""
+    mean = values.nanmean(0)
+    return mean, (values - mean).square().nanmean(0).sqrt().clamp(min=smallest)

@@ -1,4 +1,4 @@
-"""The other CNN that teaches, on small images: ResNet-56 for 32 x 32 pixels (He et al., CVPR 2016, arXiv 1512.03385, section 4.2, with
+"""The other CNNs that teach, on small images: ResNet-20 to -56 for 32 x 32 pixels (He et al., CVPR 2016, arXiv 1512.03385, section 4.2, with
 option A's shortcuts), whose last features lie on the same 8 x 8 grid as a ViT's patches of 4 pixels.
 
 Names of weights are those of akamaster/pytorch_resnet_cifar10 (BSD-2-Clause), whose trained networks `load` reads; none is part of this
@@ -54,13 +54,13 @@ class ResNetBody(nn.Module):
 
 
 class CifarResNet(TeachingCnn):
-    """ResNet-56 for images of 32 x 32 pixels."""
+    """A ResNet for images of 32 x 32 pixels."""
 
     token_channels = 64
     pooled_channels = 64
 
-    def __init__(self, classes: int = 10, blocks: int = 9) -> None:
-        """6 * blocks + 2 layers."""
+    def __init__(self, blocks: int = 9, classes: int = 10) -> None:
+        """6 * blocks + 2 layers: ResNet-56, unless told otherwise."""
         super().__init__(ResNetBody(blocks, classes))
 
     @property

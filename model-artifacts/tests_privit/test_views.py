@@ -8,13 +8,15 @@ from torch import nn
 
 from privit import augment
 from privit.batches import AugmentOptions, TaughtViews
-from privit.cli import PRESETS
+from privit.checkpoint import describe, save_checkpoint
+from privit.cli import PRESETS, main
 from privit.data import synthetic_splits
 from privit.engine import RunLog
+from privit.features import FeatureRegressors
 from privit.finetune import finetune_cnn
 from privit.live import TaughtLive
 from privit.resnet import CifarResNet
-from privit.teaching import TeachingCnn
+from privit.teaching import TeachingCnn, TeachingEnsemble
 from privit.views import Views, enlarge, load_views, make_views, random_windows
 from privit.vit import VisionTransformer
 
@@ -25,8 +27,8 @@ class SmallCnn(TeachingCnn):
     token_channels = 112
     pooled_channels = 1280
 
-    def __init__(self, classes: int) -> None:
-        torch.manual_seed(0)
+    def __init__(self, classes: int, seed: int = 0) -> None:
+        torch.manual_seed(seed)
         net = nn.Module()
         net.tokens, net.pooled, net.fc = nn.Conv2d(3, 112, 1), nn.Conv2d(112, 1280, 1), nn.Linear(1280, classes)
         super().__init__(net)
@@ -91,12 +93,13 @@ def test_fine_tuning_learns_and_resumes(tmp_path):
     assert resumed == accuracy and not again.head.weight.requires_grad
 
 
-def test_resnet56_reads_published_weights_and_teaches(tmp_path):
-    """The names of akamaster/pytorch_resnet_cifar10, saved from several processes; 0.85 M parameters as in its table."""
-    cnn = CifarResNet()
+@pytest.mark.parametrize(('blocks', 'millions'), [(3, 0.27), (5, 0.46), (7, 0.66), (9, 0.85)])
+def test_resnets_read_published_weights_and_teach(tmp_path, blocks, millions):
+    """The names of akamaster/pytorch_resnet_cifar10, saved from several processes, and the millions of parameters of its table."""
+    cnn = CifarResNet(blocks)
     cnn._compiled = cnn.features  # compilation takes longer than the test
-    assert round(sum(p.numel() for p in cnn.parameters()) / 1e6, 2) == 0.85
-    other = CifarResNet()
+    assert round(sum(p.numel() for p in cnn.parameters()) / 1e6, 2) == millions
+    other = CifarResNet(blocks)
     torch.save({'state_dict': {f'module.{k}': v + 0.01 for k, v in cnn.net.state_dict().items()}}, tmp_path / 'resnet.th')
     other.load(tmp_path / 'resnet.th')
     torch.testing.assert_close(other.net.conv1.weight, cnn.net.conv1.weight + 0.01)
@@ -142,6 +145,57 @@ def test_a_live_cnn_and_an_exact_network_teach_the_mean_of_what_they_say():
     assert said.std() > 0.1
     torch.testing.assert_close(second.teacher_logits, (first.teacher_logits + said) / 2, atol=0.05, rtol=0.05)  # bfloat16
     assert not second.teacher_logits.requires_grad
+
+
+def test_each_cnn_of_an_ensemble_teaches_its_part_of_a_batch():
+    cnns = [SmallCnn(4, seed) for seed in range(3)]
+    images = synthetic_splits().train.images[:8].float()
+    tokens, pooled, logits = TeachingEnsemble(cnns)(images, 2)
+    assert tokens.shape == (8, 4, 3 * 112) and pooled.shape == (8, 3 * 1280)
+    for k, part in enumerate((slice(0, 3), slice(3, 6), slice(6, 8))):
+        own_tokens, own_pooled, own_logits = cnns[k](images[part], 2)
+        torch.testing.assert_close(logits[part], own_logits)
+        torch.testing.assert_close(tokens[part, :, 112 * k : 112 * (k + 1)], own_tokens)
+        torch.testing.assert_close(pooled[part, 1280 * k : 1280 * (k + 1)], own_pooled)
+    known = (~tokens.isnan()).sum(dim=(1, 2))
+    assert known.tolist() == [4 * 112] * 8 and (~pooled.isnan()).sum(dim=1).tolist() == [1280] * 8
+    few = TeachingEnsemble(cnns)(images[:2], 2)  # fewer than CNNs
+    assert few[2].shape == (2, 4) and few[0][:, :, 224:].isnan().all()
+
+
+def test_an_ensemble_teaches_live_what_its_cnns_have_said():
+    images = synthetic_splits().train
+    ensemble = TeachingEnsemble([SmallCnn(4, seed) for seed in range(2)])
+    source = TaughtLive(images, ensemble, 16, 8, 2, AugmentOptions(cutmix_probability=0.5))
+    batch = source.batch(3, 16, torch.Generator().manual_seed(5), 0)
+    whole = torch.cat([source.batch(step, 32, torch.Generator().manual_seed(step), 0).cnn_tokens for step in range(12)]).flatten(0, 1)
+    assert whole.nanmean(0).abs().max() < 0.5 and 0.5 < whole.square().nanmean(0).sqrt().median() < 1.5
+    regressors = FeatureRegressors(16, ensemble.token_channels, ensemble.pooled_channels)
+    features = torch.randn(16, 4, 16, requires_grad=True)
+    loss = regressors.loss(features, batch.cnn_tokens, batch.cnn_pooled)
+    loss.backward()
+    assert features.grad.isfinite().all() and all(p.grad.isfinite().all() for p in regressors.parameters())
+    x = regressors.norm(features)
+    expected = [(regressors.tokens(x) - batch.cnn_tokens), (regressors.pooled(x.mean(1)) - batch.cnn_pooled)]
+    torch.testing.assert_close(loss, sum(difference.square().nanmean() for difference in expected))
+
+
+def test_cnns_that_see_different_sizes_do_not_teach_together(tmp_path, monkeypatch):
+    monkeypatch.setattr('privit.cli.finetuned_cnn', lambda path, dataset: (SmallCnn(4), int(path.stem)))
+    with pytest.raises(ValueError, match=r'--cnn: expected networks that see images of one size, got \(16, 32\)'):
+        main([
+            'search', '--dataset', 'synthetic', '--live', '--cnn', '16', '32', '--teacher', str(restorable(tmp_path)),
+            '--run-dir', str(tmp_path / 'run'),
+        ])  # fmt: skip
+
+
+def restorable(folder):
+    """A checkpoint of an untrained network."""
+    config = PRESETS['synthetic']
+    on = torch.ones(config.depth, config.num_heads, config.num_tokens), torch.ones(config.depth, config.num_tokens)
+    description = describe(config, synthetic_splits().train.info, 'untrained', 0.25)
+    save_checkpoint(folder / 'teacher.safetensors', VisionTransformer(config).state_dict(), on, description)
+    return folder / 'teacher.safetensors'
 
 
 def test_views_refuse_mixup():
