@@ -86,9 +86,11 @@ def load_splits(name: str, data_dir: Path, cache_dir: Path | None = None, num_va
     """The three splits of `cifar10`, `imagenette`, or `synthetic` (made up on the spot, for tests).
 
     num_validation: training images to hold out, if not as many as the set says. Fewer are a part of those; once nothing is left to be
-    selected, a last training may hold out just enough to notice that it fails.
+    chosen but the end, a last training may hold out just enough to notice that it fails.
     """
     if name == 'synthetic':
+        if num_validation is not None:
+            raise ValueError('num_validation: expected none for synthetic, whose validation images are made up apart')
         return synthetic_splits()
     if name not in IMAGE_SETS:
         raise ValueError(f"dataset: expected one of {[*IMAGE_SETS, 'synthetic']}, got {name!r}")

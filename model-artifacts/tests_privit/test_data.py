@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from privit import augment
-from privit.data import IMAGE_SETS, ImageSetInfo, load_splits
+from privit.data import IMAGE_SETS, ImageSetInfo, load_splits, stratified_holdout
 
 
 @pytest.fixture
@@ -34,6 +34,19 @@ def test_a_zip_becomes_three_splits_with_its_labels_in_order(two_colours):
             reddish = split.images[:, 0].float().mean((1, 2)) > split.images[:, 2].float().mean((1, 2))
             assert torch.equal(reddish, split.labels == 0)
         assert splits.validation.labels.bincount().tolist() == [2, 2]
+
+
+def test_fewer_images_may_be_held_out_and_they_are_among_the_usual_ones(two_colours):
+    fewer = load_splits('colours', two_colours, two_colours / 'cache', 2)
+    assert [len(s) for s in (fewer.train, fewer.validation, fewer.test)] == [10, 2, 4]
+    labels = torch.arange(100) % 5
+    few, usual = (set(stratified_holdout(labels, count)[0].tolist()) for count in (10, 40))
+    assert len(few) == 10 and few < usual
+    for count in (1, 7):
+        with pytest.raises(ValueError, match=rf'expected 2\.\.6, got {count}'):
+            load_splits('colours', two_colours, two_colours / 'cache', count)
+    with pytest.raises(ValueError, match='made up apart'):
+        load_splits('synthetic', two_colours, None, 10)
 
 
 def test_missing_files_and_names_are_named(tmp_path):
