@@ -117,6 +117,9 @@ test('by keyboard only, from the first visit to the result', async () => {
   await client.getByTestId('result').waitFor();
   // The button that had the focus is gone; the answer has taken it.
   expect(await client.evaluate(() => (document.activeElement as HTMLElement).dataset.testid)).toBe('top-label');
+  // What a screen reader says then: sentences, each with one full stop.
+  const spoken = await client.getByRole('status').filter({ hasText: 'It is most likely' }).innerText();
+  expect(spoken).toMatch(/^It is most likely: [^.]+, [\d.]+ %\. [^.]+\.$/);
   await tabTo(client, 'input');
   await client.keyboard.press('ArrowDown');
   await shoot(client, '14-keyboard');
