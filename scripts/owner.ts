@@ -52,6 +52,7 @@ async function main(): Promise<void> {
       onLink: () => {},
       onCode: ({ text }) => text && say(`code for typing, for ten minutes: ${text}`),
       onLost: () => say('the client is gone; waiting for it to come back'),
+      onRoomLost: () => say('the server did not give the room back: start again, and send the new link'),
       onShortCode: (words) => say(`both sides should show: ${words.join(' ')}`),
       onChannel: (link) => void serve(link),
       onEnded: (end) => say(`connection ended: ${end}`),

@@ -69,7 +69,7 @@ export const LeaveReason = v.picklist(['closed', 'unload', 'authentication']);
 export type LeaveReason = v.InferOutput<typeof LeaveReason>;
 
 /** Why an owner sends a client out of its room. `room-full`: it serves another, whom this server has forgotten. */
-export const DismissReason = v.picklist(['closed', 'room-full']);
+export const DismissReason = v.picklist(['closed', 'room-full', 'authentication', 'unreachable']);
 export type DismissReason = v.InferOutput<typeof DismissReason>;
 
 /** `lost`: the other tab's connection to the server ended without a word. */

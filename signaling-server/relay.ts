@@ -60,6 +60,8 @@ export function attachRelay(http: HttpServer): { rooms: Rooms<Tab>; stop(): Prom
       if (!isReply(reply)) return;
       if (!parsed.success) return reply(refused('malformed'));
       if (!admissionLimit.take(address)) return reply(refused('rate'));
+      // Asked twice, after a connection that broke twice: the room is this tab's already, and a client may be in it.
+      if (parsed.output !== null && rooms.isOwner(tab, parsed.output)) return reply({ ok: true, code: parsed.output });
       leave('closed');
       const result = rooms.open(tab, parsed.output);
       reply('refused' in result ? refused(result.refused) : { ok: true, code: result.code });

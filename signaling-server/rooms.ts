@@ -73,6 +73,10 @@ export class Rooms<Tab> {
     return this.#roomAt(locator) && this.#codeByLocator.get(locator);
   }
 
+  isOwner(tab: Tab, code: string): boolean {
+    return this.#rooms.get(code)?.owner === tab;
+  }
+
   codeOf(tab: Tab): string | undefined {
     return this.#codeOf.get(tab);
   }

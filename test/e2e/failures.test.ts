@@ -1,7 +1,9 @@
+import type { Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { TINY_SAMPLES } from '../support/tinySamples.ts';
 import { type App, startApp } from './support/app.ts';
-import { alert, classifySample, openRoom, pair } from './support/pair.ts';
+import { alert, classifySample, modelButton, openRoom, pair } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 
 let app: App;
@@ -49,7 +51,107 @@ describe('images', () => {
     await client.getByRole('button', { name: 'Classify privately' }).click();
     await client.getByTestId('result').waitFor();
   });
+
+  test('a picture that is chosen while the one before is asked for: the answer belongs to what is shown', async () => {
+    const { invite } = await openRoom(app);
+    const client = await app.page();
+    const isDelayed = { value: false };
+    await client.route('**/samples/sample1.png', async (route) => {
+      if (isDelayed.value) await new Promise((resolve) => setTimeout(resolve, 4000));
+      await route.continue();
+    });
+    await client.goto(invite);
+    const logits = async () =>
+      JSON.parse((await client.getByTestId('result').getAttribute('data-logits'))!) as number[];
+    await client.getByTestId('sample').first().click();
+    await client.getByTestId('prediction').waitFor();
+    isDelayed.value = true;
+    await client.getByTestId('sample').nth(1).click();
+    await client.getByRole('button', { name: 'Classify privately' }).click();
+    await client.getByTestId('result').waitFor();
+    await client.getByText(`the sample is labelled plain ${TINY_SAMPLES[1]}`).waitFor();
+    const first = await logits();
+    isDelayed.value = false;
+    for (const i of [0, 1]) {
+      const before = await client.getByTestId('result').getAttribute('data-logits');
+      await client.getByTestId('sample').nth(i).click();
+      await expect.poll(() => client.getByTestId('result').getAttribute('data-logits')).not.toBe(before);
+      const distance = Math.max(...(await logits()).map((logit, j) => Math.abs(logit - first[j]!)));
+      if (i === 1) expect(distance).toBeLessThan(0.1);
+      else expect(distance).toBeGreaterThan(0.1);
+    }
+  });
 });
+
+describe('the server', () => {
+  test('is away when somebody connects again, or opens a room again: both are told, and can when it is back', async () => {
+    const { owner, client } = await pair(app);
+    await owner.getByRole('button', { name: 'Disconnect the client' }).click();
+    await alert(client, 'The owner is gone').waitFor();
+    await owner.getByRole('button', { name: 'Close the room' }).click();
+    const startServer = await app.stopServer();
+    await client.getByRole('button', { name: 'Connect again' }).click();
+    await owner.getByRole('button', { name: 'Open a new room' }).click();
+    for (const page of [client, owner]) await alert(page, 'The signaling server does not answer').waitFor();
+    await startServer();
+    await client.getByRole('button', { name: 'Connect again' }).click();
+    await alert(client, 'There is no room with this code').waitFor();
+    await owner.getByRole('button', { name: 'Open a room' }).click();
+    await owner.getByTestId('invite').waitFor();
+  });
+
+  test('a TURN server without a password is refused in words', async () => {
+    const owner = await app.page();
+    await owner.goto(`${app.url}?ice=turn:turn.example.org`);
+    await owner.getByRole('button', { name: 'Share a model' }).click();
+    await modelButton(owner, 'tiny').click();
+    await alert(owner, 'The STUN and TURN servers cannot be used').waitFor();
+  });
+
+  test('leaving while a model loads leaves no room and no second tab behind', async () => {
+    const owner = await app.page();
+    const weights = await holdBack(owner, '**/weights.bin');
+    await owner.goto(app.url);
+    await owner.getByRole('button', { name: 'Try it alone' }).click();
+    await weights.asked;
+    await owner.getByRole('button', { name: 'Leave' }).click();
+    weights.release();
+    await owner.waitForTimeout(3000);
+    expect(owner.context().pages()).toEqual([owner]);
+    expect(await owner.evaluate(() => sessionStorage.length)).toBe(0);
+    await owner.getByRole('button', { name: 'Try it alone' }).waitFor();
+  });
+
+  test('an owner who reloads twice keeps the room', async () => {
+    const { owner, invite } = await openRoom(app);
+    await owner.getByLabel('Close the room after').selectOption('5');
+    const weights = await holdBack(owner, '**/weights.bin');
+    await owner.reload();
+    await weights.asked;
+    await owner.reload();
+    weights.release();
+    await expect.poll(() => owner.getByTestId('invite').inputValue(), { timeout: 20_000 }).toBe(invite);
+    expect(await owner.getByLabel('Close the room after').inputValue()).toBe('5');
+  });
+});
+
+/** Answers to `url` wait until they are released; `asked` resolves with the first request. */
+async function holdBack(page: Page, url: string): Promise<{ asked: Promise<void>; release(): void }> {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let onAsked = () => {};
+  const asked = new Promise<void>((resolve) => {
+    onAsked = resolve;
+  });
+  await page.route(url, async (route) => {
+    onAsked();
+    await released;
+    await route.continue().catch(() => {}); // the page that asked may be gone
+  });
+  return { asked, release };
+}
 
 describe('rooms', () => {
   test('a full room', async () => {

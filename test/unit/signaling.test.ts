@@ -156,6 +156,14 @@ describe('rooms', () => {
     owner.disconnect();
     await expect.poll(() => open(other, code)).toEqual({ ok: true, code });
   });
+
+  test('an owner that asks for its room once more keeps it, and the client in it', async () => {
+    const { owner, client, code } = await pair();
+    expect(await open(owner, code)).toEqual({ ok: true, code });
+    const received = once(client, 'signal');
+    expect(await owner.emitWithAck('signal', offer)).toEqual({ ok: true });
+    expect(await received).toEqual(offer);
+  });
 });
 
 describe('locators', () => {

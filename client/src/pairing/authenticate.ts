@@ -2,13 +2,14 @@
  * Binds the WebRTC connection to the invite's secret, so that the signaling server cannot get between the tabs.
  *
  * A DTLS connection is authenticated by the certificates' fingerprints in offer and answer (RFC 8842); whoever relays
- * the SDP could put in its own. Here each fingerprint travels with an HMAC under a key that both tabs derive from the
- * invite's secret (HKDF, RFC 5869). The answer's tag also covers the offer's fingerprint, so no tag fits any other pairing.
+ * the SDP could put in its own. Here offer and answer each travel with an HMAC under a key that both tabs derive from the
+ * invite's secret (HKDF, RFC 5869). It covers the whole text: browsers differ in what they take for a fingerprint's line.
+ * The answer's tag also covers the offer, so no tag fits any other pairing.
  */
 import { hkdf } from '@noble/hashes/hkdf.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Invite } from './invite.ts';
 import { words } from './words.ts';
 
@@ -21,7 +22,7 @@ export interface PairingKeys {
 }
 
 export function derivePairingKeys({ code, secret }: Invite): PairingKeys {
-  const key = (use: string) => hkdf(sha256, secret, utf8ToBytes(code), utf8ToBytes(`blindsight pairing 1 ${use}`), 32);
+  const key = (use: string) => hkdf(sha256, secret, utf8ToBytes(code), utf8ToBytes(`blindsight pairing 2 ${use}`), 32);
   return {
     id: bytesToHex(key('id').subarray(0, 8)),
     offer: key('offer'),
@@ -31,11 +32,11 @@ export function derivePairingKeys({ code, secret }: Invite): PairingKeys {
 }
 
 export function tagOffer(keys: PairingKeys, offerSdp: string): string {
-  return mac(keys.offer, fingerprint(offerSdp));
+  return mac(keys.offer, sha256(utf8ToBytes(offerSdp)));
 }
 
 export function tagAnswer(keys: PairingKeys, offerSdp: string, answerSdp: string): string {
-  return mac(keys.answer, `${fingerprint(offerSdp)}\n${fingerprint(answerSdp)}`);
+  return mac(keys.answer, transcript(offerSdp, answerSdp));
 }
 
 /** Compares in constant time. */
@@ -48,24 +49,11 @@ export function tagsEqual(a: string, b: string): boolean {
 
 /** Four words that only these two tabs have; for people to compare, should the link have travelled an unsafe way. */
 export function shortCode(keys: PairingKeys, offerSdp: string, answerSdp: string): string[] {
-  const tag = hexToBytes(mac(keys.shortCode, `${fingerprint(offerSdp)}\n${fingerprint(answerSdp)}`));
+  const tag = hexToBytes(mac(keys.shortCode, transcript(offerSdp, answerSdp)));
   return [...tag.subarray(0, 4)].map((byte) => words[byte]!);
 }
 
-/**
- * The SHA-256 fingerprint of the certificate that an SDP names.
- * @throws RangeError when it names none, several different ones, or one by a weaker hash.
- */
-export function fingerprint(sdp: string): string {
-  const found = new Set<string>();
-  for (const line of sdp.split(/\r?\n/)) {
-    if (!line.toLowerCase().startsWith('a=fingerprint:')) continue;
-    const match = /^a=fingerprint:sha-256 ((?:[0-9a-f]{2}:){31}[0-9a-f]{2})\s*$/i.exec(line);
-    if (!match) throw new RangeError('sdp: expected a SHA-256 fingerprint');
-    found.add(match[1]!.toUpperCase());
-  }
-  if (found.size !== 1) throw new RangeError(`sdp: expected one fingerprint, found ${found.size}`);
-  return [...found][0]!;
-}
+const transcript = (offerSdp: string, answerSdp: string): Uint8Array =>
+  concatBytes(sha256(utf8ToBytes(offerSdp)), sha256(utf8ToBytes(answerSdp)));
 
-const mac = (key: Uint8Array, message: string): string => bytesToHex(hmac(sha256, key, utf8ToBytes(message)));
+const mac = (key: Uint8Array, message: Uint8Array): string => bytesToHex(hmac(sha256, key, message));

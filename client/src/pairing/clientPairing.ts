@@ -13,6 +13,8 @@ export interface ClientPairingListener extends PairingListener {
 const retryPausesMs = [300, 1000, 2000, 4000, 8000, 8000];
 /** For one try: from joining the room to a connection. */
 const tryTimeoutMs = 8000;
+/** For the first: until the owner's tab, which may be asleep, makes an offer. */
+const offerTimeoutMs = 25_000;
 /** A connection that breaks sooner, as when the owner's tab fails each time, does not earn new tries. */
 const steadyMs = 20_000;
 
@@ -28,6 +30,7 @@ export class ClientPairing {
   #retrying = false;
   #tries = 0;
   #connectedAtMs = 0;
+  #offerTimer: ReturnType<typeof setTimeout> | undefined;
   /** Told how a try to connect again went. */
   #onOutcome: ((outcome: Outcome) => void) | undefined;
 
@@ -47,6 +50,7 @@ export class ClientPairing {
       onPeerLeft: (reason) => {
         if (reason === 'closed') return this.#end('peer-left');
         if (reason === 'authentication' || reason === 'room-full') return this.#end(reason);
+        if (reason === 'unreachable') return this.#fail(reason);
         // An owner whose connection to the server broke may still be connected with this tab.
         if (reason === 'lost' && this.#isLinked) void this.#checkLink();
         else this.#lose('peer-left');
@@ -72,6 +76,8 @@ export class ClientPairing {
       await pause(1000);
       await this.#join();
     }
+    if (this.#closed || this.#link) return;
+    this.#offerTimer = setTimeout(() => this.#end('timeout'), offerTimeoutMs);
   }
 
   /** The connection turned out to be gone. */
@@ -81,6 +87,7 @@ export class ClientPairing {
 
   close(reason: 'closed' | 'unload' | 'authentication' = 'closed'): void {
     this.#closed = true;
+    clearTimeout(this.#offerTimer);
     this.#onOutcome = undefined;
     // The goodbye first: an owner who only sees the link go waits for this client to come back.
     void this.#signaling.close(reason);
@@ -97,6 +104,7 @@ export class ClientPairing {
   }
 
   #connect(): void {
+    clearTimeout(this.#offerTimer);
     const isCurrent = () => this.#link === link;
     const link: PeerLink = new PeerLink({
       initiator: false,
@@ -142,6 +150,11 @@ export class ClientPairing {
   async #reconnect(): Promise<void> {
     if (this.#retrying || this.#closed) return;
     this.#retrying = true;
+    clearTimeout(this.#offerTimer);
+    // One that was still being made would, in the owner's eyes, keep the place from the next.
+    const link = this.#link;
+    this.#link = undefined;
+    link?.close();
     if (performance.now() - this.#connectedAtMs > steadyMs) this.#tries = 0;
     let outcome: Outcome = 'lost';
     while (outcome !== 'connected' && this.#tries < retryPausesMs.length) {

@@ -83,8 +83,9 @@ export class OwnerCode {
       this.listener.onSecret(secret);
       await this.renew(); // a code works once
     } catch (error) {
-      if (!(error instanceof WrongCodeError)) return this.#dismiss();
-      if (this.#code) return;
+      // One that left has no place any more; whoever has it then came after it.
+      if (this.#incoming === inbox) this.#dismiss();
+      if (!(error instanceof WrongCodeError) || this.#code) return;
       if (this.#wrong >= maxWrong) await this.signaling.withdrawLocator().catch(() => {});
       await this.renew('used-up');
     }

@@ -3,7 +3,7 @@ import { newSecret } from './invite.ts';
 import { type CodeState, OwnerCode } from './ownerCode.ts';
 import { type LinkFailure, type LinkState, PeerLink } from './peerLink.ts';
 import { RoomSecrets, type SavedRoom } from './roomSecrets.ts';
-import { Signaling, type SignalingState } from './signaling.ts';
+import { RefusedError, Signaling, type SignalingState } from './signaling.ts';
 
 /**
  * Why a pairing ended: the connection failed, the other side left (`peer-left`) or does not come back (`lost`), it does
@@ -25,6 +25,8 @@ export interface PairingListener {
 
 export interface OwnerPairingListener extends PairingListener {
   onCode(state: CodeState): void;
+  /** The server was away and does not give the room back; a client that is connected stays so. */
+  onRoomLost(): void;
 }
 
 /** A client that was lost tries for as long as this to come back (clientPairing.ts). */
@@ -35,6 +37,9 @@ const reopenTries = 12;
 const reopenTriesAfterReload = 3;
 const reopenPauseMs = 1000;
 
+/** `refused`: the room is in other hands, say. `unreachable`: the server does not answer, or this tab wants no more. */
+type Reopened = 'open' | 'refused' | 'unreachable';
+
 /** The owner's half of a pairing: holds a room open, and connects with one client after the other. */
 export class OwnerPairing {
   #secrets: RoomSecrets | undefined;
@@ -42,6 +47,11 @@ export class OwnerPairing {
   #linkState: LinkState = 'closed';
   #waitTimer: ReturnType<typeof setTimeout> | undefined;
   #arrivals = 0;
+  /** Somebody has the client's place while it is being found out whether the client that is connected still lives. */
+  #hasVisitor = false;
+  /** How often the connection to the server came back. */
+  #reconnects = 0;
+  #reopening = false;
   #closed = false;
   readonly #signaling: Signaling;
   readonly #code: OwnerCode;
@@ -56,7 +66,12 @@ export class OwnerPairing {
       onPeerJoined: (keyId) => void this.#onPeerJoined(keyId),
       onPeerLeft: (reason) => {
         this.#code.abort();
-        if (reason === 'unload') this.#lose();
+        if (this.#hasVisitor) {
+          // It was not the client who left.
+          this.#arrivals++;
+          this.#hasVisitor = false;
+          void this.#link?.check();
+        } else if (reason === 'unload') this.#lose();
         // A client whose connection to the server broke may still be connected with this tab.
         else if (reason !== 'lost') this.#end(reason === 'authentication' ? 'authentication' : 'peer-left');
         else if (this.#linkState === 'connected') void this.#link?.check();
@@ -79,7 +94,7 @@ export class OwnerPairing {
    * @throws RefusedError
    */
   async open(saved?: SavedRoom): Promise<{ code: string; secret: Uint8Array }> {
-    if (saved && (await this.#openAgain(saved.code, reopenTriesAfterReload))) {
+    if (saved && (await this.#openAgain(saved.code, reopenTriesAfterReload)) === 'open') {
       this.#secrets = new RoomSecrets(saved.code, saved.secret, saved.fromCodes);
     } else {
       this.#secrets = new RoomSecrets(await this.#signaling.open(null), newSecret());
@@ -123,11 +138,14 @@ export class OwnerPairing {
 
   /** @param keyId of the client's secret; null for a client that has a short code. */
   async #onPeerJoined(keyId: string | null): Promise<void> {
+    if (this.#closed) return;
     const arrival = ++this.#arrivals;
     // A server that was restarted may let in a second client: the one that is here stays.
     if (this.#link && this.#linkState === 'connected') {
+      this.#hasVisitor = true;
       const isAlive = await this.#link.probe.isAlive(2500);
-      if (arrival !== this.#arrivals) return;
+      if (arrival !== this.#arrivals || this.#closed) return;
+      this.#hasVisitor = false;
       if (isAlive) return this.#dismiss('room-full');
     }
     if (!this.#secrets) return;
@@ -148,8 +166,10 @@ export class OwnerPairing {
         onShortCode: (words) => isCurrent() && this.listener.onShortCode(words),
         onFailed: (failure) => {
           if (!isCurrent()) return;
-          if (failure === 'lost') this.#lose();
-          else this.#end(failure);
+          if (failure === 'lost') return this.#lose();
+          // Who could not connect, or not prove that it has the secret, may not keep the place from others.
+          this.#dismiss(failure === 'authentication' ? failure : 'unreachable');
+          this.#end(failure);
         },
         send: (signal) => void this.#signaling.signal(signal).catch(() => {}), // the client left; `peerLeft` says so
       },
@@ -185,25 +205,39 @@ export class OwnerPairing {
   }
 
   #end(end: PairingEnd): void {
-    if (this.#linkState === 'closed') return;
+    if (!this.#link && this.#linkState === 'closed') return;
     this.#drop('closed');
     this.listener.onEnded(end);
   }
 
+  /** One run at a time, which starts over when the connection broke again. */
   async #reopen(): Promise<void> {
-    if (this.#secrets && (await this.#openAgain(this.#secrets.code, reopenTries))) await this.#code.renew();
+    this.#reconnects++;
+    if (!this.#secrets || this.#reopening) return;
+    this.#reopening = true;
+    let outcome: Reopened;
+    let reconnects: number;
+    do {
+      reconnects = this.#reconnects;
+      outcome = await this.#openAgain(this.#secrets.code, reopenTries);
+    } while (reconnects !== this.#reconnects);
+    this.#reopening = false;
+    if (outcome === 'open') await this.#code.renew();
+    else if (outcome === 'refused') this.listener.onRoomLost();
   }
 
-  /** False when it did not succeed: the room is in other hands, say. */
-  async #openAgain(code: string, tries: number): Promise<boolean> {
-    for (let attempt = 0; attempt < tries && !this.#closed; attempt++) {
+  async #openAgain(code: string, tries: number): Promise<Reopened> {
+    let outcome: Reopened = 'unreachable';
+    for (let attempt = 0; attempt < tries; attempt++) {
       try {
         await this.#signaling.open(code);
-        return true;
-      } catch {
+        return 'open';
+      } catch (error) {
+        outcome = error instanceof RefusedError && error.code !== 'timeout' ? 'refused' : 'unreachable';
         await new Promise((resolve) => setTimeout(resolve, reopenPauseMs));
       }
+      if (this.#closed) return 'unreachable';
     }
-    return false;
+    return outcome;
   }
 }

@@ -26,7 +26,7 @@ const interruptionLimitMs = 8000;
 
 /**
  * The connection to the other tab, by simple-peer. The protocol's data channel is a second, negotiated one, made right
- * away: only then can it be moved into a Worker. It is open only after both fingerprints were verified.
+ * away: only then can it be moved into a Worker. It is open only after both SDPs were verified.
  */
 export class PeerLink {
   /** Carries the protocol. Hand it to a Worker in the same task. */
@@ -92,20 +92,15 @@ export class PeerLink {
     }
     // One offer and one answer make a pairing; a further one could name another certificate.
     if (this.#answered || signal.type !== (this.#initiator ? 'answer' : 'offer')) return this.#fail('authentication');
-    try {
-      if (this.#initiator) {
-        if (!this.#offerSdp || !tagsEqual(signal.tag, tagAnswer(this.#keys, this.#offerSdp, signal.sdp))) {
-          return this.#fail('authentication');
-        }
-        this.#answered = true;
-        this.#listener.onShortCode(shortCode(this.#keys, this.#offerSdp, signal.sdp));
-      } else {
-        if (this.#offerSdp || !tagsEqual(signal.tag, tagOffer(this.#keys, signal.sdp)))
-          return this.#fail('authentication');
-        this.#offerSdp = signal.sdp;
-      }
-    } catch {
-      return this.#fail('authentication'); // an SDP without a fingerprint
+    if (this.#initiator) {
+      if (!this.#offerSdp || !tagsEqual(signal.tag, tagAnswer(this.#keys, this.#offerSdp, signal.sdp)))
+        return this.#fail('authentication');
+      this.#answered = true;
+      this.#listener.onShortCode(shortCode(this.#keys, this.#offerSdp, signal.sdp));
+    } else {
+      if (this.#offerSdp || !tagsEqual(signal.tag, tagOffer(this.#keys, signal.sdp)))
+        return this.#fail('authentication');
+      this.#offerSdp = signal.sdp;
     }
     this.#peer.signal({ type: signal.type, sdp: signal.sdp });
   }

@@ -10,13 +10,26 @@ import type { PreparedImage } from '../worker/messages.ts';
 import { ProtocolWorker } from '../worker/protocolWorker.ts';
 import { LinkStatistics } from './linkStatistics.svelte.ts';
 import { listSamples, type Sample } from './models.ts';
-import { endNotice, failureNotice, imageNotice, type Notice, refusalNotice } from './notices.ts';
+import {
+  endNotice,
+  failureNotice,
+  iceNotice,
+  imageNotice,
+  type Notice,
+  refusalNotice,
+  SampleError,
+} from './notices.ts';
 import { lingerMs, type MeterRow, SessionView, type Totals } from './sessionView.svelte.ts';
+
+export interface ChosenImage extends PreparedImage {
+  /** What a sample is labelled; unknown for the user's own images. */
+  truth: string | undefined;
+}
 
 /** A classification that is finished, with the image it belongs to and what it cost. */
 export interface Result {
   classification: Classification;
-  image: PreparedImage;
+  image: ChosenImage;
   offline: Totals;
   online: Totals;
   /** The meters at the end, step by step. */
@@ -37,7 +50,7 @@ export class ClientStore {
   session = $state.raw<SessionView>();
   /** Correlations for one image are there. */
   prepared = $state(false);
-  image = $state.raw<PreparedImage>();
+  image = $state.raw<ChosenImage>();
   /** While a file is being decoded. */
   decoding = $state(false);
   samples = $state.raw<Sample[]>([]);
@@ -46,11 +59,16 @@ export class ClientStore {
   requested = $state(false);
   running = $state(false);
   readonly statistics = new LinkStatistics();
-  #file: Blob | undefined;
+  /** What `image` was made from. */
+  #file: { file: Blob; truth: string | undefined } | undefined;
   #pairing: ClientPairing | undefined;
   #worker: ProtocolWorker | undefined;
   readonly #images = new ImageWorker();
   #decodeId = 0;
+  /** The manifest that `image` was prepared for. */
+  #model: string | undefined;
+  /** Counts attempts to connect: one that was overtaken, or left, goes no further. */
+  #attempt = 0;
 
   constructor(private readonly invite: Invite) {}
 
@@ -59,7 +77,18 @@ export class ClientStore {
     this.#stop();
     this.notice = undefined;
     this.lost = false;
-    const servers = await iceServers(location.search);
+    const attempt = ++this.#attempt;
+    this.signaling = 'connecting';
+    let servers: RTCIceServer[];
+    try {
+      servers = await iceServers(location.search);
+    } catch (error) {
+      if (attempt !== this.#attempt) return;
+      this.#stop();
+      this.notice = iceNotice(error);
+      return;
+    }
+    if (attempt !== this.#attempt) return;
     const pairing: ClientPairing = new ClientPairing(
       this.invite,
       {
@@ -79,7 +108,6 @@ export class ClientStore {
       servers,
     );
     this.#pairing = pairing;
-    this.signaling = 'connecting';
     try {
       await pairing.join();
     } catch (error) {
@@ -87,35 +115,43 @@ export class ClientStore {
     }
   }
 
-  /** Decodes `file` and shows what the model will see. From the second image on it is classified right away. */
-  async chooseImage(file: Blob): Promise<void> {
+  /**
+   * Decodes `file` and shows what the model will see. From the second image on it is classified right away. What was asked
+   * before waits until the new image is there, and is then asked of that one.
+   * @param truth what a sample is labelled
+   */
+  async chooseImage(file: Blob, truth?: string): Promise<void> {
+    await this.#choose(async () => file, truth);
+  }
+
+  async chooseSample(sample: Sample): Promise<void> {
+    await this.#choose(async () => {
+      const response = await fetch(sample.url).catch(() => undefined);
+      if (!response?.ok) throw new SampleError();
+      return response.blob();
+    }, sample.label);
+  }
+
+  async #choose(load: () => Promise<Blob>, truth: string | undefined): Promise<void> {
     const preprocessing = this.session?.manifest?.preprocessing;
     if (!preprocessing || this.running) return;
     const id = ++this.#decodeId;
     this.imageNotice = undefined;
     this.decoding = true;
     try {
+      const file = await load();
       const image = await this.#images.prepare(file, preprocessing);
       if (id !== this.#decodeId) return;
-      this.#file = file;
-      this.image = image;
+      this.#file = { file, truth };
+      this.image = { ...image, truth };
       if (this.result) this.classify();
     } catch (error) {
       if (id === this.#decodeId) this.imageNotice = imageNotice(error);
     } finally {
-      if (id === this.#decodeId) this.decoding = false;
-    }
-  }
-
-  async chooseSample(sample: Sample): Promise<void> {
-    try {
-      await this.chooseImage(await (await fetch(sample.url)).blob());
-    } catch {
-      this.imageNotice = {
-        tone: 'error',
-        title: 'The sample could not be loaded.',
-        text: 'Check the connection to the server, or use a file of your own.',
-      };
+      if (id === this.#decodeId) {
+        this.decoding = false;
+        this.#classifyWhenPrepared();
+      }
     }
   }
 
@@ -143,7 +179,7 @@ export class ClientStore {
   }
 
   #classifyWhenPrepared(): void {
-    if (!this.requested || !this.prepared || !this.image) return;
+    if (!this.requested || !this.prepared || !this.image || this.decoding) return;
     this.requested = this.prepared = false;
     this.running = true;
     this.#worker!.classify(this.image.pixels);
@@ -195,14 +231,16 @@ export class ClientStore {
     this.words = [];
   }
 
-  async #onManifest({ name, preprocessing }: Manifest): Promise<void> {
-    // Another model may crop differently: an image from before is prepared anew.
-    const isSame = this.image && this.image.crop === preprocessing.crop;
+  async #onManifest(manifest: Manifest): Promise<void> {
+    // Another model may crop differently and know other things: an image from before is prepared anew.
+    const model = JSON.stringify(manifest);
+    const isSame = this.#model === model;
+    this.#model = model;
     if (this.#file && !isSame) {
       this.result = undefined;
-      await this.chooseImage(this.#file);
+      await this.chooseImage(this.#file.file, this.#file.truth);
     }
-    this.samples = await listSamples(name).catch(() => []);
+    this.samples = await listSamples(manifest.name).catch(() => []);
   }
 
   #end(notice: Notice, afterMs = 0): void {
@@ -213,6 +251,7 @@ export class ClientStore {
   }
 
   #stop(afterMs = 0, reason: 'closed' | 'unload' = 'closed'): void {
+    this.#attempt++;
     this.statistics.stop();
     const [worker, pairing] = [this.#worker, this.#pairing];
     this.#worker = this.#pairing = undefined;

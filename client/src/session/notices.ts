@@ -1,5 +1,6 @@
 /** Every failure in plain words: what happened, and what to do next. */
 import type { RefusalCode } from '../../../signaling-server/events.ts';
+import { IceServersError } from '../pairing/iceServers.ts';
 import type { PairingEnd } from '../pairing/ownerPairing.ts';
 import { ImageError } from '../worker/imageWorker.ts';
 import type { Failure } from '../worker/messages.ts';
@@ -116,8 +117,27 @@ export function failureNotice({ code, message }: Failure, role: Role): Notice {
   }
 }
 
+/** Before anything is connected. */
+export function iceNotice(problem: unknown): Notice {
+  if (!(problem instanceof IceServersError)) return refusalNotice('timeout');
+  return error(
+    'The STUN and TURN servers cannot be used.',
+    `Correct the address of this page, or ice.json. ${problem.message}`,
+  );
+}
+
+/** A sample did not arrive. */
+export class SampleError extends Error {}
+
 export function imageNotice(problem: unknown): Notice {
-  if (!(problem instanceof ImageError) || problem.problem === 'not-an-image') {
+  if (problem instanceof SampleError)
+    return error('The sample could not be loaded.', 'Check the connection to the server, or use a file of your own.');
+  if (!(problem instanceof ImageError))
+    return error(
+      'This tab cannot decode images now.',
+      'A part of the app did not load. Reload this page; the link stays the same.',
+    );
+  if (problem.problem === 'not-an-image') {
     return error('This file is not an image that the browser can read.', 'Choose a JPEG, PNG, WebP or GIF file.');
   }
   const size = problem.width

@@ -4,13 +4,12 @@ import { formatInvite } from '../pairing/invite.ts';
 import type { CodeState } from '../pairing/ownerCode.ts';
 import { OwnerPairing } from '../pairing/ownerPairing.ts';
 import type { LinkState, PeerLink } from '../pairing/peerLink.ts';
-import type { SavedRoom } from '../pairing/roomSecrets.ts';
 import { RefusedError, type SignalingState } from '../pairing/signaling.ts';
 import { checkOwnerFiles, ProtocolWorker } from '../worker/protocolWorker.ts';
 import { LinkStatistics } from './linkStatistics.svelte.ts';
 import { type ChosenModel, fetchBundledModel, listBundledModels } from './models.ts';
-import { endNotice, failureNotice, type Notice, refusalNotice } from './notices.ts';
-import { forgetOwner, loadOwner, saveOwner } from './savedRoom.ts';
+import { endNotice, failureNotice, iceNotice, type Notice, refusalNotice } from './notices.ts';
+import { forgetOwner, loadOwner, type SavedOwner, saveOwner } from './savedRoom.ts';
 import { lingerMs, SessionView } from './sessionView.svelte.ts';
 
 /** Everything the owner's screen shows, and what its buttons do. */
@@ -43,15 +42,16 @@ export class OwnerStore {
   #worker: ProtocolWorker | undefined;
   /** For a client that was lost. */
   #isWaiting = false;
-  /** The room from before a reload, until there is a model for it. */
-  #saved: SavedRoom | undefined;
+  /** The room from before a reload, until it is open again. */
+  #saved: SavedOwner | undefined;
+  /** The owner left: what is still loading goes no further. */
+  #closed = false;
 
   /** After a reload of the tab: the same room, link and limit, with the same model if it is a bundled one. */
   async restore(): Promise<void> {
     const saved = loadOwner();
-    forgetOwner();
-    if (!saved) return;
-    this.#saved = saved.room;
+    if (!saved) return forgetOwner();
+    this.#saved = saved;
     this.served = saved.served;
     this.limit = saved.limit;
     this.answer = saved.answer;
@@ -77,6 +77,7 @@ export class OwnerStore {
     this.notice = undefined;
     try {
       const model = await load();
+      if (this.#closed) return;
       if (!model) {
         this.notice = {
           tone: 'error',
@@ -86,6 +87,7 @@ export class OwnerStore {
         return;
       }
       const failure = await checkOwnerFiles(model.files);
+      if (this.#closed) return;
       if (failure)
         this.notice = failureNotice(
           { ...failure, code: failure.code === 'internal' ? 'internal' : 'manifest' },
@@ -93,9 +95,7 @@ export class OwnerStore {
         );
       else {
         this.model = model;
-        const saved = this.#saved;
-        this.#saved = undefined;
-        await this.openRoom(saved);
+        await this.openRoom();
       }
     } catch {
       this.notice = {
@@ -108,20 +108,35 @@ export class OwnerStore {
     }
   }
 
-  async openRoom(saved?: SavedRoom): Promise<void> {
+  /** Opens the room that this tab had before it was reloaded, or a new one. */
+  async openRoom(): Promise<void> {
     this.#pairing?.close();
+    this.#pairing = undefined;
     this.notice = undefined;
     this.invite = undefined;
-    const servers = await iceServers(location.search);
+    this.signaling = 'connecting';
+    let servers: RTCIceServer[];
+    try {
+      servers = await iceServers(location.search);
+    } catch (error) {
+      this.signaling = 'closed';
+      this.notice = iceNotice(error);
+      return;
+    }
+    if (this.#closed) return;
+    const isCurrent = () => this.#pairing === pairing;
     const pairing: OwnerPairing = new OwnerPairing(
       {
-        onSignaling: (state) => (this.signaling = state),
-        onLink: (state) => (this.link = state),
-        onShortCode: (words) => (this.words = words),
-        onCode: (code) => (this.code = code),
+        // One that was closed lingers for a moment; it has no say any more.
+        onSignaling: (state) => isCurrent() && (this.signaling = state),
+        onLink: (state) => isCurrent() && (this.link = state),
+        onShortCode: (words) => isCurrent() && (this.words = words),
+        onCode: (code) => isCurrent() && (this.code = code),
         onChannel: (link) => this.#startSession(link),
-        onLost: () => this.#suspendSession(),
+        onLost: () => isCurrent() && this.#suspendSession(),
+        onRoomLost: () => isCurrent() && this.#onRoomLost(),
         onEnded: (end) => {
+          if (!isCurrent()) return;
           this.#endSession(endNotice(end, 'owner'));
           this.lost = end === 'lost' || end === 'peer-left';
         },
@@ -129,11 +144,14 @@ export class OwnerStore {
       servers,
     );
     this.#pairing = pairing;
-    this.signaling = 'connecting';
     try {
-      this.invite = formatInvite(location.href, await pairing.open(saved));
+      const invite = await pairing.open(this.#saved?.room);
+      if (!isCurrent()) return;
+      this.#saved = undefined;
+      this.invite = formatInvite(location.href, invite);
       this.#save();
     } catch (error) {
+      if (!isCurrent()) return;
       pairing.close();
       this.notice = refusalNotice(error instanceof RefusedError ? error.code : 'timeout');
     }
@@ -156,9 +174,10 @@ export class OwnerStore {
     this.#pairing?.close({ afterMs: lingerMs });
     this.#pairing = undefined;
     forgetOwner();
+    this.#saved = undefined;
     this.invite = this.code = undefined;
     this.words = [];
-    this.link = 'closed';
+    this.signaling = this.link = 'closed';
     this.paused = true;
   }
 
@@ -170,23 +189,37 @@ export class OwnerStore {
 
   /** The owner leaves. */
   close(): void {
+    this.#closed = true;
     forgetOwner();
     this.#stopWorker();
     this.#pairing?.close();
+    this.#pairing = undefined;
   }
 
   /** The page is closed or reloaded: after a reload the room is there again, and the client with it. */
   suspend(): void {
+    this.#closed = true;
     this.#save();
     this.#stopWorker();
     this.#pairing?.close({ reason: 'unload' });
   }
 
   #save(): void {
-    const room = this.#pairing?.save();
+    const room = this.#pairing?.save() ?? this.#saved?.room;
     if (!room) return;
+    const bundled = this.model ? this.model.bundled : this.#saved?.bundled;
     const { served, limit, answer } = this;
-    saveOwner({ room, bundled: this.model?.bundled, served, limit, answer });
+    saveOwner({ room, bundled, served, limit, answer });
+  }
+
+  /** The server was away, and has not given the room back. */
+  #onRoomLost(): void {
+    this.invite = this.code = undefined;
+    this.notice = {
+      tone: 'error',
+      title: 'Your room is gone.',
+      text: 'The connection to the signaling server broke, and the room was not to be had again. Open a new one, and send its link.',
+    };
   }
 
   #closeAtLimit(): void {

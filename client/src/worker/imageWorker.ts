@@ -11,11 +11,15 @@ export class ImageError extends Error {
   }
 }
 
+/** The Worker's script did not load, or failed. */
+export class ImageWorkerError extends Error {}
+
 /** The page's handle on the Worker that decodes images. */
 export class ImageWorker {
   readonly #worker = new Worker(new URL('./image.worker.ts', import.meta.url), { type: 'module', name: 'image' });
-  readonly #waiting = new Map<number, { resolve(image: PreparedImage): void; reject(error: ImageError): void }>();
+  readonly #waiting = new Map<number, { resolve(image: PreparedImage): void; reject(error: Error): void }>();
   #nextId = 0;
+  #failed = false;
 
   constructor() {
     this.#worker.onmessage = ({ data }: MessageEvent<FromImageWorker>) => {
@@ -24,12 +28,18 @@ export class ImageWorker {
       if ('image' in data) waiting?.resolve(data.image);
       else waiting?.reject(new ImageError(data.problem, data.width, data.height));
     };
+    this.#worker.onerror = () => {
+      this.#failed = true;
+      for (const { reject } of this.#waiting.values()) reject(new ImageWorkerError());
+      this.#waiting.clear();
+    };
   }
 
-  /** @throws ImageError */
+  /** @throws ImageError, ImageWorkerError */
   prepare(file: Blob, preprocessing: Preprocessing): Promise<PreparedImage> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
+      if (this.#failed) return reject(new ImageWorkerError());
       this.#waiting.set(id, { resolve, reject });
       const message: ToImageWorker = { id, file, preprocessing };
       this.#worker.postMessage(message);

@@ -67,7 +67,7 @@ export async function startApp(): Promise<App> {
       context.on('page', (page) => {
         // The browser itself reports a server that is gone; the app shows it in its own words.
         const isExpected = (text: string) =>
-          /WebSocket connection to .* failed|WebSocket is already in CLOSING/.test(text);
+          /WebSocket connection to .* failed|WebSocket is already in CLOSING|net::ERR_CONNECTION_REFUSED/.test(text);
         page.on('console', (message) => {
           if (message.type() === 'error' && !isExpected(message.text())) errors.push(message.text());
         });
