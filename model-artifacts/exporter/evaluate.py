@@ -27,6 +27,7 @@ def evaluate(folder: Path, model: FoldedModel, held_out: LabelledImages) -> dict
     """Figures over held-out images; accuracies and agreements are fractions of 1.
 
     `violations`: tensor -> [images, worst value, low, high], where a value left its range (a secure run goes wrong there).
+    `imagesOutOfRange`: how many images have such a value in any tensor.
     """
     images, labels = held_out.images, held_out.labels
     simulation = Simulation.load(folder)
@@ -48,5 +49,6 @@ def evaluate(folder: Path, model: FoldedModel, held_out: LabelledImages) -> dict
         'maxAbsLogitError': float(np.abs(integer - exact).max()),
         'rmsLogitError': float(np.sqrt(np.square(integer - exact).mean())),
         'maxAbsLogitErrorOnnx': float(np.abs(onnx - exact).max()),
-        'violations': {tensor: list(v) for tensor, v in simulation.violations.by_tensor.items()},
+        'imagesOutOfRange': len(simulation.violations.images),
+        'violations': {tensor: [len(numbers), *rest] for tensor, (numbers, *rest) in simulation.violations.by_tensor.items()},
     }

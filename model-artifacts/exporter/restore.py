@@ -43,8 +43,7 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
             rows[block, head, kept] = 1
     for block, kept in enumerate(manifest['switches']['geluTokens']):
         tokens[block, kept] = 1
-    description = describe(config, info, f"restored from {manifest['name']}", 0.0, manifest['name'])
-    del description['validation_accuracy']  # not measured
+    description = describe(config, info, f"restored from {manifest['name']}", name=manifest['name'])
     return Checkpoint(model.eval(), (rows, tokens), description)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,13 +22,18 @@ from .splines import Domain, coefficients
 
 @dataclass
 class Violations:
-    """Values outside the range that their ring or domain allows for: (images, largest value, limits) by tensor."""
+    """Values outside the range that their ring or domain allows for: (numbers of the images, largest value, limits) by tensor."""
 
-    by_tensor: dict[str, tuple[int, float, float, float]] = field(default_factory=dict)
+    by_tensor: dict[str, tuple[frozenset[int], float, float, float]] = field(default_factory=dict)
 
-    def note(self, tensor: str, images: int, worst: float, low: float, high: float) -> None:
-        before = self.by_tensor.get(tensor, (0, 0.0, low, high))
-        self.by_tensor[tensor] = (before[0] + images, max(before[1], worst, key=abs), low, high)
+    @property
+    def images(self) -> frozenset[int]:
+        """Numbers of the images that have such a value in any tensor."""
+        return frozenset().union(*(images for images, *_ in self.by_tensor.values()))
+
+    def note(self, tensor: str, images: Iterable[int], worst: float, low: float, high: float) -> None:
+        before = self.by_tensor.get(tensor, (frozenset(), 0.0, low, high))
+        self.by_tensor[tensor] = (before[0].union(images), max(before[1], worst, key=abs), low, high)
 
     def raise_first(self) -> None:
         for tensor, (_, worst, low, high) in self.by_tensor.items():
@@ -70,6 +76,7 @@ class Simulation:
         self.tokens = manifest['architecture']['tokens']
         self.log_tokens = self.tokens.bit_length() - 1
         self.violations = Violations()
+        self.seen = 0  # images of earlier runs: their numbers go on from batch to batch
         self.noise = noise
 
     @classmethod
@@ -111,6 +118,7 @@ class Simulation:
         logits = self.linear('head', y)
         frac_bits = fixed['fcNorm']['out']['fracBits'] + fixed['head']['weightFracBits']
         self.check('head', logits, 2.0 ** (frac_bits + fixed['head']['magnitudeBits']))
+        self.seen += len(images)
         see('logits', logits, frac_bits)
         return logits * 2.0**-frac_bits
 
@@ -203,7 +211,7 @@ class Simulation:
         outside = (argument < domain.lowest) | (argument >= domain.top)
         if outside.any():
             worst = argument[outside]
-            self.violations.note(name, _images(outside), worst[np.abs(worst).argmax()], domain.lowest, domain.top)
+            self.violations.note(name, self.numbers(outside), worst[np.abs(worst).argmax()], domain.lowest, domain.top)
             argument = np.maximum(domain.wrap(argument), domain.lowest if domain.lowest > 0 else -np.inf)
         before = spec['coefficientFracBits'] + spec['basisFracBits']
         out = spec['out']
@@ -237,9 +245,8 @@ class Simulation:
         outside = np.abs(x) >= limit
         if outside.any():
             worst = x[outside]
-            self.violations.note(name, _images(outside), float(worst[np.abs(worst).argmax()]), -limit, limit)
+            self.violations.note(name, self.numbers(outside), float(worst[np.abs(worst).argmax()]), -limit, limit)
 
-
-def _images(outside: Array) -> int:
-    """How many images (first axis) have a value outside."""
-    return int(outside.reshape(len(outside), -1).any(1).sum())
+    def numbers(self, outside: Array) -> list[int]:
+        """Which images have a value outside (first axis: this batch's images), counted from the first that was ever run."""
+        return [self.seen + int(i) for i in np.flatnonzero(outside.reshape(len(outside), -1).any(1))]

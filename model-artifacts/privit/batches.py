@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from . import augment
 from .data import ImageSet
 from .distill import smooth_one_hot
+from .options import option
 from .views import Views
 
 
@@ -32,12 +33,12 @@ class Batch:
 class AugmentOptions:
     """Strengths of augmentation; `label_smoothing` and the probabilities in 0..1."""
 
-    label_smoothing: float = 0.1
-    cutmix_probability: float = 0.0
-    mixup_probability: float = 0.0  # not of views: their CNN has not seen the mixture
-    crop_padding: int = 3  # pixels; used when images are stored at the model's size
-    min_crop_area: float = 0.35  # part of the image; used when images are stored larger
-    jitter: float = 0.2
+    label_smoothing: float = option(0.1, 'part of each target that is spread over all classes')
+    cutmix_probability: float = option(0.0, 'of an image (of views: of a batch) with a square of another pasted in')
+    mixup_probability: float = option(0.0, 'of an image blended with another; not of views, whose CNN has not seen the mixture')
+    crop_padding: int = option(3, "pixels by which images stored at the model's size are shifted at most; not of views")
+    min_crop_area: float = option(0.35, 'smallest part in a crop of images stored larger; not of views')
+    jitter: float = option(0.2, 'brightness, contrast and saturation change by a factor of up to 1 +- this')
 
 
 class BatchSource(Protocol):

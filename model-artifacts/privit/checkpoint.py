@@ -14,12 +14,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .data import ImageSetInfo, shorter_side
+from .data import CIFAR10_LABELS, ImageSetInfo, shorter_side
 from .vit import SwitchTensors, VisionTransformer, ViTConfig
 
 
-def describe(config: ViTConfig, info: ImageSetInfo, recipe: str, validation_accuracy: float, name: str | None = None) -> dict:
-    """The checkpoint's public description. Accuracy is a fraction of 1, on the validation split; mean and std are in 0..255."""
+def describe(config: ViTConfig, info: ImageSetInfo, recipe: str, validation_accuracy: float | None = None, name: str | None = None) -> dict:
+    """The checkpoint's public description. Accuracy is a fraction of 1, on the validation split, left out when it was not measured; mean
+    and std are in 0..255."""
+    measured = {} if validation_accuracy is None else {'validation_accuracy': validation_accuracy}
     return {
         'name': name or info.name,
         **config.to_dict(),
@@ -29,8 +31,19 @@ def describe(config: ViTConfig, info: ImageSetInfo, recipe: str, validation_accu
         'resize': {'shorter_side': shorter_side(info, config.img_size), 'crop': config.img_size, 'interpolation': 'bilinear'},
         'dataset': info.title,
         'recipe': recipe,
-        'validation_accuracy': validation_accuracy,
+        **measured,
     }
+
+
+def check_labels(path: Path, description: dict, info: ImageSetInfo) -> None:
+    """Raises ValueError when the checkpoint `path` is of another image set than `info`."""
+    if labels_of(description) != info.labels:
+        raise ValueError(f'{path}: its labels are not those of {info.title}')
+
+
+def labels_of(description: dict) -> list[str]:
+    """A plain timm state dict has no description: it is a warm start's, which knows CIFAR-10."""
+    return description.get('labels', CIFAR10_LABELS)
 
 
 def save_checkpoint(path: Path, state_dict: dict[str, Tensor], switches: SwitchTensors, description: dict) -> None:

@@ -1,10 +1,10 @@
-"""`python -m privit teacher|search|export|frontier`: every option is a field of an options class."""
+"""`python -m privit teacher|search|export|frontier`: most options are fields of an options class."""
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,16 +16,17 @@ from .average import average_checkpoints
 from .baselines import BASELINES, baseline_switches
 from .batches import AugmentOptions, BatchSource, LabelledImages, TaughtViews
 from .card import model_card
-from .checkpoint import describe, load_checkpoint, save_checkpoint
+from .checkpoint import check_labels, describe, labels_of, load_checkpoint, save_checkpoint
 from .cnn import ImageNetCnn
 from .data import IMAGE_SETS, IMAGENETTE_IMAGENET_INDICES, Splits, load_splits
 from .distributed import start as start_process
 from .engine import RunLog, TrainOptions
-from .evaluate import accuracy
+from .evaluate import accuracy, best_cross_entropy, logits_of, top1
 from .features import FeatureRegressors
 from .finetune import finetune_cnn
 from .frontier import frontier_points, frontier_table
 from .live import TaughtLive
+from .options import add_options, read_options
 from .plots import plot_frontier, plot_switch_maps
 from .ranges import RangeMaxima
 from .resnet import CifarResNet
@@ -33,7 +34,7 @@ from .search import SearchOptions, count_on, search
 from .teacher import TeacherOptions, initial_model, train_teacher
 from .teaching import TeachingCnn, TeachingEnsemble
 from .views import load_views, make_views
-from .vit import VisionTransformer, ViTConfig
+from .vit import SwitchTensors, VisionTransformer, ViTConfig
 
 PRESETS = {
     'cifar10': ViTConfig(),
@@ -46,17 +47,6 @@ RESNETS = {f'resnet{6 * blocks + 2}': partial(CifarResNet, blocks) for blocks in
 CNNS = {'efficientnet-lite0': ImageNetCnn, **RESNETS}
 CNN_SIZES = {('efficientnet-lite0', 'cifar10'): 96, ('efficientnet-lite0', 'imagenette'): 160, **{(name, 'cifar10'): 32 for name in RESNETS}}
 """Pixels a side of what a CNN sees of an image set."""
-
-
-def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
-    """One command-line option per field of a dataclass of numbers and strings."""
-    group = parser.add_argument_group(cls.__name__)
-    for field in fields(cls):
-        group.add_argument('--' + field.name.replace('_', '-'), type=type(field.default), default=field.default, help=f'default {field.default}')
-
-
-def read_options(arguments: argparse.Namespace, cls: type):
-    return cls(**{field.name: getattr(arguments, field.name) for field in fields(cls)})
 
 
 def common(parser: argparse.ArgumentParser, runs: bool = True) -> None:
@@ -100,10 +90,12 @@ def batch_source(
         source = TaughtLive(splits.train, cnn, size, config.img_size, config.img_size // config.patch_size, options, exact)
         channels = cnn.token_channels, cnn.pooled_channels
     elif arguments.views is not None:
-        views = load_views(arguments.views, len(splits.train))
+        views = load_views(arguments.views, splits.train)
         source = TaughtViews(splits.train, views, config.patch_size, options)
         channels = views.tokens.shape[-1], views.pooled.shape[-1]
     else:
+        if arguments.feature_weight != TrainOptions.feature_weight:
+            raise ValueError('--feature-weight: expected with --views or --live, whose CNN has features')
         return LabelledImages(splits.train, config.img_size, options), None
     regressors = FeatureRegressors(config.embed_dim, *channels)
     trained = start.parent / 'regressors.safetensors' if start else None
@@ -175,14 +167,17 @@ def run_views(arguments: argparse.Namespace) -> None:
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
-    model, switches, _ = load_checkpoint(arguments.checkpoint, model_config(arguments))
+    model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
     images = getattr(splits, arguments.split)
+    check_labels(arguments.checkpoint, description, images.info)
     ranges = RangeMaxima(switches)
-    top1 = accuracy(model, switches, images, ranges)
+    logits = logits_of(model, switches, images, ranges)
+    cross_entropy, temperature = best_cross_entropy(logits, images.labels)
     softmax, gelu = count_on(switches)
     print(json.dumps({
         'checkpoint': str(arguments.checkpoint), 'split': arguments.split, 'images': len(images),
-        'top1': top1, 'softmaxRows': softmax, 'geluTokens': gelu, 'maxima': ranges.summary(),
+        'top1': top1(logits, images.labels), 'crossEntropy': cross_entropy, 'temperature': temperature,
+        'softmaxRows': softmax, 'geluTokens': gelu, 'maxima': ranges.summary(),
     }, indent=1))  # fmt: skip
 
 
@@ -201,9 +196,11 @@ def run_restore(arguments: argparse.Namespace) -> None:
 
 def run_average(arguments: argparse.Namespace) -> None:
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
-    model, switches, description = average_checkpoints(arguments.checkpoints)
+    model, switches, description = average_checkpoints(arguments.checkpoints, arguments.weights)
+    check_labels(arguments.checkpoints[-1], description, splits.train.info)
     description['validation_accuracy'] = accuracy(model, switches, splits.validation)
-    description['recipe'] += f'; mean of {len(arguments.checkpoints)} trainings'
+    weights = f' ({":".join(f"{w:g}" for w in arguments.weights)})' if arguments.weights else ''
+    description['recipe'] += f'; mean{weights} of {len(arguments.checkpoints)} checkpoints'
     save_checkpoint(arguments.out, model.state_dict(), switches, description)
     print(json.dumps({'out': str(arguments.out), 'recipe': description['recipe'], 'validation': description['validation_accuracy']}, indent=1))
 
@@ -224,61 +221,90 @@ def run_teacher(arguments: argparse.Namespace) -> None:
     start, same_labels = None, False
     if arguments.start:
         start, _, description = load_checkpoint(arguments.start, PRESETS['cifar10'])
-        same_labels = description.get('labels', IMAGE_SETS['cifar10'].labels) == splits.train.info.labels
+        same_labels = labels_of(description) == splits.train.info.labels
     model = initial_model(config, start, same_labels)
     train, options = read_options(arguments, TrainOptions), read_options(arguments, TeacherOptions)
-    log = RunLog(arguments.run_dir)
+    recipe = f'exact network: {options.steps} steps of {step_images(train)} images' + (f', from {arguments.start.name}' if start else '')
+    description = describe(config, splits.train.info, recipe, name=f'{arguments.dataset}-teacher')
+    log = RunLog(arguments.run_dir, describe=lambda switches: description)
     source, regressors = batch_source(arguments, splits, config, arguments.start)
     model, validation = train_teacher(model, source, splits.validation, train, options, log, regressors)
     if log.rank:
         return
-    recipe = f'exact network: {options.steps} steps of {step_images(train)} images' + (f', from {arguments.start.name}' if start else '')
     on = (torch.ones(config.depth, config.num_heads, config.num_tokens), torch.ones(config.depth, config.num_tokens))
     out = arguments.out or arguments.run_dir / 'checkpoint.safetensors'
-    save_checkpoint(out, model.state_dict(), on, describe(config, splits.train.info, recipe, validation, f'{arguments.dataset}-teacher'))
+    save_checkpoint(out, model.state_dict(), on, description | {'validation_accuracy': validation})
     if regressors is not None:
         save_file(regressors.state_dict(), arguments.run_dir / 'regressors.safetensors')
     log.line(stage='saved', out=out, validation=validation)
 
 
+def check_exact(name: str, path: Path, switches: SwitchTensors) -> None:
+    """Raises ValueError unless all switches are on: a teacher is run with everything exact, which other weights were not trained for."""
+    if not all(bool((s > 0).all()) for s in switches):
+        raise ValueError(
+            f'{name} {path}: a network with switches off can neither distil nor be what --reconstruct-images refits to: '
+            'expected --views, --live or a --kd-teacher with all of them on'
+        )
+
+
 def run_search(arguments: argparse.Namespace) -> None:
+    train, options = read_options(arguments, TrainOptions), read_options(arguments, SearchOptions)
+    if options.granularity != 'token' and (arguments.keep_switches or arguments.baseline):
+        raise ValueError('--granularity: expected without --keep-switches and --baseline, which search nothing')
+    if arguments.kd_teacher and arguments.views:
+        raise ValueError('--kd-teacher: expected without --views, which are distilled from the CNN alone')
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
+    info = splits.train.info
     teacher, teacher_switches, description = load_checkpoint(arguments.teacher, PRESETS['cifar10'])
     config = replace(model_config(arguments), positional=teacher.config.positional)
-    if teacher.config != config:  # of another image set: new patch embedding and classifier
-        teacher = initial_model(config, teacher, description.get('labels') == splits.train.info.labels)
-    train, options = read_options(arguments, TrainOptions), read_options(arguments, SearchOptions)
-    log = RunLog(arguments.run_dir)
+    same_labels = labels_of(description) == info.labels
+    if teacher.config != config or not same_labels:  # of another image set: new patch embedding and classifier
+        teacher = initial_model(config, teacher, same_labels)
+    kd_teacher = None
+    distils = train.distill_weight and not (arguments.views or arguments.live)  # else a CNN has said what the student is to say
+    if arguments.kd_teacher:
+        kd_teacher, kd_switches, kd_description = load_checkpoint(arguments.kd_teacher, PRESETS['cifar10'])
+        check_labels(arguments.kd_teacher, kd_description, info)
+        check_exact('--kd-teacher', arguments.kd_teacher, kd_switches)
+    elif distils or options.reconstruct_images:
+        check_exact('--teacher', arguments.teacher, teacher_switches)
+        if not same_labels:
+            raise ValueError(f'--teacher {arguments.teacher}: its labels are not those of {info.title}: it cannot teach, only be started from')
     fixed = None
     if arguments.keep_switches:
         fixed = teacher_switches
     elif arguments.baseline:
         fixed = baseline_switches(arguments.baseline, config, options.softmax_budget, options.gelu_budget, train.seed)
-    if arguments.kd_teacher and arguments.views:
-        raise ValueError('--kd-teacher: expected without --views, which are distilled from the CNN alone')
-    kd_teacher = load_checkpoint(arguments.kd_teacher, PRESETS['cifar10'])[0] if arguments.kd_teacher else None
+    searched = 'search' if options.granularity == 'token' else 'search of whole heads'
+    method = 'transferred switches' if arguments.keep_switches else arguments.baseline or searched
+
+    def describe_student(switches: SwitchTensors) -> dict:
+        softmax, gelu = count_on(switches)
+        recipe = (
+            f'PriViT ({method}): {options.search_steps} + {options.finetune_steps} steps of {step_images(train)} images, '
+            f'{softmax} of {config.num_softmax_rows} softmax rows, {gelu} of {config.num_gelu_tokens} GELU tokens kept'
+        )
+        if arguments.keep_switches and description.get('dataset') == info.title:  # the same student, trained on
+            recipe = f"{description['recipe']}; then {options.search_steps + options.finetune_steps} steps more"
+        return describe(config, info, recipe)
+
+    log = RunLog(arguments.run_dir, describe=describe_student)
     source, regressors = batch_source(arguments, splits, config, arguments.teacher, kd_teacher)
     result = search(teacher, source, splits.validation, train, options, log, fixed, regressors, kd_teacher)
     if log.rank:
         return
-    softmax, gelu = count_on(result.switches)
-    searched = 'search' if options.granularity == 'token' else 'search of whole heads'
-    method = 'transferred switches' if arguments.keep_switches else arguments.baseline or searched
-    recipe = (
-        f'PriViT ({method}): {options.search_steps} + {options.finetune_steps} steps of {step_images(train)} images, '
-        f'{softmax} of {config.num_softmax_rows} softmax rows, {gelu} of {config.num_gelu_tokens} GELU tokens kept'
-    )
-    if arguments.keep_switches and description.get('dataset') == splits.train.info.title:  # the same student, trained on
-        recipe = f"{description['recipe']}; then {options.search_steps + options.finetune_steps} steps more"
+    student = describe_student(result.switches) | {'validation_accuracy': result.validation_accuracy}
     out = arguments.out or arguments.run_dir / 'checkpoint.safetensors'
     if regressors is not None:
         save_file(regressors.state_dict(), arguments.run_dir / 'regressors.safetensors')
-    save_checkpoint(out, result.model.state_dict(), result.switches, describe(config, splits.train.info, recipe, result.validation_accuracy))
-    plot_switch_maps(result.switches, arguments.run_dir / 'switch-maps.png', recipe)
+    save_checkpoint(out, result.model.state_dict(), result.switches, student)
+    plot_switch_maps(result.switches, arguments.run_dir / 'switch-maps.png', student['recipe'])
     sample = splits.train.subset(torch.arange(min(2000, len(splits.train))))
     ranges = RangeMaxima(result.switches)
-    accuracy(result.model, result.switches, sample, ranges)
+    logits_of(result.model, result.switches, sample, ranges)
     (arguments.run_dir / 'ranges.json').write_text(json.dumps({'summary': ranges.summary(), 'tensors': ranges.maxima}, indent=1))
+    softmax, gelu = count_on(result.switches)
     log.line(stage='saved', out=out, softmax=softmax, gelu=gelu, validation=result.validation_accuracy)
 
 
@@ -298,10 +324,14 @@ def main(argv: list[str] | None = None) -> None:
     p = commands.add_parser('search', help='PriViT algorithm 1, or a baseline at the same budget')
     common(p)
     add_teaching(p)
-    p.add_argument('--teacher', type=Path, required=True, help='checkpoint or timm state dict of the exact network')
+    p.add_argument(
+        '--teacher', type=Path, required=True,
+        help='checkpoint or timm state dict to start from; unless --views, --live or --kd-teacher teach, it also distils, and must be exact',
+    )  # fmt: skip
     p.add_argument('--kd-teacher', type=Path, default=None, help='exact network that distils, if not --teacher itself; with --live, beside the CNN')
-    p.add_argument('--keep-switches', action='store_true', help="no search: fine-tune with the teacher checkpoint's own switches")
-    p.add_argument('--baseline', choices=BASELINES, default=None, help='fixed switches instead of the search, at equal cost')
+    given = p.add_mutually_exclusive_group()
+    given.add_argument('--keep-switches', action='store_true', help="no search: fine-tune with the teacher checkpoint's own switches")
+    given.add_argument('--baseline', choices=BASELINES, default=None, help='fixed switches instead of the search, at equal cost')
     for options in (TrainOptions, AugmentOptions, SearchOptions):
         add_options(p, options)
     p.set_defaults(run_command=run_search)
@@ -341,15 +371,21 @@ def main(argv: list[str] | None = None) -> None:
     p.add_argument('--out', type=Path, required=True)
     p.set_defaults(run_command=run_card)
 
-    p = commands.add_parser('restore', help='checkpoint out of an exported artifact, to train it further (search --teacher OUT --keep-switches)')
+    p = commands.add_parser(
+        'restore',
+        help='checkpoint out of an exported artifact, to train it further: search --teacher OUT --keep-switches, with --views, --live or --kd-teacher',
+    )
     p.add_argument('artifact', type=Path, help="folder with the artifact's manifest.json and model.onnx")
     p.add_argument('--dataset', choices=sorted(IMAGE_SETS), required=True)
     p.add_argument('--out', type=Path, required=True, help='safetensors to write')
     p.set_defaults(run_command=run_restore)
 
-    p = commands.add_parser('average', help='the mean of the weights of several trainings of one student, all from the same search')
+    p = commands.add_parser(
+        'average', help='the mean of the weights of several trainings of one student (or moments of one: --keep-last), all from the same search'
+    )
     common(p, runs=False)
     p.add_argument('checkpoints', type=Path, nargs='+', help='the last one describes the result')
+    p.add_argument('--weights', type=float, nargs='+', default=None, help='how much each counts, such as 1 2; default: all the same')
     p.add_argument('--out', type=Path, required=True, help='safetensors to write')
     p.set_defaults(run_command=run_average)
 
@@ -368,4 +404,5 @@ def main(argv: list[str] | None = None) -> None:
 
         return export_main(argv[1:])
     arguments = parser.parse_args(argv)
+    torch.manual_seed(getattr(arguments, 'seed', 0))  # of fresh networks, the same on every process
     arguments.run_command(arguments)

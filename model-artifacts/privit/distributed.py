@@ -8,17 +8,20 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def start() -> tuple[int, int, torch.device]:
-    """(rank, number of processes, device). Joins the process group if torchrun started this process."""
+    """(rank, number of processes, device). Joins the process group if torchrun started this process. On GPUs, tensors on the CPU (`total`)
+    go by gloo."""
     cuda = torch.cuda.is_available()
     if 'RANK' not in os.environ:
         return 0, 1, torch.device('cuda' if cuda else 'cpu')
-    if not dist.is_initialized():
-        dist.init_process_group('nccl' if cuda else 'gloo')
     local = int(os.environ.get('LOCAL_RANK', '0'))
+    if not dist.is_initialized():
+        if cuda:
+            torch.cuda.set_device(local)
+        dist.init_process_group('cpu:gloo,cuda:nccl' if cuda else 'gloo')
     return dist.get_rank(), dist.get_world_size(), torch.device('cuda', local) if cuda else torch.device('cpu')
 
 
@@ -34,6 +37,14 @@ def finish() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def copy_from_first(module: nn.Module) -> None:
+    """Every process gets process 0's parameters and buffers. Does nothing on one process."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return
+    for tensor in module.state_dict().values():  # share their memory with the module's own
+        dist.broadcast(tensor, 0)
 
 
 def average_gradients(parameters: Iterable[Tensor]) -> None:

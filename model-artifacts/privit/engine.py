@@ -17,34 +17,46 @@ import torch
 from torch import Generator, Tensor, nn
 
 from .batches import Batch, BatchSource, step_generator
+from .checkpoint import save_checkpoint
 from .distill import distillation_loss, soft_cross_entropy
-from .distributed import SharedMatrices, autocast_dtype, average_gradients, start
+from .distributed import SharedMatrices, autocast_dtype, average_gradients, copy_from_first, start
 from .muon import Float32Muon
+from .options import check_at_least_one, option
 from .ranges import RangePenalty
 from .switches import Switches
-from .vit import VisionTransformer
+from .vit import SwitchTensors, VisionTransformer
+
+OPTIMIZERS = ['adamw', 'muon']
 
 
 @dataclass
 class TrainOptions:
     """Hyperparameters common to all stages. Learning rates are peaks; weights of the loss's terms multiply their means."""
 
-    batch_size: int = 128
-    learning_rate: float = 4e-4
-    weight_decay: float = 0.05
-    label_weight: float = 1.0
-    distill_weight: float = 1.0
-    feature_weight: float = 1.0  # of the CNN's features, where a batch has them
-    range_weight: float = 1e-3
-    range_one_in: int = 4  # the penalty looks at one image in this many
-    range_warmup: int = 300  # steps until the range penalty has its full weight: at once, it would wreck a warm start
-    max_grad_norm: float = 1.0
-    ema_decay: float = 0.995
-    seed: int = 0
-    optimizer: str = 'adamw'  # or 'muon': orthogonalised momentum for the blocks' matrices, AdamW for everything else
-    token_window: int = 0  # side, in tokens, of the window of the image that steps before `window_steps` see; 0: all of it
-    window_steps: int = 0
-    checkpoint_every: int = 50  # steps
+    batch_size: int = option(128, 'images of a step, on each process')
+    learning_rate: float = option(4e-4, 'peak')
+    weight_decay: float = option(0.05, 'of matrices, decoupled from the gradient')
+    label_weight: float = option(1.0, 'weight of the cross-entropy on labels')
+    distill_weight: float = option(1.0, "weight of the distillation of a teacher's logits, at temperature 4")
+    feature_weight: float = option(1.0, "weight of the regression of a CNN's features (--views, --live)")
+    range_weight: float = option(1e-3, 'weight of the penalty on values that fixed point could not hold')
+    range_one_in: int = option(4, 'the range penalty looks at one image in this many')
+    range_warmup: int = option(300, 'steps until the range penalty has its full weight: at once, it would wreck a warm start')
+    max_grad_norm: float = option(1.0, "length to which the student's whole gradient is clipped")
+    ema_decay: float = option(0.995, 'of the moving average of the weights, which is what is measured and saved')
+    seed: int = option(0, 'of fresh weights, batches and augmentation')
+    optimizer: str = option('adamw', "muon: orthogonalised momentum for the blocks' matrices, AdamW for everything else", OPTIMIZERS)
+    token_window: int = option(0, 'side, in tokens, of the window of the image that steps before --window-steps see; 0: all of it')
+    window_steps: int = option(0, 'steps that see windows')
+    checkpoint_every: int = option(50, 'steps from one last.pt to the next')
+    keep_last: int = option(0, 'moving averages that stay beside last.pt, one each time that it is written (ema-STEP.safetensors)')
+
+    def __post_init__(self) -> None:
+        check_at_least_one(self, 'batch_size', 'range_one_in', 'checkpoint_every')
+        if self.keep_last < 0:
+            raise ValueError(f'keep_last: expected at least 0, got {self.keep_last}')
+        if bool(self.token_window) != bool(self.window_steps):
+            raise ValueError(f'token_window and window_steps: expected both or neither, got {self.token_window} and {self.window_steps}')
 
 
 def cosine(step: int, total: int, warmup: int = 0, floor: float = 0.0) -> float:
@@ -103,6 +115,9 @@ class Trainer:
         self.optimizers = make_optimizers(student, self.regressors, self.switches, options, switch_learning_rate)
         muon = [o for o in self.optimizers if isinstance(o, torch.optim.Muon)]
         self.shared = [(o, SharedMatrices([p for g in o.param_groups for p in g['params']], self.rank, self.world)) for o in muon]
+        for module in (self.student, self.switches, self.regressors):
+            if module is not None:
+                copy_from_first(module)  # steps are taken on averaged gradients: processes that start apart stay apart
         self.ema = Ema(student, options.ema_decay)
         self.step = 0
 
@@ -176,6 +191,9 @@ class Trainer:
         Tokens strewn at random (Li et al., CVPR 2023, arXiv 2212.00794) would tear neighbours apart, which `rel_mix` convolves: of a
         trained teacher, 36 tokens of a window keep 72 % of the images right, 40 strewn ones 69 %, all 64 77 %.
         While switches are still learned, all of them must be seen.
+
+        With CutMix or Mixup, `targets`, teacher logits and pooled features of a batch stay those of the whole image: a window that shows less
+        (or none) of the pasted square is taught its share of all 64 tokens. So windows come with noisier labels; what tokens regress is exact.
         """
         o = self.options
         learning = self.switches is not None and any(p.requires_grad for p in self.switches.parameters())
@@ -229,8 +247,8 @@ def make_optimizers(
 
     Groups carry `peak`, the learning rate that schedules multiply, and `of_switches`.
     """
-    if options.optimizer not in ('adamw', 'muon'):
-        raise ValueError(f"optimizer: expected 'adamw' or 'muon', got {options.optimizer!r}")
+    if options.optimizer not in OPTIMIZERS:
+        raise ValueError(f'optimizer: expected one of {OPTIMIZERS}, got {options.optimizer!r}')
     weights = [*student.parameters(), *(regressors.parameters() if regressors is not None else ())]
     matrices = [p for m in student.blocks.modules() if isinstance(m, nn.Linear) for p in (m.weight,)] if options.optimizer == 'muon' else []
     chosen = {id(p) for p in matrices}
@@ -255,11 +273,15 @@ def make_optimizers(
 
 @dataclass
 class RunLog:
-    """A run's folder: `log.txt` (one line a round) and `last.pt` (everything needed to go on). Only process 0 writes."""
+    """A run's folder: `log.txt` (one line a round) and `last.pt` (everything needed to go on). Only process 0 writes.
+
+    describe: the description of weights that `keep` saves, by their switches (see `checkpoint.describe`).
+    """
 
     folder: Path
     rank: int = 0
     started: float = field(default_factory=time.time)
+    describe: Callable[[SwitchTensors], dict] = lambda switches: {}
 
     def __post_init__(self) -> None:
         self.folder = Path(self.folder)
@@ -277,6 +299,13 @@ class RunLog:
         if self.rank == 0:
             torch.save(state, self.folder / 'last.partial')
             os.replace(self.folder / 'last.partial', self.folder / 'last.pt')
+
+    def keep(self, count: int, step: int, model: VisionTransformer, switches: SwitchTensors) -> None:
+        """Save weights of a step as a checkpoint of its own, `ema-STEP.safetensors`; of these files, the `count` of the latest steps stay."""
+        if self.rank == 0 and count:
+            save_checkpoint(self.folder / f'ema-{step}.safetensors', model.state_dict(), switches, self.describe(switches))
+            for old in sorted(self.folder.glob('ema-*.safetensors'), key=lambda path: int(path.stem[4:]))[:-count]:
+                old.unlink()
 
     def load(self) -> dict | None:
         path = self.folder / 'last.pt'

@@ -14,7 +14,7 @@ from .data import ImageSet
 from .distill import smooth_one_hot
 from .distributed import autocast_dtype
 from .teaching import TeachingCnn, TeachingEnsemble
-from .views import enlarge
+from .views import enlarge, mean_and_std, random_sample
 from .vit import VisionTransformer
 
 
@@ -36,10 +36,11 @@ class TaughtLive:
         self.images, self.cnn, self.cnn_size, self.img_size, self.grid, self.options = images, cnn, cnn_size, img_size, grid, options
         self.exact = exact.eval().requires_grad_(False) if exact is not None else None
         self._dtype = autocast_dtype(torch.device('cpu'))
-        sample = self._views(torch.arange(min(1024, len(images))), Generator().manual_seed(7))
-        tokens, pooled, _ = map(torch.cat, zip(*(self._ask(part) for part in sample.split(128))))
-        self.token_mean, self.token_std = _mean_and_std(tokens.flatten(0, 1), 1e-3)
-        self.pooled_mean, self.pooled_std = _mean_and_std(pooled, 0.1)
+        generator = Generator().manual_seed(7)
+        said = [self._ask(self._views(part, generator)) for part in random_sample(len(images)).split(128)]
+        tokens, pooled, _ = map(torch.cat, zip(*said))
+        self.token_mean, self.token_std = mean_and_std(tokens.flatten(0, 1), 1e-3)
+        self.pooled_mean, self.pooled_std = mean_and_std(pooled, 0.1)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -72,9 +73,3 @@ class TaughtLive:
     def _ask(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(token features (B, N, token_channels), pooled features (B, pooled_channels), logits (B, classes)) of windows."""
         return self.cnn(images if images.shape[-1] == self.cnn_size else enlarge(images, self.cnn_size), self.grid)
-
-
-def _mean_and_std(values: Tensor, smallest: float) -> tuple[Tensor, Tensor]:
-    """Of every column, without what is NaN; standard deviations of at least `smallest`."""
-    mean = values.nanmean(0)
-    return mean, (values - mean).square().nanmean(0).sqrt().clamp(min=smallest)

@@ -7,8 +7,9 @@
 - Stage 3b (ours, optional): a closed-form refit of the linear layers, so that stage 4 has less to repair.
 - Stage 4 (line 11): with all switches frozen, the student is fine-tuned by distillation under a cosine learning rate.
 
-What differs from the paper, for hours instead of weeks: a round is `round_steps` steps instead of an epoch, "stalls" means "falls
-more slowly than reaches the budget within `search_steps`", and binarisation keeps exactly the budget's number of switches.
+What differs from the paper, for hours instead of weeks: a round is `round_steps` steps instead of an epoch; lambda follows the sum of the
+switches instead of their count; "stalls" means "falls more slowly than reaches the budget within `search_steps`"; lambda also shrinks by
+kappa while the sum falls too fast; and binarisation keeps exactly the budget's number of switches.
 """
 from __future__ import annotations
 
@@ -21,8 +22,9 @@ from .batches import BatchSource, step_generator
 from .data import ImageSet
 from .engine import RunLog, Trainer, TrainOptions, cosine
 from .evaluate import shared_accuracy
+from .options import check_at_least_one, option
 from .reconstruct import reconstruct
-from .switches import Switches
+from .switches import GRANULARITIES, Switches
 from .vit import SwitchTensors, VisionTransformer, ViTConfig
 
 
@@ -30,19 +32,23 @@ from .vit import SwitchTensors, VisionTransformer, ViTConfig
 class SearchOptions:
     """Budgets are numbers of switches left on. Steps are optimisation steps."""
 
-    softmax_budget: int = 448
-    gelu_budget: int = 8
-    search_steps: int = 300
-    finetune_steps: int = 700
-    round_steps: int = 10
-    lambda_softmax: float = 5e-4  # where the schedules of CIFAR-10 settle; smaller ones are still growing when the steps run out
-    lambda_gelu: float = 0.02
-    kappa: float = 1.3
-    switch_learning_rate: float = 0.01
-    search_learning_rate: float = 0.75  # of the fine-tuning stage's peak
-    evaluate_every: int = 100
-    granularity: str = 'token'  # or 'head': switches for whole heads and layers, a baseline
-    reconstruct_images: int = 0  # images for a closed-form refit before stage 4 (`reconstruct.py`); 0 for none
+    softmax_budget: int = option(448, 'softmax rows that stay exact')
+    gelu_budget: int = option(8, 'GELU tokens that stay exact')
+    search_steps: int = option(300, 'of stages 2 and 3, at most')
+    finetune_steps: int = option(700, 'of stage 4, which also gets what the search leaves')
+    round_steps: int = option(10, 'steps between updates of the lambdas')
+    # The first lambdas are where the schedules of CIFAR-10 settle; smaller ones are still growing when the steps run out.
+    lambda_softmax: float = option(5e-4, "first weight of the softmax switches' sum in the loss")
+    lambda_gelu: float = option(0.02, "first weight of the GELU switches' sum in the loss")
+    kappa: float = option(1.3, 'factor by which lambdas change')
+    switch_learning_rate: float = option(0.01, "the switches' own")
+    search_learning_rate: float = option(0.75, "the search's, as a part of the fine-tuning stage's peak")
+    evaluate_every: int = option(100, 'steps of stage 4 between looks at the validation images')
+    granularity: str = option('token', 'head: switches for whole heads and layers, a baseline', GRANULARITIES)
+    reconstruct_images: int = option(0, 'images for a closed-form refit before stage 4; 0: none')
+
+    def __post_init__(self) -> None:
+        check_at_least_one(self, 'round_steps', 'evaluate_every')
 
 
 @dataclass
@@ -62,18 +68,20 @@ def stage1_initialise(teacher: VisionTransformer, granularity: str = 'token') ->
 
 
 class LambdaSchedule:
-    """Algorithm 1, lines 6-9, for one kind of switch: lambda grows by kappa in every round in which the switches fell too little."""
+    """Algorithm 1, lines 6-9, for one kind of switch: lambda grows by kappa in every round in which the switches fell too little, and, not
+    as in the paper, shrinks by kappa in one in which they fell more than twice as fast as is needed."""
 
     def __init__(self, value: float, kappa: float, budget: int, total: int) -> None:
         self.value, self.kappa, self.budget = value, kappa, budget
         self.lowest = float(total)
 
     def update(self, mass: float, rounds_left: int) -> None:
-        """mass: the switches' sum, the count's smooth counterpart (it moves before the first switch reaches 0)."""
+        """mass: the switches' sum, the count's smooth counterpart (it moves before the first switch reaches 0). Not for frozen switches: so
+        the count is above the budget, and a sum that is not has more to fall, until small switches are 0."""
         wanted = max(0.0, self.lowest - self.budget) / max(1, rounds_left)
         if self.lowest - mass < wanted:
             self.value *= self.kappa
-        elif self.lowest - mass > 2 * wanted:
+        elif mass > self.budget and self.lowest - mass > 2 * wanted:
             self.value /= self.kappa  # reaching the budget in one rush would leave no order among the switches
         self.lowest = min(self.lowest, mass)
 
@@ -109,7 +117,9 @@ def search(
         switches.set(*fixed_switches)
     teacher = (kd_teacher or teacher).eval().requires_grad_(False)
     trainer = Trainer(student, source, train, teacher, switches, options.switch_learning_rate, regressors)
-    teacher.to(trainer.device)
+    live = getattr(source, 'exact', None) is teacher  # then the source asks it, on the CPU
+    teacher_device = torch.device('cpu') if live else trainer.device
+    teacher.to(teacher_device)
     log.rank = trainer.rank
     schedules = {
         'softmax': LambdaSchedule(options.lambda_softmax, options.kappa, options.softmax_budget, config.num_softmax_rows),
@@ -125,6 +135,8 @@ def search(
 
     def checkpoint() -> None:
         log.save({'trainer': trainer.state(), 'progress': progress, 'schedules': {k: s.state() for k, s in schedules.items()}})
+        if progress['stage'] == 4:  # switches are binary, and the average is of nothing older
+            log.keep(train.keep_last, trainer.step, trainer.ema.model, switches_of(trainer))
 
     def stopped() -> bool:
         if trainer.step % train.checkpoint_every == 0:
@@ -139,7 +151,7 @@ def search(
     if options.reconstruct_images and trainer.step == progress['stage4_start']:
         sample = source.batch(0, options.reconstruct_images, step_generator(train.seed, 0), train.seed).images
         reconstruct(trainer.student.cpu(), tuple(s.cpu() for s in switches_of(trainer)), teacher.cpu(), sample)
-        trainer.student.to(trainer.device), teacher.to(trainer.device)
+        trainer.student.to(trainer.device), teacher.to(teacher_device)
         trainer.ema.restart(trainer.student)
         log.line(stage='3b', step=trainer.step, validation=shared_accuracy(trainer.student, switches_of(trainer), validation))
     if not stage4_finetune(trainer, options, progress['stage4_start'], validation, log, stopped):
@@ -166,15 +178,13 @@ def stage2_joint_search(trainer: Trainer, options: SearchOptions, schedules: dic
             rounds_left = max(1, (options.search_steps - trainer.step) // options.round_steps)
             over = trainer.step >= options.search_steps
             stage3_binarise(switches, options, over)
-            masses = [float(t.detach()) for t in switches.l1()]
-            schedules['softmax'].update(masses[0], rounds_left)
-            schedules['gelu'].update(masses[1], rounds_left)
-            counts = switches.counts()
-            log.line(
-                stage=2, step=trainer.step, loss=sum(losses) / len(losses), softmax=counts[0], gelu=counts[1],
-                softmax_mass=masses[0], gelu_mass=masses[1], lambda_softmax=schedules['softmax'].value,
-                lambda_gelu=schedules['gelu'].value,
-            )  # fmt: skip
+            values = dict(zip(('softmax', 'gelu'), switches.counts()))
+            for kind, switch in (('softmax', switches.softmax), ('gelu', switches.gelu)):
+                if switch.requires_grad:  # else frozen: nothing pulls at it
+                    mass = float(switch.detach().sum())
+                    schedules[kind].update(mass, rounds_left)
+                    values |= {f'{kind}_mass': mass, f'lambda_{kind}': schedules[kind].value}
+            log.line(stage=2, step=trainer.step, loss=sum(losses) / len(losses), **values)
             losses = []
         if stopped():
             return False

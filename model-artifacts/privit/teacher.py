@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from .baselines import baseline_switches
 from .batches import BatchSource
 from .data import ImageSet
 from .engine import RunLog, Trainer, TrainOptions, cosine
 from .evaluate import shared_accuracy
+from .options import option
 from .vit import VisionTransformer, ViTConfig, adapt_patch_embedding
 
 
@@ -17,10 +19,10 @@ from .vit import VisionTransformer, ViTConfig, adapt_patch_embedding
 class TeacherOptions:
     """Steps are optimisation steps; `evaluate_every` 0 means once an epoch."""
 
-    steps: int = 1000
-    warmup_steps: int = 50
-    final_learning_rate: float = 0.0  # part of the peak
-    evaluate_every: int = 0
+    steps: int = option(1000, 'in all')
+    warmup_steps: int = option(50, 'steps until the learning rate is at its peak')
+    final_learning_rate: float = option(0.0, 'part of the peak that is left at the end')
+    evaluate_every: int = option(0, 'steps between looks at the validation images; 0: once an epoch')
 
 
 def initial_model(config: ViTConfig, start: VisionTransformer | None, same_labels: bool) -> VisionTransformer:
@@ -57,6 +59,12 @@ def train_teacher(
     saved = log.load()
     if saved is not None:
         trainer.load_state(saved['trainer'])
+    on = baseline_switches('teacher', model.config, 0, 0)
+
+    def checkpoint() -> None:
+        log.save({'trainer': trainer.state()})
+        log.keep(train.keep_last, trainer.step, trainer.ema.model, on)
+
     every = options.evaluate_every or trainer.steps_per_epoch
     losses = []
     while trainer.step < options.steps:
@@ -69,8 +77,8 @@ def train_teacher(
             )  # fmt: skip
             losses = []
         if trainer.step % train.checkpoint_every == 0:
-            log.save({'trainer': trainer.state()})
+            checkpoint()
         if stop_after is not None and trainer.step >= stop_after:
             return None
-    log.save({'trainer': trainer.state()})
+    checkpoint()
     return trainer.ema.model, shared_accuracy(trainer.ema.model, None, validation)

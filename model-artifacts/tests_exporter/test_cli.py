@@ -37,7 +37,8 @@ def test_export_writes_every_file(checkpoint, image_zip, tmp_path, capsys):
     samples = json.loads((out / 'samples/samples.json').read_text())
     assert [s['label'] for s in samples] == LABELS and all((out / 'samples' / s['file']).exists() for s in samples)
     assert json.loads((out / 'golden.json').read_text())['sample'] == 'samples/circle-1.jpg'
-    assert 'top-1 agreement' in (out / 'card.md').read_text()
+    card = (out / 'card.md').read_text()
+    assert 'top-1 agreement' in card and 'logit error, ONNX' in card and '| images with a value outside its range | 0 |' in card
     for file in ('manifest.json', 'weights.json', 'weights.bin', 'model.onnx', 'golden.bin'):
         assert (out / file).stat().st_size > 0
 
@@ -54,6 +55,7 @@ def test_an_artifact_is_measured_again_and_only_its_figures_change(checkpoint, i
     card = (out / 'card.md').read_text()
     assert card.startswith(before.rstrip('\n')) and (out / 'manifest.json').read_bytes() == manifest
     assert 'Over 9 random test images' in card and f"top-1, integers | {100 * figures['integerTop1']:.2f} %" in card
+    assert 'logit error, ONNX' not in card  # of the ONNX file against itself
 
 
 def test_a_model_that_does_not_fit_ends_with_one_sentence(checkpoint, image_zip, tmp_path):

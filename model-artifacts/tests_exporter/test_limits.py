@@ -123,7 +123,20 @@ def test_simulation_notes_what_leaves_its_range(artifact, images):
     assert simulation.violations.by_tensor == {}
     simulation.fixed['blocks'][0]['attn']['q']['magnitudeBits'] = -3
     simulation.run(images)
-    count, worst, low, high = simulation.violations.by_tensor['blocks.0.attn.q']
-    assert count == len(images) and abs(worst) >= high == -low
+    numbers, worst, low, high = simulation.violations.by_tensor['blocks.0.attn.q']
+    assert numbers == frozenset(range(len(images), 2 * len(images))) and abs(worst) >= high == -low
     with pytest.raises(ExportError, match='blocks.0.attn.q: observed'):
         simulation.violations.raise_first()
+
+
+def test_an_image_out_of_range_counts_once_whatever_the_tensors_and_batches():
+    simulation = Simulation({'fixedPoint': {}, 'architecture': {'tokens': 4}}, {})
+    for tensors in [{'a': [0, 2], 'b': [2, 3]}, {'a': [1], 'c': []}]:
+        for tensor, rows in tensors.items():
+            x = np.zeros((4, 3, 2))
+            x[rows, 1] = -9
+            for _ in range(2):  # some tensors are checked twice under one name
+                simulation.check(tensor, x, 8.0)
+        simulation.seen += 4
+    assert {tensor: sorted(v[0]) for tensor, v in simulation.violations.by_tensor.items()} == {'a': [0, 2, 5], 'b': [2, 3]}
+    assert sorted(simulation.violations.images) == [0, 2, 3, 5]  # four images, though no tensor has more than three

@@ -1,4 +1,4 @@
-"""Several processes take one step on the mean of their gradients, and share the work of Muon and of evaluation."""
+"""Several processes start from the same weights, take one step on the mean of their gradients, and share the work of Muon and of evaluation."""
 import os
 import subprocess
 import sys
@@ -37,12 +37,44 @@ def muon(steps, shared):
 
 for a, b in zip(muon(3, True), muon(3, False), strict=True):
     assert torch.equal(a, b), (a, b)
+
+from dataclasses import replace
+import torch.distributed as dist
+from privit.batches import AugmentOptions, LabelledImages
+from privit.data import synthetic_splits
+from privit.engine import Trainer, TrainOptions
+from privit.features import FeatureRegressors
+from privit.switches import Switches
+from privit.vit import VisionTransformer, ViTConfig
+
+class WithFeatures(LabelledImages):
+    def batch(self, *arguments):
+        batch = super().batch(*arguments)
+        return replace(batch, cnn_tokens=torch.ones(len(batch.images), 4, 3), cnn_pooled=torch.ones(len(batch.images), 5))
+
+def same_everywhere(*modules):
+    for module in modules:
+        for name, tensor in module.state_dict().items():
+            theirs = [torch.empty_like(tensor) for _ in range(world)]
+            dist.all_gather(theirs, tensor)
+            assert torch.equal(*theirs), name
+
+torch.manual_seed(rank)
+config = ViTConfig(img_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4, positional=True)
+student, regressors = VisionTransformer(config), FeatureRegressors(16, 3, 5)
+source = WithFeatures(synthetic_splits().train, 8, AugmentOptions(crop_padding=1))
+trainer = Trainer(student, source, TrainOptions(batch_size=8, optimizer='muon'), switches=Switches(config), regressors=regressors)
+same_everywhere(student, regressors, trainer.switches, trainer.ema.model)
+before = [p.clone() for p in (*student.parameters(), *regressors.parameters())]
+trainer.train_step(lambda: sum(trainer.switches.l1()))
+same_everywhere(student, regressors, trainer.switches, trainer.ema.model)
+assert any(not torch.equal(a, b) for a, b in zip(before, (*student.parameters(), *regressors.parameters())))
 finish()
 raise AssertionError('finish ends the process')
 """
 
 
-def test_two_processes_average_their_gradients_and_share_the_examples(tmp_path):
+def test_two_processes_share_weights_gradients_and_work(tmp_path):
     script = tmp_path / 'check.py'
     script.write_text(SCRIPT)
     environment = {**os.environ, 'PYTHONPATH': str(Path(__file__).resolve().parents[1]), 'OMP_NUM_THREADS': '1'}

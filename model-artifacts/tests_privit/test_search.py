@@ -2,9 +2,11 @@
 import pytest
 import torch
 
+from privit.batches import AugmentOptions, LabelledImages
+from privit.data import synthetic_splits
 from privit.distill import distillation_loss
-from privit.engine import cosine
-from privit.search import LambdaSchedule, SearchOptions, check_budgets, stage1_initialise, stage3_binarise
+from privit.engine import RunLog, TrainOptions, cosine
+from privit.search import LambdaSchedule, SearchOptions, check_budgets, search, stage1_initialise, stage3_binarise
 
 
 def test_stage_1_copies_the_teacher_with_all_switches_on(tiny_model, tiny_images):
@@ -23,6 +25,27 @@ def test_lambda_grows_by_kappa_only_while_the_switches_stall():
     assert schedule.value == 2.0
     schedule.update(40.0, rounds_left=10)  # a rush
     assert schedule.value == 1.0
+
+
+def test_lambda_does_not_shrink_once_the_sum_is_below_the_budget_and_only_the_count_is_above():
+    schedule = LambdaSchedule(1.0, 2.0, budget=10, total=100)
+    schedule.update(9.0, rounds_left=1)
+    schedule.update(5.0, rounds_left=1)  # many small switches, falling on
+    assert schedule.value == 1.0
+
+
+def test_frozen_switches_leave_their_lambda_and_the_log(tmp_path, tiny_model):
+    splits = synthetic_splits()
+    options = SearchOptions(softmax_budget=16, gelu_budget=0, search_steps=4, finetune_steps=0, round_steps=1)  # all rows: frozen at once
+    log = RunLog(tmp_path)
+    source = LabelledImages(splits.train, 8, AugmentOptions(crop_padding=0))
+    search(tiny_model, source, splits.validation, TrainOptions(batch_size=8, checkpoint_every=4), options, log)
+    rounds = [line for line in (tmp_path / 'log.txt').read_text().splitlines() if line.startswith('stage=2 ')]
+    assert len(rounds) == 4 and all('softmax=16 ' in line and '_softmax=' not in line and 'softmax_mass' not in line for line in rounds)
+    assert 'lambda_gelu=' in rounds[0]
+    schedules = torch.load(tmp_path / 'last.pt', weights_only=True)['schedules']
+    assert schedules['softmax'] == {'value': options.lambda_softmax, 'lowest': 16.0}
+    assert schedules['gelu']['value'] > options.lambda_gelu
 
 
 def test_stage_3_waits_for_the_budget_unless_time_is_up(tiny_model):

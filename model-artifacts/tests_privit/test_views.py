@@ -1,5 +1,6 @@
 """Views and the CNN's fine-tuning, on made-up images; the real CNN's weights are an optional package, so a small stand-in has its shapes."""
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from privit.finetune import finetune_cnn
 from privit.live import TaughtLive
 from privit.resnet import CifarResNet
 from privit.teaching import TeachingCnn, TeachingEnsemble
-from privit.views import Views, enlarge, load_views, make_views, random_windows
+from privit.views import Views, enlarge, load_views, make_views, mean_and_std, random_windows
 from privit.vit import VisionTransformer
 
 
@@ -59,11 +60,11 @@ def test_both_networks_see_the_same_window(img_size, cnn_size):
         assert torch.equal(enlarge(small, cnn_size), window)
 
 
-def test_views_resume_and_are_normalised(tmp_path):
+def test_views_resume(tmp_path):
     images = synthetic_splits(count=40).train  # 80 images: two chunks for each view
     cnn = SmallCnn(4)
     make_views(images, cnn, tmp_path / 'whole', 2, 8, 2, 16, 0.5)
-    whole = load_views(tmp_path / 'whole', len(images))
+    whole = load_views(tmp_path / 'whole', images)
     assert whole.views == 2 and whole.tokens.shape == (160, 4, 112)
     make_views(images, cnn, tmp_path / 'parts', 2, 8, 2, 16, 0.5)
     progress = tmp_path / 'parts' / 'progress.json'
@@ -73,24 +74,70 @@ def test_views_resume_and_are_normalised(tmp_path):
         array[64:] = 0
         array.flush()
     make_views(images, cnn, tmp_path / 'parts', 2, 8, 2, 16, 0.5)
-    parts = load_views(tmp_path / 'parts', len(images))
+    parts = load_views(tmp_path / 'parts', images)
     for name in ('images', 'tokens', 'pooled', 'logits'):
         assert torch.equal(getattr(whole, name), getattr(parts, name)), name
-    first = whole.tokens[:64].float().flatten(0, 1)
-    assert first.mean(0).abs().max() < 0.02 and (first.std(0) < 1.05).all()
+
+
+def by_class(images):
+    """As image sets are stored."""
+    return images.subset(images.labels.argsort(stable=True))
+
+
+@pytest.mark.parametrize('way', ['views', 'live', 'live, stored larger'])
+def test_features_are_normalised_over_all_classes(way, tmp_path):
+    images = by_class(synthetic_splits(count=2048).train)  # the first 1024 are of one class
+    if way == 'views':
+        make_views(images, SmallCnn(4), tmp_path, 1, 8, 2, 16, 0.5)
+        views = load_views(tmp_path, images)
+        tokens, pooled = views.tokens.float(), views.pooled.float()
+    else:
+        source = TaughtLive(images, SmallCnn(4), 16, 8 if way == 'live' else 4, 2, AugmentOptions(crop_padding=1))
+        batches = [source.batch(step, 80, torch.Generator().manual_seed(step), 0) for step in range(51)]  # one epoch
+        tokens, pooled = torch.cat([b.cnn_tokens for b in batches]), torch.cat([b.cnn_pooled for b in batches])
+    means, deviations = mean_and_std(tokens.flatten(0, 1), 0)
+    assert means.abs().max() < 0.5 and deviations.max() < 3  # measured on one class, they are near 3 and 8
+    assert pooled.mean(0).abs().max() < 0.2
+
+
+def test_views_of_other_images_are_refused(tmp_path):
+    """Of fewer, of as many with the same labels, and of the same in another order, by those who read them and who make more."""
+    images, cnn = by_class(synthetic_splits(count=20).train), SmallCnn(4)
+    make_views(images, cnn, tmp_path, 1, 8, 2, 16, 0.5)
+    progress = (tmp_path / 'progress.json').read_text()
+    same_labels = replace(images, images=255 - images.images)
+    for others in (images.subset(torch.arange(39)), same_labels, images.subset(torch.arange(40).flip(0))):
+        with pytest.raises(ValueError, match=rf'expected views of these {len(others)} images, got those of 40 others'):
+            load_views(tmp_path, others)
+        with pytest.raises(ValueError, match='a new folder'):
+            make_views(others, cnn, tmp_path, 2, 8, 2, 16, 0.5)
+    assert (tmp_path / 'progress.json').read_text() == progress and load_views(tmp_path, images).views == 1
+    (tmp_path / 'progress.json').write_text('{"done": 40}')  # as they were written before they said whose they are
+    with pytest.raises(ValueError, match='got those of unknown others'):
+        load_views(tmp_path, images)
 
 
 def test_fine_tuning_learns_and_resumes(tmp_path):
     splits = synthetic_splits()
 
-    def train(folder, steps):
-        cnn = SmallCnn(4)
-        return cnn, finetune_cnn(cnn, splits.train, splits.validation, RunLog(folder), steps, 8, 16, 0.5, batch_size=32, learning_rate=3e-3)
+    class Interrupted(RunLog):
+        def save(self, state):
+            super().save(state)
+            raise KeyboardInterrupt
 
-    _, accuracy = train(tmp_path / 'run', 60)
+    def train(log):
+        cnn = SmallCnn(4)
+        return cnn, finetune_cnn(cnn, splits.train, splits.validation, log, 104, 8, 16, 0.5, batch_size=32, learning_rate=3e-3)
+
+    whole, accuracy = train(RunLog(tmp_path / 'whole'))
     assert accuracy > 0.7  # chance is 0.25
-    again, resumed = train(tmp_path / 'run', 60)  # finished: nothing is trained, the saved network is measured
-    assert resumed == accuracy and not again.head.weight.requires_grad
+    with pytest.raises(KeyboardInterrupt):  # after 100 steps
+        train(Interrupted(tmp_path / 'parts'))
+    assert RunLog(tmp_path / 'parts').load()['step'] == 100
+    parts, resumed = train(RunLog(tmp_path / 'parts'))
+    assert resumed == accuracy and not parts.head.weight.requires_grad
+    for a, b in zip(whole.net.state_dict().values(), parts.net.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize(('blocks', 'millions'), [(3, 0.27), (5, 0.46), (7, 0.66), (9, 0.85)])
