@@ -7,15 +7,19 @@ import { Inbox } from './inbox.ts';
 export interface FramedChannelOptions {
   /** A multiple of 4, at least 16, at most the wire's `maxChunkBytes`; the same on both sides. 64 KiB unless given. */
   readonly chunkBytes?: number;
-  /** The longest message accepted or sent, at most 512 MiB. */
+  /** The longest message accepted or sent, at most 32 MiB, which is what it is unless given. */
   readonly maxMessageBytes?: number;
-  /** How far the peer may be ahead of what was received here; twice the longest message unless given. */
+  /** How far the peer may be ahead of what was received here, with some overhead for each message; twice the longest message unless given. */
   readonly maxUnreadBytes?: number;
   /** What the wire adds to every chunk, for the counters: 0 unless given. */
   readonly taggingBytes?: number;
 }
 
-const longestMessageBytes = 512 * 2 ** 20;
+/**
+ * Ten times the longest message of the shipped models (3.4 MB, a pairing's keys); twice this is six times what may wait to be read (10.6 MB,
+ * a stage's ciphertexts). A peer can make a tab hold no more than that for each stream.
+ */
+export const longestMessageBytes = 32 * 2 ** 20;
 
 export class FramedChannel implements Channel {
   /** A received message counts when its first byte is taken, so figures do not depend on timing. */

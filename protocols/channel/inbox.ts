@@ -6,8 +6,12 @@ import { decodeHeader, type Header, headerBytes, headerChecksum } from './frame.
 export interface InboxLimits {
   readonly chunkBytes: number;
   readonly maxMessageBytes: number;
+  /** Payloads and `messageOverheadBytes` for each message that waits. */
   readonly maxUnreadBytes: number;
 }
+
+/** What a waiting message holds beside its payload, roughly: without it, very many tiny ones would hardly count. */
+const messageOverheadBytes = 256;
 
 export class Inbox {
   /** Bytes that arrived in whole messages and were not taken. */
@@ -102,7 +106,7 @@ export class Inbox {
         `expected a message of 1 to ${maxMessageBytes} bytes, got ${header.length}`,
       );
     }
-    if (this.unreadBytes + header.length > maxUnreadBytes) {
+    if (this.unreadBytes + this.messages.length * messageOverheadBytes + header.length > maxUnreadBytes) {
       throw new ProtocolError('length', 'channel', `the peer is more than ${maxUnreadBytes} bytes ahead`);
     }
     if (header.number !== this.nextNumber) {

@@ -16,7 +16,8 @@ import { parallel, type RoundRequest, type Rounds } from '../layers/rounds.ts';
 import { softmaxRows } from '../layers/softmax.ts';
 import { squareRows } from '../layers/squareAttention.ts';
 import type { CorrelationSpec } from '../offline/correlations.ts';
-import { offlineCost } from '../offline/twoParty.ts';
+import { offlineCost, rlweResultCount } from '../offline/twoParty.ts';
+import { maxResults } from '../rlwe/noise.ts';
 import type { BlockSpec, Manifest } from './manifest.ts';
 
 /** A step of the plan, as the meters show it, with its predicted online cost. */
@@ -63,9 +64,13 @@ export type Answer = 'logits' | 'label';
 
 /**
  * Compiles a manifest.
- * @throws RangeError when its scales do not fit a ring of 32 bits; the message names the step.
+ * @throws RangeError when its scales do not fit a ring of 32 bits (the message names the step), or the model is so large that ring-LWE's
+ *   errors would be likelier than 2^-40.
  */
 export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan {
+  // Linear layers and matrix products alone, before anything of that size is built: a client compiles what a stranger sends.
+  const { tokens, dim, depth, heads } = manifest.architecture;
+  requireFewResults(manifest, depth * (heads * tokens ** 2 + 6 * tokens * dim), 'at least ');
   const plan = new PlanBuilder();
   const { reveal, logits } = addModel(plan, manifest, answer);
   let sequence: Sequence;
@@ -78,6 +83,7 @@ export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan
   const operations = [...operationsOf(sequence)];
   const steps = stepsOf(sequence, operations);
   const stages = stagesOf(operations);
+  requireFewResults(manifest, rlweResultCount(stages.flat()));
   return {
     manifest,
     answer,
@@ -91,6 +97,11 @@ export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan
     named: plan.named,
     hash: hashOf(manifest, operations, steps, stages),
   };
+}
+
+function requireFewResults({ name }: Manifest, count: number, atLeast = ''): void {
+  if (count <= maxResults) return;
+  throw new RangeError(`plan of ${name}: ring-LWE results: expected at most ${maxResults}, got ${atLeast}${count}`);
 }
 
 function addModel(plan: PlanBuilder, manifest: Manifest, answer: Answer) {
@@ -368,6 +379,20 @@ function* withoutContent(sequence: Sequence): Rounds<void> {
       if (clientToOwner > 0) yield { step: node.step, receive: clientToOwner };
     }
   }
+}
+
+/** Bytes of the longest online message: a flight is one. */
+export function longestFlight({ sequence }: Plan): number {
+  let [longest, flight] = [0, 0];
+  let sender: boolean | undefined;
+  for (const request of withoutContent(sequence) as Iterable<RoundRequest>) {
+    const isSend = 'send' in request;
+    if (isSend !== sender) flight = 0;
+    sender = isSend;
+    flight += 'send' in request ? request.send.length : request.receive;
+    longest = Math.max(longest, flight);
+  }
+  return longest;
 }
 
 function stepsOf(sequence: Sequence, operations: readonly AnyOp[]): StepPlan[] {

@@ -7,6 +7,7 @@
 import { hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
+import { longestMessageBytes } from '../channel/framed.ts';
 import { RedirectedChannel } from '../channel/redirected.ts';
 import type { ClientState, OwnerState } from '../layers/op.ts';
 import type { ClientProvider, CorrelationSource, OwnerProvider } from '../offline/correlations.ts';
@@ -19,11 +20,11 @@ import { type Manifest, maxManifestBytes, parseManifest } from './manifest.ts';
 import { OtStreamMeter, type Phase, PhaseMeasurement, type PhaseMeter, type StepMeter } from './meters.ts';
 import type { OwnerModel } from './model.ts';
 import { type OfflinePhase, twoParty } from './offline.ts';
-import { type Answer, compilePlan, type Plan, type StepPlan } from './plan.ts';
+import { type Answer, compilePlan, longestFlight, type Plan, type StepPlan } from './plan.ts';
 import { prepareClient, prepareOwner } from './prepare.ts';
 
 /** Changes whenever the two sides' messages do. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 const magic = 0x54474c42; // "BLGT" in little endian
 
 /** On the wire, by position. */
@@ -449,13 +450,35 @@ export class OwnerSession extends Session {
   }
 }
 
-/** @throws ProtocolError `manifest` when the scales do not make a plan. */
+/** What a client takes part in at most, for one classification and its preparation: some forty times what the shipped models take. */
+const maxPlanBytes = 2 ** 31;
+
+/** @throws ProtocolError `manifest` when the scales do not make a plan, or one that costs too much. */
 function compileUntrusted(manifest: Manifest, answer: Answer): Plan {
+  let plan: Plan;
   try {
-    return compilePlan(manifest, answer);
+    plan = compilePlan(manifest, answer);
   } catch (error) {
     throw new ProtocolError('manifest', 'handshake', (error as Error).message);
   }
+  let bytes = 0;
+  for (const step of plan.steps) {
+    bytes += step.bytesClientToOwner + step.bytesOwnerToClient;
+    bytes += step.offlineBytesClientToOwner + step.offlineBytesOwnerToClient;
+  }
+  requireAtMost('one classification', bytes, maxPlanBytes);
+  requireAtMost('one message', longestFlight(plan), longestMessageBytes);
+  return plan;
+}
+
+function requireAtMost(what: string, bytes: number, most: number): void {
+  if (bytes <= most) return;
+  const mebibytes = (n: number) => `${Math.ceil(n / 2 ** 20)} MiB`;
+  throw new ProtocolError(
+    'manifest',
+    'handshake',
+    `${what} would send ${mebibytes(bytes)}, at most ${mebibytes(most)} are accepted`,
+  );
 }
 
 /** Real logits, the best label and the softmax, from what the plan reveals. */

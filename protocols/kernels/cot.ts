@@ -17,8 +17,26 @@ import { instantiateKernel } from './instance.ts';
 export const blockBytes = 16;
 
 /** What a hash value is for; no two uses share (label, index, column). */
-const labels = ['tree', 'output', 'message', 'base tree', 'base vector', 'vole tree', 'vole vector'] as const;
-export type HashLabel = (typeof labels)[number];
+export const hashLabels = [
+  'tree',
+  'output',
+  'message',
+  'base tree',
+  'base vector',
+  'vole tree',
+  'vole vector',
+] as const;
+export type HashLabel = (typeof hashLabels)[number];
+
+/** A label as it stands in the key. @throws RangeError when it does not fit: cut, two labels could become equal. */
+function labelBlock(label: HashLabel): Uint8Array {
+  const bytes = new TextEncoder().encode(`bs/${label}`);
+  if (bytes.length > blockBytes)
+    throw new RangeError(`label: expected at most ${blockBytes} bytes, got ${bytes.length} (bs/${label})`);
+  const block = new Uint8Array(blockBytes);
+  block.set(bytes);
+  return block;
+}
 
 interface CotExports {
   hashBlocks(
@@ -150,9 +168,9 @@ export class CotKernel {
     this.#wasm = instantiateKernel<CotExports>(wasm, this.arena.memory);
     this.#scratch = this.arena.allocate(4096);
     this.zero = this.arena.allocate(blockBytes);
-    for (const label of labels) {
+    for (const label of hashLabels) {
       const lanes = this.arena.allocate(256);
-      this.setRows(lanes, 8, new TextEncoder().encode(`blindsight/${label}`.padEnd(16, '\0')).subarray(0, 16));
+      this.setRows(lanes, 8, labelBlock(label));
       this.#lanes.set(label, lanes);
     }
     this.#codeLanes = this.arena.allocate(256);

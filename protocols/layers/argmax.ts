@@ -4,17 +4,18 @@
  * Every pair is compared (comparison by digits: CrypTFlow2, Rathee et al., CCS 2020, §3.1, with two digits), then every class's wins are
  * counted, and whether it won all C − 1 is revealed to the client. All pairs at once: five rounds whatever C is, for C² /2 comparisons;
  * meant for up to some dozens of classes.
- * Step 1. d = x_i − x_j, reduced to 17 bits (values closer than 2^-15 of their range count as either). Its sign is msb_c ⊕ msb_o ⊕ carry, and
- *   the carry is [o > t] with o the owner's 16 low bits and t = 2^16 − 1 − the client's: (greater, equal) of each 8-bit digit by a 1-of-256 OT.
+ * Step 1. Every class's share is cut to its highest 17 bits, once, so that all pairs compare the same numbers y_i: an order, whose ties the
+ *   lower index wins, and one class wins all its pairs (values closer than 2^-15 of their range count as either, by the carry that was
+ *   cut off). The sign of d = y_i − y_j mod 2^17 is msb_c ⊕ msb_o ⊕ carry, and the carry is [o > t] with o the owner's 16 low bits and
+ *   t = 2^16 − 1 − the client's: (greater, equal) of each 8-bit digit by a 1-of-256 OT.
  * Step 2. carry = greater_1 ⊕ equal_1·greater_0, the product by a 1-of-4 OT.
  * Step 3. The sign as an additive share modulo 2^s, s bits for C, by a 1-of-2 OT; wins are sums.
  * Step 4. Whether wins = C − 1, by a 1-of-2^s OT. Step 5. The owner reveals its shares of these bits.
  *
- * The client learns the index of the largest, the owner nothing.
+ * The client learns the index of the largest, the owner nothing. For −2^(k−2) + 2^(k−17) ≤ x < 2^(k−2), k bits of ring.
  * Online: 9 flights. Per pair: 16 + 2 + 1 bits →, 1024 + 4 + 2s bits ←; per class: s + 1 bits →, 2^s bits ←.
  * Correlations: random OTs of the sizes above, the client is the sender.
  */
-import { ProtocolError } from '../channel/errors.ts';
 import type { OtReceiverShare, OtSenderShare, OtSpec } from '../offline/correlations.ts';
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
 import { type ClientState, correlationId, type LayerProtocol, type Op, type OwnerState, type Value } from './op.ts';
@@ -98,12 +99,14 @@ const xor = (x: number, y: number) => x ^ y;
 const plus = (x: number, y: number) => x + y;
 const minus = (x: number, y: number) => x - y;
 
-/** Step 1's numbers: differences of a party's shares, their highest 17 bits. */
+/** Low bits of a share that are not compared. */
+const droppedBits = ({ inputs: [x] }: ArgmaxOp) => Math.max(0, x.ringBits - comparedBits);
+
+/** Step 1's numbers: differences of the highest 17 bits of a party's shares. */
 function reducedDifferences(op: ArgmaxOp, share: Uint32Array): Uint32Array {
-  const { pairs } = argmaxShape(op);
-  const { ringBits } = op.inputs[0];
-  const drop = Math.max(0, ringBits - comparedBits);
-  return Uint32Array.from(pairs, ([i, j]) => ((share[i]! - share[j]!) & maskOf(ringBits)) >>> drop);
+  const drop = droppedBits(op);
+  const highest = share.map((word) => (word & maskOf(op.inputs[0].ringBits)) >>> drop);
+  return Uint32Array.from(argmaxShape(op).pairs, ([i, j]) => (highest[i]! - highest[j]!) & maskOf(comparedBits));
 }
 
 /** Wins of each class from the signs of pairs: [i ahead of j] counts for i, its negation for j. `one` is this party's share of 1. */
@@ -191,10 +194,9 @@ export const argmax: LayerProtocol<ArgmaxOp> = {
     );
     // Step 5.
     const theirs = unpack(yield* receive(op.step, packedBytes(classes, 1)), classes, 1);
-    const winners = [...won.keys()].filter((i) => (won[i]! ^ theirs[i]!) === 1);
-    if (winners.length !== 1)
-      throw new ProtocolError('value', 'argmax', 'the best classes are too close to tell apart; classify again');
-    client.kept.set(op.index, Uint32Array.of(winners[0]!));
+    // Values out of range may have no winner. As everywhere they give a wrong result, and no error, which would tell the owner of them.
+    const winner = won.findIndex((bit, i) => (bit ^ theirs[i]!) === 1);
+    client.kept.set(op.index, Uint32Array.of(Math.max(0, winner)));
   },
 
   *owner(op, owner) {
@@ -221,6 +223,7 @@ export const argmax: LayerProtocol<ArgmaxOp> = {
   reference(op, reference) {
     const x = reference.value(op.inputs[0]);
     const limit = 2 ** (op.inputs[0].ringBits - 2);
-    reference.check(op, x, -limit, limit);
+    // The lowest unit less the carry would be 2^16 below the highest.
+    reference.check(op, x, 2 ** droppedBits(op) - limit, limit);
   },
 };

@@ -133,8 +133,9 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
           fn.columns(op, op.minimum + start * unit, entry);
           const out = (i * segments + digit) * columns;
           const key = (i * segments + (digit ^ shifts[i]!)) * columns;
+          // Reduced first: a double of 2^53 or more would round the masks' low bits away.
           for (let d = 0; d < columns; d++)
-            table[out + d] = Math.round(entry[d]!) - kept[i * columns + d]! + messages[key + d]!;
+            table[out + d] = (Math.round(entry[d]!) >>> 0) - kept[i * columns + d]! + messages[key + d]!;
         }
       }
       yield* send(op.step, pack(table, ringBits));

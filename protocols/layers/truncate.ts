@@ -1,13 +1,13 @@
 /**
  * Truncation by f bits with a known sign bit (SIRNN, Rathee et al., S&P 2021, §IV; Cheetah, Huang et al., USENIX Security
- * 2022, §5), from Z_2^k to Z_2^k', |x| < 2^(k−2).
+ * 2022, §5), from Z_2^k to Z_2^k', |x + 2^f| ≤ 2^(k−2).
  *
- * The owner adds 2^(k−2), so that x lies in [0, 2^(k−1)), and 2^f. Then x >> f = (x_c >> f) + (x_o >> f) + carry − wrap·2^(k−f),
- * where wrap = MSB(x_c) ∨ MSB(x_o). The carry is left out: together with the 2^f that rounds stochastically and without bias,
- * by less than one unit either way. Only the wrap is computed, and only its part below 2^k': h = k' − (k − f) bits.
- * With h ≤ 0 (truncate-and-reduce) there is nothing to compute.
+ * The owner adds 2^(k−2) + 2^f − 1, so that x lies in [−1, 2^(k−1)). Then x >> f = (x_c >> f) + (x_o >> f) + carry − wrap·2^(k−f),
+ * where wrap = MSB(x_c) ∨ MSB(x_o) (of −1, exactly one is set). The low bits' carry is left out, which makes the rounding stochastic: with
+ * the 2^f − 1, x = q·2^f + s with a uniform x_c becomes q + 1 with probability s/2^f, else q. Only the wrap is computed, and only its
+ * part below 2^k': h = k' − (k − f) bits. With h ≤ 0 (truncate-and-reduce) there is nothing to compute.
  *
- * Computes: shares of x·2^-f, error in (−1, 1). Nobody learns anything.
+ * Computes: shares of x·2^-f, error in (−1, 1) with mean 0, none for multiples of 2^f. Nobody learns anything.
  * Online, per element: x_c preset: 1 bit →, 2h bits ←. Any x_c: 1 bit →, 2h + min(k', k−f) bits ← (the client's new share is
  * fresh; without h there is nothing →). Correlations: one random OT of h bits per element, the client is the sender.
  */
@@ -101,7 +101,7 @@ export const truncate: LayerProtocol<TruncateOp> = {
     const { k, f, highBits, lowBits, count } = truncateShape(op);
     const x = owner.share(op.inputs[0]);
     const mask = maskOf(k);
-    const offset = shiftLeft(1, k - 2) + shiftLeft(1, f);
+    const offset = shiftLeft(1, k - 2) + shiftLeft(1, f) - 1;
     const shifted = new Uint32Array(count);
     const msb = new Uint32Array(count);
     for (let i = 0; i < count; i++) {
@@ -134,9 +134,9 @@ export const truncate: LayerProtocol<TruncateOp> = {
   reference(op, reference) {
     const x = reference.value(op.inputs[0]);
     const limit = 2 ** (op.inputs[0].ringBits - 2);
-    reference.check(op, x, -limit, limit);
     const half = 2 ** (op.dropBits - 1);
     const unit = 2 ** op.dropBits;
+    reference.check(op, x, -limit - unit, limit - unit + 1);
     reference.set(
       op.output,
       x.map((value) => Math.floor((value + half) / unit)),

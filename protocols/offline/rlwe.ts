@@ -115,6 +115,9 @@ function checkSpec(spec: RlweSpec): void {
 /** Bytes and flights of one correlation; a stage's flights are shared by all in it. @throws RangeError like `rlweLayout`. */
 export const rlweCost = (spec: RlweSpec): Cost => layoutCost(rlweLayout(spec) as Layout<never, never>);
 
+/** How many numbers a correlation has, each of which may be off (rlwe/noise.ts). @throws RangeError like `rlweLayout`. */
+export const rlweResults = (spec: RlweSpec): number => rlweLayout(spec).results;
+
 /** Estimated milliseconds of each party's work. @throws RangeError like `rlweLayout`. */
 export const rlweMs = (spec: RlweSpec): { client: number; owner: number } =>
   layoutMs(rlweLayout(spec) as Layout<never, never>);

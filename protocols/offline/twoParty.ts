@@ -31,6 +31,7 @@ import {
   type RlweSpec,
   rlweCost,
   rlweMs,
+  rlweResults,
   rlweSetupCost,
   type WeightSource,
 } from './rlwe.ts';
@@ -68,6 +69,10 @@ export function isServedByRlwe(spec: CorrelationSpec): spec is RlweSpec {
   const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
   return bytesClientToOwner + bytesOwnerToClient < otBytes(spec);
 }
+
+/** How many numbers ring-LWE makes. */
+export const rlweResultCount = (specs: readonly CorrelationSpec[]): number =>
+  specs.filter(isServedByRlwe).reduce((sum, spec) => sum + rlweResults(spec), 0);
 
 /** What a correlation costs, beside what others of its stage share with it. */
 export interface OfflineCost {

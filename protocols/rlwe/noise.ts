@@ -4,11 +4,14 @@
  *
  * Errors and the rounding residues are sums of many independent bounded terms, subgaussian with their variance as proxy (centred
  * binomial: sums of halves of signs); conditioned on the other factor, so is each sum here. `tail` standard deviations are exceeded with
- * probability at most 2·exp(−tail²/2) < 2^−61 for each coefficient, hence 2^−40 for 2^21 of them.
+ * probability at most 2·exp(−tail²/2) < 2^−61 for each coefficient, hence 2^−40 for `maxResults` of them.
  */
 import { errorVariance, type Parameters } from './parameters.ts';
 
 export const tail = 9.3;
+
+/** Results of one inference: a plan with more is refused (inference/plan.ts). */
+export const maxResults = 2 ** 21;
 
 export interface NoiseQuery {
   readonly ringBits: number;

@@ -3,7 +3,10 @@
  * classical attacks in Albrecht et al., "Homomorphic Encryption Security Standard", HomomorphicEncryption.org, 2018.
  */
 
-/** The largest log2 q for each ring degree (table 1 of the standard: ternary secret, 128 bits, classical). */
+/**
+ * The largest log2 q for each ring degree (table 1 of the standard: ternary secret, 128 bits, classical). The guideline of 2024 (Bossuat et
+ * al., ePrint 2024/463, table 5.2) allows 26, 53, 106 and 214: by it `n2048q54` has slightly less than 128 bits.
+ */
 const maximumModulusBits: ReadonlyMap<number, number> = new Map([
   [1024, 27],
   [2048, 54],

@@ -210,7 +210,7 @@ describe('a peer that breaks the protocol', () => {
   });
 
   it('a length beyond the limit: refused by its header', async () => {
-    for (const length of [0, 512 * 2 ** 20 + 1, 0x7fffffff]) {
+    for (const length of [0, 32 * 2 ** 20 + 1, 0x7fffffff]) {
       const [channel, wire] = channelAndWire();
       const chunk = new Uint8Array(65536);
       new DataView(chunk.buffer).setUint32(0, length, true);
@@ -222,7 +222,7 @@ describe('a peer that breaks the protocol', () => {
   it('a length that is never filled allocates nothing', async () => {
     const [channel, wire] = channelAndWire();
     const chunk = new Uint8Array(65536);
-    new DataView(chunk.buffer).setUint32(0, 512 * 2 ** 20, true);
+    new DataView(chunk.buffer).setUint32(0, 32 * 2 ** 20, true);
     const before = process.memoryUsage().arrayBuffers;
     await wire.send(chunk);
     await Promise.resolve();
@@ -237,6 +237,18 @@ describe('a peer that breaks the protocol', () => {
     await wire.send(message(bytes(100), 0)[0]!);
     await wire.send(message(bytes(100), 1)[0]!);
     expect(await codeOf(channel.receive(100))).toBe('length');
+  });
+
+  it('that sends very many tiny messages: they count with what each takes', async () => {
+    const [channel, wire] = channelAndWire({ maxMessageBytes: 10_000, maxUnreadBytes: 20_000 });
+    // 78 of them wait in 257 bytes each; one that is read makes room.
+    for (let number = 0; number < 78; number++) await wire.send(message(bytes(1), number)[0]!);
+    for (let number = 78; number < 90; number++) {
+      expectSame(await channel.receive(1), bytes(1));
+      await wire.send(message(bytes(1), number)[0]!);
+    }
+    await wire.send(message(bytes(1), 90)[0]!);
+    expect(await codeOf(channel.receive(1))).toBe('length');
   });
 });
 

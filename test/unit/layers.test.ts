@@ -2,12 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PlanBuilder } from '../../protocols/layers/builder.ts';
 import { layerNorm } from '../../protocols/layers/layerNorm.ts';
-import type { OwnerWeights, Value } from '../../protocols/layers/op.ts';
+import { ClientState, OwnerState, type OwnerWeights, ReferenceState, Value } from '../../protocols/layers/op.ts';
 import { softmaxRows } from '../../protocols/layers/softmax.ts';
 import { gelu as geluFunction } from '../../protocols/layers/spline.ts';
 import { squareRows } from '../../protocols/layers/squareAttention.ts';
+import { truncate } from '../../protocols/layers/truncate.ts';
+import { unpack } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
-import { bytesFrom, type MiniResult, noWeights, runMini } from '../support/mini.ts';
+import { deal } from '../ideal/dealer.ts';
+import { bytesFrom, type MiniResult, noWeights, pump, runMini } from '../support/mini.ts';
 
 const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const integers = (bits: number, length: number) =>
@@ -52,7 +55,7 @@ describe('truncate', () => {
         const result = runMini(seed, x, 4, build, 18);
         expect(result.violations).toEqual([]);
         result.secure.forEach((y, i) => {
-          expect(Math.abs(y - x[i]! / 256)).toBeLessThanOrEqual(1);
+          expect(Math.abs(y - x[i]! / 256)).toBeLessThan(1);
         });
         expectPlannedCost(result);
       }),
@@ -77,6 +80,68 @@ describe('truncate', () => {
     const mean = secure.reduce((sum, y) => sum + y, 0) / x.length;
     expect(Math.abs(mean - (-1000 - 77 / 256))).toBeLessThan(0.02);
     expect(new Set(secure)).toEqual(new Set([-1000, -1001]));
+  });
+
+  // k = 10, f = 3: every x of the range, and each in all 2^k ways of sharing it.
+  const [k, f] = [10, 3];
+  const [low, high] = [-(2 ** (k - 2)) - 2 ** f, 2 ** (k - 2) - 2 ** f];
+  const truncated = (x: Int32Array, preset: boolean) => {
+    const value = (id: number, fracBits: number, isPreset: boolean) =>
+      Object.assign(new Value(id, 1, x.length << k, fracBits, isPreset, 0), { ringBits: k });
+    const op = {
+      ...({ kind: 'truncate', step: 'test', index: 0, dropBits: f, magnitudeBits: 3 } as const),
+      inputs: [value(0, 5, preset)] as const,
+      output: value(1, 2, true),
+    };
+    const client = new ClientState(new Prg(new Uint8Array(32).fill(1), 'client'));
+    const owner = new OwnerState(new Prg(new Uint8Array(32).fill(2), 'owner'), noWeights);
+    client.set(
+      op.inputs[0],
+      Uint32Array.from({ length: x.length << k }, (_, i) => i % 2 ** k),
+    );
+    owner.set(
+      op.inputs[0],
+      Uint32Array.from({ length: x.length << k }, (_, i) => x[i >> k]! - (i % 2 ** k)),
+    );
+    truncate.presetClient(op, client);
+    const dealer = new Prg(new Uint8Array(32).fill(3), 'dealer');
+    truncate.clientRequests(op, client).forEach((request, i) => {
+      const [forClient, forOwner] = deal(request, truncate.ownerRequests(op, owner)[i]!, dealer, noWeights.tensor);
+      client.correlations.put(request.spec.id, forClient);
+      owner.correlations.put(request.spec.id, forOwner);
+    });
+    pump(truncate.client(op, client), truncate.owner(op, owner));
+    const [ours, theirs] = [client.share(op.output), owner.share(op.output)];
+    const results = Int32Array.from(ours, (share, i) => ((share + theirs[i]!) << (32 - k)) >> (32 - k));
+    const reference = new ReferenceState(noWeights);
+    reference.set(
+      op.inputs[0],
+      Int32Array.from(results, (_, i) => x[i >> k]!),
+    );
+    truncate.reference(op, reference);
+    return { results, violations: reference.violations };
+  };
+
+  it.each([['preset', true] as const, ['any', false] as const])(
+    'gives x / 2^f on average exactly, and multiples of 2^f always, for every x and every way of sharing it (%s form)',
+    (_name, preset) => {
+      const x = Int32Array.from({ length: high - low + 1 }, (_, i) => low + i);
+      const { results, violations } = truncated(x, preset);
+      expect(violations).toEqual([]);
+      for (const [n, value] of x.entries()) {
+        const of = results.subarray(n << k, (n + 1) << k);
+        const floor = Math.floor(value / 2 ** f);
+        const up = (value - floor * 2 ** f) * 2 ** (k - f);
+        expect([value, of.filter((y) => y === floor).length]).toEqual([value, 2 ** k - up]);
+        expect([value, of.filter((y) => y === floor + 1).length]).toEqual([value, up]);
+      }
+    },
+  );
+
+  it.each([low - 1, high + 1])('goes wrong beyond its range, at %s, and the reference names it', (value) => {
+    const { results, violations } = truncated(Int32Array.of(value), true);
+    expect(results.some((y) => Math.abs(y - value / 2 ** f) >= 1)).toBe(true);
+    expect(violations).toMatchObject([{ kind: 'truncate', value, low, high: high + 1 }]);
   });
 
   it('costs nothing when the result is as narrow as what is left', () => {
@@ -362,6 +427,33 @@ describe('tables', () => {
     expectPlannedCost(result);
   });
 
+  it('every entry of the table is masked in all its bits, however large', () => {
+    // exp on [−64, 64): entries up to 2^104, beyond what doubles hold to the unit.
+    const spec = {
+      minimum: -64,
+      rangeBits: 7,
+      digitBits: 3,
+      coefficientFracBits: 12,
+      basisFracBits: 8,
+      out: { fracBits: 10, magnitudeBits: 10 },
+    };
+    const { messages, operations } = runMini(
+      new Uint8Array(32).fill(6),
+      real(points(-47, 6, 1000)),
+      1,
+      (plan, v) => plan.exp(withFracBits(plan, v), spec),
+      12,
+    );
+    const { output } = operations.find(({ kind }) => kind === 'exp')!;
+    const sent = messages.find(({ from, step }) => from === 'client' && step === 'test')!;
+    const table = unpack(sent.bytes, 8 * output!.size, output!.ringBits);
+    const counts = new Float64Array(256);
+    for (const word of table) counts[word & 255]!++;
+    // χ² with 255 degrees of freedom: mean 255, deviation 23.
+    const expected = table.length / 256;
+    expect(counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)).toBeLessThan(400);
+  });
+
   it('the reference names values outside the domain', () => {
     const spec = {
       minimum: -8,
@@ -511,22 +603,67 @@ describe('argmax', () => {
     );
   });
 
-  it('says so when the best are too close', () => {
-    const tie = () =>
-      runMini(
-        new Uint8Array(32).fill(1),
-        Int32Array.of(7, 7, 7, 7, 7, 7, 7),
-        1,
-        (_plan, input) => input,
-        22,
-        noWeights,
-        (plan, y, bits) => plan.argmax(y, bits),
-      );
-    // Seven equal values: some order is found, or none is consistent; never two winners.
-    try {
-      expect(tie().secure[0]).toBeLessThan(7);
-    } catch (error) {
-      expect(String(error)).toMatch(/too close to tell apart/);
+  /** The label of a row of integers below 2^magnitudeBits. */
+  const labelOf = (seed: Uint8Array, x: Int32Array, magnitudeBits: number) => {
+    const result = runMini(
+      seed,
+      x,
+      1,
+      (_plan, input) => input,
+      magnitudeBits,
+      noWeights,
+      (plan, y, bits) => plan.argmax(y, bits),
+    );
+    expectPlannedCost(result);
+    return { label: result.secure[0]!, violations: result.violations };
+  };
+
+  it('always finds one of the best, ties and near ties included, at any place of the range', () => {
+    // 25 bits are compared by their highest 17: units of 2^8.
+    const unit = 2 ** 8;
+    const edge = 2 ** 23 - 2 * unit;
+    fc.assert(
+      fc.property(
+        seeds,
+        fc.constantFrom(0, 1, -unit, unit - 1, edge, 1 - edge),
+        fc.array(fc.oneof(fc.constantFrom(0, 1, unit - 1), fc.nat(2 * unit)), { minLength: 3, maxLength: 9 }),
+        fc.nat(3),
+        (seed, base, offsets, far) => {
+          // Beside the near ties, classes that lie at the other end.
+          const x = Int32Array.from([...offsets.map((offset) => base + offset - unit), ...Array(far).fill(-edge)]);
+          const { label, violations } = labelOf(seed, x, 23);
+          expect(violations).toEqual([]);
+          expect(Math.max(...x) - x[label]!).toBeLessThan(2 * unit - 1);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it.each([2, 3, 7])('finds one where all of %s classes are equal', (count) => {
+    for (let seed = 0; seed < 100; seed++) {
+      const { label } = labelOf(new Uint8Array(32).fill(seed), new Int32Array(count).fill(7), 23);
+      expect(label).toBeLessThan(count);
     }
+  });
+
+  it('takes the first of equals where nothing is dropped, and is exact there', () => {
+    fc.assert(
+      fc.property(seeds, fc.array(fc.integer({ min: -2, max: 2 }), { minLength: 2, maxLength: 12 }), (seed, list) => {
+        const x = Int32Array.from(list, (value) => (Math.abs(value) === 2 ? (value / 2) * (2 ** 15 - 1) : value));
+        expect(labelOf(seed, x, 15).label).toBe(x.indexOf(Math.max(...x)));
+      }),
+    );
+  });
+
+  it('tells nobody of values out of range: it ends like any other, and the reference names them', () => {
+    fc.assert(
+      fc.property(seeds, integers(25, 5), (seed, x) => {
+        expect(labelOf(seed, x, 15).label).toBeLessThan(5);
+      }),
+    );
+    const limit = 2 ** 23;
+    const of = (...x: number[]) => labelOf(new Uint8Array(32), Int32Array.from(x), 23).violations.length;
+    expect([of(limit - 1, 0), of(limit, 0), of(0, 256 - limit), of(0, 255 - limit)]).toEqual([0, 1, 0, 1]);
   });
 });

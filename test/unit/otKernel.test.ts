@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blockBytes, CotKernel } from '../../protocols/kernels/cot.ts';
+import { blockBytes, CotKernel, hashLabels } from '../../protocols/kernels/cot.ts';
 import * as twin from '../../protocols/kernels/twins/cot.ts';
 import { pack } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
@@ -30,6 +30,19 @@ describe('hash', () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  it('differs for every label, with everything else the same', () => {
+    const block = new Uint8Array(blockBytes);
+    const values = hashLabels.map((label) => {
+      const address = putBlocks([block]);
+      kernel.hash(label, address, 1, address, 0, 0);
+      expect(blocksAt(address, 1)).toEqual([twin.hash(label, block, 0, 0, 0)]);
+      return String(blocksAt(address, 1)[0]);
+    });
+    expect(new Set(values).size).toBe(hashLabels.length);
+    // A label that had to be cut could equal another.
+    expect(() => twin.hash('a label too long', block, 0, 0, 0)).toThrow(RangeError);
   });
 
   it('gives messages of any length, masked, at any stride', () => {

@@ -4,9 +4,11 @@ import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
+import { compilePlan } from '../../protocols/inference/plan.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import { ClientSession, OwnerSession, type SessionEvent } from '../../protocols/inference/session.ts';
-import { preparationCost, setupCost } from '../../protocols/offline/twoParty.ts';
+import { preparationCost, rlweResultCount, setupCost } from '../../protocols/offline/twoParty.ts';
+import { maxResults } from '../../protocols/rlwe/noise.ts';
 import { idealOffline } from '../ideal/dealer.ts';
 import { makeManifest } from '../support/manifest.ts';
 import { channels, modelOf, pair, picture } from '../support/pairing.ts';
@@ -236,6 +238,40 @@ describe('session', () => {
     }
   });
 
+  it('refuses a manifest whose plan would send too much, in all or in one message, naming size and limit', async () => {
+    for (const [shape, size] of [
+      // 64 tokens · 4,096 hidden units · 1,024 segments · 5 columns · 28 bits: 4.5 GiB a layer.
+      [{ imageSize: 16, mlpDim: 4096, gelu: 1 }, /one classification would send 9\d{3} MiB, at most 2048 MiB/],
+      [{ imageSize: 16, mlpDim: 64, gelu: 1 }, /one message would send 7\d MiB, at most 32 MiB/],
+    ] as const) {
+      const manifest = makeManifest(shape);
+      for (const { mlp } of manifest.fixedPoint.blocks) Object.assign(mlp.gelu, { digitBits: 10, degree: 4 });
+      const manifestJson = JSON.stringify(manifest);
+      const [a, b] = channels();
+      const owner = OwnerSession.open(b, { ...model, manifestJson }, { onEvent: () => {} }).then((s) => s.serve());
+      const [clientEnd, ownerEnd] = await Promise.allSettled([ClientSession.open(a, { onEvent: () => {} }), owner]);
+      expect(clientEnd).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'manifest', message: expect.stringMatching(size) },
+      });
+      expect(ownerEnd).toMatchObject({ status: 'rejected', reason: { code: 'peer-aborted' } });
+    }
+  });
+
+  it('makes no plan with more ring-LWE results than their error allows', () => {
+    // Linear layers and attention are counted before anything is built; then the whole plan: here most are in fc1.
+    const largest = { imageSize: 64, dim: 1024, depth: 24, heads: 16, mlpDim: 4096, softmax: 1, gelu: 1 };
+    expect(() => compilePlan(makeManifest(largest))).toThrow(
+      /ring-LWE results: expected at most 2097152, got at least 553648128$/,
+    );
+    const hidden = { imageSize: 16, depth: 8, mlpDim: 4096 };
+    expect(() => compilePlan(makeManifest({ ...hidden, gelu: 1 }))).toThrow(
+      /ring-LWE results: expected at most 2097152, got 2\d{6}$/,
+    );
+    const { stages } = compilePlan(makeManifest({ ...hidden, gelu: 0.8 }));
+    expect(rlweResultCount(stages.flat())).toBeGreaterThan(0.8 * maxResults);
+  });
+
   it('serves no more than the owner allows', async () => {
     const offline = idealOffline();
     const [a, b] = channels();
@@ -258,7 +294,7 @@ describe('session', () => {
     const owner = OwnerSession.open(b, model, { onEvent: () => {} });
     a.send(Uint8Array.of(0x42, 0x4c, 0x47, 0x54, 9, 0, 0, 0));
     await a.flush();
-    await expect(owner).rejects.toThrow(/version 3 .* version 9/);
+    await expect(owner).rejects.toThrow(/version 4 .* version 9/);
 
     const [c, d] = channels();
     const [client, second] = await Promise.all([

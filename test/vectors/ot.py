@@ -34,7 +34,9 @@ def keystream(key, nonce, length):
 
 
 def hash_(label, block, low, high, column, length=16):
-    return keystream(block + f"blindsight/{label}".encode().ljust(16, b"\0")[:16], struct.pack("<3I", low, high, column), length)
+    tag = f"bs/{label}".encode().ljust(16, b"\0")
+    assert len(tag) == 16
+    return keystream(block + tag, struct.pack("<3I", low, high, column), length)
 
 
 def xor(*blocks):

@@ -18,7 +18,8 @@ export function hash(
 ): Uint8Array {
   const key = new Uint8Array(32);
   key.set(x);
-  key.set(new TextEncoder().encode(`blindsight/${label}`).subarray(0, 16), 16);
+  // Throws when the label is longer than 16 bytes.
+  key.set(new TextEncoder().encode(`bs/${label}`), 16);
   const nonce = new Uint8Array(12);
   const view = new DataView(nonce.buffer);
   [low, high, column].forEach((word, i) => {
