@@ -44,7 +44,7 @@ export class PhaseMeasurement {
   /**
    * @param ot of the session, of which what comes from now on belongs to this phase.
    * @param protocolOf what runs in a step, for the table.
-   * @param report called with all steps of the phase, at most every 50 ms, and once at the end.
+   * @param report called with all steps of the phase and its time, at most every 50 ms, and once at the end.
    */
   constructor(
     channel: Channel,
@@ -52,7 +52,7 @@ export class PhaseMeasurement {
     readonly phase: Phase,
     readonly ot: OtStreamMeter,
     readonly protocolOf: (step: string) => string,
-    readonly report: (steps: StepMeter[]) => void,
+    readonly report: (steps: StepMeter[], elapsedMs: number) => void,
   ) {
     this.channel = new MeteredChannel(channel);
     this.channel.onChange(() => this.changed());
@@ -64,7 +64,7 @@ export class PhaseMeasurement {
     const now = performance.now();
     if (this.#endMs !== undefined || now - this.#reportedMs < reportIntervalMs) return;
     this.#reportedMs = now;
-    this.report(this.steps());
+    this.report(this.steps(), this.elapsedMs);
   }
 
   enter(step: string): void {
@@ -99,10 +99,15 @@ export class PhaseMeasurement {
     };
   }
 
-  /** The whole phase; time is wall-clock time from the beginning. */
+  /** Wall-clock time from the beginning; less than the steps' sum where steps run beside each other. */
+  get elapsedMs(): number {
+    return (this.#endMs ?? performance.now()) - this.#startMs;
+  }
+
+  /** The whole phase. */
   total(): PhaseMeter {
     const total = {
-      elapsedMs: (this.#endMs ?? performance.now()) - this.#startMs,
+      elapsedMs: this.elapsedMs,
       bytesClientToOwner: 0,
       bytesOwnerToClient: 0,
       flights: 0,
@@ -128,6 +133,6 @@ export class PhaseMeasurement {
     this.channel.enterStep(idle, 'setup');
     this.#endMs = performance.now();
     this.#otEnd = this.ot.current;
-    this.report(this.steps());
+    this.report(this.steps(), this.elapsedMs);
   }
 }

@@ -42,7 +42,14 @@ export type SessionEvent =
     }
   | { readonly type: 'state'; readonly state: 'connected' | 'preparing' | 'ready' | 'classifying' | 'done' | 'closed' }
   | { readonly type: 'progress'; readonly phase: Phase; readonly fraction: number; readonly label: string }
-  | { readonly type: 'meters'; readonly steps: readonly StepMeter[]; readonly framingBytes: number };
+  | {
+      readonly type: 'meters';
+      readonly phase: Phase;
+      /** Of the phase, by the clock. */
+      readonly elapsedMs: number;
+      readonly steps: readonly StepMeter[];
+      readonly framingBytes: number;
+    };
 
 export interface SessionOptions {
   onEvent(event: SessionEvent): void;
@@ -183,10 +190,10 @@ function measurePhase(
     phase,
     ot,
     (step) => protocols.get(step) ?? step,
-    (steps) => {
+    (steps, elapsedMs) => {
       const { framingBytesSent, framingBytesReceived } = channel.counters;
       const framingBytes = framingBytesSent + framingBytesReceived + ot.current.framingBytes;
-      options.onEvent({ type: 'meters', steps, framingBytes });
+      options.onEvent({ type: 'meters', phase, elapsedMs, steps, framingBytes });
     },
   );
 }

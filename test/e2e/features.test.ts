@@ -97,6 +97,11 @@ test('the owner’s limit closes the room after the answer', async () => {
   await owner.getByRole('status').filter({ hasText: 'Your limit is reached' }).waitFor();
   await alert(client, /The owner (ended the session|is gone)/).waitFor();
   expect(await client.getByTestId('result').count()).toBe(1);
+  await owner.getByText('The model has answered once').waitFor();
+  // Another picture is shown, and nothing is promised that will not come.
+  await client.getByTestId('sample').nth(1).click();
+  await client.getByText('This model knows 4 things').waitFor();
+  expect(await client.getByText(/Starts when prepared|Classified as soon/).count()).toBe(0);
   await owner.getByRole('button', { name: 'Open a new room' }).click();
   await owner.getByTestId('invite').waitFor();
 });

@@ -7,6 +7,8 @@ afterEach(() => void vi.useRealTimers());
 
 const meters = (phase: 'offline' | 'online', bytes: number): SessionEvent => ({
   type: 'meters',
+  phase,
+  elapsedMs: 0,
   framingBytes: 0,
   steps: [
     { name: 's', protocol: 'p', phase, elapsedMs: 0, bytesClientToOwner: bytes, bytesOwnerToClient: 0, flights: 0 },

@@ -106,6 +106,19 @@ describe('a session with a stream for oblivious transfers', () => {
       const counted = ({ phases }: typeof ours) => ({ ...phases[phase], elapsedMs: 0 });
       expect(counted(ours)).toEqual(counted(theirs));
     }
+    // What the events say of a phase's time is the clock's, of which the two streams' steps share some.
+    for (const [list, { phases, layers }] of [
+      [events.client, ours],
+      [events.owner, theirs],
+    ] as const) {
+      const meters = list.flatMap((event) => (event.type === 'meters' && event.phase === 'offline' ? [event] : []));
+      const last = meters.at(-1)!;
+      expect(last.elapsedMs).toBeCloseTo(phases.offline.elapsedMs, 0);
+      for (const step of last.steps) expect(step.elapsedMs).toBeLessThanOrEqual(last.elapsedMs + 1);
+      expect(last.steps.map(({ name }) => name).sort()).toEqual(
+        layers.flatMap(({ name, phase }) => (phase === 'offline' ? [name] : [])).sort(),
+      );
+    }
     for (const list of Object.values(events)) {
       const fractions = list.flatMap((event) =>
         event.type === 'progress' && event.phase === 'offline' ? [event.fraction] : [],

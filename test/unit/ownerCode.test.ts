@@ -170,6 +170,7 @@ test('an owner’s room survives in the tab’s storage, and what is no room the
     room: { code: room, secret: new Uint8Array(32).fill(3), fromCodes: [new Uint8Array(32).fill(4)] },
     bundled: 'cifar10',
     served: 2,
+    sessions: 3,
     limit: undefined,
     answer: 'label' as const,
   };

@@ -30,6 +30,8 @@ export interface ChosenImage extends PreparedImage {
 export interface Result {
   classification: Classification;
   image: ChosenImage;
+  /** As it crossed the wire. */
+  maskedImage: Uint8Array | undefined;
   offline: Totals;
   online: Totals;
   /** The meters at the end, step by step. */
@@ -144,7 +146,10 @@ export class ClientStore {
       if (id !== this.#decodeId) return;
       this.#file = { file, truth };
       this.image = { ...image, truth };
-      if (this.result) this.classify();
+      if (this.session) this.session.maskedImage = undefined; // that of the image before
+      if (!this.result) return;
+      this.result = undefined;
+      if (this.link !== 'closed') this.classify();
     } catch (error) {
       if (id === this.#decodeId) this.imageNotice = imageNotice(error);
     } finally {
@@ -206,7 +211,7 @@ export class ClientStore {
       onClassified: (classification) => {
         const { offline, online } = session.totals;
         const layers = session.rows.map((row) => row.snapshot());
-        this.result = { classification, image: this.image!, offline, online, layers };
+        this.result = { classification, image: this.image!, maskedImage: session.maskedImage, offline, online, layers };
         this.running = false;
         worker.prepare(); // for the next image, while the user looks at this result
       },

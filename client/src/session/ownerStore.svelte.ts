@@ -53,6 +53,7 @@ export class OwnerStore {
     if (!saved) return forgetOwner();
     this.#saved = saved;
     this.served = saved.served;
+    this.sessions = saved.sessions;
     this.limit = saved.limit;
     this.answer = saved.answer;
     if (saved.bundled !== undefined) {
@@ -208,8 +209,8 @@ export class OwnerStore {
     const room = this.#pairing?.save() ?? this.#saved?.room;
     if (!room) return;
     const bundled = this.model ? this.model.bundled : this.#saved?.bundled;
-    const { served, limit, answer } = this;
-    saveOwner({ room, bundled, served, limit, answer });
+    const { served, sessions, limit, answer } = this;
+    saveOwner({ room, bundled, served, sessions, limit, answer });
   }
 
   /** The server was away, and has not given the room back. */
@@ -229,7 +230,7 @@ export class OwnerStore {
       this.notice = {
         tone: 'info',
         title: 'Your limit is reached.',
-        text: `The model has answered ${this.served} times, and the room is closed.`,
+        text: `The model has answered ${this.served === 1 ? 'once' : `${this.served} times`}, and the room is closed.`,
       };
     }, lingerMs);
   }
@@ -238,7 +239,6 @@ export class OwnerStore {
     this.#stopWorker();
     this.#isWaiting = this.lost = false;
     this.notice = undefined;
-    this.sessions++;
     const session = new SessionView('owner', this.statistics);
     this.session = session;
     this.statistics.start(link);
@@ -246,6 +246,7 @@ export class OwnerStore {
     const worker = new ProtocolWorker({
       onEvent: (event) => {
         session.apply(event);
+        if (event.type === 'manifest') this.sessions++;
         if (event.type !== 'state') return;
         if (event.state === 'classifying') counted = false;
         if (event.state === 'done' && !counted) {

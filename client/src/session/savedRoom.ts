@@ -13,6 +13,7 @@ export interface SavedOwner {
   /** Name of the bundled model; an owner's own has to be chosen again. */
   readonly bundled: string | undefined;
   readonly served: number;
+  readonly sessions: number;
   readonly limit: number | undefined;
   readonly answer: Answer;
 }
@@ -35,13 +36,14 @@ export function forgetOwner(): void {
 /** Undefined when there is none, or another version of this program wrote it. */
 export function loadOwner(): SavedOwner | undefined {
   try {
-    const { room, bundled, served, limit, answer } = JSON.parse(sessionStorage.getItem(key) ?? '');
+    const { room, bundled, served, sessions, limit, answer } = JSON.parse(sessionStorage.getItem(key) ?? '');
     const [secret, ...fromCodes] = [room.secret, ...room.fromCodes].map(fromBase64url);
     if (!secret || [secret, ...fromCodes].some(({ length }) => length !== 32)) return undefined;
     return {
       room: { code: String(room.code), secret, fromCodes },
       bundled: typeof bundled === 'string' ? bundled : undefined,
       served: Number.isSafeInteger(served) ? served : 0,
+      sessions: Number.isSafeInteger(sessions) ? sessions : 0,
       limit: Number.isSafeInteger(limit) ? limit : undefined,
       answer: answer === 'label' ? 'label' : 'logits',
     };

@@ -75,13 +75,14 @@ export class SessionView {
   /** The last image as it crossed the wire. */
   maskedImage = $state.raw<Uint8Array>();
   rows = $state.raw<MeterRow[]>([]);
-  /** Bytes per second over the last half minute, oldest first. */
+  /** Bytes per second over the last half minute in which bytes flowed, oldest first. */
   throughput = $state.raw<number[]>([]);
   /** When the phase that is going on began (performance.now), for the time left. */
   phaseStartedMs = 0;
   /** Bytes of all steps since the session began, those of earlier images included. */
   allBytes = $derived.by(() => this.rows.reduce((sum, row) => sum + row.bytes, this.earlierBytes));
   private earlierBytes = $state(0);
+  private elapsedMs = $state<Record<Phase, number>>({ setup: 0, offline: 0, online: 0 });
   /** What was predicted for the image that is being classified, or was last. */
   predictedMs = $state<number>();
   #lastOffline = $state.raw<Totals>();
@@ -90,11 +91,12 @@ export class SessionView {
   #lastSampleMs = performance.now();
   #lastSampleBytes = 0;
 
+  /** Bytes and flights add up; time is the clock's, since steps may run beside each other. */
   totals = $derived.by(() => {
     const totals: Record<Phase, Totals> = { setup: none(), offline: none(), online: none() };
+    for (const phase of ['setup', 'offline', 'online'] as const) totals[phase].elapsedMs = this.elapsedMs[phase];
     for (const row of this.rows) {
       const total = totals[row.phase];
-      total.elapsedMs += row.elapsedMs;
       total.bytesClientToOwner += row.bytesClientToOwner;
       total.bytesOwnerToClient += row.bytesOwnerToClient;
       total.flights += row.flights;
@@ -147,6 +149,8 @@ export class SessionView {
       case 'state':
         if (event.state === 'ready') this.#lastOffline = this.totals.offline;
         if (event.state === 'done') this.#lastOnline = this.totals.online;
+        if (event.state === 'ready' || event.state === 'done') this.#rest();
+        if (event.state === 'preparing' || event.state === 'classifying') this.#lastSampleMs = performance.now();
         if (event.state === 'classifying') {
           const { travelMs = 0, computeMs } = this.prediction ?? {};
           this.predictedMs = computeMs === undefined ? undefined : travelMs + computeMs;
@@ -162,6 +166,7 @@ export class SessionView {
         return;
       case 'meters':
         this.framingBytes = event.framingBytes;
+        this.elapsedMs[event.phase] = event.elapsedMs;
         this.#updateRows(event.steps);
         this.#sample();
     }
@@ -171,6 +176,7 @@ export class SessionView {
   interrupt(): void {
     this.state = 'closed';
     this.progress = undefined;
+    this.#rest();
   }
 
   #updateRows(meters: readonly StepMeter[]): void {
@@ -194,7 +200,13 @@ export class SessionView {
       this.earlierBytes += row.bytes;
       row.reset();
     }
+    this.elapsedMs[phase] = 0;
     this.progress = undefined;
+  }
+
+  /** Nothing flows now. */
+  #rest(): void {
+    if ((this.throughput.at(-1) ?? 0) > 0) this.throughput = [...this.throughput, 0].slice(-sparklineSamples);
   }
 
   #sample(): void {

@@ -29,7 +29,8 @@ export function formatCount(count: number): string {
 
 export function formatPercent(fraction: number): string {
   const percent = fraction * 100;
-  return percent > 0 && percent < 0.1 ? '< 0.1 %' : `${percent.toFixed(1)} %`;
+  if (percent > 0 && percent < 0.1) return '< 0.1 %';
+  return percent < 100 && percent >= 99.95 ? '> 99.9 %' : `${percent.toFixed(1)} %`;
 }
 
 // `toLocaleString` would make a formatter at each call.

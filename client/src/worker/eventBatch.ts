@@ -27,8 +27,7 @@ export function batchEvents(post: (event: SessionEvent) => void): (event: Sessio
     }
     // Meters of another phase would replace the last ones of the phase before.
     const before = held.get('meters');
-    if (event.type === 'meters' && before?.type === 'meters' && before.steps[0]?.phase !== event.steps[0]?.phase)
-      flush();
+    if (event.type === 'meters' && before?.type === 'meters' && before.phase !== event.phase) flush();
     held.set(event.type, event);
     const waitMs = lastMs + intervalMs - performance.now();
     if (waitMs <= 0) flush();
