@@ -43,8 +43,9 @@ async function main(): Promise<void> {
   const folder = await modelFolder(values.model);
   const model = await readModel(folder);
   const source = values.data ?? (await defaultData(values.model, folder));
-  say(`images from ${source}\n`);
   const examples = await readExamples(source, imageCount, model);
+  // Always: where the image set is not at hand, a model's few samples stand in for it.
+  process.stderr.write(`${examples.length} images of ${source}\n`);
 
   const float: number[][] = [];
   const onnx = await PlaintextModel.load(folder, cpus().length);

@@ -5,7 +5,7 @@
 import { networkInterfaces } from 'node:os';
 import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-datachannel/polyfill';
 import type { PeerLink } from '../client/src/pairing/peerLink.ts';
-import { dataChannelWire, OwnerSession, openStreams } from '../protocols/index.ts';
+import { dataChannelWire, OwnerSession, openStreams, type SessionEvent } from '../protocols/index.ts';
 import { defaultModel, modelFolder, readModel } from './lib/models.ts';
 import { readOptions } from './lib/options.ts';
 
@@ -18,10 +18,12 @@ async function main(): Promise<void> {
     'label-only': { type: 'boolean', default: false },
     limit: { type: 'string' },
   });
-  const server = new URL(values.server);
+  const server = URL.canParse(values.server) ? new URL(values.server) : undefined;
+  if (!server || !/^https?:$/.test(server.protocol))
+    throw new Error(`--server: expected an address such as http://localhost:3000, got ${values.server}`);
   const limit = values.limit === undefined ? undefined : Number(values.limit);
-  if (limit !== undefined && !(limit >= 1))
-    throw new Error('--limit: expected a number of classifications, at least 1');
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1))
+    throw new Error(`--limit: expected a whole number of classifications, at least 1, got ${values.limit}`);
   const model = await readModel(await modelFolder(values.model), values['label-only'] ? 'label' : 'logits');
   installBrowserGlobals(server);
   // Only now: these modules look for WebRTC and the page's address when they are loaded.
@@ -33,18 +35,27 @@ async function main(): Promise<void> {
   let served = 0;
   const serve = async (link: PeerLink) => {
     const { channel, ot } = openStreams(dataChannelWire(link.channel));
-    const options = { onEvent: () => {}, ot, ...(limit !== undefined && { limit: limit - served }) };
+    const onEvent = (event: SessionEvent) => {
+      if (event.type !== 'state' || event.state !== 'done') return;
+      served++;
+      if (served === limit) closeAtLimit();
+    };
+    const options = { onEvent, ot, ...(limit !== undefined && { limit: limit - served }) };
     try {
       const session = await OwnerSession.open(channel, model, options);
       say('a client is connected');
-      await session.serve().finally(() => {
-        served += session.served;
-      });
+      await session.serve();
       say(`the client left; ${served} classifications served`);
     } catch (error) {
       say(`session ended: ${(error as Error).message}; ${served} classifications served`);
     }
-    pairing.dropPeer(500);
+    pairing.dropPeer(lingerMs);
+  };
+  const closeAtLimit = () => {
+    say(`${served} of ${limit} classifications served: the room is closed`);
+    pairing.close({ afterMs: lingerMs });
+    // As long again, for the server to hear of it.
+    setTimeout(() => process.exit(0), 2 * lingerMs);
   };
   const pairing = new OwnerPairing(
     {
@@ -66,6 +77,9 @@ async function main(): Promise<void> {
     process.exit(0);
   });
 }
+
+/** The last answer is on its way to the client: it comes before the word that the session ends. */
+const lingerMs = 500;
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
 

@@ -1,7 +1,7 @@
 // npm test: sets up, then runs every test. `npm test -- unit|browser|python …` runs some of them.
 import { readFile, rm } from 'node:fs/promises';
 import { findChromium } from './lib/chromium.mjs';
-import { mustRun, nodeProgram, root, run, say } from './lib/commands.mjs';
+import { interruption, nodeProgram, root, run, say } from './lib/commands.mjs';
 import { main } from './lib/main.mjs';
 import { python, setUpPython } from './lib/python.mjs';
 import { setUp } from './lib/setup.mjs';
@@ -24,8 +24,11 @@ function testUnits() {
 
 /** Two pages and a server; the client is built first (test/e2e/support/buildClient.ts). */
 async function testBrowser() {
-  if (!(await findChromium())) await mustRun(...nodeProgram('playwright-core/cli.js', 'install', 'chromium'));
-  return vitest('browser', 'test/e2e/vitest.config.ts', { CHROMIUM_PATH: await findChromium() });
+  if (!(await findChromium())) await run(...nodeProgram('playwright-core/cli.js', 'install', 'chromium'));
+  const path = await findChromium();
+  if (!path)
+    throw new Error('No Chromium, and none could be installed: install Chromium or Chrome, or set CHROMIUM_PATH.');
+  return vitest('browser', 'test/e2e/vitest.config.ts', { CHROMIUM_PATH: path });
 }
 
 async function testPython() {
@@ -50,9 +53,10 @@ await main(async () => {
     say(`\n${name} tests`);
     // A suite that cannot even start counts as one failure, and does not keep the others from running.
     const result = await suites[name]().catch((error) => {
-      say(error.message);
+      if (!interruption()) say(error.message);
       return { code: 1, passed: 0, failed: 1, skipped: 0 };
     });
+    if (interruption()) return interruption();
     if (result.code !== 0 && result.failed === 0) result.failed = 1;
     for (const key of Object.keys(total)) total[key] += result[key];
   }

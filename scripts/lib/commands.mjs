@@ -9,25 +9,39 @@ export function say(text) {
   process.stderr.write(`${text}\n`);
 }
 
+let interruptedBy;
+
+/** The exit code to end with when `run` has been interrupted; undefined when it has not. What would come next is then not to be started. */
+export function interruption() {
+  return interruptedBy && (interruptedBy === 'SIGINT' ? 130 : 143);
+}
+
 /**
- * Runs a program in the repository's root; resolves with its exit code, and on a signal passes that on.
+ * Runs a program in the repository's root; resolves with its exit code, and on a signal passes that on and remembers it.
  * `toStderr`: what it prints on stdout goes to stderr.
  */
 export function run(program, args, { env = {}, toStderr = false } = {}) {
   return new Promise((resolve, reject) => {
+    if (interruptedBy) return reject(new Error('interrupted'));
     const child = spawn(program, args, {
       cwd: root,
       env: { ...process.env, ...env },
       stdio: ['inherit', toStderr ? process.stderr : 'inherit', 'inherit'],
     });
     // A terminal sends its signals to the whole group; a supervisor sends them to this process only.
-    const passOn = (signal) => child.kill(signal);
+    const passOn = (signal) => {
+      interruptedBy = signal;
+      child.kill(signal);
+    };
     process.on('SIGINT', passOn);
     process.on('SIGTERM', passOn);
-    child.on('error', reject);
+    const stopListening = () => process.off('SIGINT', passOn).off('SIGTERM', passOn);
+    child.on('error', (error) => {
+      stopListening();
+      reject(error);
+    });
     child.on('close', (code, signal) => {
-      process.off('SIGINT', passOn);
-      process.off('SIGTERM', passOn);
+      stopListening();
       resolve(code ?? (signal === 'SIGINT' ? 130 : 1));
     });
   });

@@ -1,6 +1,6 @@
 // Dependencies and kernels, installed and built when they are missing or out of date.
 import { readFile } from 'node:fs/promises';
-import { mustRun, root, say } from './commands.mjs';
+import { mustRun, root, run, say } from './commands.mjs';
 
 const leastNode = [20, 19];
 
@@ -28,8 +28,11 @@ async function installDependencies() {
   // The plaintext comparison runs on the CPU; the CUDA files would be a download of hundreds of megabytes.
   const options = { env: { ONNXRUNTIME_NODE_INSTALL: 'skip' }, toStderr: true };
   const npm = process.env.npm_execpath;
-  if (npm?.endsWith('.js')) await mustRun(process.execPath, [npm, ...args], options);
-  else await mustRun(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, options);
+  const code = npm?.endsWith('.js')
+    ? await run(process.execPath, [npm, ...args], options)
+    : await run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, options);
+  if (code !== 0)
+    throw new Error(`npm ${args[0]} failed (exit code ${code}). Is there a network, and can npm reach its registry?`);
 }
 
 export async function setUp() {

@@ -1,29 +1,27 @@
 // npm run bench -- --suite kernels|ot|rlwe|protocols|inference [--json]
-import { access } from 'node:fs/promises';
 import { loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../../scripts/lib/options.ts';
 import { type BenchSuite, describeMachine } from './measure.ts';
 
 const suites = ['kernels', 'ot', 'rlwe', 'protocols', 'inference'];
-const { values } = parseArgs({ options: { suite: { type: 'string' }, json: { type: 'boolean', default: false } } });
+const usage = `npm run bench -- --suite ${suites.join('|')} [--json]`;
 
-function fail(message: string): never {
-  process.stderr.write(`bench: ${message}\n`);
-  process.exit(2);
-}
+async function main(): Promise<void> {
+  const { suite, json } = readOptions(usage, {
+    suite: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  });
+  if (suite === undefined || !suites.includes(suite))
+    throw new Error(`--suite: expected one of ${suites.join(', ')}, got ${suite ?? 'nothing'}\nusage: ${usage}`);
+  const module = new URL(`./${suite}.ts`, import.meta.url);
+  const { run } = (await import(module.href)) as { run: BenchSuite };
 
-if (values.suite === undefined || !suites.includes(values.suite)) {
-  fail(`--suite: expected one of ${suites.join(', ')}, got ${values.suite ?? 'nothing'}`);
-}
-const module = new URL(`./${values.suite}.ts`, import.meta.url);
-await access(module).catch(() => fail(`suite ${values.suite} has no figures yet`));
-const { run } = (await import(module.href)) as { run: BenchSuite };
-
-const machine = { ...describeMachine(), loadBefore: loadavg()[0] };
-const results = await run();
-if (values.json) {
-  process.stdout.write(`${JSON.stringify({ machine, results })}\n`);
-} else {
+  const machine = { ...describeMachine(), loadBefore: loadavg()[0] };
+  const results = await run();
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ machine, results })}\n`);
+    return;
+  }
   process.stdout.write(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, load ${machine.loadBefore}\n`);
   for (const { name, value, unit, min, max } of results) {
     const digits = (figure: number) => figure.toPrecision(4);
@@ -32,3 +30,8 @@ if (values.json) {
     );
   }
 }
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+});

@@ -18,6 +18,24 @@ const demo = spawn('npm', ['run', 'demo'], {
   detached: true,
 });
 
+/** With all that npm started; after an interruption too, since a group of its own gets no Ctrl-C. */
+function endDemo(): void {
+  try {
+    process.kill(-demo.pid!, 'SIGTERM');
+  } catch {
+    // It has ended by itself.
+  }
+}
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => {
+    endDemo();
+    process.exit(code);
+  });
+}
+
 try {
   const url = await new Promise<string>((resolve, reject) => {
     let printed = '';
@@ -71,5 +89,5 @@ try {
     await browser.close();
   }
 } finally {
-  process.kill(-demo.pid!, 'SIGTERM');
+  endDemo();
 }

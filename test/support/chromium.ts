@@ -5,7 +5,9 @@ import { findChromium } from '../../scripts/lib/chromium.mjs';
 export async function launchChromium(args: string[] = []): Promise<Browser> {
   const executablePath = await findChromium();
   if (executablePath === undefined)
-    throw new Error('no Chromium: set CHROMIUM_PATH or run `npx playwright-core install chromium`');
+    throw new Error(
+      'No Chromium: install Chromium or Chrome, set CHROMIUM_PATH, or run `npx playwright-core install chromium`.',
+    );
   // Containers and CI machines run as root, where Chromium's sandbox does not start.
   const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   return chromium.launch({ executablePath, args: [...sandbox, ...args] });

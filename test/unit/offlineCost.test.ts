@@ -8,7 +8,7 @@ import { RlweClient, RlweOwner, type RlweSpec, rlweCost, rlweMs } from '../../pr
 import { isServedByRlwe, offlineCost, preparationCost } from '../../protocols/offline/twoParty.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
 import { modelFolder, modelNames, readModel } from '../../scripts/lib/models.ts';
-import { otStageTimes, runOtStage, turnTakingOtPair } from '../bench/otCalibration.ts';
+import { median, otStageTimes, runOtStage, type StageTimes, turnTakingOtPair } from '../bench/otCalibration.ts';
 import { drawRlweOperands } from '../ideal/rlwe.ts';
 import { makeManifest } from '../support/manifest.ts';
 import { derivedCorrelations } from '../support/otStages.ts';
@@ -16,20 +16,27 @@ import { channels } from '../support/pairing.ts';
 import { takingTurns } from '../support/turns.ts';
 
 const parties = ['client', 'owner'] as const;
-/** Of the shares of time: wide enough for another processor and other work beside it, too narrow for a kind to be forgotten. */
-const factor = 1.8;
-
-/** Undisturbed: the least of several runs. */
-const least = (times: readonly number[]) => Math.min(...times);
+/** Of the shares of time: wide enough for another processor (planned over measured is 0.74 to 1.10, docs/ot.md), too narrow for a kind to be forgotten. */
+const factor = 2.2;
+/** Windows tells a process's time in steps of 15.6 ms, longer than many a stage takes. */
+const tellsTime = process.platform !== 'win32';
 
 type Times = Readonly<Record<(typeof parties)[number], number>>;
 
-/** Which share of the time of all kinds and both parties each kind takes, planned over measured. */
-function expectSameShares(names: readonly string[], planned: readonly Times[], measured: readonly Times[]): void {
+/**
+ * Which share of the time of all kinds and both parties each kind takes, planned over measured. Other work on the machine slows whole runs or a stage
+ * here and there: the first leaves a run's shares as they are, the second does not move the median of many runs' shares.
+ */
+function expectSameShares(names: readonly string[], planned: readonly Times[], measured: readonly StageTimes[]): void {
   const sum = (times: readonly Times[]) => times.reduce((total, { client, owner }) => total + client + owner, 0);
-  const scale = sum(measured) / sum(planned);
+  const runs = measured[0]!.client.map((_, run) =>
+    measured.map(({ client, owner }) => ({ client: client[run]!, owner: owner[run]! })),
+  );
   const ratios = names.flatMap((name, i) =>
-    parties.map((party) => ({ name, party, ratio: (scale * planned[i]![party]) / measured[i]![party] })),
+    parties.map((party) => {
+      const share = median(runs.map((times) => times[i]![party] / sum(times)));
+      return { name, party, ratio: planned[i]![party] / sum(planned) / share };
+    }),
   );
   expect(ratios.filter(({ ratio }) => !(ratio > 1 / factor && ratio < factor))).toEqual([]);
 }
@@ -43,15 +50,12 @@ describe('the cost of correlations from oblivious transfer', () => {
     }
 
     const specs = Object.values(derivedCorrelations);
-    const measured = (await otStageTimes(pair, specs, 7)).map(({ client, owner }) => ({
-      client: least(client),
-      owner: least(owner),
-    }));
+    if (!tellsTime) return;
     const planned = specs.map((spec) => ({
       client: otMs(otWork(spec).client, referenceTimes.client),
       owner: otMs(otWork(spec).owner, referenceTimes.owner),
     }));
-    expectSameShares(Object.keys(derivedCorrelations), planned, measured);
+    expectSameShares(Object.keys(derivedCorrelations), planned, await otStageTimes(pair, specs, 15));
   }, 60_000);
 
   it('counts work that adds up over the pieces of a spec', () => {
@@ -85,24 +89,25 @@ it('of correlations from ring-LWE is what the plan says: bytes exactly, time by 
   const owner = new RlweOwner(b, systemPrg('owner'), () => weights);
   await Promise.all([a.run(() => client.setup(specs)), b.run(() => owner.setup(specs))]);
   const times = specs.map(() => ({ client: [] as number[], owner: [] as number[] }));
-  for (let run = 0; run < 5; run++) {
+  for (let run = -2; run < (tellsTime ? 11 : 0); run++) {
     for (const [i, each] of operands.entries()) {
       if (each.weights) weights = each.weights;
       const before = { client: a.totalMs, owner: b.totalMs, ...a.counters };
       await Promise.all([a.run(() => client.provide([each.client])), b.run(() => owner.provide([each.owner]))]);
-      times[i]!.client.push(a.totalMs - before.client);
-      times[i]!.owner.push(b.totalMs - before.owner);
+      // The first runs warm the engine up.
+      if (run >= 0) times[i]!.client.push(a.totalMs - before.client);
+      if (run >= 0) times[i]!.owner.push(b.totalMs - before.owner);
       expect(rlweCost(specs[i]!)).toMatchObject({
         bytesClientToOwner: a.counters.bytesSent - before.bytesSent,
         bytesOwnerToClient: a.counters.bytesReceived - before.bytesReceived,
       });
     }
   }
-  const measured = times.map((time) => ({ client: least(time.client), owner: least(time.owner) }));
+  if (!tellsTime) return;
   expectSameShares(
     specs.map(({ id }) => id),
     specs.map(rlweMs),
-    measured,
+    times,
   );
 }, 60_000);
 

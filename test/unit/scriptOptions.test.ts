@@ -1,10 +1,17 @@
 import { execFile } from 'node:child_process';
+import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { readOptions } from '../../scripts/lib/options.ts';
 
 const run = promisify(execFile);
-const commands = ['classify', 'evaluate', 'owner'];
+const repository = path.join(import.meta.dirname, '../..');
+const commands = [
+  ['classify', 'scripts/classify.ts', '--model NAME'],
+  ['evaluate', 'scripts/evaluate.ts', '--model NAME'],
+  ['owner', 'scripts/owner.ts', '--model NAME'],
+  ['bench', 'test/bench/main.ts', '--suite kernels'],
+] as const;
 
 describe('options of the commands', () => {
   it('are read, with defaults', () => {
@@ -20,9 +27,11 @@ describe('options of the commands', () => {
 
   it.each(commands)(
     '%s --help',
-    async (command) => {
-      const { stdout } = await run('npx', ['tsx', `scripts/${command}.ts`, '--help']);
-      expect(stdout).toMatch(new RegExp(`^usage: npm run ${command} -- .*--model NAME`));
+    async (command, file, option) => {
+      // Not by npx, which is no program that can be started without a shell on Windows.
+      const tsx = path.join(repository, 'node_modules/tsx/dist/cli.mjs');
+      const { stdout } = await run(process.execPath, [tsx, file, '--help'], { cwd: repository });
+      expect(stdout).toMatch(new RegExp(`^usage: npm run ${command} -- .*${option}`));
     },
     30_000,
   );

@@ -1,9 +1,10 @@
 /** Starts the signaling server and Chromium for the journeys. */
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { access, cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { createSignalingServer, type SignalingServer } from '../../../signaling-server/server.ts';
+import { launchChromium } from '../../support/chromium.ts';
 import { TINY_SAMPLES, tinySample } from '../../support/tinySamples.ts';
 
 const repository = path.join(import.meta.dirname, '../../..');
@@ -23,31 +24,32 @@ export interface App {
   stop(): Promise<void>;
 }
 
+/** @throws Error when the client has not been built, or when there is no browser. */
 export async function startApp(): Promise<App> {
+  const distDir = path.join(repository, 'client/dist');
+  await access(path.join(distDir, 'index.html')).catch(() => {
+    throw new Error('client/dist is missing: run `npm run build` first.');
+  });
+  const browser = await launchChromium([
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    // Without a network but the loopback, WebRTC finds no candidates unless it may use that one …
+    '--allow-loopback-in-peer-connection',
+    // … by its address: names by mDNS need multicast.
+    '--disable-features=WebRtcHideLocalIpsWithMdns',
+    '--use-fake-ui-for-media-stream',
+    '--use-fake-device-for-media-stream',
+  ]);
   const modelsDir = await prepareModels();
   await mkdir(screenshotsDir, { recursive: true });
-  const start = (port: number) =>
-    createSignalingServer({ port, distDir: path.join(repository, 'client/dist'), modelsDir });
+  const start = (port: number) => createSignalingServer({ port, distDir, modelsDir });
   let server: SignalingServer = await start(0);
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      // Without a network but the loopback, WebRTC finds no candidates unless it may use that one …
-      '--allow-loopback-in-peer-connection',
-      // … by its address: names by mDNS need multicast.
-      '--disable-features=WebRtcHideLocalIpsWithMdns',
-      '--use-fake-ui-for-media-stream',
-      '--use-fake-device-for-media-stream',
-    ],
-  });
   const stopServer = async () => {
     const { port } = server;
     await server.stop();
