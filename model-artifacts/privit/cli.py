@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from .augment import normalise
 from .average import average_checkpoints
 from .baselines import BASELINES, baseline_switches
 from .batches import AugmentOptions, BatchSource, LabelledImages, TaughtViews
@@ -31,6 +32,7 @@ from .plots import plot_frontier, plot_switch_maps
 from .ranges import RangeMaxima
 from .resnet import CifarResNet
 from .search import SearchOptions, count_on, search
+from .tame import mean_squares, tame
 from .teacher import TeacherOptions, initial_model, train_teacher
 from .teaching import TeachingCnn, TeachingEnsemble
 from .views import load_views, make_views
@@ -203,6 +205,25 @@ def run_average(arguments: argparse.Namespace) -> None:
     description['recipe'] += f'; mean{weights} of {len(arguments.checkpoints)} checkpoints'
     save_checkpoint(arguments.out, model.state_dict(), switches, description)
     print(json.dumps({'out': str(arguments.out), 'recipe': description['recipe'], 'validation': description['validation_accuracy']}, indent=1))
+
+
+def run_tame(arguments: argparse.Namespace) -> None:
+    from exporter.calibrate import odd_images
+
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
+    model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
+    check_labels(arguments.checkpoint, description, splits.train.info)
+    odd = torch.from_numpy(odd_images(model.config.img_size)).permute(0, 3, 1, 2)
+    normalised = normalise(odd.float(), splits.train.info)
+    with torch.no_grad():
+        before = float(mean_squares(model, switches, normalised).max())
+    tame(model, switches, splits.train, odd, arguments.steps, arguments.limit)
+    with torch.no_grad():
+        after = float(mean_squares(model, switches, normalised).max())
+    description['validation_accuracy'] = accuracy(model, switches, splits.validation)
+    description['recipe'] += f'; {arguments.steps} steps of 64 towards itself that keep stripes and the like in range'
+    save_checkpoint(arguments.out, model.state_dict(), switches, description)
+    print(json.dumps({'out': str(arguments.out), 'meanSquare': [before, after], 'validation': description['validation_accuracy']}, indent=1))
 
 
 def run_measure(arguments: argparse.Namespace) -> None:
@@ -388,6 +409,14 @@ def main(argv: list[str] | None = None) -> None:
     p.add_argument('--weights', type=float, nargs='+', default=None, help='how much each counts, such as 1 2; default: all the same')
     p.add_argument('--out', type=Path, required=True, help='safetensors to write')
     p.set_defaults(run_command=run_average)
+
+    p = commands.add_parser('tame', help='what no photograph looks like back into the ranges of fixed point, where the exporter refuses its mean squares')
+    common(p, runs=False)
+    p.add_argument('checkpoint', type=Path)
+    p.add_argument('--steps', type=int, default=100, help='of 64 images; default 100')
+    p.add_argument('--limit', type=float, default=600, help='mean square above which an image is penalised; default 600')
+    p.add_argument('--out', type=Path, required=True, help='safetensors to write')
+    p.set_defaults(run_command=run_tame)
 
     p = commands.add_parser('measure', help="an artifact's accuracy in floats and integers, onto its card")
     p.add_argument('artifact', type=Path, help="folder with the artifact's files")
