@@ -17,7 +17,7 @@ import { takingTurns } from '../support/turns.ts';
 
 const parties = ['client', 'owner'] as const;
 /** Of the shares of time: wide enough for another processor (planned over measured is 0.74 to 1.10, docs/ot.md), too narrow for a kind to be forgotten. */
-const factor = 2.2;
+const factor = 1.8;
 /** Windows tells a process's time in steps of 15.6 ms, longer than many a stage takes. */
 const tellsTime = process.platform !== 'win32';
 
