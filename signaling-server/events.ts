@@ -18,6 +18,9 @@ export const locatorLifetimeMs = 10 * 60_000;
 /** Tells the owner which of its secrets the client has: 64 bits derived from it, of which nothing follows. */
 export const KeyId = hexadecimal(8);
 
+/** HMAC-SHA-256. */
+const Tag = hexadecimal(32);
+
 /** An SDP of one data channel takes about 500 bytes, and a candidate 150; the limits leave room for more interfaces. */
 const maxSdpLength = 8192;
 const maxCandidateLength = 512;
@@ -49,8 +52,7 @@ export const Signal = v.variant('kind', [
     kind: v.literal('sdp'),
     type: v.picklist(['offer', 'answer']),
     sdp: text(maxSdpLength),
-    /** HMAC-SHA-256. */
-    tag: hexadecimal(32),
+    tag: Tag,
   }),
   v.strictObject({
     kind: v.literal('ice'),
@@ -68,17 +70,23 @@ export type LinkSignal = Exclude<Signal, CodeSignal>;
 export const LeaveReason = v.picklist(['closed', 'unload', 'authentication']);
 export type LeaveReason = v.InferOutput<typeof LeaveReason>;
 
-/** Why an owner sends a client out of its room. `room-full`: it serves another, whom this server has forgotten. */
-export const DismissReason = v.picklist(['closed', 'room-full', 'authentication', 'unreachable']);
+/**
+ * Why an owner sends a client out of its room. `room-full`: it serves another, whom this server has forgotten. `lost`: it
+ * does not have the connection that the client says it has.
+ */
+export const DismissReason = v.picklist(['closed', 'room-full', 'authentication', 'unreachable', 'lost']);
 export type DismissReason = v.InferOutput<typeof DismissReason>;
 
-/** `lost`: the other tab's connection to the server ended without a word. */
-export type PeerLeftReason = LeaveReason | DismissReason | 'lost';
+/** `lost`: the other tab's connection to the server, or with this tab, ended without a word. */
+export type PeerLeftReason = LeaveReason | DismissReason;
 
 export const JoinOptions = v.strictObject({
   keyId: KeyId,
-  /** Takes the place again after the connection to the server was lost; the owner, with whom it is still connected, is not told. */
-  quiet: v.boolean(),
+  /**
+   * Takes the place again after the connection to the server was lost: of the connection that it still has with the owner,
+   * who knows the tag and sends anybody else out.
+   */
+  linkTag: v.nullable(Tag),
 });
 export type JoinOptions = v.InferOutput<typeof JoinOptions>;
 
@@ -112,7 +120,7 @@ export interface TabToServerEvents {
 
 export interface ServerToTabEvents {
   /** To the owner: a client is in the room, with the secret of this id; null for one that has a short code. */
-  peerJoined(keyId: string | null): void;
+  peerJoined(keyId: string | null, linkTag: string | null): void;
   peerLeft(reason: PeerLeftReason): void;
   signal(signal: Signal): void;
   /** The server stops, and is expected back; a connection between the tabs is not affected. */

@@ -89,7 +89,7 @@ export function attachRelay(http: HttpServer): { rooms: Rooms<Tab>; stop(): Prom
       const result = join(code);
       if ('refused' in result) return reply(refused(result.refused));
       reply({ ok: true });
-      if (!options.quiet) result.owner.emit('peerJoined', options.keyId);
+      result.owner.emit('peerJoined', options.keyId, options.linkTag);
     });
 
     tab.on('joinByLocator', (locator, reply) => {
@@ -100,7 +100,7 @@ export function attachRelay(http: HttpServer): { rooms: Rooms<Tab>; stop(): Prom
       const result = join(code);
       if ('refused' in result) return reply(refused(result.refused));
       reply({ ok: true });
-      result.owner.emit('peerJoined', null);
+      result.owner.emit('peerJoined', null, null);
     });
 
     tab.on('signal', (signal, reply) => {

@@ -1,6 +1,8 @@
 /** Pairing by a typed code, and pairs that lose each other and meet again. */
 import type { Page } from 'playwright-core';
+import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { parseInvite } from '../../client/src/pairing/invite.ts';
 import { type App, startApp } from './support/app.ts';
 import { alert, classifySample, openRoom, pair } from './support/pair.ts';
 
@@ -222,6 +224,41 @@ describe('the server goes away', () => {
       )
       .toContain('This room is full');
     expect(await state(client, 'peer-state')).toBe('connected');
+    await classifySample(client);
+    expect(await owner.getByTestId('served').innerText()).toBe('1');
+  });
+
+  test('who says to be the client, and is not, is sent out and ends nothing', async () => {
+    const { owner, invite } = await openRoom(app);
+    const client = await app.page();
+    let isHeldBack = false;
+    await client.routeWebSocket(/socket\.io/, (socket) => {
+      if (isHeldBack) void socket.close();
+      else socket.connectToServer();
+    });
+    await client.goto(invite);
+    await client.getByTestId('sample').first().waitFor();
+    const startServer = await app.stopServer();
+    isHeldBack = true;
+    await startServer();
+    await becomes(owner, 'signaling-state', 'connected');
+
+    // Its place is free now; this one has the invite, and not the connection.
+    const stranger: Socket = io(app.url, { transports: ['websocket'], forceNew: true });
+    const code = parseInvite(invite)!.code;
+    const join = () => stranger.emitWithAck('join', code, { keyId: '0'.repeat(16), linkTag: '0'.repeat(64) });
+    try {
+      const sentOut = new Promise((resolve) => stranger.once('peerLeft', resolve));
+      await expect.poll(join, { timeout: 20_000 }).toEqual({ ok: true }); // the owner may still be opening the room again
+      expect(await sentOut).toBe('lost');
+      void join();
+      await stranger.emitWithAck('leave', 'closed'); // for itself, before the owner can send it out
+    } finally {
+      stranger.close();
+    }
+    isHeldBack = false;
+    await becomes(client, 'signaling-state', 'connected');
+    expect(await state(owner, 'peer-state')).toBe('connected');
     await classifySample(client);
     expect(await owner.getByTestId('served').innerText()).toBe('1');
   });

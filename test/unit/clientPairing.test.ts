@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { derivePairingKeys, shortCode, tagAnswer, tagOffer, tagsEqual } from '../../client/src/pairing/authenticate.ts';
+import {
+  derivePairingKeys,
+  shortCode,
+  tagAnswer,
+  tagLink,
+  tagOffer,
+  tagsEqual,
+} from '../../client/src/pairing/authenticate.ts';
 import { formatInvite, newSecret, parseInvite } from '../../client/src/pairing/invite.ts';
 import { words } from '../../client/src/pairing/words.ts';
 
@@ -41,6 +48,9 @@ test('tags depend on secret, room, role and all of both SDPs', () => {
     tagAnswer(keys, offer, sdp('BC')),
     tagAnswer(keys, sdp('BB'), offer),
     tagAnswer(keys, `${offer}a`, sdp('BB').slice(1)),
+    tagLink(keys, offer, sdp('BB')),
+    tagLink(keys, sdp('AB'), sdp('BB')),
+    tagLink(keys, offer, sdp('BC')),
     ...others.map((other) => tagOffer(other, offer)),
   ];
   expect(new Set(tags).size).toBe(tags.length);

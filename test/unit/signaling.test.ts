@@ -40,7 +40,8 @@ async function tab(origin?: string): Promise<Tab> {
 
 const open = (t: Tab, code: string | null = null) => t.emitWithAck('open', code) as Promise<Reply<{ code: string }>>;
 const keyId = '0123456789abcdef';
-const join = (t: Tab, code: string, quiet = false) => t.emitWithAck('join', code, { keyId, quiet }) as Promise<Reply>;
+const join = (t: Tab, code: string, linkTag: string | null = null) =>
+  t.emitWithAck('join', code, { keyId, linkTag }) as Promise<Reply>;
 const once = (t: Tab, event: keyof ServerToTabEvents) =>
   new Promise<unknown>((resolve) => t.once(event, ((value: unknown) => resolve(value)) as never));
 
@@ -255,15 +256,16 @@ describe('coming back', () => {
     expect(await joined).toBe(keyId);
   });
 
-  test('a client joins again from its place without having left; a quiet one is not announced', async () => {
+  test('a client joins again from its place without having left; the owner learns of which connection', async () => {
     const { owner, client, code } = await pair();
     const events: string[] = [];
     owner.on('peerLeft', () => events.push('left'));
-    owner.on('peerJoined', () => events.push('joined'));
-    expect(await join(client, code, true)).toEqual({ ok: true });
+    owner.on('peerJoined', (_, linkTag) => events.push(linkTag ?? 'joined'));
+    const tag = 'b'.repeat(64);
+    expect(await join(client, code, tag)).toEqual({ ok: true });
     expect(await join(client, code)).toEqual({ ok: true });
     await owner.emitWithAck('signal', offer); // whatever came before has arrived
-    expect(events).toEqual(['joined']);
+    expect(events).toEqual([tag, 'joined']);
   });
 
   test('an owner sends its client out, who is told why', async () => {
@@ -313,7 +315,7 @@ describe('untrusted input', () => {
 
   test('a signal without a peer, an event without a reply function', async () => {
     const alone = await tab();
-    alone.emit('join', 'x', { keyId, quiet: false }, undefined as never);
+    alone.emit('join', 'x', { keyId, linkTag: null }, undefined as never);
     expect(await alone.emitWithAck('signal', offer)).toEqual({ ok: false, code: 'no-peer' });
   });
 

@@ -19,6 +19,7 @@ export interface PairingKeys {
   readonly offer: Uint8Array;
   readonly answer: Uint8Array;
   readonly shortCode: Uint8Array;
+  readonly link: Uint8Array;
 }
 
 export function derivePairingKeys({ code, secret }: Invite): PairingKeys {
@@ -28,6 +29,7 @@ export function derivePairingKeys({ code, secret }: Invite): PairingKeys {
     offer: key('offer'),
     answer: key('answer'),
     shortCode: key('short code'),
+    link: key('link'),
   };
 }
 
@@ -51,6 +53,11 @@ export function tagsEqual(a: string, b: string): boolean {
 export function shortCode(keys: PairingKeys, offerSdp: string, answerSdp: string): string[] {
   const tag = hexToBytes(mac(keys.shortCode, transcript(offerSdp, answerSdp)));
   return [...tag.subarray(0, 4)].map((byte) => words[byte]!);
+}
+
+/** By which a client that takes its place in the room again shows that it is the one on this connection. */
+export function tagLink(keys: PairingKeys, offerSdp: string, answerSdp: string): string {
+  return mac(keys.link, transcript(offerSdp, answerSdp));
 }
 
 const transcript = (offerSdp: string, answerSdp: string): Uint8Array =>

@@ -51,7 +51,7 @@ export class ClientPairing {
         if (reason === 'closed') return this.#end('peer-left');
         if (reason === 'authentication' || reason === 'room-full') return this.#end(reason);
         if (reason === 'unreachable') return this.#fail(reason);
-        // An owner whose connection to the server broke may still be connected with this tab.
+        // An owner whose connection to the server broke may still be connected with this tab, or have lost it unnoticed here.
         if (reason === 'lost' && this.#isLinked) void this.#checkLink();
         else this.#lose('peer-left');
       },
@@ -99,8 +99,9 @@ export class ClientPairing {
     return this.#linkState === 'connected' || this.#linkState === 'interrupted';
   }
 
-  #join(quiet = false): Promise<void> {
-    return this.#signaling.join(this.invite.code, { keyId: this.#keys.id, quiet });
+  /** @param linkTag of the connection that this tab has with the owner, who then does not make another. */
+  #join(linkTag: string | null = null): Promise<void> {
+    return this.#signaling.join(this.invite.code, { keyId: this.#keys.id, linkTag });
   }
 
   #connect(): void {
@@ -202,7 +203,7 @@ export class ClientPairing {
     for (const pauseMs of retryPausesMs) {
       if (this.#closed || !this.#isLinked) return;
       try {
-        return await this.#join(true);
+        return await this.#join(this.#link?.tag ?? null);
       } catch {
         await pause(pauseMs);
       }

@@ -1,4 +1,5 @@
 import type { DismissReason } from '../../../signaling-server/events.ts';
+import { tagsEqual } from './authenticate.ts';
 import { newSecret } from './invite.ts';
 import { type CodeState, OwnerCode } from './ownerCode.ts';
 import { type LinkFailure, type LinkState, PeerLink } from './peerLink.ts';
@@ -47,8 +48,8 @@ export class OwnerPairing {
   #linkState: LinkState = 'closed';
   #waitTimer: ReturnType<typeof setTimeout> | undefined;
   #arrivals = 0;
-  /** Somebody has the client's place while it is being found out whether the client that is connected still lives. */
-  #hasVisitor = false;
+  /** The arrival of somebody in the place of the client that is connected, until it is known that this one lives and the other was sent out. */
+  #visitor: number | undefined;
   /** How often the connection to the server came back. */
   #reconnects = 0;
   #reopening = false;
@@ -63,13 +64,13 @@ export class OwnerPairing {
     this.#signaling = new Signaling({
       onState: (state) => listener.onSignaling(state),
       onReconnect: () => void this.#reopen(),
-      onPeerJoined: (keyId) => void this.#onPeerJoined(keyId),
+      onPeerJoined: (keyId, linkTag) => void this.#onPeerJoined(keyId, linkTag),
       onPeerLeft: (reason) => {
         this.#code.abort();
-        if (this.#hasVisitor) {
+        if (this.#visitor !== undefined) {
           // It was not the client who left.
           this.#arrivals++;
-          this.#hasVisitor = false;
+          this.#visitor = undefined;
           void this.#link?.check();
         } else if (reason === 'unload') this.#lose();
         // A client whose connection to the server broke may still be connected with this tab.
@@ -119,7 +120,7 @@ export class OwnerPairing {
 
   /** The same, and tells the client that it was sent away, so that it does not try to come back. */
   disconnectPeer(): void {
-    this.#dismiss('closed');
+    void this.#dismiss('closed');
     this.#drop('closed');
   }
 
@@ -136,17 +137,23 @@ export class OwnerPairing {
     else void this.#signaling.close(reason);
   }
 
-  /** @param keyId of the client's secret; null for a client that has a short code. */
-  async #onPeerJoined(keyId: string | null): Promise<void> {
+  /**
+   * @param keyId of the client's secret; null for a client that has a short code.
+   * @param linkTag of the connection that the client says it has with this tab: it only takes its place again.
+   */
+  async #onPeerJoined(keyId: string | null, linkTag: string | null): Promise<void> {
     if (this.#closed) return;
+    if (linkTag !== null && this.#link?.tag !== undefined && tagsEqual(linkTag, this.#link.tag)) return;
     const arrival = ++this.#arrivals;
+    // Somebody else, or the client of a connection that is gone, who then joins to make another.
+    if (linkTag !== null) return this.#sendOut(arrival, 'lost');
     // A server that was restarted may let in a second client: the one that is here stays.
     if (this.#link && this.#linkState === 'connected') {
-      this.#hasVisitor = true;
+      this.#visitor = arrival;
       const isAlive = await this.#link.probe.isAlive(2500);
       if (arrival !== this.#arrivals || this.#closed) return;
-      this.#hasVisitor = false;
-      if (isAlive) return this.#dismiss('room-full');
+      if (isAlive) return this.#sendOut(arrival, 'room-full');
+      this.#visitor = undefined;
     }
     if (!this.#secrets) return;
     if (keyId === null) await this.#code.admit(this.#secrets.code);
@@ -168,7 +175,7 @@ export class OwnerPairing {
           if (!isCurrent()) return;
           if (failure === 'lost') return this.#lose();
           // Who could not connect, or not prove that it has the secret, may not keep the place from others.
-          this.#dismiss(failure === 'authentication' ? failure : 'unreachable');
+          void this.#dismiss(failure === 'authentication' ? failure : 'unreachable');
           this.#end(failure);
         },
         send: (signal) => void this.#signaling.signal(signal).catch(() => {}), // the client left; `peerLeft` says so
@@ -178,8 +185,15 @@ export class OwnerPairing {
     this.listener.onChannel(link);
   }
 
-  #dismiss(reason: DismissReason): void {
-    void this.#signaling.dismiss(reason).catch(() => {}); // without a server nobody holds the place
+  /** Until the server has done so, who leaves is the visitor. */
+  async #sendOut(arrival: number, reason: 'room-full' | 'lost'): Promise<void> {
+    this.#visitor = arrival;
+    await this.#dismiss(reason);
+    if (this.#visitor === arrival) this.#visitor = undefined;
+  }
+
+  #dismiss(reason: DismissReason): Promise<void> {
+    return this.#signaling.dismiss(reason).catch(() => {}); // without a server nobody holds the place
   }
 
   #setLinkState(state: LinkState): void {

@@ -1,6 +1,6 @@
 import SimplePeer from 'simple-peer/simplepeer.min.js';
 import type { LinkSignal } from '../../../signaling-server/events.ts';
-import { type PairingKeys, shortCode, tagAnswer, tagOffer, tagsEqual } from './authenticate.ts';
+import { type PairingKeys, shortCode, tagAnswer, tagLink, tagOffer, tagsEqual } from './authenticate.ts';
 import { LinkProbe } from './linkProbe.ts';
 
 /** `interrupted`: no packets come, and they may come again. `reconnecting`: the connection is lost, and another is being made. */
@@ -40,6 +40,7 @@ export class PeerLink {
   readonly #initiator: boolean;
   #offerSdp: string | undefined;
   #answered = false;
+  #tag: string | undefined;
   #closed = false;
   #connected = false;
   readonly #timer: ReturnType<typeof setTimeout>;
@@ -79,6 +80,11 @@ export class PeerLink {
     this.#peer.on('close', () => this.#fail(this.#connected ? 'lost' : 'unreachable'));
   }
 
+  /** Known to these two tabs only (authenticate.ts); undefined before offer and answer. */
+  get tag(): string | undefined {
+    return this.#tag;
+  }
+
   /** Takes what the other tab signalled, by way of the untrusted server. */
   receive(signal: LinkSignal): void {
     if (this.#closed) return;
@@ -95,8 +101,7 @@ export class PeerLink {
     if (this.#initiator) {
       if (!this.#offerSdp || !tagsEqual(signal.tag, tagAnswer(this.#keys, this.#offerSdp, signal.sdp)))
         return this.#fail('authentication');
-      this.#answered = true;
-      this.#listener.onShortCode(shortCode(this.#keys, this.#offerSdp, signal.sdp));
+      this.#settle(this.#offerSdp, signal.sdp);
     } else {
       if (this.#offerSdp || !tagsEqual(signal.tag, tagOffer(this.#keys, signal.sdp)))
         return this.#fail('authentication');
@@ -129,14 +134,19 @@ export class PeerLink {
       this.#offerSdp = data.sdp;
       this.#listener.send({ kind: 'sdp', type: 'offer', sdp: data.sdp, tag: tagOffer(this.#keys, data.sdp) });
     } else if (data.type === 'answer' && this.#offerSdp) {
-      this.#answered = true;
       const tag = tagAnswer(this.#keys, this.#offerSdp, data.sdp);
-      this.#listener.onShortCode(shortCode(this.#keys, this.#offerSdp, data.sdp));
+      this.#settle(this.#offerSdp, data.sdp);
       this.#listener.send({ kind: 'sdp', type: 'answer', sdp: data.sdp, tag });
     } else if (data.type === 'candidate') {
       const { candidate, sdpMid, sdpMLineIndex } = data.candidate;
       this.#listener.send({ kind: 'ice', candidate, sdpMid: sdpMid ?? null, sdpMLineIndex: sdpMLineIndex ?? null });
     }
+  }
+
+  #settle(offerSdp: string, answerSdp: string): void {
+    this.#answered = true;
+    this.#tag = tagLink(this.#keys, offerSdp, answerSdp);
+    this.#listener.onShortCode(shortCode(this.#keys, offerSdp, answerSdp));
   }
 
   #setState(state: Exclude<LinkState, 'reconnecting'>): void {

@@ -19,7 +19,7 @@ export interface SignalingListener {
   onState(state: SignalingState): void;
   /** The connection came back; the server has forgotten this tab's room. */
   onReconnect?(): void;
-  onPeerJoined?(keyId: string | null): void;
+  onPeerJoined?(keyId: string | null, linkTag: string | null): void;
   onPeerLeft(reason: PeerLeftReason): void;
   onSignal(signal: Signal): void;
 }
@@ -66,7 +66,7 @@ export class Signaling {
       if (reason === 'io server disconnect') socket.connect();
     });
     socket.on('restarting', () => listener.onState('reconnecting'));
-    socket.on('peerJoined', (keyId) => listener.onPeerJoined?.(keyId));
+    socket.on('peerJoined', (keyId, linkTag) => listener.onPeerJoined?.(keyId, linkTag));
     socket.on('peerLeft', (reason) => listener.onPeerLeft(reason));
     socket.on('signal', (signal) => listener.onSignal(signal));
   }
