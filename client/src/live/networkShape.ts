@@ -7,7 +7,7 @@ export interface Part {
   title: string;
 }
 
-/** Tokens as the square of image patches they come from: one path for the exact ones, one for the others. */
+/** Tokens as the square of image patches they come from: one path for the exact ones, one of smaller squares for the others. */
 export interface TokenGrid {
   exactPath: string;
   otherPath: string;
@@ -53,9 +53,12 @@ function grid(exact: readonly number[], side: number): TokenGrid {
   let exactPath = '';
   let otherPath = '';
   for (let token = 0; token < side * side; token++) {
-    const cell = `M${(token % side) + 0.08} ${Math.floor(token / side) + 0.08}h.84v.84h-.84z`;
-    if (isExact.has(token)) exactPath += cell;
-    else otherPath += cell;
+    if (isExact.has(token)) exactPath += square(token % side, Math.floor(token / side), 0.9);
+    else otherPath += square(token % side, Math.floor(token / side), 0.5);
   }
   return { exactPath, otherPath, exactCount: exact.length };
 }
+
+/** In the middle of its cell. Told apart by size too, for who does not see the colours. */
+const square = (column: number, row: number, length: number): string =>
+  `M${column + (1 - length) / 2} ${row + (1 - length) / 2}h${length}v${length}h-${length}z`;
