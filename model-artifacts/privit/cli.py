@@ -12,7 +12,6 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from .augment import normalise
 from .average import average_checkpoints
 from .baselines import BASELINES, baseline_switches
 from .batches import AugmentOptions, BatchSource, LabelledImages, TaughtViews
@@ -27,12 +26,13 @@ from .features import FeatureRegressors
 from .finetune import finetune_cnn
 from .frontier import frontier_points, frontier_table
 from .live import TaughtLive
+from .odd import MEAN_SQUARE_LIMIT, mean_squares, odd_images
 from .options import add_options, read_options
 from .plots import plot_frontier, plot_switch_maps
 from .ranges import RangeMaxima
 from .resnet import CifarResNet
 from .search import SearchOptions, count_on, search
-from .tame import mean_squares, tame
+from .tame import tame
 from .teacher import TeacherOptions, initial_model, train_teacher
 from .teaching import TeachingCnn, TeachingEnsemble
 from .views import load_views, make_views
@@ -208,18 +208,15 @@ def run_average(arguments: argparse.Namespace) -> None:
 
 
 def run_tame(arguments: argparse.Namespace) -> None:
-    from exporter.calibrate import odd_images
-
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
     model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
     check_labels(arguments.checkpoint, description, splits.train.info)
-    odd = torch.from_numpy(odd_images(model.config.img_size)).permute(0, 3, 1, 2)
-    normalised = normalise(odd.float(), splits.train.info)
+    odd = odd_images(model.config.img_size, splits.train.info)
     with torch.no_grad():
-        before = float(mean_squares(model, switches, normalised).max())
+        before = float(mean_squares(model, switches, odd).max())
     tame(model, switches, splits.train, odd, arguments.steps, arguments.limit)
     with torch.no_grad():
-        after = float(mean_squares(model, switches, normalised).max())
+        after = float(mean_squares(model, switches, odd).max())
     description['validation_accuracy'] = accuracy(model, switches, splits.validation)
     description['recipe'] += f'; {arguments.steps} steps of 64 towards itself that keep stripes and the like in range'
     save_checkpoint(arguments.out, model.state_dict(), switches, description)
@@ -414,7 +411,7 @@ def main(argv: list[str] | None = None) -> None:
     common(p, runs=False)
     p.add_argument('checkpoint', type=Path)
     p.add_argument('--steps', type=int, default=100, help='of 64 images; default 100')
-    p.add_argument('--limit', type=float, default=600, help='mean square above which an image is penalised; default 600')
+    p.add_argument('--limit', type=float, default=MEAN_SQUARE_LIMIT, help=f'mean square above which an image is penalised; default {MEAN_SQUARE_LIMIT:.0f}')
     p.add_argument('--out', type=Path, required=True, help='safetensors to write')
     p.set_defaults(run_command=run_tame)
 

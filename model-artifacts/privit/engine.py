@@ -21,10 +21,14 @@ from .checkpoint import save_checkpoint
 from .distill import distillation_loss, soft_cross_entropy
 from .distributed import SharedMatrices, autocast_dtype, average_gradients, copy_from_first, start
 from .muon import Float32Muon
+from .odd import excess, shifted
 from .options import check_at_least_one, option
 from .ranges import RangePenalty
 from .switches import Switches
 from .vit import SwitchTensors, VisionTransformer
+
+ODD_AT_ONCE = 4
+"""Odd images of a step, on each process."""
 
 OPTIMIZERS = ['adamw', 'muon']
 
@@ -42,6 +46,7 @@ class TrainOptions:
     range_weight: float = option(1e-3, 'weight of the penalty on values that fixed point could not hold')
     range_one_in: int = option(4, 'the range penalty looks at one image in this many')
     range_warmup: int = option(300, 'steps until the range penalty has its full weight: at once, it would wreck a warm start')
+    odd_weight: float = option(0.0, 'weight of the penalty on mean squares of images that no photograph looks like, such as stripes (odd.py)')
     max_grad_norm: float = option(1.0, "length to which the student's whole gradient is clipped")
     ema_decay: float = option(0.995, 'of the moving average of the weights, which is what is measured and saved')
     seed: int = option(0, 'of fresh weights, batches and augmentation')
@@ -100,9 +105,11 @@ class Trainer:
         switches: Switches | None = None,
         switch_learning_rate: float = 0.01,
         regressors: nn.Module | None = None,
+        odd: Tensor | None = None,
     ) -> None:
         """teacher: normalised images -> logits (B, classes), used for batches that do not bring teacher logits themselves.
         switches: None trains the exact network. regressors: `FeatureRegressors`, needed if batches bring a CNN's features.
+        odd: normalised images (B, 3, S, S) that `odd_weight` is for; None: none.
         """
         self.rank, self.world, self.device = start()
         self.student = student.to(self.device)
@@ -110,6 +117,7 @@ class Trainer:
         self.teacher = teacher
         self.source = source
         self.regressors = regressors.to(self.device) if regressors is not None else None
+        self.odd = None if odd is None else odd.to(self.device)
         self.options = options
         self.dtype = autocast_dtype(self.device)
         self.optimizers = make_optimizers(student, self.regressors, self.switches, options, switch_learning_rate)
@@ -134,7 +142,7 @@ class Trainer:
         return [group for optimizer in self.optimizers for group in optimizer.param_groups]
 
     def train_step(self, penalty: Callable[[], Tensor] | None = None) -> float:
-        """One step of Adam on cross-entropy + distillation + range penalty + `penalty()`; returns the loss without the last two."""
+        """One step of Adam on cross-entropy + distillation + penalties on ranges + `penalty()`; returns the loss without penalties."""
         o = self.options
         generator = step_generator(o.seed, self.step, self.rank)
         batch = self.source.batch(self.step, o.batch_size, generator, o.seed, self.rank, self.world).to(self.device)
@@ -151,6 +159,9 @@ class Trainer:
         if ranges is not None:
             ramp = min(1.0, 0.02 + (self.step / max(1, o.range_warmup)) ** 2)
             total = total + o.range_weight * ramp * ranges.total
+        if self.odd is not None:
+            chosen = torch.randperm(len(self.odd), generator=generator)[:ODD_AT_ONCE]
+            total = total + o.odd_weight * excess(self.student, switch_tensors, shifted(self.odd[chosen], generator))
         if penalty is not None:
             total = total + penalty()
         for optimizer in self.optimizers:

@@ -22,6 +22,7 @@ from .batches import BatchSource, step_generator
 from .data import ImageSet
 from .engine import RunLog, Trainer, TrainOptions, cosine
 from .evaluate import shared_accuracy
+from .odd import odd_images
 from .options import check_at_least_one, option
 from .reconstruct import reconstruct
 from .switches import GRANULARITIES, Switches
@@ -116,7 +117,8 @@ def search(
     if fixed_switches is not None:
         switches.set(*fixed_switches)
     teacher = (kd_teacher or teacher).eval().requires_grad_(False)
-    trainer = Trainer(student, source, train, teacher, switches, options.switch_learning_rate, regressors)
+    odd = odd_images(config.img_size, validation.info) if train.odd_weight else None
+    trainer = Trainer(student, source, train, teacher, switches, options.switch_learning_rate, regressors, odd)
     live = getattr(source, 'exact', None) is teacher  # then the source asks it, on the CPU
     teacher_device = torch.device('cpu') if live else trainer.device
     teacher.to(teacher_device)

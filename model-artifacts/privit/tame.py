@@ -1,8 +1,7 @@
 """Keeps what no photograph looks like inside the ranges of fixed point, after training.
 
-The range penalty (`ranges.py`) sees photographs only. One-pixel stripes of full contrast may reach twenty times their mean squares, which grow
-with training until no plan of a 32-bit ring holds them. Here the network learns to say of training images what it said before, with a penalty
-on the mean squares of such images: they fall within a few steps, and nothing else moves.
+For models that were trained without `--odd-weight`. The network learns to say of training images what it said before, with a penalty on the
+mean squares of images that no photograph looks like (`odd.py`): they fall within a few steps, and nothing else moves.
 """
 from __future__ import annotations
 
@@ -14,32 +13,19 @@ from torch import Generator, Tensor
 
 from . import augment
 from .data import ImageSet
+from .odd import excess, shifted
 from .vit import SwitchTensors, VisionTransformer
 
 PENALTY = 0.3
 
 
-def mean_squares(model: VisionTransformer, switches: SwitchTensors, images: Tensor) -> Tensor:
-    """What the LayerNorms of all blocks divide by, squared: the largest of each image's tokens, (2 * depth, B). images: normalised."""
-    largest: list[Tensor] = []
-    norms = [norm for block in model.blocks for norm in (block.norm1, block.norm2)]
-    hooks = [norm.register_forward_hook(lambda _, inputs, __: largest.append(inputs[0].var(-1, unbiased=False).amax(1))) for norm in norms]
-    try:
-        model(images, switches)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return torch.stack(largest)
-
-
 def tame(
     model: VisionTransformer, switches: SwitchTensors, images: ImageSet, odd: Tensor, steps: int, limit: float, batch_size: int = 64, seed: int = 5
 ) -> None:
-    """Train `model` in place. odd: uint8 (B, 3, S, S); limit: mean square above which one of these is penalised."""
+    """Train `model` in place. odd: normalised (B, 3, S, S); limit: mean square above which one of these is penalised."""
     model.eval()
     before = copy.deepcopy(model).requires_grad_(False)
     generator = Generator().manual_seed(seed)
-    odd = augment.normalise(odd.float(), images.info)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=0.0)
     for step in range(steps):
         for group in optimizer.param_groups:
@@ -51,8 +37,7 @@ def tame(
             said = before(batch, switches)
         says = model(batch, switches)
         loss = F.mse_loss(says, said) + F.kl_div(says.log_softmax(-1), said.log_softmax(-1), log_target=True, reduction='batchmean')
-        shift = int(torch.randint(2, (1,), generator=generator))  # stripes may begin with either colour
-        loss = loss + PENALTY * F.relu(torch.log(mean_squares(model, switches, odd.roll(shift, 3)) / limit)).sum()
+        loss = loss + PENALTY * excess(model, switches, shifted(odd, generator), limit)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -11,6 +11,7 @@ from .batches import BatchSource
 from .data import ImageSet
 from .engine import RunLog, Trainer, TrainOptions, cosine
 from .evaluate import shared_accuracy
+from .odd import odd_images
 from .options import option
 from .vit import VisionTransformer, ViTConfig, adapt_patch_embedding
 
@@ -54,7 +55,8 @@ def train_teacher(
     stop_after: int | None = None,
 ) -> tuple[VisionTransformer, float] | None:
     """Run, or resume, in `log`'s folder: (model with EMA weights, validation accuracy in 0..1), or None if stopped early."""
-    trainer = Trainer(model, source, train, None, None, regressors=regressors)
+    odd = odd_images(model.config.img_size, validation.info) if train.odd_weight else None
+    trainer = Trainer(model, source, train, None, None, regressors=regressors, odd=odd)
     log.rank = trainer.rank
     saved = log.load()
     if saved is not None:

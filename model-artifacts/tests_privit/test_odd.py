@@ -1,0 +1,66 @@
+"""Images that no photograph looks like come back into range: in training by their penalty, afterwards by `tame`, and photographs keep their logits."""
+import copy
+
+import torch
+
+from privit.augment import normalise
+from privit.batches import AugmentOptions, LabelledImages
+from privit.cli import PRESETS
+from privit.data import synthetic_splits
+from privit.engine import Trainer, TrainOptions
+from privit.odd import MEAN_SQUARE_LIMIT, mean_squares, odd_images
+from privit.switches import Switches
+from privit.tame import tame
+from privit.vit import VisionTransformer
+
+CONFIG, IMAGES = PRESETS['synthetic'], synthetic_splits().train
+ODD = odd_images(CONFIG.img_size, IMAGES.info)
+SWITCHES = torch.zeros(CONFIG.depth, CONFIG.num_heads, CONFIG.num_tokens), torch.zeros(CONFIG.depth, CONFIG.num_tokens)
+
+
+def striped(strength: float) -> VisionTransformer:
+    """With a filter that answers to one-pixel stripes most of all."""
+    torch.manual_seed(3)
+    model = VisionTransformer(CONFIG)
+    with torch.no_grad():
+        model.patch_embed.proj.weight[: CONFIG.embed_dim // 2] += strength * torch.tensor([-1.0, 1.0]).repeat(CONFIG.patch_size // 2)
+    return model
+
+
+def largest(model: VisionTransformer) -> float:
+    with torch.no_grad():
+        return float(mean_squares(model, SWITCHES, ODD).max())
+
+
+def test_stripes_are_tamed_and_nothing_else_changes():
+    model = striped(0.5)
+    sample = normalise(IMAGES.images[:64], IMAGES.info)
+    with torch.no_grad():
+        said = model(sample, SWITCHES)
+    tamed, left = copy.deepcopy(model), copy.deepcopy(model)
+    tame(tamed, SWITCHES, IMAGES, ODD, 150, largest(model) / 2, batch_size=16)  # steps are small: it goes part of the way
+    tame(left, SWITCHES, IMAGES, ODD, 5, largest(model) * 2, batch_size=16)
+    assert largest(tamed) < 0.96 * largest(model)
+    assert abs(largest(left) / largest(model) - 1) < 1e-3
+    with torch.no_grad():
+        assert (tamed(sample, SWITCHES) - said).square().mean().sqrt() < 0.1 * said.std()
+
+
+def trained(model: VisionTransformer, odd_weight: float) -> float:
+    """The largest mean square after 30 steps."""
+    switches = Switches(CONFIG)
+    switches.set(*SWITCHES)
+    switches.requires_grad_(False)
+    source = LabelledImages(IMAGES, CONFIG.img_size, AugmentOptions())
+    options = TrainOptions(batch_size=8, learning_rate=5e-3, odd_weight=odd_weight)
+    trainer = Trainer(copy.deepcopy(model), source, options, switches=switches, odd=ODD if odd_weight else None)
+    for _ in range(30):
+        trainer.train_step()
+    return largest(trainer.student)
+
+
+def test_training_with_their_penalty_brings_them_down():
+    model = striped(0.8)
+    assert largest(model) > 2 * MEAN_SQUARE_LIMIT
+    without, with_penalty = trained(model, 0.0), trained(model, 1.0)
+    assert with_penalty < 0.95 * without
