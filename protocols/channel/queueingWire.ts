@@ -1,8 +1,14 @@
 import type { Wire } from './channel.ts';
+import { ProtocolError } from './errors.ts';
+
+/** What a peer can make a tab hold before anybody reads: as much as a channel lets it be ahead (framedChannel.ts). */
+export const maxQueuedBytes = 2 ** 26;
 
 /** What every wire does alike: keeps chunks until there is a reader, and tells of the end once, after the last chunk. */
 export abstract class QueueingWire implements Wire {
   private readonly queue: Uint8Array[] = [];
+  private queuedBytes = 0;
+  private overflow: ProtocolError | undefined;
   private chunkReader: ((chunk: Uint8Array) => void) | undefined;
   private closeReader: ((reason?: Error) => void) | undefined;
   private ended: { reason: Error | undefined } | undefined;
@@ -17,7 +23,11 @@ export abstract class QueueingWire implements Wire {
 
   set onChunk(reader: ((chunk: Uint8Array) => void) | undefined) {
     this.chunkReader = reader;
-    while (this.chunkReader && this.queue.length > 0) this.chunkReader(this.queue.shift()!);
+    while (this.chunkReader && this.queue.length > 0) {
+      const chunk = this.queue.shift()!;
+      this.queuedBytes -= chunk.length;
+      this.chunkReader(chunk);
+    }
     this.announceEnd();
   }
 
@@ -38,12 +48,27 @@ export abstract class QueueingWire implements Wire {
   /** Called by the implementation for every chunk that arrives. */
   protected deliver(chunk: Uint8Array): void {
     if (this.chunkReader && this.queue.length === 0) this.chunkReader(chunk);
-    else this.queue.push(chunk);
+    else if (!this.overflow) this.enqueue(chunk);
+  }
+
+  private enqueue(chunk: Uint8Array): void {
+    this.queue.push(chunk);
+    this.queuedBytes += chunk.length;
+    if (this.queuedBytes <= maxQueuedBytes) return;
+    this.queue.length = 0;
+    this.queuedBytes = 0;
+    this.overflow = new ProtocolError(
+      'length',
+      'wire',
+      `expected at most ${maxQueuedBytes} bytes before they are read`,
+    );
+    this.close();
+    this.end();
   }
 
   /** Called by the implementation when nothing more will arrive; only the first call counts. */
   protected end(reason?: Error): void {
-    this.ended ??= { reason };
+    this.ended ??= { reason: this.overflow ?? reason };
     this.announceEnd();
   }
 

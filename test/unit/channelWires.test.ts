@@ -9,6 +9,7 @@ import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { type MessagePortLike, messagePortWire, relay } from '../../protocols/channel/messagePort.ts';
+import { maxQueuedBytes } from '../../protocols/channel/queueingWire.ts';
 import { shapeWire } from '../../protocols/channel/shaped.ts';
 import { SocketWire } from '../../scripts/lib/socketWire.ts';
 import { expectSame } from '../support/expectSame.ts';
@@ -226,6 +227,23 @@ describe('data channel wire', () => {
     a.readyState = 'closed';
     a.emit('close');
     await expect(waiting).rejects.toMatchObject({ code: 'closed' });
+  });
+
+  it('ends a peer that sends without end before anybody reads', async () => {
+    const [a] = FakeDataChannel.pair();
+    const wire = dataChannelWire(a);
+    a.open();
+    const chunk = new ArrayBuffer(2 ** 20);
+    for (let sent = 0; sent <= maxQueuedBytes; sent += chunk.byteLength) a.emit('message', chunk);
+    expect(a.readyState).toBe('closing');
+    a.emit('message', chunk);
+    let read = 0;
+    wire.onChunk = () => read++;
+    const reason = await new Promise((resolve) => {
+      wire.onClose = resolve;
+    });
+    expect(read).toBe(0);
+    expect(reason).toMatchObject({ code: 'length' });
   });
 
   it('ends on an error of the connection, and on text', async () => {
