@@ -62,6 +62,7 @@ async function main(): Promise<void> {
       onSignaling: (state) => state === 'offline' && say(`no connection to ${server.origin}; trying again`),
       onLink: () => {},
       onCode: ({ text }) => text && say(`code for typing, for ten minutes: ${text}`),
+      onSecret: () => {}, // nothing is kept of a room when this program ends
       onLost: () => say('the client is gone; waiting for it to come back'),
       onRoomLost: () => say('the server did not give the room back: start again, and send the new link'),
       onShortCode: (words) => say(`both sides should show: ${words.join(' ')}`),

@@ -17,6 +17,8 @@ export class SocketWire extends QueueingWire {
 
   async send(chunk: Uint8Array): Promise<void> {
     if (this.isClosed) throw new ProtocolError('closed', 'socket', 'the connection is closed');
+    if (chunk.length > this.maxChunkBytes)
+      throw new RangeError(`chunk: expected at most ${this.maxChunkBytes} bytes, got ${chunk.length}`);
     const length = Buffer.alloc(4);
     length.writeUInt32LE(chunk.length);
     this.socket.write(length);

@@ -6,6 +6,7 @@ import { Ring } from '../../protocols/rlwe/ring.ts';
 import { sampleUniform } from '../../protocols/rlwe/sampling.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { drawRlweOperands, rlwePair } from '../ideal/rlwe.ts';
+import { nowMs } from '../support/turns.ts';
 import { type BenchResult, measure, summarise } from './measure.ts';
 
 const seed = new Uint8Array(32).fill(1);
@@ -180,17 +181,16 @@ async function stageFigures(): Promise<BenchResult[]> {
     const { client, owner, destroy } = await rlwePair(seed, [operands]);
     const [clientMs, ownerMs]: [number[], number[]] = [[], []];
     for (let i = 0; i < 12; i++) {
-      const start = performance.now();
+      const start = nowMs();
       await client.send([operands.client]);
-      const sent = performance.now();
+      const sent = nowMs();
       const uploads = await owner.receive([operands.owner]);
-      const received = performance.now();
       await owner.send([operands.owner], uploads);
-      const answered = performance.now();
+      const answered = nowMs();
       await client.receive([operands.client]);
       if (i < 3) continue;
-      clientMs.push(sent - start + performance.now() - answered);
-      ownerMs.push(answered - received);
+      clientMs.push(sent - start + nowMs() - answered);
+      ownerMs.push(answered - sent);
     }
     destroy();
     const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);

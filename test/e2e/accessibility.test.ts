@@ -13,7 +13,11 @@ beforeAll(async () => {
   axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   app = await startApp();
 });
-afterEach(() => app.reset());
+afterEach(async () => {
+  const errors = [...app.consoleErrors()];
+  await app.reset();
+  expect(errors).toEqual([]);
+});
 afterAll(() => app.stop());
 
 /** Names of rules that are violated seriously, with the elements. */

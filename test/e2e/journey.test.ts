@@ -5,7 +5,7 @@ import { evaluateReference, inputOf, loadOwnerModel } from '../../protocols/inde
 import { type App, startApp } from './support/app.ts';
 import { longestTaskMs } from './support/mainThread.ts';
 import { layoutShift, observeShifts, observeUpdates, updatesOf } from './support/observe.ts';
-import { classifySample, openRoom, pair } from './support/pair.ts';
+import { classifySample, openRoom, pair, sentToServer } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 
 async function readModel(folder: string) {
@@ -105,6 +105,7 @@ test('first visit to result: the trained model, by “Try it alone”', async (c
   const model = await readModel(path.join(import.meta.dirname, '../../model-artifacts/zoo', name));
   const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
   const expected = Array.from(reference.logits, (logit) => logit * 2 ** -model.plan.logitFracBits);
+  expect(logits).toHaveLength(expected.length);
   for (const [i, logit] of logits.entries()) expect(Math.abs(logit - expected[i]!)).toBeLessThan(0.1);
 
   await client.getByRole('button', { name: 'Check against plaintext' }).click();
@@ -112,18 +113,19 @@ test('first visit to result: the trained model, by “Try it alone”', async (c
 }, 300_000);
 
 test('the secret is in no request to the server', async () => {
-  const { owner, invite } = await openRoom(app);
+  let sentByOwner: string[] = [];
+  const { invite } = await openRoom(app, undefined, (page) => {
+    sentByOwner = sentToServer(page);
+  });
   const secret = invite.split('.').at(-1)!;
   const client = await app.page();
-  const sent: string[] = [];
-  for (const page of [owner, client]) {
-    page.on('request', (request) => sent.push(request.url()));
-    page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => sent.push(String(payload))));
-  }
+  const sentByClient = sentToServer(client);
   await client.goto(invite);
   await client.getByTestId('sample').first().waitFor();
-  expect(sent.length).toBeGreaterThan(5);
-  expect(sent.filter((text) => text.includes(secret))).toEqual([]);
+  // Offer and answer: each side has been heard.
+  expect(sentByOwner.some((text) => text.includes('"offer"'))).toBe(true);
+  expect(sentByClient.some((text) => text.includes('"answer"'))).toBe(true);
+  expect([...sentByOwner, ...sentByClient].filter((text) => text.includes(secret))).toEqual([]);
 });
 
 test('a browser that cannot move data channels into Workers relays them through the page', async () => {

@@ -4,7 +4,7 @@ import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parseInvite } from '../../client/src/pairing/invite.ts';
 import { type App, startApp } from './support/app.ts';
-import { alert, classifySample, openRoom, pair } from './support/pair.ts';
+import { alert, classifySample, openRoom, pair, sentToServer } from './support/pair.ts';
 
 // Losses are noticed, and repaired, by the clock.
 vi.setConfig({ testTimeout: 180_000 });
@@ -35,14 +35,14 @@ const mistyped = (code: string) => code.slice(0, -1) + (code.endsWith('7') ? '8'
 
 describe('a short code', () => {
   test('typed, it pairs the tabs; after a reload they meet again without it', async () => {
-    const { owner } = await openRoom(app);
+    let sentByOwner: string[] = [];
+    const { owner } = await openRoom(app, undefined, (page) => {
+      sentByOwner = sentToServer(page);
+    });
     const code = await codeOf(owner);
     expect(code).toMatch(/^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$/);
     const client = await app.page();
-    const sent: string[] = [];
-    for (const page of [owner, client]) {
-      page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => sent.push(String(payload))));
-    }
+    const sentByClient = sentToServer(client);
     await client.goto(app.url);
     await typeCode(client, code.toLowerCase().replace('-', ' '));
     await client.getByTestId('sample').first().waitFor();
@@ -52,7 +52,9 @@ describe('a short code', () => {
     // The server saw the first half of the code; neither the second half nor the secret that came of it.
     const secret = client.url().split('.').at(-1)!;
     expect(secret).toHaveLength(43);
-    expect(sent.some((text) => text.includes(code.slice(0, 4)))).toBe(true);
+    expect(sentByClient.some((text) => text.includes(code.slice(0, 4)))).toBe(true);
+    expect(sentByOwner.some((text) => text.includes('code-answer'))).toBe(true);
+    const sent = [...sentByOwner, ...sentByClient];
     expect(sent.filter((text) => text.includes(code.slice(5)) || text.includes(secret))).toEqual([]);
 
     await client.reload();
@@ -170,9 +172,11 @@ describe('coming back', () => {
       for (const connection of (window as unknown as { connections: RTCPeerConnection[] }).connections)
         connection.close();
     });
+    expect(await client.getByTestId('result').count()).toBe(0);
     await becomes(client, 'peer-state', 'reconnecting');
     await client.getByTestId('result').waitFor({ timeout: 40_000 });
     await becomes(owner, 'peer-state', 'connected');
+    await expect.poll(() => owner.getByTestId('served').innerText()).toBe('1');
     expect(await client.getByRole('alert').count()).toBe(0);
     expect(await owner.getByRole('alert').count()).toBe(0);
     expect(await client.getByTestId('short-code').innerText()).toBe(await owner.getByTestId('short-code').innerText());

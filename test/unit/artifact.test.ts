@@ -77,6 +77,7 @@ describe('tiny artifact', () => {
     const result = await client.classify(pixels);
     await client.close();
     await served;
+    expect(result.integerLogits).toHaveLength(logits.length);
     result.integerLogits.forEach((logit, i) => {
       expect(Math.abs(logit - logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.05);
     });

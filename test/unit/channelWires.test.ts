@@ -197,7 +197,7 @@ describe.each(kinds)('%s wire', (_, makePair) => {
 
   it('refuses chunks beyond its limit', async () => {
     const [a] = await makePair();
-    if (a.maxChunkBytes > 65_536) await expect(a.send(new Uint8Array(a.maxChunkBytes + 1))).rejects.toThrow(RangeError);
+    await expect(a.send(new Uint8Array(a.maxChunkBytes + 1))).rejects.toThrow(RangeError);
     a.close();
   });
 });

@@ -83,6 +83,7 @@ describe('a session with a stream for oblivious transfers', () => {
       const pixels = picture(imageSize, seed);
       const result = await client.classify(pixels);
       const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
+      expect(result.integerLogits).toHaveLength(reference.logits.length);
       result.integerLogits.forEach((logit, i) => {
         expect(Math.abs(logit - reference.logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.1);
       });

@@ -355,8 +355,11 @@ describe('noise', () => {
     fc.assert(
       fc.property(fc.integer({ min: 8, max: 32 }), fc.integer({ min: 0, max: 6 }), (ringBits, levels) => {
         for (const parameters of parameterSets) {
-          const bound = noiseBound(parameters, { ringBits, squares: 256 * 4 ** 12, levels, parts: 1 });
+          const of = (ringBits: number) =>
+            noiseBound(parameters, { ringBits, squares: 256 * 4 ** 12, levels, parts: 1 });
+          const [bound, narrower] = [of(ringBits), of(ringBits - 1)];
           if (bound === undefined) continue;
+          expect(narrower!.bits).toBeLessThan(bound.bits);
           expect(bound.bound).toBeLessThan(1);
           expect(bound.bits).toBeGreaterThan(ringBits);
         }

@@ -24,6 +24,7 @@ describe('session', () => {
       const result = await client.classify(pixels);
       const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
       expect(reference.violations).toEqual([]);
+      expect(result.integerLogits).toHaveLength(reference.logits.length);
       result.integerLogits.forEach((logit, i) => {
         expect(Math.abs(logit - reference.logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.1);
       });
@@ -42,6 +43,7 @@ describe('session', () => {
       const pixels = picture(imageSize, seed);
       const result = await client.classify(pixels);
       const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
+      expect(result.integerLogits).toHaveLength(reference.logits.length);
       result.integerLogits.forEach((logit, i) => {
         expect(Math.abs(logit - reference.logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.1);
       });
@@ -79,6 +81,7 @@ describe('session', () => {
     await served;
     const reference = evaluateReference(large.plan, large.weights, inputOf(pixels, architecture));
     expect(reference.violations).toEqual([]);
+    expect(result.integerLogits).toHaveLength(reference.logits.length);
     result.integerLogits.forEach((logit, i) => {
       expect(Math.abs(logit - reference.logits[i]!) * 2 ** -large.plan.logitFracBits).toBeLessThan(0.1);
     });

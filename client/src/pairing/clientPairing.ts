@@ -56,6 +56,7 @@ export class ClientPairing {
         else this.#lose('peer-left');
       },
       onSignal: (signal) => {
+        if (this.#closed) return; // it goes on for a moment, until the server has the goodbye
         if (signal.kind !== 'sdp' && signal.kind !== 'ice') return; // this tab has an invite already
         if (!this.#link) {
           if (signal.kind !== 'sdp') return; // left over from a connection that is closed

@@ -26,6 +26,8 @@ export interface PairingListener {
 
 export interface OwnerPairingListener extends PairingListener {
   onCode(state: CodeState): void;
+  /** A client has earned a secret by a short code: `save` tells of it. */
+  onSecret(): void;
   /** The server was away and does not give the room back; a client that is connected stays so. */
   onRoomLost(): void;
 }
@@ -85,7 +87,10 @@ export class OwnerPairing {
     });
     this.#code = new OwnerCode(this.#signaling, {
       onChange: (state) => listener.onCode(state),
-      onSecret: (secret) => this.#secrets?.add(secret),
+      onSecret: (secret) => {
+        this.#secrets?.add(secret);
+        listener.onSecret();
+      },
     });
   }
 

@@ -98,9 +98,9 @@ export class ClientStore {
         onSignaling: (state) => this.#pairing === pairing && (this.signaling = state),
         onLink: (state) => this.#pairing === pairing && (this.link = state),
         onShortCode: (words) => this.#pairing === pairing && (this.words = words),
-        onChannel: (link) => this.#startSession(link),
+        onChannel: (link) => this.#pairing === pairing && this.#startSession(link),
         onLost: () => this.#pairing === pairing && this.#suspendSession(),
-        onRetry: (attempt, of) => (this.retry = { attempt, of }),
+        onRetry: (attempt, of) => this.#pairing === pairing && (this.retry = { attempt, of }),
         onEnded: (end) => {
           if (this.#pairing !== pairing) return;
           this.#end(endNotice(end, 'client'));

@@ -51,7 +51,8 @@ export class LinkStatistics {
     if (!isCurrent()) return;
     this.path = selectedPath(report);
     for (const stat of report.values()) {
-      if (stat.type === 'data-channel' && stat.label === 'mpc') this.#addBytes(stat.bytesSent, stat.bytesReceived);
+      if (stat.type === 'data-channel' && stat.label === 'mpc')
+        this.#addBytes(stat.bytesSent, stat.bytesReceived, stat.timestamp);
     }
     const { sentPerSecond, receivedPerSecond } = probe;
     if (sentPerSecond === undefined || receivedPerSecond === undefined || this.#roundTripsMs.length === 0) return;
@@ -69,15 +70,14 @@ export class LinkStatistics {
   }
 
   /** The fastest second of the preparation, which moves most bytes, may show more than the measurement at the start. */
-  #addBytes(sent: number, received: number): void {
-    const now = performance.now();
-    if (now - this.#lastReadMs < intervalMs / 2) return; // a late reading and the next: too short to judge by
-    const seconds = (now - this.#lastReadMs) / 1000;
+  #addBytes(sent: number, received: number, countedMs: number): void {
+    if (countedMs - this.#lastReadMs < intervalMs / 2) return; // a late reading and the next: too short to judge by
+    const seconds = (countedMs - this.#lastReadMs) / 1000;
     if (this.#lastReadMs > 0) {
       this.#peakSent = Math.max(this.#peakSent, (sent - this.bytesSent) / seconds);
       this.#peakReceived = Math.max(this.#peakReceived, (received - this.bytesReceived) / seconds);
     }
-    this.#lastReadMs = now;
+    this.#lastReadMs = countedMs;
     this.bytesSent = sent;
     this.bytesReceived = received;
   }

@@ -91,7 +91,7 @@ export function failureNotice({ code, message }: Failure, role: Role): Notice {
   const detail = `${code} · ${message}`;
   switch (code) {
     case 'cancelled':
-      return { tone: 'info', title: 'Cancelled.', text: `Nothing was revealed. ${again}` };
+      return { tone: 'info', title: 'Cancelled.', text: `Neither the image nor the model was revealed. ${again}` };
     case 'closed':
       return goneNotice(other, again, detail);
     case 'peer-aborted':

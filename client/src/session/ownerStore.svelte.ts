@@ -12,6 +12,12 @@ import { endNotice, failureNotice, iceNotice, type Notice, refusalNotice } from 
 import { forgetOwner, loadOwner, type SavedOwner, saveOwner } from './savedRoom.ts';
 import { lingerMs, SessionView } from './sessionView.svelte.ts';
 
+const roomGoneNotice: Notice = {
+  tone: 'error',
+  title: 'Your room is gone.',
+  text: 'The connection to the signaling server broke, and the room was not to be had again. Open a new one, and send its link.',
+};
+
 /** Everything the owner's screen shows, and what its buttons do. */
 export class OwnerStore {
   model = $state.raw<ChosenModel>();
@@ -46,6 +52,10 @@ export class OwnerStore {
   #saved: SavedOwner | undefined;
   /** The owner left: what is still loading goes no further. */
   #closed = false;
+  /** Counts rooms that were opened or closed: an opening that was overtaken goes no further. */
+  #attempt = 0;
+  /** The server has given the room away. */
+  #roomIsGone = false;
 
   /** After a reload of the tab: the same room, link and limit, with the same model if it is a bundled one. */
   async restore(): Promise<void> {
@@ -111,20 +121,26 @@ export class OwnerStore {
 
   /** Opens the room that this tab had before it was reloaded, or a new one. */
   async openRoom(): Promise<void> {
+    const attempt = ++this.#attempt;
+    this.#stopWorker(); // a client may have stayed when the room was lost
+    this.session?.interrupt();
     this.#pairing?.close();
     this.#pairing = undefined;
-    this.notice = undefined;
-    this.invite = undefined;
+    this.#isWaiting = this.#roomIsGone = false;
+    this.notice = this.invite = this.code = undefined;
+    this.words = [];
+    this.link = 'closed';
     this.signaling = 'connecting';
     let servers: RTCIceServer[];
     try {
       servers = await iceServers(location.search);
     } catch (error) {
+      if (attempt !== this.#attempt) return;
       this.signaling = 'closed';
       this.notice = iceNotice(error);
       return;
     }
-    if (this.#closed) return;
+    if (attempt !== this.#attempt || this.#closed) return;
     const isCurrent = () => this.#pairing === pairing;
     const pairing: OwnerPairing = new OwnerPairing(
       {
@@ -133,7 +149,8 @@ export class OwnerStore {
         onLink: (state) => isCurrent() && (this.link = state),
         onShortCode: (words) => isCurrent() && (this.words = words),
         onCode: (code) => isCurrent() && (this.code = code),
-        onChannel: (link) => this.#startSession(link),
+        onSecret: () => isCurrent() && this.#save(),
+        onChannel: (link) => isCurrent() && this.#startSession(link),
         onLost: () => isCurrent() && this.#suspendSession(),
         onRoomLost: () => isCurrent() && this.#onRoomLost(),
         onEnded: (end) => {
@@ -158,6 +175,16 @@ export class OwnerStore {
     }
   }
 
+  setLimit(limit: number | undefined): void {
+    this.limit = limit;
+    this.#save();
+  }
+
+  setAnswer(answer: Answer): void {
+    this.answer = answer;
+    this.#save();
+  }
+
   renewCode(): void {
     void this.#pairing?.renewCode();
   }
@@ -170,6 +197,8 @@ export class OwnerStore {
 
   /** Ends the session and closes the room; a new one has a new link. */
   pause(): void {
+    this.#attempt++;
+    this.#roomIsGone = false;
     this.#worker?.cancel();
     this.#stopWorker(lingerMs);
     this.#pairing?.close({ afterMs: lingerMs });
@@ -216,11 +245,8 @@ export class OwnerStore {
   /** The server was away, and has not given the room back. */
   #onRoomLost(): void {
     this.invite = this.code = undefined;
-    this.notice = {
-      tone: 'error',
-      title: 'Your room is gone.',
-      text: 'The connection to the signaling server broke, and the room was not to be had again. Open a new one, and send its link.',
-    };
+    this.#roomIsGone = true;
+    this.notice = roomGoneNotice;
   }
 
   #closeAtLimit(): void {
@@ -252,6 +278,7 @@ export class OwnerStore {
         if (event.state === 'done' && !counted) {
           counted = true;
           this.served++;
+          this.#save();
           if (this.limit !== undefined && this.served >= this.limit) this.#closeAtLimit();
         }
       },
@@ -288,7 +315,7 @@ export class OwnerStore {
     this.#stopWorker(afterMs);
     this.session?.interrupt();
     this.words = [];
-    this.notice = notice;
+    this.notice = this.#roomIsGone ? roomGoneNotice : notice; // it has the button that opens another
   }
 
   #stopWorker(afterMs = 0): void {

@@ -18,7 +18,16 @@ export interface SavedOwner {
   readonly answer: Answer;
 }
 
-export const hasSavedOwner = (): boolean => sessionStorage.getItem(key) !== null;
+/** Where the browser keeps nothing (all site data blocked), a reload starts anew, and nothing else is different. */
+function withStorage<T>(use: (storage: Storage) => T, otherwise: T): T {
+  try {
+    return use(sessionStorage);
+  } catch {
+    return otherwise;
+  }
+}
+
+export const hasSavedOwner = (): boolean => withStorage((storage) => storage.getItem(key) !== null, false);
 
 export function saveOwner({ room, ...rest }: SavedOwner): void {
   const { code, secret, fromCodes } = room;
@@ -26,11 +35,11 @@ export function saveOwner({ room, ...rest }: SavedOwner): void {
     ...rest,
     room: { code, secret: toBase64url(secret), fromCodes: fromCodes.map(toBase64url) },
   });
-  sessionStorage.setItem(key, text);
+  withStorage((storage) => storage.setItem(key, text), undefined);
 }
 
 export function forgetOwner(): void {
-  sessionStorage.removeItem(key);
+  withStorage((storage) => storage.removeItem(key), undefined);
 }
 
 /** Undefined when there is none, or another version of this program wrote it. */

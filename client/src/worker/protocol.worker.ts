@@ -33,8 +33,12 @@ function onEvent(event: SessionEvent): void {
 
 const abort = new AbortController();
 let client: ClientSession | undefined;
+/** Operations that a cancellation ends. */
+let running = 0;
 
 self.onmessage = async ({ data }: MessageEvent<ToProtocolWorker>) => {
+  const isOperation = data.type !== 'cancel';
+  if (isOperation) running++;
   try {
     await handle(data);
   } catch (error) {
@@ -47,6 +51,8 @@ self.onmessage = async ({ data }: MessageEvent<ToProtocolWorker>) => {
         ? { code: error.code, message: error.message }
         : { code: 'internal', message: error instanceof RangeError ? 'Out of memory.' : 'The program failed.' },
     });
+  } finally {
+    if (isOperation) running--;
   }
 };
 
@@ -77,7 +83,11 @@ async function handle(message: ToProtocolWorker): Promise<void> {
     case 'classify':
       return post({ type: 'classified', classification: await client!.classify(message.pixels) });
     case 'cancel':
-      return abort.abort();
+      abort.abort();
+      if (running > 0) return;
+      // What was to be cancelled has just ended, and the session could only fail from here on.
+      void client?.close();
+      throw new ProtocolError('cancelled', 'session', 'cancelled on this side');
     case 'close':
       await client?.close();
       return post({ type: 'closed' });

@@ -1,9 +1,17 @@
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
 import type { App } from './app.ts';
 
-/** The owner's page with an open room, and its invite link. */
-export async function openRoom(app: App, options?: BrowserContextOptions): Promise<{ owner: Page; invite: string }> {
+/**
+ * The owner's page with an open room, and its invite link.
+ * @param onPage sees the page before it loads anything
+ */
+export async function openRoom(
+  app: App,
+  options?: BrowserContextOptions,
+  onPage: (page: Page) => void = () => {},
+): Promise<{ owner: Page; invite: string }> {
   const owner = await app.page(options);
+  onPage(owner);
   await owner.goto(app.url);
   await owner.getByRole('button', { name: 'Share a model' }).click();
   await modelButton(owner, 'tiny').click();
@@ -31,3 +39,11 @@ export async function classifySample(client: Page, index = 0): Promise<void> {
 }
 
 export const alert = (page: Page, text: string | RegExp): Locator => page.getByRole('alert').filter({ hasText: text });
+
+/** What a page asks of the server and tells it, from its first request on. */
+export function sentToServer(page: Page): string[] {
+  const sent: string[] = [];
+  page.on('request', (request) => sent.push(request.url()));
+  page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => sent.push(String(payload))));
+  return sent;
+}
