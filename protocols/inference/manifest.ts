@@ -199,7 +199,8 @@ export function parseManifest(json: string): Manifest {
   } catch {
     throw new ProtocolError('manifest', 'manifest', 'is not JSON');
   }
-  const result = v.safeParse(ManifestSchema, value);
+  // The first is told; a hostile manifest may have half a million.
+  const result = v.safeParse(ManifestSchema, value, { abortEarly: true });
   if (result.success) return result.output;
   const issue = result.issues[0];
   throw new ProtocolError('manifest', 'manifest', `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`);

@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { ProtocolError } from '../channel/errors.ts';
 import type { OwnerWeights } from '../layers/op.ts';
 import { tableShape } from '../layers/relativePosition.ts';
+import { requireAffordable } from './limits.ts';
 import { type Manifest, parseManifest } from './manifest.ts';
 import { type Answer, compilePlan, type Plan } from './plan.ts';
 
@@ -30,8 +31,8 @@ const Index = v.object({
 /**
  * Reads an artifact's files.
  * @param answer what clients are to learn.
- * @throws ProtocolError `manifest` when a file is malformed, a tensor is missing or has another shape, a weight is too large, or
- *   the weights are not the manifest's.
+ * @throws ProtocolError `manifest` when a file is malformed, a tensor is missing or has another shape, a weight is too large, the weights
+ *   are not the manifest's, or no client would take part.
  */
 export function loadOwnerModel(
   files: { manifest: string; weightsIndex: string; weights: ArrayBuffer },
@@ -56,8 +57,9 @@ export function loadOwnerModel(
   } catch (error) {
     return fail((error as Error).message);
   }
+  requireAffordable(plan);
 
-  const tensors = new Map<string, { words: Uint32Array; shape: readonly number[]; dtype: string }>();
+  const tensors = new Map<string, { words: Uint32Array; shape: readonly number[] }>();
   for (const { name, dtype, shape, offset } of index.tensors) {
     const count = shape.reduce((product, n) => product * n, 1);
     const width = dtype === 'int16' ? 2 : 4;
@@ -65,24 +67,21 @@ export function loadOwnerModel(
       fail(`weights.json: ${name} lies outside weights.bin`);
     const integers =
       dtype === 'int16' ? new Int16Array(files.weights, offset, count) : new Int32Array(files.weights, offset, count);
-    tensors.set(name, { words: Uint32Array.from(integers), shape, dtype });
+    if (tensors.has(name)) fail(`weights.json: ${name} is there twice`);
+    tensors.set(name, { words: Uint32Array.from(integers), shape });
   }
   for (const op of plan.operations) {
     if (op.kind === 'relativePosition') {
       const table = tensors.get(op.table) ?? fail(`weights.json: ${op.table} is missing`);
-      const [offsets, heads] = tableShape(op);
-      if (table.shape.length !== 2 || table.shape[0] !== offsets || table.shape[1] !== heads)
-        fail(`${op.table}: expected shape (${offsets}, ${heads}), got (${table.shape.join(', ')})`);
+      requireShape(op.table, table.shape, tableShape(op), fail);
     }
     if (op.kind !== 'linear') continue;
     const [outputs, inputs] = [op.output.cols, op.inputs[0].cols];
     const weight = tensors.get(op.weights) ?? fail(`weights.json: ${op.weights} is missing`);
     const bias = tensors.get(op.bias) ?? fail(`weights.json: ${op.bias} is missing`);
-    if (weight.words.length !== outputs * inputs)
-      fail(`${op.weights}: expected shape (${outputs}, ${inputs}), got (${weight.shape.join(', ')})`);
-    if (bias.words.length !== outputs && bias.words.length !== op.output.rows * outputs) {
-      fail(`${op.bias}: expected ${outputs} values or (${op.output.rows}, ${outputs}), got (${bias.shape.join(', ')})`);
-    }
+    requireShape(op.weights, weight.shape, [outputs, inputs], fail);
+    // Positions are part of the first bias.
+    requireShape(op.bias, bias.shape, op.bias === 'patch_embed.bias' ? [op.output.rows, outputs] : [outputs], fail);
     if (weight.words.some((word) => Math.abs(word | 0) >= maxWeight))
       fail(`${op.weights}: a weight is ${maxWeight} or more`);
   }
@@ -98,6 +97,16 @@ export function loadOwnerModel(
       },
     },
   };
+}
+
+function requireShape(
+  name: string,
+  shape: readonly number[],
+  expected: readonly number[],
+  fail: (message: string) => never,
+): void {
+  if (shape.length !== expected.length || shape.some((n, i) => n !== expected[i]))
+    fail(`${name}: expected shape (${expected.join(', ')}), got (${shape.join(', ')})`);
 }
 
 /** |weight| < 2^11 (docs/artifact.md). */

@@ -5,7 +5,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { ArgmaxOp } from '../layers/argmax.ts';
-import { type AnyOp, operationsOf, PlanBuilder, protocolOf, type Sequence } from '../layers/builder.ts';
+import { type AnyOp, naming, operationsOf, PlanBuilder, protocolOf, type Sequence } from '../layers/builder.ts';
 import { gelu } from '../layers/gelu.ts';
 import type { InputOp } from '../layers/input.ts';
 import { layerNorm } from '../layers/layerNorm.ts';
@@ -333,7 +333,7 @@ function widenLinearRings(sequence: Sequence): void {
     for (let i = operations.length - 1; i >= 0; i--) protocolOf(operations[i]!).need(operations[i]!);
     let bytes = 0;
     for (const op of operations) {
-      const cost = protocolOf(op).cost(op);
+      const cost = naming(op, () => protocolOf(op).cost(op));
       bytes += cost.clientToOwner + cost.ownerToClient;
     }
     return bytes;

@@ -7,7 +7,6 @@
 import { hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
-import { longestMessageBytes } from '../channel/framed.ts';
 import { RedirectedChannel } from '../channel/redirected.ts';
 import type { ClientState, OwnerState } from '../layers/op.ts';
 import type { ClientProvider, CorrelationSource, OwnerProvider } from '../offline/correlations.ts';
@@ -16,11 +15,12 @@ import type { TwoPartyOptions } from '../offline/twoParty.ts';
 import { systemPrg } from '../sharing/prg.ts';
 import { executeClient, executeOwner } from './execute.ts';
 import { inputOf } from './image.ts';
+import { requireAffordable } from './limits.ts';
 import { type Manifest, maxManifestBytes, parseManifest } from './manifest.ts';
 import { OtStreamMeter, type Phase, PhaseMeasurement, type PhaseMeter, type StepMeter } from './meters.ts';
 import type { OwnerModel } from './model.ts';
 import { type OfflinePhase, twoParty } from './offline.ts';
-import { type Answer, compilePlan, longestFlight, type Plan, type StepPlan } from './plan.ts';
+import { type Answer, compilePlan, type Plan, type StepPlan } from './plan.ts';
 import { prepareClient, prepareOwner } from './prepare.ts';
 
 /** Changes whenever the two sides' messages do. */
@@ -457,9 +457,6 @@ export class OwnerSession extends Session {
   }
 }
 
-/** What a client takes part in at most, for one classification and its preparation: some forty times what the shipped models take. */
-const maxPlanBytes = 2 ** 31;
-
 /** @throws ProtocolError `manifest` when the scales do not make a plan, or one that costs too much. */
 function compileUntrusted(manifest: Manifest, answer: Answer): Plan {
   let plan: Plan;
@@ -468,24 +465,8 @@ function compileUntrusted(manifest: Manifest, answer: Answer): Plan {
   } catch (error) {
     throw new ProtocolError('manifest', 'handshake', (error as Error).message);
   }
-  let bytes = 0;
-  for (const step of plan.steps) {
-    bytes += step.bytesClientToOwner + step.bytesOwnerToClient;
-    bytes += step.offlineBytesClientToOwner + step.offlineBytesOwnerToClient;
-  }
-  requireAtMost('one classification', bytes, maxPlanBytes);
-  requireAtMost('one message', longestFlight(plan), longestMessageBytes);
+  requireAffordable(plan);
   return plan;
-}
-
-function requireAtMost(what: string, bytes: number, most: number): void {
-  if (bytes <= most) return;
-  const mebibytes = (n: number) => `${Math.ceil(n / 2 ** 20)} MiB`;
-  throw new ProtocolError(
-    'manifest',
-    'handshake',
-    `${what} would send ${mebibytes(bytes)}, at most ${mebibytes(most)} are accepted`,
-  );
 }
 
 /** Real logits, the best label and the softmax, from what the plan reveals. */

@@ -32,7 +32,7 @@ export interface ArgmaxOp extends Op {
 const digitBits = 8;
 /** A sign and two digits. */
 const comparedBits = 2 * digitBits + 1;
-const maxClasses = 128;
+export const maxClasses = 128;
 
 type Part = 'digits' | 'and' | 'sum' | 'equal';
 

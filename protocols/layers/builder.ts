@@ -228,11 +228,20 @@ export class PlanBuilder {
   /** Gives every value its ring, from the end backwards: a value needs what the most demanding of its consumers needs. */
   finish(): Sequence {
     const operations = [...operationsOf(this.sequence)];
-    for (const op of operations.reverse()) protocolOf(op).need(op);
+    for (const op of operations.reverse()) naming(op, () => protocolOf(op).need(op));
     return this.sequence;
   }
 
   #requirePreset(x: Value): void {
     if (!x.preset) throw new RangeError(`value ${x.id}: the client must know its share ahead; truncate first`);
+  }
+}
+
+/** Runs `what` of an operation; what it throws names the operation's step. */
+export function naming<T>(op: AnyOp, what: () => T): T {
+  try {
+    return what();
+  } catch (error) {
+    throw new RangeError(`${op.step}: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -108,6 +108,30 @@ describe('the server', () => {
     await alert(owner, 'The STUN and TURN servers cannot be used').waitFor();
   });
 
+  test('a room that is closed while it is being opened stays closed', async () => {
+    const owner = await app.page();
+    const servers = await holdBack(owner, '**/ice.json');
+    await owner.goto(app.url);
+    await owner.getByRole('button', { name: 'Share a model' }).click();
+    await modelButton(owner, 'tiny').click();
+    await servers.asked;
+    await owner.getByRole('button', { name: 'Close the room' }).click();
+    servers.release();
+    await owner.waitForTimeout(2000);
+    expect(await owner.getByTestId('invite').count()).toBe(0);
+    expect(await owner.evaluate(() => sessionStorage.length)).toBe(0);
+    await owner.getByRole('button', { name: 'Open a new room' }).click();
+    await owner.getByTestId('invite').waitFor();
+  });
+
+  test('what an owner chose is kept at once: a tab that crashes says no goodbye', async () => {
+    const { owner } = await openRoom(app);
+    await owner.getByLabel('Close the room after').selectOption('5');
+    await owner.getByLabel('The next client learns').selectOption('label');
+    const saved = await owner.evaluate(() => sessionStorage.getItem('blindsight room'));
+    expect(JSON.parse(saved!)).toMatchObject({ limit: 5, answer: 'label' });
+  });
+
   test('leaving while a model loads leaves no room and no second tab behind', async () => {
     const owner = await app.page();
     const weights = await holdBack(owner, '**/weights.bin');

@@ -129,14 +129,29 @@ describe('tiny artifact', () => {
         `${missing} is missing`,
       );
     }
-    const table = index.tensors.find(({ name }) => name === 'blocks.1.attn.static_mix')!;
-    table.shape.reverse();
-    expect(() => loadOwnerModel({ manifest, weightsIndex: JSON.stringify(index), weights })).toThrow(
-      /static_mix: expected shape \(49, 2\), got \(2, 49\)/,
-    );
+    const withShape = (tensor: string, shape: number[]) => {
+      const tensors = index.tensors.map((entry) => (entry.name === tensor ? { ...entry, shape } : entry));
+      return () => loadOwnerModel({ manifest, weightsIndex: JSON.stringify({ tensors }), weights });
+    };
+    for (const [tensor, shape, expected] of [
+      ['blocks.1.attn.static_mix', [2, 49], '(49, 2)'],
+      ['head.weight', [16, 4], '(4, 16)'],
+      ['head.weight', [64], '(4, 16)'],
+      ['patch_embed.bias', [16], '(16, 16)'],
+      ['head.bias', [1, 4], '(4)'],
+    ] as const)
+      expect(withShape(tensor, [...shape])).toThrow(`${tensor}: expected shape ${expected}, got (${shape.join(', ')})`);
+    expect(withShape('head.weight', [4, 16])).not.toThrow();
+    expect(withShape('head.weight', [4000, 16])).toThrow('head.weight lies outside weights.bin');
+    const twice = JSON.stringify({ tensors: [...index.tensors, index.tensors[0]] });
+    expect(() => loadOwnerModel({ manifest, weightsIndex: twice, weights })).toThrow('is there twice');
     expect(() =>
       loadOwnerModel({ manifest: manifest.replace('"depth": ', '"depth": 9'), weightsIndex, weights }),
     ).toThrow(/manifest/);
     expect(() => loadOwnerModel({ manifest: 'no', weightsIndex, weights })).toThrow(/not JSON/);
+    const tooFine = manifest.replace(/"projWeightFracBits": \d+/, '"projWeightFracBits": 30');
+    expect(() => loadOwnerModel({ manifest: tooFine, weightsIndex, weights })).toThrow(
+      /blocks\.0\.attn\.proj: value \d+ .*: needs a ring of \d+ bits, limit 32/,
+    );
   });
 });

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
+import { loadOwnerModel } from '../../protocols/inference/model.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
 import { compilePlan } from '../../protocols/inference/plan.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
@@ -258,6 +260,14 @@ describe('session', () => {
         reason: { code: 'manifest', message: expect.stringMatching(size) },
       });
       expect(ownerEnd).toMatchObject({ status: 'rejected', reason: { code: 'peer-aborted' } });
+      // Its owner learns the same before a room is open.
+      const empty = createHash('sha256').digest('hex');
+      const files = {
+        manifest: manifestJson.replace(/("weightsSha256":")0+/, `$1${empty}`),
+        weightsIndex: '{"tensors":[]}',
+        weights: new ArrayBuffer(0),
+      };
+      expect(() => loadOwnerModel(files)).toThrow(size);
     }
   });
 

@@ -39,6 +39,8 @@ export class OwnerStore {
   sessions = $state(0);
   /** Classifications after which the room closes; undefined for no limit. */
   limit = $state<number>();
+  /** What clients of this model can be told. */
+  answers = $state.raw<readonly Answer[]>(['logits', 'label']);
   /** What the next client learns. */
   answer = $state<Answer>('logits');
   /** The owner closed the room for now. */
@@ -97,16 +99,26 @@ export class OwnerStore {
         };
         return;
       }
-      const failure = await checkOwnerFiles(model.files);
+      const checked = await checkOwnerFiles(model.files);
       if (this.#closed) return;
-      if (failure)
+      if ('failure' in checked)
         this.notice = failureNotice(
-          { ...failure, code: failure.code === 'internal' ? 'internal' : 'manifest' },
+          { ...checked.failure, code: checked.failure.code === 'internal' ? 'internal' : 'manifest' },
           'owner',
         );
       else {
         this.model = model;
-        await this.openRoom();
+        this.answers = checked.answers;
+        if (!checked.answers.includes(this.answer)) {
+          // Chosen for the model from before a reload. Nobody may learn more than the owner has said.
+          this.paused = true;
+          this.answer = 'logits';
+          this.notice = {
+            tone: 'error',
+            title: 'This model cannot hide its scores.',
+            text: 'It has too many classes for that. Open a room if clients may learn all scores, or choose another model.',
+          };
+        } else await this.openRoom();
       }
     } catch {
       this.notice = {

@@ -30,7 +30,8 @@ export type FromProtocolWorker =
   /** The image as it crossed the wire: 32 bits per value, in the order of `inputOf`. */
   | { type: 'maskedImage'; bytes: Uint8Array }
   | { type: 'opened' }
-  | { type: 'checked' }
+  /** `answers`: what clients of this model can be told. */
+  | { type: 'checked'; answers: readonly Answer[] }
   | { type: 'prepared' }
   | { type: 'classified'; classification: Classification }
   | { type: 'closed' }

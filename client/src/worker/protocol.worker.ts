@@ -7,6 +7,7 @@ import {
   ClientSession,
   dataChannelWire,
   loadOwnerModel,
+  maxLabelClasses,
   messagePortWire,
   OwnerSession,
   ProtocolError,
@@ -58,9 +59,10 @@ self.onmessage = async ({ data }: MessageEvent<ToProtocolWorker>) => {
 
 async function handle(message: ToProtocolWorker): Promise<void> {
   switch (message.type) {
-    case 'check':
-      await loadModel(message.files);
-      return post({ type: 'checked' });
+    case 'check': {
+      const { classes } = (await loadModel(message.files)).manifest.architecture;
+      return post({ type: 'checked', answers: classes <= maxLabelClasses ? ['logits', 'label'] : ['logits'] });
+    }
     case 'openClient': {
       const { channel, ot } = streamsOver(message.wire, 'sent');
       client = await ClientSession.open(channel, { onEvent, signal: abort.signal, ot });

@@ -85,17 +85,18 @@ export class ProtocolWorker {
   }
 }
 
-/** Whether an owner's files fit together; resolves with what is wrong, or undefined. */
-export function checkOwnerFiles(files: OwnerFiles): Promise<Failure | undefined> {
+/** Whether an owner's files fit together; resolves with what clients can be told, or with what is wrong. */
+export function checkOwnerFiles(files: OwnerFiles): Promise<{ answers: readonly Answer[] } | { failure: Failure }> {
   return new Promise((resolve) => {
     const worker = new Worker(new URL('./protocol.worker.ts', import.meta.url), { type: 'module', name: 'check' });
-    const finish = (failure?: Failure) => {
+    const finish = (outcome: { answers: readonly Answer[] } | { failure: Failure }) => {
       worker.terminate();
-      resolve(failure);
+      resolve(outcome);
     };
-    worker.onmessage = ({ data }: MessageEvent<FromProtocolWorker>) =>
-      finish(data.type === 'failed' ? data.failure : undefined);
-    worker.onerror = () => finish({ code: 'internal', message: 'The Worker could not run.' });
+    worker.onmessage = ({ data }: MessageEvent<FromProtocolWorker>) => {
+      if (data.type === 'checked' || data.type === 'failed') finish(data);
+    };
+    worker.onerror = () => finish({ failure: { code: 'internal', message: 'The Worker could not run.' } });
     worker.postMessage({ type: 'check', files } satisfies ToProtocolWorker);
   });
 }
