@@ -1,7 +1,6 @@
 """An artifact's files, in the formats of docs/artifact.md."""
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -34,12 +33,10 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + '\n')
 
 
-def write_weights(folder: Path, tensors: dict[str, Array]) -> str:
-    """weights.json and weights.bin; returns the digest of the latter."""
-    index, data = pack(tensors)
+def write_weights(folder: Path, index: list[dict], data: bytes) -> None:
+    """weights.json and weights.bin, as `pack` made them."""
     (folder / 'weights.json').write_text('{"tensors": [\n ' + ',\n '.join(map(json.dumps, index)) + '\n]}\n')
     (folder / 'weights.bin').write_bytes(data)
-    return hashlib.sha256(data).hexdigest()
 
 
 def write_golden(folder: Path, model: FoldedModel, image: Array, sample: str) -> None:

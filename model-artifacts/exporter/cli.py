@@ -15,7 +15,7 @@ from .errors import ExportError
 from .evaluate import evaluate
 from .export import write_artifact
 from .images import ImageZip, Preprocessing
-from .samples import write_samples
+from .samples import choose_samples, prepared, write_samples
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -40,12 +40,14 @@ def main(argv: list[str] | None = None) -> None:
     resize = description['resize']
     preprocessing = Preprocessing(resize['shorter_side'], resize['crop'])
     images = ImageZip(arguments.data, description['labels'], preprocessing)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    golden, golden_name = write_samples(arguments.out, images, description, arguments.samples_per_class)
+    samples = choose_samples(images, description, arguments.samples_per_class)
+    calibration = images.training(arguments.calibration).images
+    golden = prepared(samples[0], images)
     try:
-        model = write_artifact(checkpoint, images.training(arguments.calibration).images, golden, golden_name, preprocessing, arguments.out)
+        model = write_artifact(checkpoint, calibration, golden, f'samples/{samples[0].file}', preprocessing, arguments.out)
     except ExportError as error:
         sys.exit(f'exporter: {arguments.checkpoint.name} does not fit the fixed-point plan: {error}')
+    write_samples(arguments.out, samples if arguments.samples_per_class else [])
     figures = evaluate(arguments.out, model, images.held_out(arguments.evaluate)) if arguments.evaluate else None
-    write_card(arguments.out, arguments.checkpoint, checkpoint, figures, arguments.calibration, arguments.evaluations, arguments.notes)
+    write_card(arguments.out, arguments.checkpoint, checkpoint, figures, len(calibration), arguments.evaluations, arguments.notes)
     print(json.dumps({'out': str(arguments.out), 'seconds': round(time.monotonic() - started), **(figures or {})}, indent=1))

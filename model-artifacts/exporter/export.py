@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .artifact import manifest, write_golden, write_json, write_weights
+from .artifact import manifest, pack, write_golden, write_json, write_weights
 from .calibrate import calibrate, odd_images
 from .checkpoint import Checkpoint
 from .folding import Array, FoldedModel
 from .images import Preprocessing
+from .limits import check_limits
 from .onnx_model import to_onnx
 from .quantise import quantise
 from .scales import DEFAULT_PRECISION, Precision, choose_scales
@@ -39,26 +40,30 @@ def write_artifact(
     """Write manifest, weights, ONNX and golden files to the folder `out`.
 
     calibration: uint8 (N, S, S, 3) training images, to which odd_images are added. golden: one image (S, S, 3). Raises ExportError
-    when the model does not fit the plan's limits, on the calibration images too: nothing is written then but a partial folder.
+    when the model does not fit the plan's limits, on the calibration images too: nothing is written then.
     """
+    check_limits(checkpoint, preprocessing)
     model = checkpoint.fold()
     images = np.concatenate([calibration, odd_images(model.image_size)])
     fixed = choose_scales(model, calibrate(model, images), precision)
-    out.mkdir(parents=True, exist_ok=True)
-    weights_sha256 = write_weights(out, quantise(model, fixed))
+    weights = quantise(model, fixed)
+    index, data = pack(weights)
     onnx = to_onnx(checkpoint)
-    (out / 'model.onnx').write_bytes(onnx)
     d, c = checkpoint.description, checkpoint.model.config
     title = f"{d['dataset']}: vision transformer, {c.depth} × {c.embed_dim}, {c.num_tokens} tokens"
     description = f"{d['recipe']}; {describe_switches(model)}."
-    write_json(
-        out / 'manifest.json',
-        manifest(model, fixed, d['name'], title, description, d['labels'], preprocessing, weights_sha256, hashlib.sha256(onnx).hexdigest()),
-    )
-    write_golden(out, model, golden, golden_name)
-    simulation = Simulation.load(out)
+    digests = hashlib.sha256(data).hexdigest(), hashlib.sha256(onnx).hexdigest()
+    public = manifest(model, fixed, d['name'], title, description, d['labels'], preprocessing, *digests)
+    simulation = Simulation(public, {name: tensor.astype(np.int64) for name, tensor in weights.items()})
     checked = images[-CHECKED_IMAGES:]  # the odd ones, and some training images
     for start in range(0, len(checked), 64):
         simulation.run(checked[start : start + 64])
     simulation.violations.raise_first()
+
+    out.mkdir(parents=True, exist_ok=True)
+    (out / 'card.md').unlink(missing_ok=True)  # its figures would be another model's
+    write_weights(out, index, data)
+    (out / 'model.onnx').write_bytes(onnx)
+    write_json(out / 'manifest.json', public)
+    write_golden(out, model, golden, golden_name)
     return model

@@ -1,4 +1,4 @@
-"""Images of a set's zip (`SPLIT/CLASS/*.jpg`) as the client would prepare them: shorter side resized, centre crop, RGB bytes."""
+"""Images of a set's zip (`SPLIT/CLASS/*.jpg`, within a folder or not) as the client would prepare them: shorter side resized, centre crop, RGB bytes."""
 from __future__ import annotations
 
 import io
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from .folding import Array
 
@@ -24,6 +24,10 @@ class Preprocessing:
 
     def apply(self, image: Image.Image) -> Array:
         """RGB uint8 (crop, crop, 3). Antialiased bilinear: Pillow's BILINEAR, whose triangle filter widens when it shrinks."""
+        image = ImageOps.exif_transpose(image)
+        if image.has_transparency_data:  # browsers' canvas here is white before the image is drawn
+            image = image.convert('RGBA')
+            image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)
         image = image.convert('RGB')
         width, height = image.size
         shorter = min(width, height)  # the longer side is rounded down, as the client does
@@ -50,8 +54,8 @@ class ImageZip:
         positions = {_simplified(label): i for i, label in enumerate(labels)}
         self.entries: list[tuple[str, str, int]] = []  # split, name, label
         for name in sorted(self.archive.namelist()):
-            parts = name.split('/')
-            if len(parts) != 3 or not name.lower().endswith(('.jpg', '.jpeg', '.png')):
+            parts = name.split('/')[-3:]
+            if len(parts) != 3 or not name.lower().endswith(('.jpg', '.jpeg', '.png')) or parts[2].startswith('.'):
                 continue
             if _simplified(parts[1]) not in positions:
                 raise ValueError(f'{path}: folder {parts[1]!r}: expected one of {labels}')
@@ -63,19 +67,26 @@ class ImageZip:
 
     def training(self, count: int, seed: int = 0) -> LabelledImages:
         """A random part of the training images, for calibration."""
-        return self.read(self._some([e for e in self.entries if e[0] == 'train'], count, seed))
+        return self.read(self._some(self._of('train'), count, seed))
 
     def held_out(self, count: int, seed: int = 1) -> LabelledImages:
         """A random part of the test images, for figures only."""
-        return self.read(self._some([e for e in self.entries if e[0] in TEST_SPLITS], count, seed))
+        return self.read(self._some(self._of(*TEST_SPLITS), count, seed))
 
     def samples(self, per_class: int, seed: int = 2) -> list[tuple[str, bytes, int]]:
         """(name in the zip, file, label): `per_class` test images of each class, chosen blindly."""
         out = []
+        entries = self._of(*TEST_SPLITS)
         for label in range(len(self.labels)):
-            mine = [e for e in self.entries if e[0] in TEST_SPLITS and e[2] == label]
+            mine = [e for e in entries if e[2] == label]
             out += [(name, self.archive.read(name), label) for _, name, _ in self._some(mine, per_class, seed)]
         return out
+
+    def _of(self, *splits: str) -> list[tuple[str, str, int]]:
+        entries = [e for e in self.entries if e[0] in splits]
+        if not entries:
+            raise ValueError(f"{self.archive.filename}: expected images in {' or '.join(f'{split}/CLASS/' for split in splits)}")
+        return entries
 
     @staticmethod
     def _some(entries: list, count: int, seed: int) -> list:

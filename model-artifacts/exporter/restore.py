@@ -18,7 +18,7 @@ from .checkpoint import Checkpoint
 
 def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
     """The network that `folder` was exported from, up to the rounding of its matrices to float16. info: its image set, for labels and
-    normalisation. Raises ValueError when a tensor is missing or the labels differ."""
+    normalisation. Raises ValueError when a tensor is missing, or labels or normalisation differ."""
     folder = Path(folder)
     manifest = json.loads((folder / 'manifest.json').read_text())
     if manifest['labels'] != info.labels:
@@ -29,6 +29,10 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
         bool(a.get('positionalScores') or a.get('staticMixing')),
     )  # fmt: skip
     tensors = named_tensors(onnx.load(folder / 'model.onnx').graph)
+    for name, wanted in (('mean', info.mean), ('std', info.std)):
+        found = tensors.get(name)
+        if found is None or not np.allclose(found.ravel(), wanted, rtol=1e-4):
+            raise ValueError(f'{folder}/model.onnx: expected {name} {wanted} of {info.title}, got {None if found is None else found.ravel().tolist()}')
     model = VisionTransformer(config)
     state = {}
     for name, wanted in model.state_dict().items():
@@ -44,6 +48,8 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
     for block, kept in enumerate(manifest['switches']['geluTokens']):
         tokens[block, kept] = 1
     description = describe(config, info, f"restored from {manifest['name']}", name=manifest['name'])
+    resize = manifest['preprocessing']
+    description['resize'] |= {'shorter_side': resize['shorterSide'], 'crop': resize['crop']}
     return Checkpoint(model.eval(), (rows, tokens), description)
 
 

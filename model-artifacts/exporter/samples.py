@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +14,37 @@ from .folding import Array
 from .images import ImageZip
 
 
-def write_samples(out: Path, images: ImageZip, description: dict[str, Any], per_class: int) -> tuple[Array, str]:
-    """Write samples/CLASS-N.jpg, byte for byte from the set, and samples/samples.json [{file, label, source}].
+@dataclass(frozen=True)
+class Sample:
+    """data: the file, byte for byte from the set."""
 
-    Returns the first one prepared, (S, S, 3), and its name, for the golden vectors.
-    """
+    file: str
+    label: str
+    source: str
+    data: bytes
+
+
+def choose_samples(images: ImageZip, description: dict[str, Any], per_class: int) -> list[Sample]:
+    """At least one: the first is for the golden vectors, whether samples ship or not."""
+    chosen: list[Sample] = []
+    numbers: dict[int, int] = {}
+    for name, data, label in images.samples(max(1, per_class)):
+        numbers[label] = numbers.get(label, 0) + 1
+        text = description['labels'][label]
+        chosen.append(Sample(f"{text.lower().replace(' ', '-')}-{numbers[label]}.jpg", text, f"{description['dataset']}, {name}", data))
+    return chosen
+
+
+def prepared(sample: Sample, images: ImageZip) -> Array:
+    """As the model sees it, (S, S, 3)."""
+    return images.preprocessing.apply(Image.open(io.BytesIO(sample.data)))
+
+
+def write_samples(out: Path, samples: list[Sample]) -> None:
+    """samples/CLASS-N.jpg and samples/samples.json [{file, label, source}], in place of those from before."""
     folder = out / 'samples'
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    listing: list[dict[str, str]] = []
-    golden = None
-    numbers: dict[int, int] = {}
-    for name, data, label in images.samples(per_class):
-        numbers[label] = numbers.get(label, 0) + 1
-        text = description['labels'][label]
-        file = f"{text.lower().replace(' ', '-')}-{numbers[label]}.jpg"
-        (folder / file).write_bytes(data)
-        listing.append({'file': file, 'label': text, 'source': f"{description['dataset']}, {name}"})
-        if golden is None:
-            golden = images.preprocessing.apply(Image.open(io.BytesIO(data)))
-    write_json(folder / 'samples.json', listing)
-    return golden, f"samples/{listing[0]['file']}"
+    for sample in samples:
+        (folder / sample.file).write_bytes(sample.data)
+    write_json(folder / 'samples.json', [{'file': s.file, 'label': s.label, 'source': s.source} for s in samples])

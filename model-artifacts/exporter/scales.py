@@ -20,6 +20,7 @@ WEIGHT_LIMIT = 2047
 PRODUCT_BITS = 30
 """Values before a truncation stay below 2^30, so that their sign is known to the truncation protocol."""
 WEIGHT_BITS_TO_GIVE = 3
+SOFTMAX_BITS_TO_GIVE = 3
 DEGREES_OF_FEW = (1, 2, 3, 4)
 """Of functions that are evaluated once for a row: there the product offline that each degree costs does not count."""
 
@@ -75,6 +76,11 @@ def check_product(tensor: str, frac_bits: int, magnitude: float) -> int:
     return bits
 
 
+def truncated(frac_bits: int, magnitude_bits: int) -> Tensor:
+    """The result of a truncation: what is below half a unit of it is given a unit's magnitude, since a truncation keeps a bit of its ring."""
+    return Tensor(frac_bits, max(magnitude_bits, -frac_bits))
+
+
 class _Chooser:
     def __init__(self, model: FoldedModel, ranges: Ranges, precision: Precision) -> None:
         self.model, self.ranges, self.precision = model, ranges, precision
@@ -85,13 +91,13 @@ class _Chooser:
 
     def scales(self) -> dict:
         p, model = self.precision, self.model
-        embed_bits, embed_magnitude = self._linear('patch_embed', model.patch_embed.weight, 0, 'patch_embed')
+        embed_bits, embed_magnitude = self._linear('patch_embed', model.patch_embed.weight, 0, p.residual, 'patch_embed')
         # The mean square of the pooled row needs its range bits above 2·F + log2 D.
         range_bits = math.ceil(math.log2(1.4 * self.ranges.high['fc_norm.mean_square'])) + 1
-        pool_bits = min(p.pool, (32 - self.log_dim - range_bits) // 2)
-        pool = Tensor(pool_bits, check_product('pool', p.residual + self.log_tokens, self.ranges.magnitude('pool')))
+        pool_bits = min(p.pool, p.residual + self.log_tokens - 1, (32 - self.log_dim - range_bits) // 2)
+        pool = truncated(pool_bits, check_product('pool', p.residual + self.log_tokens, self.ranges.magnitude('pool')))
         fc_norm = self._norm('fc_norm', pool.frac_bits, p.fc_norm)
-        head_bits, head_magnitude = self._linear('head', model.head.weight, p.fc_norm, 'logits')
+        head_bits, head_magnitude = self._linear('head', model.head.weight, p.fc_norm, None, 'logits')
         return {
             'patchEmbed': {'weightFracBits': embed_bits, 'magnitudeBits': embed_magnitude},
             'residual': self.residual.to_json(),
@@ -101,14 +107,17 @@ class _Chooser:
             'head': {'weightFracBits': head_bits, 'magnitudeBits': head_magnitude},
         }
 
-    def _linear(self, name: str, weight: Array, input_frac_bits: int, *outputs: str) -> tuple[int, int]:
-        """(weight fraction bits, magnitude bits of the output before truncation)."""
+    def _linear(self, name: str, weight: Array, input_frac_bits: int, out_frac_bits: int | None, *outputs: str) -> tuple[int, int]:
+        """(weight fraction bits, magnitude bits of the output before truncation). out_frac_bits: after it; None: there is none."""
         magnitude = self.ranges.magnitude(*outputs)
         # A branch that no switch selects has no outputs: it gets the stream's magnitude.
         out_bits = magnitude_bits(magnitude) if magnitude else self.residual.magnitude_bits
-        wanted = min(30 - 8, math.floor(math.log2(WEIGHT_LIMIT / np.abs(weight).max())))
+        if out_frac_bits is not None:
+            out_bits = truncated(out_frac_bits, out_bits).magnitude_bits
+        largest = float(np.abs(weight).max()) or 1.0  # a matrix that was pruned away
+        wanted = min(30 - 8, math.floor(math.log2(WEIGHT_LIMIT / largest)))
         bits = min(wanted, PRODUCT_BITS - input_frac_bits - out_bits)
-        if bits < wanted - WEIGHT_BITS_TO_GIVE:
+        if magnitude and bits < wanted - WEIGHT_BITS_TO_GIVE:
             limit = 2.0 ** (PRODUCT_BITS - 1 - input_frac_bits - wanted + WEIGHT_BITS_TO_GIVE)
             raise ExportError(f'{name} (output)', f'{magnitude:.4g}', f'{limit:.4g} at {input_frac_bits} + {wanted} fraction bits')
         return bits, out_bits
@@ -128,7 +137,7 @@ class _Chooser:
             argument, rsqrt, low, high, self._relative(argument, rsqrt, self.precision.relative_error), 2 * input_frac_bits + self.log_dim,
             Tensor(scale_bits, magnitude_bits(0.75 * rsqrt(low))), anchor='low', positive=True, degrees=DEGREES_OF_FEW,
         )  # fmt: skip
-        return {'rsqrt': spline.to_json(), 'epsilon': epsilon, 'out': Tensor(out_frac_bits, out_magnitude).to_json()}
+        return {'rsqrt': spline.to_json(), 'epsilon': epsilon, 'out': truncated(out_frac_bits, out_magnitude).to_json()}
 
     def _relative(self, name: str, f, bound: float):
         """Tolerance on f: tight where 99 % of the arguments lie, wider towards the ends."""
@@ -143,9 +152,9 @@ class _Chooser:
 
     def _block(self, name: str, block: FoldedBlock) -> dict:
         p = self.precision
-        fc1_bits, _ = self._linear(f'{name}.mlp.fc1', block.fc1.weight, p.norm, f'{name}.mlp.fc1')
-        fc2_bits, fc2_magnitude = self._linear(f'{name}.mlp.fc2', block.fc2.weight, p.gelu, f'{name}.mlp.fc2')
-        merged_bits, merged_magnitude = self._linear(f'{name}.mlp.merged', block.merged.weight, p.norm, f'{name}.mlp.merged')
+        fc1_bits, _ = self._linear(f'{name}.mlp.fc1', block.fc1.weight, p.norm, None, f'{name}.mlp.fc1')
+        fc2_bits, fc2_magnitude = self._linear(f'{name}.mlp.fc2', block.fc2.weight, p.gelu, p.residual, f'{name}.mlp.fc2')
+        merged_bits, merged_magnitude = self._linear(f'{name}.mlp.merged', block.merged.weight, p.norm, p.residual, f'{name}.mlp.merged')
         return {
             'norm1': self._norm(f'{name}.norm1', p.residual, p.norm),
             'attn': self._attention(f'{name}.attn', block),
@@ -162,9 +171,9 @@ class _Chooser:
 
     def _attention(self, name: str, block: FoldedBlock) -> dict:
         p, ranges = self.precision, self.ranges
-        q_bits, q_magnitude = self._linear(f'{name}.q', block.q.weight, p.norm, f'{name}.q')
-        k_bits, k_magnitude = self._linear(f'{name}.k', block.k.weight, p.norm, f'{name}.k')
-        v_bits, v_magnitude = self._linear(f'{name}.v', block.v.weight, p.norm, f'{name}.v')
+        q_bits, q_magnitude = self._linear(f'{name}.q', block.q.weight, p.norm, p.q, f'{name}.q')
+        k_bits, k_magnitude = self._linear(f'{name}.k', block.k.weight, p.norm, p.k, f'{name}.k')
+        v_bits, v_magnitude = self._linear(f'{name}.v', block.v.weight, p.norm, p.v, f'{name}.v')
         scores_magnitude = check_product(f'{name}.scores', p.q + p.k, ranges.magnitude(f'{name}.scores'))
         square = ranges.magnitude(f'{name}.square')
         softmax = 1.0 if block.softmax_rows.any() else 0.0
@@ -177,7 +186,9 @@ class _Chooser:
         exp, reciprocal = self._softmax(name, block, probability_bits)
         # p.q + p.k − scores ≥ 1 and 2·scores + log2 T − probabilities ≥ 1: every truncation drops a bit.
         probability_frac_bits = min(probability_frac_bits, 2 * scores_bits + self.log_tokens - 1, exp.out.frac_bits + reciprocal.out.frac_bits + self.log_tokens - 1)
-        proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj.weight, p.mix, f'{name}.proj')
+        if softmax and probability_frac_bits < p.probabilities - SOFTMAX_BITS_TO_GIVE:
+            raise ExportError(f'{name}.probabilities', f'{probability_frac_bits} fraction bits left', f'{p.probabilities - SOFTMAX_BITS_TO_GIVE}: scores, values or squares are too large')
+        proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj.weight, p.mix, p.residual, f'{name}.proj')
         return {
             'qWeightFracBits': q_bits,
             'kWeightFracBits': k_bits,
@@ -185,11 +196,11 @@ class _Chooser:
             'q': Tensor(p.q, q_magnitude).to_json(),
             'k': Tensor(p.k, k_magnitude).to_json(),
             'v': Tensor(p.v, v_magnitude).to_json(),
-            'scores': Tensor(scores_bits, scores_magnitude).to_json(),
+            'scores': truncated(scores_bits, scores_magnitude).to_json(),
             'exp': exp.to_json(),
             'reciprocal': reciprocal.to_json(),
-            'probabilities': Tensor(probability_frac_bits, probability_bits).to_json(),
-            'mix': Tensor(p.mix, check_product(f'{name}.mix', probability_frac_bits + p.v, ranges.magnitude(f'{name}.mix'))).to_json(),
+            'probabilities': truncated(probability_frac_bits, probability_bits).to_json(),
+            'mix': truncated(p.mix, check_product(f'{name}.mix', probability_frac_bits + p.v, ranges.magnitude(f'{name}.mix'))).to_json(),
             'projWeightFracBits': proj_bits,
             'projMagnitudeBits': proj_magnitude,
         }
@@ -209,7 +220,12 @@ class _Chooser:
         # By Jensen the mean is at least 1; rounding may take a little of that away (errors of single exps average out).
         # The mean has the long tail of exp itself: twice the observed maximum.
         low, high = 0.97, ranges.high[argument] * 2 + 0.5
-        frac_bits = min(math.ceil(8.5 + math.log2(high)), PRODUCT_BITS - p.exp - self.log_tokens - probability_bits)
+        wanted = math.ceil(8.5 + math.log2(high))
+        frac_bits = min(wanted, PRODUCT_BITS - p.exp - self.log_tokens - probability_bits)
+        if frac_bits < wanted - SOFTMAX_BITS_TO_GIVE:
+            # Square rows of the same block share the probabilities' ring with the exact ones.
+            limit = 2.0 ** (PRODUCT_BITS - p.exp - self.log_tokens - wanted + SOFTMAX_BITS_TO_GIVE - 1)
+            raise ExportError(f'{name}.square', f"{ranges.magnitude(f'{name}.square'):.4g} (score²/tokens) beside exact softmax rows", f'{limit:.4g}')
         reciprocal = choose_spline(argument, np.reciprocal, low, high, self._relative(argument, np.reciprocal, p.reciprocal_error), p.exp + self.log_tokens,
                                    Tensor(frac_bits, 1), anchor='low', positive=True, degrees=DEGREES_OF_FEW)  # fmt: skip
         return exp, reciprocal

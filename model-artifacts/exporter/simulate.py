@@ -236,6 +236,8 @@ class Simulation:
             raise ExportError(name, f'a truncation from {before} to {after} fraction bits', 'at least one bit dropped')
         if before + magnitude_bits > 30:
             raise ExportError(name, f'{before} fraction bits + {magnitude_bits} magnitude bits', '30')
+        if after + magnitude_bits < 0:
+            raise ExportError(name, f'{after} fraction bits + {magnitude_bits} magnitude bits after a truncation', 'at least 0')
         self.check(name, x, 2.0 ** (before + magnitude_bits))
         if self.noise is not None:
             return (x + self.noise.integers(0, 1 << drop, x.shape)) >> drop

@@ -227,8 +227,9 @@ def choose_exp(name: str, low: float, high: float, absolute: float, relative: fl
                 best = spline
         if best:
             return best
-    # The table's and the basis's fraction bits at the loosest errors and narrow segments, below 2^30.
-    limit = math.log(2) * (RING_BITS - 2 + math.log2(4 * SLACKS[-1] ** 2 * absolute * relative))
+    # Below 2^30: the table's and the basis's fraction bits at the loosest errors and narrow segments; a truncation drops one of them at least.
+    bits = max(-math.log2(4 * SLACKS[-1] ** 2 * absolute * relative), out.frac_bits + 1)
+    limit = math.log(2) * (RING_BITS - 2 - bits)
     raise ExportError(name, f'softmax scores minus their row\'s mean up to {high:.3g} (with margin)', f'about {limit:.3g}, so that exp fits below 2^30')
 
 

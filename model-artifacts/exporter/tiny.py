@@ -6,6 +6,7 @@ has a head that is all softmax, a head that is all squares, and no exact GELU at
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from .checkpoint import Checkpoint
 from .export import write_artifact
 from .folding import Array
 from .images import Preprocessing
+from .simulate import Simulation
 
 LABELS = ['circle', 'square', 'stripe', 'cloud']
 CONFIG = ViTConfig(img_size=8, patch_size=2, embed_dim=16, depth=2, num_heads=2, mlp_ratio=2, num_classes=4, positional=True)
@@ -52,12 +54,23 @@ def tiny_images(count: int, seed: int = 1) -> Array:
     return np.clip(coarse + rng.normal(0, 30, (count, 8, 8, 3)), 0, 255).astype(np.uint8)
 
 
+def write_simulated(out: Path, images: Array) -> None:
+    """simulated.json: pixels (height, width, RGB) and integer logits of the plan as simulate.py computes it."""
+    simulation = Simulation.load(out)
+    fixed = simulation.fixed
+    units = simulation.run(images) * 2.0 ** (fixed['fcNorm']['out']['fracBits'] + fixed['head']['weightFracBits'])
+    simulation.violations.raise_first()
+    rows = [json.dumps({'pixels': image.ravel().tolist(), 'logits': [int(x) for x in logits]}) for image, logits in zip(images, units)]
+    (out / 'simulated.json').write_text('[\n ' + ',\n '.join(rows) + '\n]\n')
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog='exporter.tiny', description=__doc__.split('\n')[0])
     parser.add_argument('--out', type=Path, required=True)
     out = parser.parse_args(argv).out
     images = tiny_images(257)
     write_artifact(tiny_checkpoint(), images[1:], images[0], 'an image from a seeded generator', Preprocessing(8, 8), out)
+    write_simulated(out, tiny_images(12, seed=11))
 
 
 if __name__ == '__main__':

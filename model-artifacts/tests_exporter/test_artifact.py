@@ -154,12 +154,12 @@ def test_half_precision_initialisers_change_little(checkpoint, images, monkeypat
     assert 0 < np.abs(run_onnx(half, images) - run_onnx(full, images)).max() < 0.02
 
 
-def test_the_schema_accepts_the_manifest(artifact):
+def test_the_manifest_makes_a_plan(artifact):
     """protocols/inference/manifest.ts is the contract; without its packages there is nothing to ask."""
     if not (ROOT / 'node_modules/tsx').exists() or shutil.which('node') is None:
         pytest.skip('node packages are not installed')
     folder, _ = artifact
-    script = "import { readFileSync } from 'node:fs'; import { parseManifest } from './protocols/inference/manifest.ts';"
-    script += f"process.stdout.write(parseManifest(readFileSync({json.dumps(str(folder / 'manifest.json'))}, 'utf8')).name);"
+    script = "import { readFileSync } from 'node:fs'; import { compilePlan, parseManifest } from './protocols/index.ts';"
+    script += f"process.stdout.write(compilePlan(parseManifest(readFileSync({json.dumps(str(folder / 'manifest.json'))}, 'utf8'))).manifest.name);"
     run = subprocess.run(['node', '--import', 'tsx', '--input-type=module', '-e', script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert run.stdout == 'tiny', run.stderr

@@ -75,6 +75,39 @@ def test_resize_is_pillows_bilinear_on_the_shorter_side():
     np.testing.assert_array_equal(out, expected)
 
 
+def test_a_set_within_a_folder_is_read_alike(image_zip, tmp_path):
+    nested = tmp_path / 'nested.zip'
+    with zipfile.ZipFile(image_zip) as old, zipfile.ZipFile(nested, 'w') as new:
+        new.writestr('__MACOSX/set/train/circle/._000.jpg', b'no image')
+        for name in old.namelist():
+            new.writestr(f'set/{name}', old.read(name))
+    a, b = (ImageZip(path, LABELS, Preprocessing(8, 8)) for path in (image_zip, nested))
+    np.testing.assert_array_equal(a.training(40).images, b.training(40).images)
+    assert [data for _, data, _ in a.samples(1)] == [data for _, data, _ in b.samples(1)]
+
+
+def test_a_set_without_a_split_is_refused_by_name(image_zip, tmp_path):
+    only = tmp_path / 'only-train.zip'
+    with zipfile.ZipFile(image_zip) as old, zipfile.ZipFile(only, 'w') as new:
+        for name in old.namelist():
+            if name.startswith('train/'):
+                new.writestr(name, old.read(name))
+    with pytest.raises(ValueError, match='only-train.zip: expected images in test/CLASS/ or val/CLASS/'):
+        ImageZip(only, LABELS, Preprocessing(8, 8)).samples(1)
+
+
+def test_photographs_are_turned_and_laid_on_white():
+    rng = np.random.default_rng(1)
+    upright = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned left by a quarter
+    buffer = io.BytesIO()
+    upright.transpose(Image.Transpose.ROTATE_90).save(buffer, 'PNG', exif=exif)
+    np.testing.assert_array_equal(Preprocessing(8, 8).apply(Image.open(buffer)), np.asarray(upright))
+    clear = Image.new('RGBA', (8, 8), (200, 0, 0, 0))
+    assert (Preprocessing(8, 8).apply(clear) == 255).all()
+
+
 def test_folders_must_be_labels(image_zip):
     with pytest.raises(ValueError, match="folder 'cloud': expected one of"):
         ImageZip(image_zip, LABELS[:3], Preprocessing(8, 8))

@@ -1,16 +1,24 @@
 """Each limit of docs/artifact.md refuses with the tensor's name, what was observed, and the limit."""
 import copy
 import dataclasses
+import json
+import math
 
 import numpy as np
 import pytest
+import torch
 
 from exporter.calibrate import calibrate
 from exporter.errors import ExportError
+from exporter.export import write_artifact
+from exporter.forward import forward
+from exporter.images import Preprocessing
+from exporter.limits import check_limits
 from exporter.quantise import quantise
 from exporter.scales import Precision, check_product, choose_scales
 from exporter.simulate import Simulation
 from exporter.splines import Tensor, choose_exp, choose_spline
+from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
 
 
 def with_range(ranges, name, low, high):
@@ -40,7 +48,7 @@ def test_a_tensor_that_is_too_large_is_refused_by_name(checkpoint, ranges, name,
 
 
 def test_scores_too_far_above_their_mean_are_refused(checkpoint, ranges):
-    with pytest.raises(ExportError, match=r'blocks.0.attn.exp: observed softmax scores.* up to .*limit about 1'):
+    with pytest.raises(ExportError, match=r'blocks.0.attn.exp: observed softmax scores.* up to .*limit about 13.9'):
         choose_scales(checkpoint.fold(), with_range(ranges, 'blocks.0.attn.centred', -30, 36))
 
 
@@ -107,6 +115,87 @@ def test_values_that_are_not_finite_are_refused(checkpoint, images):
     broken = dataclasses.replace(model, head=dataclasses.replace(model.head, weight=weight))
     with pytest.raises(ExportError, match=r'logits: observed values in \[nan, nan\], limit finite'):
         calibrate(broken, images)
+
+
+def test_exp_is_refused_above_the_limit_that_it_names():
+    def fits(high):
+        return choose_exp('x', -8, high, 0.06, 0.008, 22, Tensor(9, math.ceil(high / math.log(2))))
+
+    assert fits(13.8).out.magnitude_bits == 20
+    with pytest.raises(ExportError, match=r'up to 13.9 .*limit about 13.9'):
+        fits(13.9)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'embed_dim': 24}, 'width: observed 24, limit a power of two'),
+        ({'img_size': 6}, 'tokens: observed 9, limit a power of two'),
+        ({'num_classes': 1}, 'classes: observed 1, limit 2 to 1000'),
+        ({'num_classes': 5}, 'labels: observed 4, limit 5, one for each class'),
+        ({'depth': 25}, 'depth: observed 25, limit 1 to 24'),
+    ],
+)
+def test_what_no_manifest_can_describe_is_refused_before_anything_is_computed(change, message, tmp_path):
+    checkpoint = tiny_checkpoint(config=dataclasses.replace(CONFIG, **{'positional': False, **change}))
+    size = checkpoint.model.config.img_size
+    with pytest.raises(ExportError, match=message):
+        write_artifact(checkpoint, np.zeros((1, size, size, 3), np.uint8), np.zeros((size, size, 3), np.uint8), '', Preprocessing(size, size), tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_name_that_is_no_folder_is_refused():
+    checkpoint = tiny_checkpoint()
+    checkpoint.description['name'] = 'Mine!'
+    with pytest.raises(ExportError, match='name: observed Mine!'):
+        check_limits(checkpoint, Preprocessing(8, 8))
+    checkpoint.description['name'] = 'mine'
+    check_limits(checkpoint, Preprocessing(8, 8))
+
+
+def test_a_model_that_is_refused_late_leaves_the_folder_as_it_was(checkpoint, images, tmp_path, monkeypatch):
+    (tmp_path / 'card.md').write_text('of the model before')
+    monkeypatch.setattr(Simulation, 'run', lambda self, batch: self.violations.note('pool', [0], 9.0, -8.0, 8.0))
+    with pytest.raises(ExportError, match='pool'):
+        write_artifact(checkpoint, images, images[0], 'seeded', Preprocessing(8, 8), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['card.md']
+
+
+def test_large_squares_beside_exact_rows_are_refused_before_softmax_is_coarse(checkpoint, ranges):
+    model = checkpoint.fold()
+    assert any(b.softmax_rows.any() and not b.softmax_rows.all() for b in model.blocks)
+    fixed = choose_scales(model, with_range(ranges, 'blocks.0.attn.square', 0, 20))
+    assert fixed['blocks'][0]['attn']['reciprocal']['out']['fracBits'] >= 8
+    with pytest.raises(ExportError, match=r'blocks.0.attn.square: observed 900 \(score²/tokens\) beside exact softmax rows, limit'):
+        choose_scales(model, with_range(ranges, 'blocks.0.attn.square', 0, 900))
+
+
+@pytest.mark.parametrize('factor', [1e-4, 0.0])
+def test_what_adds_next_to_nothing_exports_to_a_plan(checkpoint, images, tmp_path, factor):
+    small = dataclasses.replace(checkpoint, model=copy.deepcopy(checkpoint.model))
+    with torch.no_grad():
+        for name, parameter in small.model.named_parameters():
+            if name.startswith('blocks.1.attn.proj'):
+                parameter.mul_(factor)
+    model = write_artifact(small, images, images[0], 'seeded', Preprocessing(8, 8), tmp_path)
+    manifest = json.loads((tmp_path / 'manifest.json').read_text())
+    assert manifest['fixedPoint']['blocks'][1]['attn']['projMagnitudeBits'] >= -manifest['fixedPoint']['residual']['fracBits']
+    assert np.abs(Simulation.load(tmp_path).run(images) - forward(model, images)).max() < 0.02
+
+
+def test_a_matrix_that_no_token_uses_is_not_checked(checkpoint, ranges):
+    model = checkpoint.fold()
+    block = dataclasses.replace(model.blocks[1], merged=dataclasses.replace(model.blocks[1].merged, weight=model.blocks[1].merged.weight * 1e-3))
+    unused = copy.deepcopy(ranges)
+    del unused.low['blocks.1.mlp.merged'], unused.high['blocks.1.mlp.merged']
+    choose_scales(dataclasses.replace(model, blocks=(model.blocks[0], block)), unused)
+
+
+def test_four_tokens_will_do(tmp_path):
+    few = tiny_checkpoint(config=dataclasses.replace(CONFIG, img_size=8, patch_size=4))
+    images = tiny_images(65, seed=5)
+    model = write_artifact(few, images[1:], images[0], 'seeded', Preprocessing(8, 8), tmp_path)
+    assert np.abs(Simulation.load(tmp_path).run(images) - forward(model, images)).max() < 0.03
 
 
 def test_exp_and_splines_keep_to_32_bits():

@@ -55,6 +55,9 @@ def test_the_shipped_models_can_be_trained_further(name, tmp_path):
     assert model(torch.randn(1, 3, size, size), switches).isfinite().all()
 
 
-def test_another_set_is_refused(artifact):
+def test_another_set_is_refused(checkpoint, artifact):
     with pytest.raises(ValueError, match='labels'):
         restore(artifact[0], IMAGE_SETS['cifar10'])
+    info = info_of(checkpoint.description)
+    with pytest.raises(ValueError, match=r'model.onnx: expected std \(1.0, 1.0, 1.0\) of tiny, got'):
+        restore(artifact[0], replace(info, std=(1.0, 1.0, 1.0)))

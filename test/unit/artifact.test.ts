@@ -57,6 +57,20 @@ describe('tiny artifact', () => {
     expect(compared).toBeGreaterThanOrEqual(4 + 2 * 10);
   });
 
+  it('reference is the exporter’s simulation of the plan, to the last unit', async () => {
+    const { plan, weights, manifest } = await readModel(folder);
+    const simulated = JSON.parse(await readFile(`${folder}/simulated.json`, 'utf8')) as {
+      pixels: number[];
+      logits: number[];
+    }[];
+    expect(simulated.length).toBeGreaterThan(10);
+    for (const { pixels, logits } of simulated) {
+      const result = evaluateReference(plan, weights, inputOf(Uint8Array.from(pixels), manifest.architecture));
+      expect([...result.logits]).toEqual(logits);
+      expect(result.violations).toEqual([]);
+    }
+  });
+
   it('reference agrees with the ONNX model', async () => {
     const model = await readModel(folder);
     const onnx = await PlaintextModel.load(folder);
