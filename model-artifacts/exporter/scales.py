@@ -20,7 +20,9 @@ WEIGHT_LIMIT = 2047
 PRODUCT_BITS = 30
 """Values before a truncation stay below 2^30, so that their sign is known to the truncation protocol."""
 WEIGHT_BITS_TO_GIVE = 3
-SOFTMAX_BITS_TO_GIVE = 3
+PROBABILITY_BITS_TO_GIVE = 3
+RECIPROCAL_BITS_TO_GIVE = 6
+"""Rounding is then at most 4 % of the reciprocal of the largest row that was observed, and less of all others."""
 DEGREES_OF_FEW = (1, 2, 3, 4)
 """Of functions that are evaluated once for a row: there the product offline that each degree costs does not count."""
 
@@ -186,8 +188,8 @@ class _Chooser:
         exp, reciprocal = self._softmax(name, block, probability_bits)
         # p.q + p.k − scores ≥ 1 and 2·scores + log2 T − probabilities ≥ 1: every truncation drops a bit.
         probability_frac_bits = min(probability_frac_bits, 2 * scores_bits + self.log_tokens - 1, exp.out.frac_bits + reciprocal.out.frac_bits + self.log_tokens - 1)
-        if softmax and probability_frac_bits < p.probabilities - SOFTMAX_BITS_TO_GIVE:
-            raise ExportError(f'{name}.probabilities', f'{probability_frac_bits} fraction bits left', f'{p.probabilities - SOFTMAX_BITS_TO_GIVE}: scores, values or squares are too large')
+        if softmax and probability_frac_bits < p.probabilities - PROBABILITY_BITS_TO_GIVE:
+            raise ExportError(f'{name}.probabilities', f'{probability_frac_bits} fraction bits left', f'{p.probabilities - PROBABILITY_BITS_TO_GIVE}: scores, values or squares are too large')
         proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj.weight, p.mix, p.residual, f'{name}.proj')
         return {
             'qWeightFracBits': q_bits,
@@ -222,9 +224,9 @@ class _Chooser:
         low, high = 0.97, ranges.high[argument] * 2 + 0.5
         wanted = math.ceil(8.5 + math.log2(high))
         frac_bits = min(wanted, PRODUCT_BITS - p.exp - self.log_tokens - probability_bits)
-        if frac_bits < wanted - SOFTMAX_BITS_TO_GIVE:
+        if frac_bits < wanted - RECIPROCAL_BITS_TO_GIVE:
             # Square rows of the same block share the probabilities' ring with the exact ones.
-            limit = 2.0 ** (PRODUCT_BITS - p.exp - self.log_tokens - wanted + SOFTMAX_BITS_TO_GIVE - 1)
+            limit = 2.0 ** (PRODUCT_BITS - p.exp - self.log_tokens - wanted + RECIPROCAL_BITS_TO_GIVE - 1)
             raise ExportError(f'{name}.square', f"{ranges.magnitude(f'{name}.square'):.4g} (score²/tokens) beside exact softmax rows", f'{limit:.4g}')
         reciprocal = choose_spline(argument, np.reciprocal, low, high, self._relative(argument, np.reciprocal, p.reciprocal_error), p.exp + self.log_tokens,
                                    Tensor(frac_bits, 1), anchor='low', positive=True, degrees=DEGREES_OF_FEW)  # fmt: skip
