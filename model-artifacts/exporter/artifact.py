@@ -10,12 +10,15 @@ from .folding import Array, FoldedModel
 from .forward import forward
 from .images import Preprocessing
 
-GOLDEN_SUFFIXES = ('norm1', 'attn.q', 'attn.k', 'attn.v', 'attn.scores', 'attn.probabilities', 'attn.mix', 'attn.residual', 'norm2', 'mlp.residual')
+GOLDEN_SUFFIXES = (
+    'norm1', 'attn.q', 'attn.k', 'attn.v', 'attn.scores', 'attn.probabilities', 'attn.mix', 'attn.unit_squares', 'attn.residual', 'norm2', 'mlp.residual',
+)  # fmt: skip
 
 
-def golden_points(depth: int) -> list[str]:
+def golden_points(depth: int, square_units: int) -> list[str]:
     """The names of docs/artifact.md's golden points, in order."""
-    blocks = [f'blocks.{i}.{suffix}' for i in range(depth) for suffix in GOLDEN_SUFFIXES]
+    suffixes = [suffix for suffix in GOLDEN_SUFFIXES if square_units or suffix != 'attn.unit_squares']
+    blocks = [f'blocks.{i}.{suffix}' for i in range(depth) for suffix in suffixes]
     return ['input', 'patch_embed', *blocks, 'pool', 'fc_norm', 'logits']
 
 
@@ -44,7 +47,7 @@ def write_golden(folder: Path, model: FoldedModel, image: Array, sample: str) ->
     seen: dict[str, Array] = {}
     forward(model, image[None], lambda name, value: seen.setdefault(name, value[0]))
     tensors = {'image': image.astype(np.uint8)}
-    tensors.update((name, seen[name].astype(np.float32)) for name in golden_points(len(model.blocks)))
+    tensors.update((name, seen[name].astype(np.float32)) for name in golden_points(len(model.blocks), model.square_units))
     index, data = pack(tensors)
     (folder / 'golden.bin').write_bytes(data)
     (folder / 'golden.json').write_text(json.dumps({'sample': sample})[:-1] + ', "tensors": [\n ' + ',\n '.join(map(json.dumps, index)) + '\n]}\n')
@@ -79,6 +82,7 @@ def manifest(
             # Absent where they are not: the plan's hash covers the manifest as it is.
             **({'positionalScores': True} if model.blocks[0].score_bias is not None else {}),
             **({'staticMixing': True} if model.blocks[0].static_mix is not None else {}),
+            **({'squareUnits': model.square_units} if model.square_units else {}),
         },
         'preprocessing': {'shorterSide': preprocessing.shorter_side, 'crop': preprocessing.crop},
         'labels': labels,

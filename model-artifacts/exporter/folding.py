@@ -24,7 +24,8 @@ class FoldedBlock:
     """One encoder block. `q`, `k`, `v` (D, D) read the RMS-normalised stream; `proj`, `fc2`, `merged` write with zero channel mean.
 
     `merged` is fc2·fc1, for the tokens whose GELU is the identity. Switches: True = exact. score_bias, static_mix: tables of
-    `by_position` that are added to the scores and to the attention weights.
+    `by_position` that are added to the scores and to the attention weights. square_units (U, D): linear layer whose squared outputs `proj`,
+    then (D, D + U), reads behind attention's.
     """
 
     q: Linear
@@ -38,6 +39,7 @@ class FoldedBlock:
     gelu_tokens: Array  # bool (tokens,)
     score_bias: Array | None = None
     static_mix: Array | None = None
+    square_units: Linear | None = None
 
     def tables(self) -> tuple[tuple[str, Array | None], tuple[str, Array | None]]:
         return ('score_bias', self.score_bias), ('static_mix', self.static_mix)
@@ -72,7 +74,8 @@ class FoldedModel:
             return Linear(linear.weight.astype(np.float32), linear.bias.astype(np.float32))
 
         def cast_block(block: FoldedBlock) -> FoldedBlock:
-            linears = {name: cast(getattr(block, name)) for name in ('q', 'k', 'v', 'proj', 'fc1', 'fc2', 'merged')}
+            names = ('q', 'k', 'v', 'proj', 'fc1', 'fc2', 'merged', *(['square_units'] if block.square_units else []))
+            linears = {name: cast(getattr(block, name)) for name in names}
             tables = {name: None if table is None else table.astype(np.float32) for name, table in block.tables()}
             return replace(block, **linears, **tables)
 
@@ -81,6 +84,12 @@ class FoldedModel:
     @property
     def classes(self) -> int:
         return len(self.head.bias)
+
+    @property
+    def square_units(self) -> int:
+        """Of each block."""
+        units = self.blocks[0].square_units
+        return 0 if units is None else len(units.bias)
 
     @property
     def mlp_dim(self) -> int:
@@ -112,7 +121,8 @@ def fold(
 
     mean, std: (3,) of the input normalisation, in units of 0..255. softmax_switch (depth, heads, tokens), gelu_switch
     (depth, tokens): 1 = exact; None = all exact. `attn.rel_pos` and `attn.rel_mix` (timm's RelPosBias) are read where the state dict
-    has them. Raises ValueError when a tensor or a switch has the wrong shape, or when only some blocks have a table.
+    has them, and `squares` (privit's SquareUnits). Raises ValueError when a tensor or a switch has the wrong shape, or when only some blocks
+    have a table or square units.
     """
     state = {name: np.asarray(tensor, np.float64) for name, tensor in state.items()}
     dim = state['pos_embed'].shape[-1]
@@ -137,6 +147,9 @@ def fold(
         return [state[n] for n in names]
 
     score_bias, static_mix = tables('rel_pos'), tables('rel_mix')
+    units = {i: len(bias) for i in range(depth) if (bias := state.get(f'blocks.{i}.squares.fc1.bias')) is not None}
+    if units and (len(units) < depth or len(set(units.values())) > 1):
+        raise ValueError(f'blocks: expected as many square units in each, got {units}')
     blocks = []
     for i in range(depth):
         name = f'blocks.{i}'
@@ -146,12 +159,16 @@ def fold(
         scale = (dim // heads) ** -0.5
         fc1 = _after_norm(linear(f'{name}.mlp.fc1'), norm2)
         fc2 = _centred(linear(f'{name}.mlp.fc2'))
+        proj, square_units = _centred(linear(f'{name}.attn.proj')), None
+        if units:
+            square_units, out = _balanced(_after_norm(linear(f'{name}.squares.fc1'), norm1), state[f'{name}.squares.fc2.weight'], proj.weight)
+            proj = Linear(np.concatenate([proj.weight, out], 1), proj.bias)
         blocks.append(
             FoldedBlock(
                 q=Linear(q.weight * scale, q.bias * scale),
                 k=k,
                 v=v,
-                proj=_centred(linear(f'{name}.attn.proj')),
+                proj=proj,
                 fc1=fc1,
                 fc2=fc2,
                 merged=Linear(fc2.weight @ fc1.weight, fc2.weight @ fc1.bias + fc2.bias),
@@ -159,6 +176,7 @@ def fold(
                 gelu_tokens=gelu[i],
                 score_bias=score_bias[i],
                 static_mix=static_mix[i],
+                square_units=square_units,
             )
         )
     embed = _fold_input(linear('patch_embed.proj'), state['pos_embed'][0], np.asarray(mean, np.float64), np.asarray(std, np.float64))
@@ -185,6 +203,16 @@ def _after_norm(linear: Linear, norm: Linear) -> Linear:
 def _centred(linear: Linear) -> Linear:
     """Subtract the mean over output channels: LayerNorm would subtract it anyway, and nothing else reads the stream."""
     return Linear(linear.weight - linear.weight.mean(0), linear.bias - linear.bias.mean(-1, keepdims=True))
+
+
+def _balanced(units: Linear, out: Array, proj: Array) -> tuple[Linear, Array]:
+    """Square units (U, D) and the weights (D, U) of their squares, with zero channel mean, each unit scaled so that its largest weight is
+    that of `proj`: so all columns that `proj` gets can have its fraction bits. (c·u)²·(w/c²) = u²·w."""
+    out = out - out.mean(0)
+    square = np.abs(out).max(0) / (np.abs(proj).max() or 1.0)  # c² of each unit; 0 of one that was pruned away
+    scale = np.sqrt(square)
+    balanced = np.divide(out, square, out=np.zeros_like(out), where=square > 0)
+    return Linear(units.weight * scale[:, None], units.bias * scale), balanced
 
 
 def _fold_input(conv: Linear, position: Array, mean: Array, std: Array) -> Linear:

@@ -95,6 +95,12 @@ def _attention(model: FoldedModel, block, y: Array, name: str, observe: Observer
     observe(f'{name}.probabilities', probabilities)
     mix = join_heads(probabilities @ v)
     observe(f'{name}.mix', mix)
+    if block.square_units is not None:
+        units = _apply(block.square_units, y)
+        observe(f'{name}.square_units', units)
+        squares = np.square(units)
+        observe(f'{name}.unit_squares', squares)
+        mix = np.concatenate([mix, squares], -1)
     out = _apply(block.proj, mix)
     observe(f'{name}.proj', out)
     return out

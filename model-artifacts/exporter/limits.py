@@ -26,6 +26,7 @@ def check_limits(checkpoint: Checkpoint, preprocessing: Preprocessing) -> None:
     between('width', c.embed_dim, 4, 1024)
     between('tokens', c.num_tokens, 1, 1024)
     between('hidden units of the MLP', int(c.mlp_ratio * c.embed_dim), 4, 4096)
+    between('square units', c.square_units, 0, 1024)
     between('classes', c.num_classes, 2, 1000)
     for name, value in (('width', c.embed_dim), ('tokens', c.num_tokens)):  # means over them are shifts
         check(name, value, value & (value - 1) == 0, 'a power of two')

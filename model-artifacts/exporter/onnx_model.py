@@ -57,7 +57,8 @@ class PixelModel(nn.Module):
         x = x.flatten(2).transpose(1, 2) + self.pos_embed  # (N, T, D)
         for i in range(c.depth):
             block = f'blocks_{i}'
-            qkv = self._linear(self._norm(x, f'{block}_norm1'), f'{block}_attn_qkv')
+            y = self._norm(x, f'{block}_norm1')
+            qkv = self._linear(y, f'{block}_attn_qkv')
             q, k, v = (t.reshape(-1, c.num_tokens, c.num_heads, c.embed_dim // c.num_heads).transpose(1, 2) for t in qkv.chunk(3, -1))
             scores = (q * (c.embed_dim // c.num_heads) ** -0.5) @ k.transpose(-2, -1)  # (N, H, T, T)
             scores = self._plus_table(scores, f'{block}_attn_rel_pos')
@@ -65,6 +66,10 @@ class PixelModel(nn.Module):
             weights = kept * scores.softmax(-1) + (1 - kept) * (scores * scores / c.num_tokens)
             mix = (self._plus_table(weights, f'{block}_attn_rel_mix') @ v).transpose(1, 2).reshape(-1, c.num_tokens, c.embed_dim)
             x = x + self._linear(mix, f'{block}_attn_proj')
+            if c.square_units:
+                units = self._linear(y, f'{block}_squares_fc1')
+                # The matrix comes first so that the tracer leaves it as it is: without a bias, `restore` finds it by its name only.
+                x = x + (getattr(self, f'{block}_squares_fc2_weight') @ (units * units).transpose(1, 2)).transpose(1, 2)
             hidden = self._linear(self._norm(x, f'{block}_norm2'), f'{block}_mlp_fc1')
             kept = self.gelu_switch[i][:, None]
             x = x + self._linear(kept * F.gelu(hidden) + (1 - kept) * hidden, f'{block}_mlp_fc2')

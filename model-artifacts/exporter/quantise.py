@@ -35,7 +35,8 @@ def quantise(model: FoldedModel, fixed: dict) -> dict[str, Array]:
     for i, (block, scales) in enumerate(zip(model.blocks, fixed['blocks'])):
         name, attn, mlp = f'blocks.{i}', scales['attn'], scales['mlp']
         thirds = [(block.q, attn['qWeightFracBits']), (block.k, attn['kWeightFracBits']), (block.v, attn['vWeightFracBits'])]
-        put(f'{name}.attn.qkv', thirds, scales['norm1']['out']['fracBits'])
+        units = [(block.square_units, attn['squareUnits']['weightFracBits'])] if block.square_units else []
+        put(f'{name}.attn.qkv', thirds + units, scales['norm1']['out']['fracBits'])
         put_table(f'{name}.attn.score_bias', block.score_bias, attn['q']['fracBits'] + attn['k']['fracBits'])
         put_table(f'{name}.attn.static_mix', block.static_mix, attn['probabilities']['fracBits'])
         put(f'{name}.attn.proj', [(block.proj, attn['projWeightFracBits'])], attn['mix']['fracBits'])

@@ -26,7 +26,7 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
     a = manifest['architecture']
     config = ViTConfig(
         a['imageSize'], a['patchSize'], a['dim'], a['depth'], a['heads'], a['mlpDim'] / a['dim'], a['classes'],
-        bool(a.get('positionalScores') or a.get('staticMixing')),
+        bool(a.get('positionalScores') or a.get('staticMixing')), a.get('squareUnits', 0),
     )  # fmt: skip
     tensors = named_tensors(onnx.load(folder / 'model.onnx').graph)
     for name, wanted in (('mean', info.mean), ('std', info.std)):

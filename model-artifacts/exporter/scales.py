@@ -40,6 +40,7 @@ class Precision:
     exp: int = 9
     probabilities: int = 12
     mix: int = 8
+    square_units: int = 8
     gelu: int = 8
     pool: int = 11
     fc_norm: int = 10
@@ -191,6 +192,7 @@ class _Chooser:
         if softmax and probability_frac_bits < p.probabilities - PROBABILITY_BITS_TO_GIVE:
             raise ExportError(f'{name}.probabilities', f'{probability_frac_bits} fraction bits left', f'{p.probabilities - PROBABILITY_BITS_TO_GIVE}: scores, values or squares are too large')
         proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj.weight, p.mix, p.residual, f'{name}.proj')
+        units = {} if block.square_units is None else {'squareUnits': self._square_units(name, block.square_units.weight)}
         return {
             'qWeightFracBits': q_bits,
             'kWeightFracBits': k_bits,
@@ -205,6 +207,21 @@ class _Chooser:
             'mix': truncated(p.mix, check_product(f'{name}.mix', probability_frac_bits + p.v, ranges.magnitude(f'{name}.mix'))).to_json(),
             'projWeightFracBits': proj_bits,
             'projMagnitudeBits': proj_magnitude,
+            **units,
+        }
+
+    def _square_units(self, name: str, weight: Array) -> dict:
+        p = self.precision
+        bits, magnitude = self._linear(f'{name}.square_units', weight, p.norm, p.square_units, f'{name}.square_units')
+        squares = self.ranges.magnitude(f'{name}.unit_squares')
+        # Their squares, at twice the fraction bits, must stay below 2^30 and lose a bit at least.
+        frac_bits = min(p.square_units, (PRODUCT_BITS - magnitude_bits(squares)) // 2)
+        if 2 * frac_bits <= p.mix:
+            raise ExportError(f'{name}.unit_squares', f'{squares:.4g}', f'{2.0 ** (PRODUCT_BITS - 2 - p.mix):.4g}')
+        return {
+            'weightFracBits': bits,
+            'input': truncated(frac_bits, magnitude).to_json(),
+            'outMagnitudeBits': truncated(p.mix, magnitude_bits(squares)).magnitude_bits,
         }
 
     def _softmax(self, name: str, block: FoldedBlock, probability_bits: int) -> tuple[Spline, Spline]:

@@ -132,7 +132,8 @@ class Simulation:
 
     def attention(self, i: int, y: Array, block: dict, see) -> Array:
         name, spec = f'blocks.{i}.attn', block['attn']
-        qkv = np.split(self.linear(f'{name}.qkv', y), 3, axis=-1)
+        dim = y.shape[-1]
+        *qkv, units = np.split(self.linear(f'{name}.qkv', y), [dim, 2 * dim, 3 * dim], axis=-1)
         heads = self.manifest['architecture']['heads']
         parts = []
         for part, value in zip('qkv', qkv):
@@ -161,6 +162,10 @@ class Simulation:
         mix = spec['mix']
         mixed = self.truncate(f'{name}.mix', join_heads(multiply(probabilities, v)), p + spec['v']['fracBits'], mix['magnitudeBits'], mix['fracBits'])
         see(f'{name}.mix', mixed, mix['fracBits'])
+        if 'squareUnits' in spec:
+            squares = self.square_units(name, units, block)
+            see(f'{name}.unit_squares', squares, mix['fracBits'])
+            mixed = np.concatenate([mixed, squares], -1)
         before = mix['fracBits'] + spec['projWeightFracBits']
         return self.truncate(f'{name}.proj', self.linear(f'{name}.proj', mixed), before, spec['projMagnitudeBits'], self.fixed['residual']['fracBits'])
 
@@ -179,6 +184,13 @@ class Simulation:
         scores = self.truncate(f'{name}.scores', scores, frac_bits, s['magnitudeBits'], s['fracBits'])
         p = spec['probabilities']
         return self.truncate(f'{name}.probabilities', np.square(scores), 2 * s['fracBits'] + self.log_tokens, p['magnitudeBits'], p['fracBits'])
+
+    def square_units(self, name: str, units: Array, block: dict) -> Array:
+        """Squares at the fraction bits of `mix`; step 4."""
+        spec = block['attn']['squareUnits']
+        before, inside = block['norm1']['out']['fracBits'] + spec['weightFracBits'], spec['input']
+        units = self.truncate(f'{name}.square_units', units, before, inside['magnitudeBits'], inside['fracBits'])
+        return self.truncate(f'{name}.unit_squares', np.square(units), 2 * inside['fracBits'], spec['outMagnitudeBits'], block['attn']['mix']['fracBits'])
 
     def mlp(self, i: int, y: Array, block: dict) -> Array:
         name, spec, stream = f'blocks.{i}.mlp', block['mlp'], self.fixed['residual']['fracBits']

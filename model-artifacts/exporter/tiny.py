@@ -1,6 +1,6 @@
 """`python -m exporter.tiny --out DIR`: a small artifact with random weights and mixed switches, for tests in other languages.
 
-16 wide, 2 blocks, 2 heads, 16 tokens, images of 8 pixels, constants of relative position in scores and weights. Block 0 keeps some softmax rows of each head and some GELU tokens; block 1
+16 wide, 2 blocks, 2 heads, 16 tokens, images of 8 pixels, constants of relative position in scores and weights, 6 square units. Block 0 keeps some softmax rows of each head and some GELU tokens; block 1
 has a head that is all softmax, a head that is all squares, and no exact GELU at all.
 """
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .images import Preprocessing
 from .simulate import Simulation
 
 LABELS = ['circle', 'square', 'stripe', 'cloud']
-CONFIG = ViTConfig(img_size=8, patch_size=2, embed_dim=16, depth=2, num_heads=2, mlp_ratio=2, num_classes=4, positional=True)
+CONFIG = ViTConfig(img_size=8, patch_size=2, embed_dim=16, depth=2, num_heads=2, mlp_ratio=2, num_classes=4, positional=True, square_units=6)
 
 
 def tiny_checkpoint(seed: int = 7, config: ViTConfig = CONFIG) -> Checkpoint:

@@ -1,6 +1,8 @@
 """Augmentation of whole batches on tensors, from a generator that is passed in, so a step's images depend on its seed only."""
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -57,6 +59,23 @@ def random_resized_crop_flip(images: Tensor, size: int, min_area: float, generat
     theta = torch.stack([torch.stack([width * sign, zero, x], 1), torch.stack([zero, height, y], 1)], 1)  # (B, 2, 3)
     grid = F.affine_grid(theta, [B, 3, size, size], align_corners=False)
     return F.grid_sample(images.float(), grid, mode='bilinear', padding_mode='reflection', align_corners=False)
+
+
+def warp(images: Tensor, probability: float, generator: Generator) -> Tensor:
+    """Each image with this probability rotated by up to 15 degrees, scaled by 0.85..1.18 and stretched by up to a tenth, about its centre;
+    float (B, 3, S, S), 0..255 kept."""
+    B = len(images)
+    chosen = (torch.rand(B, generator=generator) < probability).nonzero().flatten()
+    angle, scale, stretch = (2 * torch.rand((3, len(chosen)), generator=generator) - 1) * torch.tensor([[math.radians(15)], [0.1625], [0.095]])
+    wide, high = torch.exp(scale + stretch), torch.exp(scale - stretch)
+    zero = torch.zeros_like(angle)
+    theta = torch.stack([
+        torch.stack([wide * angle.cos(), -high * angle.sin(), zero], 1),
+        torch.stack([wide * angle.sin(), high * angle.cos(), zero], 1),
+    ], 1)  # fmt: skip
+    grid = F.affine_grid(theta, [len(chosen), *images.shape[1:]], align_corners=False)
+    warped = F.grid_sample(images[chosen].float(), grid, mode='bicubic', padding_mode='reflection', align_corners=False)
+    return images.index_copy(0, chosen, warped.clamp(0, 255))
 
 
 def jitter(images: Tensor, strength: float, generator: Generator) -> Tensor:

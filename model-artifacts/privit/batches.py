@@ -39,6 +39,7 @@ class AugmentOptions:
     crop_padding: int = option(3, "pixels by which images stored at the model's size are shifted at most; not of views")
     min_crop_area: float = option(0.35, 'smallest part in a crop of images stored larger; not of views')
     jitter: float = option(0.2, 'brightness, contrast and saturation change by a factor of up to 1 +- this')
+    warp_probability: float = option(0.0, 'of an image that is rotated, scaled and stretched a little (--live)')
 
 
 class BatchSource(Protocol):

@@ -68,7 +68,7 @@ class TaughtLive:
             images = augment.random_resized_crop_flip(raw, self.cnn_size, o.min_crop_area, generator)
         else:
             images = augment.random_crop_flip(raw, o.crop_padding, generator)
-        return augment.jitter(images, o.jitter, generator)
+        return augment.jitter(augment.warp(images, o.warp_probability, generator), o.jitter, generator)
 
     def _ask(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(token features (B, N, token_channels), pooled features (B, pooled_channels), logits (B, classes)) of windows."""

@@ -6,6 +6,7 @@ the network must be trained to stay inside. Limits (same units as the tensors):
 - softmax rows: scores minus their row's mean within +-7 (exp is splined on [-8, 8));
 - square rows: scores within +-7, so a row's weights x^2/n sum to at most 49;
 - GELU inputs within +-7.5 (GELU is splined on [-8, 8));
+- inputs of square units within +-15;
 - residual stream within +-32.
 """
 from __future__ import annotations
@@ -16,6 +17,7 @@ from .vit import SwitchTensors
 
 SCORE_LIMIT = 7.0
 GELU_LIMIT = 7.5
+SQUARE_UNIT_LIMIT = 15.0
 RESIDUAL_LIMIT = 32.0
 MARGIN = 0.75
 """The penalty starts at this part of the limit, so that unseen images stay inside it."""
@@ -42,6 +44,8 @@ class RangePenalty:
             self._add(value, SCORE_LIMIT)
         elif name.endswith('.gelu'):
             self._add(value, GELU_LIMIT)
+        elif name.endswith('.square_units'):
+            self._add(value, SQUARE_UNIT_LIMIT)
         elif '.residual' in name:
             self._add(value, RESIDUAL_LIMIT)
 

@@ -38,6 +38,8 @@ def initial_model(config: ViTConfig, start: VisionTransformer | None, same_label
         weights = {k: v for k, v in weights.items() if not k.startswith('head.')}
     if config.positional and not start.config.positional:  # tables of zeros: the function that it starts from
         weights |= {k: torch.zeros_like(v) for k, v in model.state_dict().items() if '.rel_' in k}
+    if config.square_units and not start.config.square_units:  # fresh ones, which add nothing yet
+        weights |= {k: v for k, v in model.state_dict().items() if '.squares.' in k}
     missing, unexpected = model.load_state_dict(weights, strict=False)
     if unexpected or any(not k.startswith('head.') for k in missing):
         raise ValueError(f'start: expected the same architecture, but missing {missing}, unexpected {unexpected}')

@@ -34,6 +34,7 @@ class ViTConfig:
     mlp_ratio: float = 2.0
     num_classes: int = 10
     positional: bool = False  # attention has constants that depend on relative position, see `Attention`
+    square_units: int = 0  # hidden units of each block whose activation is the square, see `SquareUnits`
 
     def __post_init__(self) -> None:
         if self.img_size % self.patch_size:
@@ -177,6 +178,33 @@ class Mlp(nn.Module):
         return folded.index_copy(1, on, self.fc2(F.gelu(hidden)))
 
 
+class SquareUnits(nn.Module):
+    """A narrow MLP beside attention, W2 (W1 y + b)^2, whose activation is the square (CryptoNets, Gilad-Bachrach et al., ICML 2016): what
+    tokens without GELU have for a nonlinearity. Ours, not PriViT's; figures in README.md.
+
+    It reads what attention reads and is added where attention is (parallel layers, Dehghani et al., ICML 2023, arXiv 2302.05442), so in
+    the secure protocol its steps share attention's flights.
+    """
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(config.embed_dim, config.square_units)
+        self.fc2 = nn.Linear(config.square_units, config.embed_dim, bias=False)
+
+    @torch.no_grad()
+    def initialise(self) -> None:
+        """fc1's outputs have about unit variance, and fc2 is 0: a trained network that is given such units does at first what it did."""
+        self.fc1.weight.normal_(std=self.fc1.in_features**-0.5)
+        self.fc2.weight.zero_()
+
+    def forward(self, y: Tensor, name: str, observe: Observer | None) -> Tensor:
+        """y (B, N, C) -> (B, N, C)."""
+        hidden = self.fc1(y)
+        if observe is not None:
+            observe(f'{name}.square_units', hidden)
+        return self.fc2(hidden.square())
+
+
 def attention_weights(scores: Tensor, switch: Tensor | None) -> Tensor:
     """softmax(scores) on rows whose switch is 1, scores^2 / n where it is 0, the convex mix between.
 
@@ -204,6 +232,7 @@ class Block(nn.Module):
         self.attn = Attention(config)
         self.norm2 = nn.LayerNorm(config.embed_dim, eps=1e-6)
         self.mlp = Mlp(config)
+        self.squares = SquareUnits(config) if config.square_units else None
 
     def forward(
         self,
@@ -214,7 +243,10 @@ class Block(nn.Module):
         observe: Observer | None,
         keep_tokens: Tensor | None = None,
     ) -> Tensor:
-        x = x + self.attn(self.norm1(x), softmax_switch, f'{name}.attn', observe, keep_tokens)
+        y = self.norm1(x)
+        x = x + self.attn(y, softmax_switch, f'{name}.attn', observe, keep_tokens)
+        if self.squares is not None:
+            x = x + self.squares(y, name, observe)
         if observe is not None:
             observe(f'{name}.residual1', x)
         x = x + self.mlp(self.norm2(x), gelu_switch, f'{name}.mlp', observe)
@@ -238,6 +270,8 @@ class VisionTransformer(nn.Module):
         for block in self.blocks:
             if block.attn.rel_mix is not None:
                 block.attn.rel_mix.initialise_locally()
+            if block.squares is not None:
+                block.squares.initialise()
 
     def features(
         self,
@@ -283,7 +317,8 @@ SwitchTensors = tuple[Tensor, Tensor]
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, (nn.Linear, nn.Conv2d)):
         nn.init.trunc_normal_(module.weight, std=0.02)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def adapt_patch_embedding(weight: Tensor, patch_size: int) -> Tensor:

@@ -66,6 +66,11 @@ def assert_plan_fits(manifest):
         for before in (mean + attn['reciprocal']['out']['fracBits'], 2 * attn['scores']['fracBits'] + log_tokens):
             assert before + attn['probabilities']['magnitudeBits'] <= 30 and before > attn['probabilities']['fracBits']
         assert attn['probabilities']['fracBits'] + attn['v']['fracBits'] + attn['mix']['magnitudeBits'] <= 30
+        if 'squareUnits' in attn:
+            units = attn['squareUnits']
+            before = block['norm1']['out']['fracBits'] + units['weightFracBits']
+            assert before + units['input']['magnitudeBits'] <= 30 and before > units['input']['fracBits']
+            assert 2 * units['input']['fracBits'] + units['outMagnitudeBits'] <= 30 and 2 * units['input']['fracBits'] > attn['mix']['fracBits']
         assert block['norm2']['out']['fracBits'] + mlp['fc1WeightFracBits'] + mlp['gelu']['rangeBits'] <= 32
 
 
@@ -94,13 +99,15 @@ def test_extremes_of_the_switches(checkpoint, tmp_path, case):
     assert simulation.violations.by_tensor == {}
 
 
-def test_a_model_without_tables_says_nothing_of_them(tmp_path):
-    plain = tiny_checkpoint(config=dataclasses.replace(CONFIG, positional=False))
+def test_a_model_without_tables_and_square_units_says_nothing_of_them(tmp_path):
+    plain = tiny_checkpoint(config=dataclasses.replace(CONFIG, positional=False, square_units=0))
     images = tiny_images(65, seed=5)
     model = write_artifact(plain, images[1:], images[0], 'seeded', Preprocessing(8, 8), tmp_path)
     manifest = json.loads((tmp_path / 'manifest.json').read_text())
     assert list(manifest['architecture']) == ['imageSize', 'patchSize', 'dim', 'depth', 'heads', 'mlpDim', 'tokens', 'classes']
-    assert not any('score_bias' in name or 'static_mix' in name for name in read_weights(tmp_path))
+    weights = read_weights(tmp_path)
+    assert not any('score_bias' in name or 'static_mix' in name for name in weights)
+    assert weights['blocks.0.attn.qkv.weight'].shape == (48, 16) and weights['blocks.0.attn.proj.weight'].shape == (16, 16)
     assert np.abs(Simulation.load(tmp_path).run(images) - forward(model, images)).max() < 0.02
     np.testing.assert_allclose(run_onnx(tmp_path / 'model.onnx', images), forward(model, images), atol=0.01)
 
@@ -113,6 +120,7 @@ def test_manifest_names_its_files_and_fits(artifact):
     assert_plan_fits(manifest)
     assert all(np.isfinite(number) for _, number in numbers(manifest))
     assert manifest['architecture']['positionalScores'] is manifest['architecture']['staticMixing'] is True
+    assert manifest['architecture']['squareUnits'] == 6
 
 
 def test_integers_have_the_documented_types_and_limits(artifact):
@@ -122,7 +130,8 @@ def test_integers_have_the_documented_types_and_limits(artifact):
         assert tensor['offset'] % 4 == 0
         assert tensor['dtype'] == ('int16' if tensor['name'].endswith('.weight') else 'int32')
     weights = read_weights(folder)
-    assert weights['patch_embed.bias'].shape == (16, 16) and weights['blocks.0.attn.qkv.weight'].shape == (48, 16)
+    assert weights['patch_embed.bias'].shape == (16, 16) and weights['blocks.0.attn.qkv.weight'].shape == (48 + 6, 16)
+    assert weights['blocks.0.attn.qkv.bias'].shape == (48 + 6,) and weights['blocks.0.attn.proj.weight'].shape == (16, 16 + 6)
     attn = json.loads((folder / 'manifest.json').read_text())['fixedPoint']['blocks'][1]['attn']
     scales = {'score_bias': attn['q']['fracBits'] + attn['k']['fracBits'], 'static_mix': attn['probabilities']['fracBits']}
     for name, frac_bits in scales.items():

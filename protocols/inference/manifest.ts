@@ -81,6 +81,10 @@ const Block = v.strictObject({
     projWeightFracBits: fracBits,
     /** What `proj` adds to the residual stream, before truncation to the stream's fraction bits. */
     projMagnitudeBits: magnitudeBits,
+    /** With `architecture.squareUnits`: what each unit squares, after truncation; the squares have the fraction bits of `mix`. */
+    squareUnits: v.exactOptional(
+      v.strictObject({ weightFracBits: fracBits, input: Tensor, outMagnitudeBits: magnitudeBits }),
+    ),
   }),
   norm2: Norm,
   mlp: v.strictObject({
@@ -122,6 +126,8 @@ export const ManifestSchema = v.pipe(
       positionalScores: v.exactOptional(v.boolean()),
       /** The same for the attention weights, after softmax or square: A + C. */
       staticMixing: v.exactOptional(v.boolean()),
+      /** Hidden units of each block beside attention whose activation is the square (layers/squareUnits.ts). */
+      squareUnits: v.exactOptional(int(1, 1024)),
     }),
     /** Shorter side resized (antialiased bilinear) to `shorterSide` pixels, then the centre `crop`×`crop` taken; RGB bytes. */
     preprocessing: v.strictObject({ shorterSide: int(4, 1024), crop: int(4, 512) }),
@@ -163,6 +169,11 @@ export const ManifestSchema = v.pipe(
   v.check(
     ({ architecture: a, fixedPoint }) => fixedPoint.blocks.length === a.depth,
     'one block of scales for each layer',
+  ),
+  v.check(
+    ({ architecture: a, fixedPoint }) =>
+      fixedPoint.blocks.every(({ attn }) => (attn.squareUnits !== undefined) === (a.squareUnits !== undefined)),
+    'scales of square units in every block, if the architecture has such units',
   ),
   v.check(
     ({ architecture: a, switches: s }) =>

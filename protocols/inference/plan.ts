@@ -15,6 +15,7 @@ import type { RevealOp } from '../layers/reveal.ts';
 import { parallel, type RoundRequest, type Rounds } from '../layers/rounds.ts';
 import { softmaxRows } from '../layers/softmax.ts';
 import { squareRows } from '../layers/squareAttention.ts';
+import { squareUnits } from '../layers/squareUnits.ts';
 import type { CorrelationSpec } from '../offline/correlations.ts';
 import { offlineCost, rlweResultCount } from '../offline/twoParty.ts';
 import { maxResults } from '../rlwe/noise.ts';
@@ -69,8 +70,8 @@ export type Answer = 'logits' | 'label';
  */
 export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan {
   // Linear layers and matrix products alone, before anything of that size is built: a client compiles what a stranger sends.
-  const { tokens, dim, depth, heads } = manifest.architecture;
-  requireFewResults(manifest, depth * (heads * tokens ** 2 + 6 * tokens * dim), 'at least ');
+  const { tokens, dim, depth, heads, squareUnits: units = 0 } = manifest.architecture;
+  requireFewResults(manifest, depth * (heads * tokens ** 2 + 6 * tokens * dim + 2 * tokens * units), 'at least ');
   const plan = new PlanBuilder();
   const { reveal, logits } = addModel(plan, manifest, answer);
   let sequence: Sequence;
@@ -140,6 +141,7 @@ function addModel(plan: PlanBuilder, manifest: Manifest, answer: Answer) {
   };
 }
 
+/** Attention and, where the model has them, the square units beside it: (tokens, dim), what the block's first half adds to the stream. */
 function addAttention(
   plan: PlanBuilder,
   prefix: string,
@@ -148,21 +150,51 @@ function addAttention(
   kept: readonly (readonly number[])[],
   x: Value,
 ): Value {
-  const { tokens, dim, heads, positionalScores, staticMixing } = manifest.architecture;
-  const side = Math.sqrt(tokens);
+  const { tokens, dim, heads, squareUnits: units = 0 } = manifest.architecture;
   const { attn } = block;
-  const headDim = dim / heads;
 
   plan.step = `${prefix}.norm1`;
   const y = plan.name(`${prefix}.norm1`, layerNorm(plan, x, block.norm1));
 
   plan.step = `${prefix}.attn.qkv`;
-  const qkv = plan.linear(y, `${prefix}.attn.qkv`, 3 * dim, attn.qWeightFracBits);
-  const [q, k, v] = splitHeads(plan, qkv, tokens, dim, headDim, [
+  const read = plan.linear(y, `${prefix}.attn.qkv`, 3 * dim + units, attn.qWeightFracBits);
+  const qkv = splitHeads(plan, read, tokens, dim, dim / heads, [
     y.fracBits + attn.qWeightFracBits,
     y.fracBits + attn.kWeightFracBits,
     y.fracBits + attn.vWeightFracBits,
   ]);
+  let mix!: Value;
+  let squares: Value | undefined;
+  plan.parallel(
+    () => (mix = mixHeads(plan, prefix, manifest, block, kept, qkv)),
+    () => {
+      const spec = attn.squareUnits;
+      if (!spec) return;
+      plan.step = `${prefix}.attn.units`;
+      const inside = columns(plan, read, 3 * dim, units, y.fracBits + spec.weightFracBits);
+      squares = plan.name(`${prefix}.attn.unit_squares`, squareUnits(plan, inside, spec, attn.mix.fracBits));
+    },
+  );
+  plan.step = `${prefix}.attn.proj`;
+  return plan.truncate(
+    plan.linear(squares ? beside(plan, mix, squares) : mix, `${prefix}.attn.proj`, dim, attn.projWeightFracBits),
+    attn.projMagnitudeBits,
+    x.fracBits,
+  );
+}
+
+/** The heads' weighted sums of values, side by side: (tokens, dim). */
+function mixHeads(
+  plan: PlanBuilder,
+  prefix: string,
+  manifest: Manifest,
+  { attn }: BlockSpec,
+  kept: readonly (readonly number[])[],
+  [q, k, v]: readonly Value[],
+): Value {
+  const { tokens, dim, heads, positionalScores, staticMixing } = manifest.architecture;
+  const side = Math.sqrt(tokens);
+  const headDim = dim / heads;
   let qHeads!: Value;
   let kHeads!: Value;
   let vHeads!: Value;
@@ -202,14 +234,7 @@ function addAttention(
     staticMixing ? plan.addRelativePosition(switched, `${prefix}.attn.static_mix`, side) : switched,
   );
   const mixed = joinHeads(plan, plan.matmul(probabilities, vHeads, heads), tokens, dim, headDim);
-  const mix = plan.name(`${prefix}.attn.mix`, plan.truncate(mixed, attn.mix.magnitudeBits, attn.mix.fracBits));
-
-  plan.step = `${prefix}.attn.proj`;
-  return plan.truncate(
-    plan.linear(mix, `${prefix}.attn.proj`, dim, attn.projWeightFracBits),
-    attn.projMagnitudeBits,
-    x.fracBits,
-  );
+  return plan.name(`${prefix}.attn.mix`, plan.truncate(mixed, attn.mix.magnitudeBits, attn.mix.fracBits));
 }
 
 function addMlp(
@@ -279,7 +304,26 @@ function mergeRows(
   );
 }
 
-/** (tokens, 3·dim) → q (heads·tokens, headDim), k transposed (heads·headDim, tokens), v (heads·tokens, headDim). */
+/** Columns `first` to `first + count` of x. */
+function columns(plan: PlanBuilder, x: Value, first: number, count: number, fracBits: number): Value {
+  const index = Uint32Array.from(
+    { length: x.rows * count },
+    (_, i) => Math.floor(i / count) * x.cols + first + (i % count),
+  );
+  return plan.local([x], x.rows, count, gather(index), fracBits);
+}
+
+/** The columns of x, then those of y. */
+function beside(plan: PlanBuilder, x: Value, y: Value): Value {
+  const cols = x.cols + y.cols;
+  const index = Uint32Array.from({ length: x.rows * cols }, (_, i) => {
+    const [row, col] = [Math.floor(i / cols), i % cols];
+    return col < x.cols ? row * x.cols + col : x.rows * x.cols + row * y.cols + col - x.cols;
+  });
+  return plan.local([x, y], x.rows, cols, gather(index));
+}
+
+/** (tokens, at least 3·dim) → q (heads·tokens, headDim), k transposed (heads·headDim, tokens), v (heads·tokens, headDim). */
 function splitHeads(
   plan: PlanBuilder,
   qkv: Value,
@@ -294,14 +338,14 @@ function splitHeads(
     gather(
       Uint32Array.from({ length: size }, (_, i) => {
         const [head, token, d] = [Math.floor(i / (tokens * headDim)), Math.floor(i / headDim) % tokens, i % headDim];
-        return token * 3 * dim + third * dim + head * headDim + d;
+        return token * qkv.cols + third * dim + head * headDim + d;
       }),
     );
   const columnsOf = (third: number) =>
     gather(
       Uint32Array.from({ length: size }, (_, i) => {
         const [channel, token] = [Math.floor(i / tokens), i % tokens];
-        return token * 3 * dim + third * dim + channel;
+        return token * qkv.cols + third * dim + channel;
       }),
     );
   return [

@@ -17,6 +17,8 @@ interface Shape {
   gelu?: number;
   /** Tables of relative positions in scores and attention weights. */
   positional?: boolean;
+  /** Square units of each block. */
+  squareUnits?: number;
 }
 
 export function makeManifest({
@@ -29,6 +31,7 @@ export function makeManifest({
   softmax = 0.25,
   gelu = 0.1,
   positional = true,
+  squareUnits = 6,
 }: Shape = {}): Manifest {
   const tokens = (imageSize / patchSize) ** 2;
   const spread = (count: number, fraction: number, offset: number) =>
@@ -76,6 +79,9 @@ export function makeManifest({
       mix: { fracBits: 10, magnitudeBits: 4 },
       projWeightFracBits: 11,
       projMagnitudeBits: 4,
+      ...(squareUnits > 0 && {
+        squareUnits: { weightFracBits: 11, input: { fracBits: 9, magnitudeBits: 3 }, outMagnitudeBits: 6 },
+      }),
     },
     norm2: norm,
     mlp: {
@@ -103,6 +109,7 @@ export function makeManifest({
     architecture: {
       ...{ imageSize, patchSize, dim, depth, heads, mlpDim, tokens, classes: 10 },
       ...(positional && { positionalScores: true, staticMixing: true }),
+      ...(squareUnits > 0 && { squareUnits }),
     },
     preprocessing: { shorterSide: imageSize, crop: imageSize },
     labels: Array.from({ length: 10 }, (_, i) => `class ${i}`),

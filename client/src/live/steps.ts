@@ -5,6 +5,7 @@ const within: Record<string, string> = {
   'attn.scores': 'how much each token attends to each other',
   'attn.softmax': 'softmax of the exact rows',
   'attn.square': 'square instead of softmax, the other rows',
+  'attn.units': 'square units beside attention',
   'attn.mix': 'mix the values by attention',
   'attn.proj': 'project and add to the tokens',
   norm2: 'normalise the tokens',
