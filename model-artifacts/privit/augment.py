@@ -66,6 +66,8 @@ def warp(images: Tensor, probability: float, generator: Generator) -> Tensor:
     float (B, 3, S, S), 0..255 kept."""
     B = len(images)
     chosen = (torch.rand(B, generator=generator) < probability).nonzero().flatten()
+    if len(chosen) == 0:
+        return images
     angle, scale, stretch = (2 * torch.rand((3, len(chosen)), generator=generator) - 1) * torch.tensor([[math.radians(15)], [0.1625], [0.095]])
     wide, high = torch.exp(scale + stretch), torch.exp(scale - stretch)
     zero = torch.zeros_like(angle)

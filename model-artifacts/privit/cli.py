@@ -29,6 +29,7 @@ from .live import TaughtLive
 from .odd import MEAN_SQUARE_LIMIT, mean_squares, odd_images
 from .options import add_options, read_options
 from .plots import plot_frontier, plot_switch_maps
+from .prune import without_idle_heads
 from .ranges import RangeMaxima
 from .resnet import CifarResNet
 from .search import SearchOptions, count_on, search
@@ -223,6 +224,22 @@ def run_tame(arguments: argparse.Namespace) -> None:
     print(json.dumps({'out': str(arguments.out), 'meanSquare': [before, after], 'validation': description['validation_accuracy']}, indent=1))
 
 
+def run_prune(arguments: argparse.Namespace) -> None:
+    splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
+    model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
+    check_labels(arguments.checkpoint, description, splits.train.info)
+    chosen = torch.randperm(len(splits.train), generator=torch.Generator().manual_seed(0))[: arguments.images]
+    kept, moved, together = without_idle_heads(model, switches, splits.train.subset(chosen), arguments.limit)
+    before, after = int(switches[0].sum()), int(kept.sum())
+    description['recipe'] += f'; {before - after} softmax rows of heads that hardly change the logits made squares'
+    description.pop('validation_accuracy', None)
+    save_checkpoint(arguments.out, model.state_dict(), (kept, switches[1]), description)
+    print(json.dumps({
+        'out': str(arguments.out), 'softmaxRows': [before, after], 'movedTogether': together,
+        'moved': [[round(x, 5) for x in layer] for layer in moved.tolist()],
+    }, indent=1))  # fmt: skip
+
+
 def run_measure(arguments: argparse.Namespace) -> None:
     from exporter.measure import measure
 
@@ -275,7 +292,10 @@ def run_search(arguments: argparse.Namespace) -> None:
     splits = load_splits(arguments.dataset, arguments.data_dir, arguments.cache_dir, arguments.validation_images)
     info = splits.train.info
     teacher, teacher_switches, description = load_checkpoint(arguments.teacher, PRESETS['cifar10'])
-    config = replace(model_config(arguments), positional=teacher.config.positional)
+    units = arguments.square_units or teacher.config.square_units
+    if teacher.config.square_units not in (0, units):
+        raise ValueError(f'--square-units: expected {teacher.config.square_units}, as --teacher has')
+    config = replace(model_config(arguments), positional=teacher.config.positional, square_units=units)
     same_labels = labels_of(description) == info.labels
     if teacher.config != config or not same_labels:  # of another image set: new patch embedding and classifier
         teacher = initial_model(config, teacher, same_labels)
@@ -347,6 +367,9 @@ def main(argv: list[str] | None = None) -> None:
         help='checkpoint or timm state dict to start from; unless --views, --live or --kd-teacher teach, it also distils, and must be exact',
     )  # fmt: skip
     p.add_argument('--kd-teacher', type=Path, default=None, help='exact network that distils, if not --teacher itself; with --live, beside the CNN')
+    p.add_argument(
+        '--square-units', type=int, default=0, help="give a --teacher without them as many in each block; by default the student has the --teacher's",
+    )  # fmt: skip
     given = p.add_mutually_exclusive_group()
     given.add_argument('--keep-switches', action='store_true', help="no search: fine-tune with the teacher checkpoint's own switches")
     given.add_argument('--baseline', choices=BASELINES, default=None, help='fixed switches instead of the search, at equal cost')
@@ -414,6 +437,14 @@ def main(argv: list[str] | None = None) -> None:
     p.add_argument('--limit', type=float, default=MEAN_SQUARE_LIMIT, help=f'mean square above which an image is penalised; default {MEAN_SQUARE_LIMIT:.0f}')
     p.add_argument('--out', type=Path, required=True, help='safetensors to write')
     p.set_defaults(run_command=run_tame)
+
+    p = commands.add_parser('prune', help='softmax rows that a trained student no longer needs become squares, head by head; train it on afterwards')
+    common(p, runs=False)
+    p.add_argument('checkpoint', type=Path)
+    p.add_argument('--images', type=int, default=1000, help='training images to try on; default 1000')
+    p.add_argument('--limit', type=float, default=0.001, help='by how much (KL at temperature 4, times 16) the rows of a head may move the logits; default 0.001')
+    p.add_argument('--out', type=Path, required=True, help='safetensors to write')
+    p.set_defaults(run_command=run_prune)
 
     p = commands.add_parser('measure', help="an artifact's accuracy in floats and integers, onto its card")
     p.add_argument('artifact', type=Path, help="folder with the artifact's files")

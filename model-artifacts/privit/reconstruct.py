@@ -51,11 +51,11 @@ def reconstruct(student: VisionTransformer, switches: SwitchTensors, teacher: Vi
 
         fit = RidgeRegression(ours.shape[-1], ours.shape[-1])
         for b in batches:
-            theirs[b] += reference.attn(reference.norm1(theirs[b]), None, '', None)
-            fit.add(_mix(block, ours[b], softmax), theirs[b] - ours[b])
+            theirs[b] += reference.attn(reference.norm1(theirs[b]), None, '', None) + _squares(reference, theirs[b])
+            fit.add(_mix(block, ours[b], softmax), theirs[b] - ours[b] - _squares(block, ours[b]))
         fit.solve_into(block.attn.proj, ridge)
         for b in batches:
-            ours[b] += block.attn.proj(_mix(block, ours[b], softmax))
+            ours[b] += block.attn.proj(_mix(block, ours[b], softmax)) + _squares(block, ours[b])
 
         fit = RidgeRegression(block.mlp.fc2.in_features, ours.shape[-1])
         for b in batches:
@@ -69,6 +69,11 @@ def reconstruct(student: VisionTransformer, switches: SwitchTensors, teacher: Vi
 def _mix(block: nn.Module, x: Tensor, switch: Tensor) -> Tensor:
     """What `attn.proj` sees, (B, N, C)."""
     return block.attn.mix(block.norm1(x), switch)
+
+
+def _squares(block: nn.Module, x: Tensor) -> Tensor | float:
+    """What the block's square units, if it has any, add beside attention."""
+    return 0.0 if block.squares is None else block.squares(block.norm1(x), '', None)
 
 
 def _hidden(block: nn.Module, x: Tensor, switch: Tensor) -> Tensor:

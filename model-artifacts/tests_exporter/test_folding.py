@@ -55,6 +55,20 @@ def test_a_network_may_have_either_table_or_none(checkpoint, images, table):
     np.testing.assert_array_equal(forward(fold(zero, 2, 8, 2, mean, std), images), logits[2])
 
 
+def test_square_units_are_scaled_to_the_weights_beside_them(checkpoint):
+    state = {name: tensor.double().numpy() for name, tensor in checkpoint.model.state_dict().items()}
+    state['blocks.1.squares.fc2.weight'][:, 2] = 1e-5 * np.arange(16)
+    state['blocks.1.squares.fc2.weight'][:, 3] = 0
+    block = fold(state, 2, 8, 2, np.zeros(3), np.ones(3)).blocks[1]
+    assert block.proj.weight.shape == (16, 22) and block.square_units.weight.shape == (6, 16)
+    largest = np.abs(block.proj.weight).max(0)
+    np.testing.assert_allclose(largest[[16, 17, 18, 20, 21]], largest[:16].max())
+    assert not block.square_units.weight[3].any() and not block.proj.weight[:, 19].any()  # a unit that was pruned away
+    del state['blocks.0.squares.fc1.bias']
+    with pytest.raises(ValueError, match='as many square units in each'):
+        fold(state, 2, 8, 2, np.zeros(3), np.ones(3))
+
+
 def test_stream_has_no_channel_mean(checkpoint, images):
     seen = {}
     forward(checkpoint.fold(), images, lambda name, value: seen.setdefault(name, value))

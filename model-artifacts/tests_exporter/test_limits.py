@@ -38,6 +38,8 @@ def with_range(ranges, name, low, high):
         ('blocks.0.attn.square', 3e6),
         ('blocks.0.attn.scores', 2e4),
         ('blocks.0.attn.mix', 4e6),
+        ('blocks.0.attn.square_units', 3e5),
+        ('blocks.1.attn.unit_squares', 3e6),
         ('blocks.0.norm1', 1e7),
         ('pool', 1e6),
     ],

@@ -98,6 +98,24 @@ def test_blend_rejects_probabilities_above_one():
         augment.blend(torch.zeros(2, 3, 4, 4), 0.8, 0.3, torch.Generator())
 
 
+def test_warp_turns_about_the_centre_and_leaves_the_rest_alone():
+    dot = torch.zeros(64, 3, 33, 33)
+    dot[:, :, 15:18, 15:18] = 200.0
+    warped = augment.warp(dot, 1.0, torch.Generator().manual_seed(2))
+    assert torch.allclose(warped[:, :, 16, 16], torch.tensor(200.0), atol=25)
+    edge = torch.zeros(64, 3, 33, 33)
+    edge[..., 17:] = 255.0
+    turned = augment.warp(edge, 1.0, torch.Generator().manual_seed(2))
+    lean = (turned[:, 0, 2] - turned[:, 0, 30]).sum(-1)  # pixels by which the edge moved between two rows, times 255
+    assert lean.max() > 255 * 3 and lean.min() < -255 * 3 and lean.abs().max() < 255 * 12  # tan 15 degrees of 28 rows, stretched: 9
+    some = augment.warp(edge, 0.3, torch.Generator().manual_seed(3))
+    changed = (some - edge).abs().amax((1, 2, 3)) > 1
+    assert 8 < int(changed.sum()) < 32
+    assert torch.equal(some[~changed], edge[~changed])
+    assert warped.min() >= 0 and turned.max() <= 255
+    assert torch.equal(augment.warp(edge, 0.0, torch.Generator().manual_seed(3)), edge)
+
+
 def test_jitter_of_strength_zero_changes_nothing():
     images = torch.rand(2, 3, 4, 4) * 255
     torch.testing.assert_close(augment.jitter(images, 0.0, torch.Generator()), images)

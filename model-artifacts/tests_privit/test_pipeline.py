@@ -95,6 +95,15 @@ def test_the_command_line_from_teacher_to_frontier(tmp_path, capsys):
     main(['search', *common, *steps, *again])
     kept = [load_checkpoint(tmp_path / run / 'checkpoint.safetensors')[1] for run in ('search', 'again')]
     assert all(torch.equal(a, b) for a, b in zip(*kept))
+    pruned = str(tmp_path / 'pruned.safetensors')
+    main(['prune', '--dataset', 'synthetic', str(tmp_path / 'search' / 'checkpoint.safetensors'), '--images', '20', '--limit', '1e9', '--out', pruned])
+    squares = ['--teacher', pruned, '--run-dir', str(tmp_path / 'squares'), '--keep-switches', '--kd-teacher', teacher, '--square-units', '3']
+    main(['search', *common, *steps, *squares])
+    model, switches, description = load_checkpoint(tmp_path / 'squares' / 'checkpoint.safetensors')
+    assert (description['square_units'], count_on(switches)) == (3, (0, 1)) and '4 softmax rows of heads' in description['recipe']
+    assert all(block.squares.fc2.weight.abs().max() > 0 for block in model.blocks)
+    with pytest.raises(ValueError, match='--square-units: expected 3'):
+        main(['search', *common, *steps, *squares[:1], str(tmp_path / 'squares' / 'checkpoint.safetensors'), *squares[2:-1], '4'])
     recipes = [load_checkpoint(tmp_path / run / 'checkpoint.safetensors')[2]['recipe'] for run in ('search', 'again')]
     assert recipes[0].startswith('PriViT (search): 20 + 20 steps') and recipes[1] == f'{recipes[0]}; then 40 steps more'
     both = [str(tmp_path / run / 'checkpoint.safetensors') for run in ('search', 'again')]

@@ -1,8 +1,11 @@
 """The range penalty is zero inside the limits and pulls outliers in; the maxima report what each nonlinearity sees."""
+from dataclasses import replace
+
 import torch
 
-from privit.ranges import MARGIN, RESIDUAL_LIMIT, SCORE_LIMIT, RangeMaxima, RangePenalty
+from privit.ranges import MARGIN, RESIDUAL_LIMIT, SCORE_LIMIT, SQUARE_UNIT_LIMIT, RangeMaxima, RangePenalty
 from privit.switches import Switches
+from privit.vit import VisionTransformer
 
 
 def test_penalty_is_zero_inside_and_the_squared_excess_outside():
@@ -67,3 +70,12 @@ def test_penalty_may_look_at_part_of_a_batch():
     whole('blocks.0.residual1', value)
     part('blocks.0.residual1', value)
     torch.testing.assert_close(part.total, 4 * whole.total)
+
+
+def test_inputs_of_square_units_are_kept_in_range(tiny_config, tiny_images):
+    model = VisionTransformer(replace(tiny_config, square_units=3))
+    model.blocks[1].squares.fc1.bias.data[:] = MARGIN * SQUARE_UNIT_LIMIT + 1
+    model.blocks[1].squares.fc1.weight.data.zero_()
+    penalty = RangePenalty()
+    model(tiny_images, None, penalty)
+    torch.testing.assert_close(penalty.total, torch.tensor(4.0 * 3))  # 4 tokens, 3 units, squared 1

@@ -13,6 +13,7 @@ import { layerNorm } from '../../protocols/layers/layerNorm.ts';
 import type { Value } from '../../protocols/layers/op.ts';
 import { softmaxRows } from '../../protocols/layers/softmax.ts';
 import { squareRows } from '../../protocols/layers/squareAttention.ts';
+import { squareUnits } from '../../protocols/layers/squareUnits.ts';
 import { bytesFrom, runMini } from '../support/mini.ts';
 
 const file = fileURLToPath(new URL('layers.json', import.meta.url));
@@ -60,6 +61,8 @@ const layers: Record<string, (plan: PlanBuilder, x: Value) => Value> = {
     const scores = plan.local([x], 16, 4, ([w]) => w!.slice(), 12);
     return plan.truncate(plan.addRelativePosition(scores, 'position', 2), 4, 9);
   },
+  'square units': (plan, x) =>
+    squareUnits(plan, read(plan, x, 12), { input: { fracBits: 9, magnitudeBits: 4 }, outMagnitudeBits: 8 }, 8),
 };
 
 describe('layer transcripts', () => {

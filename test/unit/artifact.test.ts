@@ -84,7 +84,7 @@ describe('tiny artifact', () => {
 
   it('classifies in secret as the reference does, at the cost that the plan predicts', async () => {
     const model = await readModel(folder);
-    expect(model.manifest.architecture).toMatchObject({ positionalScores: true, staticMixing: true });
+    expect(model.manifest.architecture).toMatchObject({ positionalScores: true, staticMixing: true, squareUnits: 6 });
     const pixels = [...(await golden()).values()].find((values) => values instanceof Uint8Array) as Uint8Array;
     const { logits } = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
     const { client, served } = await pair(model, undefined, channels(), twoParty);
@@ -129,6 +129,31 @@ describe('tiny artifact', () => {
     ).toThrow(/architecture\.staticMixing/);
   });
 
+  it('has its square units in the flights of attention', async () => {
+    const { manifest, plan } = await readModel(folder);
+    const { squareUnits: _, ...architecture } = manifest.architecture;
+    const blocks = manifest.fixedPoint.blocks.map(({ attn: { squareUnits: __, ...attn }, ...block }) => ({
+      ...block,
+      attn,
+    }));
+    const without = compilePlan(
+      parseManifest(JSON.stringify({ ...manifest, architecture, fixedPoint: { ...manifest.fixedPoint, blocks } })),
+    );
+    const total = (steps: typeof plan.steps, of: (step: (typeof steps)[number]) => number) =>
+      steps.reduce((sum, step) => sum + of(step), 0);
+    expect(total(plan.steps, (step) => step.flights)).toBe(total(without.steps, (step) => step.flights));
+    const units = plan.steps.filter(({ name }) => name.endsWith('attn.units'));
+    expect(units).toHaveLength(2);
+    for (const step of units) expect(step.bytesClientToOwner + step.bytesOwnerToClient).toBeGreaterThan(0);
+    expect(without.steps.some(({ name }) => name.endsWith('attn.units'))).toBe(false);
+    // Units without scales, and scales without units, are no manifest.
+    for (const half of [
+      { ...manifest, architecture },
+      { ...manifest, fixedPoint: { ...manifest.fixedPoint, blocks } },
+    ])
+      expect(() => parseManifest(JSON.stringify(half))).toThrow(/scales of square units in every block/);
+  });
+
   it('refuses altered weights, missing tensors and a malformed manifest, saying which', async () => {
     const manifest = await readFile(`${folder}/manifest.json`, 'utf8');
     const weightsIndex = await readFile(`${folder}/weights.json`, 'utf8');
@@ -151,6 +176,7 @@ describe('tiny artifact', () => {
       ['blocks.1.attn.static_mix', [2, 49], '(49, 2)'],
       ['head.weight', [16, 4], '(4, 16)'],
       ['head.weight', [64], '(4, 16)'],
+      ['blocks.0.attn.proj.weight', [22, 16], '(16, 22)'],
       ['patch_embed.bias', [16], '(16, 16)'],
       ['head.bias', [1, 4], '(4)'],
     ] as const)

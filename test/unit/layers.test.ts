@@ -6,6 +6,7 @@ import { ClientState, OwnerState, type OwnerWeights, ReferenceState, Value } fro
 import { softmaxRows } from '../../protocols/layers/softmax.ts';
 import { gelu as geluFunction } from '../../protocols/layers/spline.ts';
 import { squareRows } from '../../protocols/layers/squareAttention.ts';
+import { squareUnits } from '../../protocols/layers/squareUnits.ts';
 import { truncate } from '../../protocols/layers/truncate.ts';
 import { unpack } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
@@ -339,6 +340,39 @@ describe('relative position', () => {
     expect(() => run(10, 50)).toThrow(/expected \(heads·9, 9\).*got \(10, 9\)/);
     expect(() => run(18, 49)).toThrow(/expected 25·2 entries, got 49/);
     expect(run(18, 50).secure).toHaveLength(162);
+  });
+});
+
+describe('square units', () => {
+  it('square what is read, at the fraction bits asked for, at the planned cost', () => {
+    // 14 fraction bits in, |u| < 8; 9 before the square, whose result has 6.
+    fc.assert(
+      fc.property(seeds, integers(17, 24), (seed, drawn) => {
+        const x = drawn.map((value) => 0.99 * value); // rounding stays below 8
+        const result = runMini(
+          seed,
+          x,
+          4,
+          (plan, v) =>
+            squareUnits(
+              plan,
+              plan.local([v], 4, 6, ([w]) => w!.slice(), 14),
+              { input: { fracBits: 9, magnitudeBits: 3 }, outMagnitudeBits: 6 },
+              6,
+            ),
+          6,
+        );
+        expect(result.violations).toEqual([]);
+        x.forEach((value, i) => {
+          const exact = (value / 2 ** 14) ** 2;
+          // A unit of the input moves the square by 2·8·2^-9; the result's own is 2^-6.
+          for (const found of [result.secure, result.reference])
+            expect(Math.abs(found[i]! / 2 ** 6 - exact)).toBeLessThan(2 ** -5 + 2 ** -6 + 2 ** -18);
+        });
+        expectPlannedCost(result);
+      }),
+      { numRuns: 40 },
+    );
   });
 });
 

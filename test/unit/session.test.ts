@@ -275,7 +275,7 @@ describe('session', () => {
     // Linear layers and attention are counted before anything is built; then the whole plan: here most are in fc1.
     const largest = { imageSize: 64, dim: 1024, depth: 24, heads: 16, mlpDim: 4096, softmax: 1, gelu: 1 };
     expect(() => compilePlan(makeManifest(largest))).toThrow(
-      /ring-LWE results: expected at most 2097152, got at least 553648128$/,
+      /ring-LWE results: expected at most 2097152, got at least 553943040$/,
     );
     const hidden = { imageSize: 16, depth: 8, mlpDim: 4096 };
     expect(() => compilePlan(makeManifest({ ...hidden, gelu: 1 }))).toThrow(
