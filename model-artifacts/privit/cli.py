@@ -442,7 +442,7 @@ def main(argv: list[str] | None = None) -> None:
     common(p, runs=False)
     p.add_argument('checkpoint', type=Path)
     p.add_argument('--images', type=int, default=1000, help='training images to try on; default 1000')
-    p.add_argument('--limit', type=float, default=0.001, help='by how much (KL at temperature 4, times 16) the rows of a head may move the logits; default 0.001')
+    p.add_argument('--limit', type=float, default=0.003, help='by how much (KL at temperature 4, times 16) the rows of a head may move the logits; default 0.003')
     p.add_argument('--out', type=Path, required=True, help='safetensors to write')
     p.set_defaults(run_command=run_prune)
 
