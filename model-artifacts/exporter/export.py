@@ -25,7 +25,8 @@ def describe_switches(model: FoldedModel) -> str:
     rows = sum(int(b.softmax_rows.sum()) for b in model.blocks)
     tokens = sum(int(b.gelu_tokens.sum()) for b in model.blocks)
     depth = len(model.blocks)
-    return f'{rows} of {depth * model.heads * model.tokens} softmax rows and {tokens} of {depth * model.tokens} GELU tokens are exact'
+    units = f', {model.square_units} square units stand beside attention in each block' if model.square_units else ''
+    return f'{rows} of {depth * model.heads * model.tokens} softmax rows and {tokens} of {depth * model.tokens} GELU tokens are exact{units}'
 
 
 def write_artifact(

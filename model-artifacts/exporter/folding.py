@@ -206,10 +206,11 @@ def _centred(linear: Linear) -> Linear:
 
 
 def _balanced(units: Linear, out: Array, proj: Array) -> tuple[Linear, Array]:
-    """Square units (U, D) and the weights (D, U) of their squares, with zero channel mean, each unit scaled so that its largest weight is
-    that of `proj`: so all columns that `proj` gets can have its fraction bits. (c·u)²·(w/c²) = u²·w."""
+    """Square units (U, D) and the weights (D, U) of their squares, with zero channel mean, each unit scaled by a c in 0..1 so that its largest
+    weight is the largest of all and of `proj`: so one number of fraction bits serves all columns that `proj` gets. (c·u)²·(w/c²) = u²·w."""
     out = out - out.mean(0)
-    square = np.abs(out).max(0) / (np.abs(proj).max() or 1.0)  # c² of each unit; 0 of one that was pruned away
+    largest = np.abs(out).max(0)
+    square = largest / (max(largest.max(), np.abs(proj).max()) or 1.0)  # c² of each unit; 0 of one that adds nothing
     scale = np.sqrt(square)
     balanced = np.divide(out, square, out=np.zeros_like(out), where=square > 0)
     return Linear(units.weight * scale[:, None], units.bias * scale), balanced

@@ -217,7 +217,7 @@ class _Chooser:
         # Their squares, at twice the fraction bits, must stay below 2^30 and lose a bit at least.
         frac_bits = min(p.square_units, (PRODUCT_BITS - magnitude_bits(squares)) // 2)
         if 2 * frac_bits <= p.mix:
-            raise ExportError(f'{name}.unit_squares', f'{squares:.4g}', f'{2.0 ** (PRODUCT_BITS - 2 - p.mix):.4g}')
+            raise ExportError(f'{name}.unit_squares', f'{squares:.4g}', f'{2.0 ** (PRODUCT_BITS - 1 - 2 * (p.mix // 2 + 1)):.4g}')
         return {
             'weightFracBits': bits,
             'input': truncated(frac_bits, magnitude).to_json(),

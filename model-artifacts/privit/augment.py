@@ -64,6 +64,10 @@ def random_resized_crop_flip(images: Tensor, size: int, min_area: float, generat
 def warp(images: Tensor, probability: float, generator: Generator) -> Tensor:
     """Each image with this probability rotated by up to 15 degrees, scaled by 0.85..1.18 and stretched by up to a tenth, about its centre;
     float (B, 3, S, S), 0..255 kept."""
+    if not 0 <= probability <= 1:
+        raise ValueError(f'warp: expected a probability in 0..1, got {probability}')
+    if not probability:  # nothing is drawn: runs from before there were warps stay what they were
+        return images
     B = len(images)
     chosen = (torch.rand(B, generator=generator) < probability).nonzero().flatten()
     if len(chosen) == 0:

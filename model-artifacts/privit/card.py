@@ -25,7 +25,7 @@ def model_card(checkpoint: Path, evaluations: list[Path], notes: str = '') -> st
         '| | |', '|---|---|',
         f'| classes | {", ".join(d["labels"])} |',
         f'| input | RGB {c.img_size} x {c.img_size}, {c.patch_size}-pixel patches, {c.num_tokens} tokens; shorter side resized to {d["resize"]["shorter_side"]}, centre crop, {d["resize"]["interpolation"]} |',
-        f'| network | {c.depth} blocks, width {c.embed_dim}, {c.num_heads} heads, {parameters / 1e6:.2f} M parameters |',
+        f'| network | {c.depth} blocks, width {c.embed_dim}, {c.num_heads} heads, {f"{c.square_units} square units a block, " if c.square_units else ""}{parameters / 1e6:.2f} M parameters |',
         f'| softmax rows kept exact | {softmax} of {c.num_softmax_rows} ({100 * softmax / c.num_softmax_rows:.1f} %); the others are x^2/{c.num_tokens} |',
         f'| GELU tokens kept exact | {gelu} of {c.num_gelu_tokens} ({100 * gelu / c.num_gelu_tokens:.1f} %); the others are the identity |',
         f'| recipe | {d["recipe"]} |',

@@ -88,6 +88,8 @@ def batch_source(
     options = read_options(arguments, AugmentOptions)
     if arguments.cnn is not None and not arguments.live:
         raise ValueError('--cnn: expected with --live; views have been made with a CNN already')
+    if options.warp_probability and not arguments.live:
+        raise ValueError('--warp-probability: expected with --live, whose CNN sees the warped image')
     if arguments.live:
         cnn, size = teaching_cnn(arguments)
         source = TaughtLive(splits.train, cnn, size, config.img_size, config.img_size // config.patch_size, options, exact)
@@ -232,10 +234,10 @@ def run_prune(arguments: argparse.Namespace) -> None:
     kept, moved, together = without_idle_heads(model, switches, splits.train.subset(chosen), arguments.limit)
     before, after = int(switches[0].sum()), int(kept.sum())
     description['recipe'] += f'; {before - after} softmax rows of heads that hardly change the logits made squares'
-    description.pop('validation_accuracy', None)
+    description['validation_accuracy'] = accuracy(model, (kept, switches[1]), splits.validation)
     save_checkpoint(arguments.out, model.state_dict(), (kept, switches[1]), description)
     print(json.dumps({
-        'out': str(arguments.out), 'softmaxRows': [before, after], 'movedTogether': together,
+        'out': str(arguments.out), 'softmaxRows': [before, after], 'movedTogether': together, 'validation': description['validation_accuracy'],
         'moved': [[round(x, 5) for x in layer] for layer in moved.tolist()],
     }, indent=1))  # fmt: skip
 
@@ -297,7 +299,7 @@ def run_search(arguments: argparse.Namespace) -> None:
         raise ValueError(f'--square-units: expected {teacher.config.square_units}, as --teacher has')
     config = replace(model_config(arguments), positional=teacher.config.positional, square_units=units)
     same_labels = labels_of(description) == info.labels
-    if teacher.config != config or not same_labels:  # of another image set: new patch embedding and classifier
+    if teacher.config != config or not same_labels:  # of another image set: new patch embedding and classifier; or without what is asked for
         teacher = initial_model(config, teacher, same_labels)
     kd_teacher = None
     distils = train.distill_weight and not (arguments.views or arguments.live)  # else a CNN has said what the student is to say

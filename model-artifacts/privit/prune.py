@@ -30,5 +30,5 @@ def without_idle_heads(model: VisionTransformer, switches: SwitchTensors, images
         tried = softmax.clone()
         tried[layer, head] = 0
         moved[layer, head] = moved_by(tried)
-    kept = softmax * (moved > limit)[:, :, None]
+    kept = softmax * ~(moved <= limit)[:, :, None]  # what moves them to no number stays
     return kept, moved, moved_by(kept)

@@ -41,6 +41,8 @@ class ViTConfig:
             raise ValueError(f'img_size {self.img_size} is not a multiple of patch_size {self.patch_size}')
         if self.embed_dim % self.num_heads:
             raise ValueError(f'embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}')
+        if not 0 <= self.square_units <= 1024:
+            raise ValueError(f'square_units: expected 0..1024, got {self.square_units}')
 
     @property
     def num_tokens(self) -> int:

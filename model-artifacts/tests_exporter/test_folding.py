@@ -55,6 +55,10 @@ def test_a_network_may_have_either_table_or_none(checkpoint, images, table):
     np.testing.assert_array_equal(forward(fold(zero, 2, 8, 2, mean, std), images), logits[2])
 
 
+def _after_norm_rows(state, block):
+    return np.abs(state[f'blocks.{block}.squares.fc1.weight'] * state[f'blocks.{block}.norm1.weight'])
+
+
 def test_square_units_are_scaled_to_the_weights_beside_them(checkpoint):
     state = {name: tensor.double().numpy() for name, tensor in checkpoint.model.state_dict().items()}
     state['blocks.1.squares.fc2.weight'][:, 2] = 1e-5 * np.arange(16)
@@ -62,8 +66,13 @@ def test_square_units_are_scaled_to_the_weights_beside_them(checkpoint):
     block = fold(state, 2, 8, 2, np.zeros(3), np.ones(3)).blocks[1]
     assert block.proj.weight.shape == (16, 22) and block.square_units.weight.shape == (6, 16)
     largest = np.abs(block.proj.weight).max(0)
-    np.testing.assert_allclose(largest[[16, 17, 18, 20, 21]], largest[:16].max())
-    assert not block.square_units.weight[3].any() and not block.proj.weight[:, 19].any()  # a unit that was pruned away
+    np.testing.assert_allclose(largest[[16, 17, 18, 20, 21]], largest.max())
+    assert not block.square_units.weight[3].any() and not block.proj.weight[:, 19].any()  # a unit that adds nothing
+    before = _after_norm_rows(state, 1)
+    assert (np.abs(block.square_units.weight) <= before + 1e-12).all()  # units shrink or stay: the range that training keeps them in holds
+    state['blocks.1.attn.proj.weight'] = state['blocks.1.attn.proj.weight'] * 1e-3
+    weak = fold(state, 2, 8, 2, np.zeros(3), np.ones(3)).blocks[1]
+    assert (np.abs(weak.square_units.weight) <= before + 1e-12).all()
     del state['blocks.0.squares.fc1.bias']
     with pytest.raises(ValueError, match='as many square units in each'):
         fold(state, 2, 8, 2, np.zeros(3), np.ones(3))

@@ -49,6 +49,17 @@ def test_a_tensor_that_is_too_large_is_refused_by_name(checkpoint, ranges, name,
         choose_scales(checkpoint.fold(), with_range(ranges, name, -high, high))
 
 
+@pytest.mark.parametrize(('high', 'fits'), [(5.2e5, True), (5.3e5, False)])
+def test_the_limit_of_squares_is_the_one_that_is_named(checkpoint, ranges, high, fits):
+    wide = with_range(ranges, 'blocks.1.attn.unit_squares', 0, high)
+    if fits:
+        units = choose_scales(checkpoint.fold(), wide)['blocks'][1]['attn']['squareUnits']
+        assert 2 * units['input']['fracBits'] + units['outMagnitudeBits'] <= 30 and units['input']['fracBits'] == 5
+    else:
+        with pytest.raises(ExportError, match=r'blocks.1.attn.unit_squares: observed 5.3e\+05, limit 5.243e\+05'):
+            choose_scales(checkpoint.fold(), wide)
+
+
 def test_scores_too_far_above_their_mean_are_refused(checkpoint, ranges):
     with pytest.raises(ExportError, match=r'blocks.0.attn.exp: observed softmax scores.* up to .*limit about 13.9'):
         choose_scales(checkpoint.fold(), with_range(ranges, 'blocks.0.attn.centred', -30, 36))

@@ -114,6 +114,8 @@ def test_warp_turns_about_the_centre_and_leaves_the_rest_alone():
     assert torch.equal(some[~changed], edge[~changed])
     assert warped.min() >= 0 and turned.max() <= 255
     assert torch.equal(augment.warp(edge, 0.0, torch.Generator().manual_seed(3)), edge)
+    with pytest.raises(ValueError, match='probability in 0..1, got 1.5'):
+        augment.warp(edge, 1.5, torch.Generator())
 
 
 def test_jitter_of_strength_zero_changes_nothing():

@@ -142,6 +142,8 @@ def test_a_network_that_is_given_square_units_does_what_it_did(tiny_model, tiny_
     model = initial_model(replace(tiny_model.config, square_units=5), tiny_model, same_labels=True)
     torch.testing.assert_close(model(tiny_images), tiny_model(tiny_images))
     assert model.blocks[0].squares.fc1.weight.std() > 0.1
+    with pytest.raises(ValueError, match=r'square_units: expected 0..1024, got -1'):
+        replace(tiny_model.config, square_units=-1)
     again = initial_model(model.config, model, same_labels=True)
     assert torch.equal(again.blocks[1].squares.fc1.weight, model.blocks[1].squares.fc1.weight)
 

@@ -71,7 +71,7 @@ export type Answer = 'logits' | 'label';
 export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan {
   // Linear layers and matrix products alone, before anything of that size is built: a client compiles what a stranger sends.
   const { tokens, dim, depth, heads, squareUnits: units = 0 } = manifest.architecture;
-  requireFewResults(manifest, depth * (heads * tokens ** 2 + 6 * tokens * dim + 2 * tokens * units), 'at least ');
+  requireFewResults(manifest, depth * (heads * tokens ** 2 + 6 * tokens * dim + tokens * units), 'at least ');
   const plan = new PlanBuilder();
   const { reveal, logits } = addModel(plan, manifest, answer);
   let sequence: Sequence;
