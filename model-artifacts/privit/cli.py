@@ -299,7 +299,8 @@ def run_search(arguments: argparse.Namespace) -> None:
         raise ValueError(f'--square-units: expected {teacher.config.square_units}, as --teacher has')
     config = replace(model_config(arguments), positional=teacher.config.positional, square_units=units)
     same_labels = labels_of(description) == info.labels
-    if teacher.config != config or not same_labels:  # of another image set: new patch embedding and classifier; or without what is asked for
+    changed = teacher.config != config or not same_labels  # of another image set: new patch embedding and classifier; or without what is asked for
+    if changed:
         teacher = initial_model(config, teacher, same_labels)
     kd_teacher = None
     distils = train.distill_weight and not (arguments.views or arguments.live)  # else a CNN has said what the student is to say
@@ -330,6 +331,8 @@ def run_search(arguments: argparse.Namespace) -> None:
         return describe(config, info, recipe)
 
     log = RunLog(arguments.run_dir, describe=describe_student)
+    if changed and arguments.keep_switches and start_process()[0] == 0:  # so that the result can be averaged with what it started from
+        save_checkpoint(arguments.run_dir / 'start.safetensors', teacher.state_dict(), teacher_switches, describe(config, info, description.get('recipe', '')))
     source, regressors = batch_source(arguments, splits, config, arguments.teacher, kd_teacher)
     result = search(teacher, source, splits.validation, train, options, log, fixed, regressors, kd_teacher)
     if log.rank:

@@ -102,6 +102,11 @@ def test_the_command_line_from_teacher_to_frontier(tmp_path, capsys):
     model, switches, description = load_checkpoint(tmp_path / 'squares' / 'checkpoint.safetensors')
     assert (description['square_units'], count_on(switches)) == (3, (0, 1)) and '4 softmax rows of heads' in description['recipe']
     assert all(block.squares.fc2.weight.abs().max() > 0 for block in model.blocks)
+    ends = [str(tmp_path / 'squares' / name) for name in ('checkpoint.safetensors', 'start.safetensors')]
+    main(['average', '--dataset', 'synthetic', *ends, '--weights', '3', '1', '--out', str(tmp_path / 'mean.safetensors')])
+    trained, began, mean = (load_checkpoint(Path(file))[0].blocks[1].squares.fc1.weight for file in (*ends, tmp_path / 'mean.safetensors'))
+    torch.testing.assert_close(mean, 0.75 * trained + 0.25 * began)
+    assert not torch.equal(trained, began)
     with pytest.raises(ValueError, match='--square-units: expected 3'):
         main(['search', *common, *steps, *squares[:1], str(tmp_path / 'squares' / 'checkpoint.safetensors'), *squares[2:-1], '4'])
     recipes = [load_checkpoint(tmp_path / run / 'checkpoint.safetensors')[2]['recipe'] for run in ('search', 'again')]
