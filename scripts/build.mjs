@@ -1,9 +1,9 @@
 // npm run build: kernels and the client, into client/dist.
 import { buildClient } from './lib/client.mjs';
 import { main } from './lib/main.mjs';
-import { setUp } from './lib/setup.mjs';
+import { appWorkspaces, setUp } from './lib/setup.mjs';
 
 await main(async () => {
-  await setUp();
+  await setUp(appWorkspaces);
   await buildClient({ force: true });
 });

@@ -2,10 +2,10 @@
 import { buildClient } from './lib/client.mjs';
 import { nodeProgram, run } from './lib/commands.mjs';
 import { main } from './lib/main.mjs';
-import { setUp } from './lib/setup.mjs';
+import { appWorkspaces, setUp } from './lib/setup.mjs';
 
 await main(async () => {
-  await setUp();
+  await setUp(appWorkspaces);
   await buildClient();
   return run(...nodeProgram('tsx/dist/cli.mjs', 'signaling-server/main.ts'));
 });
