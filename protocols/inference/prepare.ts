@@ -3,8 +3,8 @@
  * ask their provider for the stage's correlations, and propagate the client's shares to where the next stage needs them.
  */
 import { type AnyOp, protocolOf } from '../layers/builder.ts';
-import { ClientState, OwnerState, type OwnerWeights, stepOfCorrelation } from '../layers/op.ts';
-import type { ClientProvider, OwnerProvider, ProductShare } from '../offline/correlations.ts';
+import { ClientState, OwnerState, type OwnerWeights } from '../layers/op.ts';
+import type { ClientProvider, CorrelationKey, OwnerProvider, ProductShare } from '../offline/correlations.ts';
 import type { Prg } from '../sharing/prg.ts';
 import { type Plan, stageOf } from './plan.ts';
 
@@ -29,15 +29,15 @@ export async function prepareClient(
         op.kind === 'linear'
           ? protocolOf(op)
               .correlations(op)
-              .map(({ id }) => [id, op] as const)
+              .map(({ key }) => [key.op, op] as const)
           : [],
       ),
     );
     requests.forEach(({ spec }, i) => {
-      const op = linear.get(spec.id);
+      const op = linear.get(spec.key.op);
       // W·x_c − s *is* the client's share of the layer's output.
       if (op) client.set(op.output!, (correlations[i] as ProductShare).share);
-      else client.correlations.put(spec.id, correlations[i]!);
+      else client.correlations.put(spec.key, correlations[i]!);
     });
   }
   for (const op of plan.operations) if (presetStage(op) >= plan.stages.length) protocolOf(op).presetClient(op, client);
@@ -58,7 +58,7 @@ export async function prepareOwner(
     const requests = operations.flatMap((op) => protocolOf(op).ownerRequests(op, owner));
     const correlations = await provider.provide(requests, progressOf(plan, stage, progress));
     requests.forEach(({ spec }, i) => {
-      owner.correlations.put(spec.id, correlations[i]!);
+      owner.correlations.put(spec.key, correlations[i]!);
     });
   }
   return owner;
@@ -69,8 +69,8 @@ const presetStage = (op: AnyOp): number => (op.output?.preset ? op.output.stage 
 
 function progressOf(plan: Plan, stage: number, progress: PrepareProgress) {
   let done = 0;
-  return (id: string, fraction: number) => {
+  return ({ step }: CorrelationKey, fraction: number) => {
     done = Math.min(1, done + fraction);
-    progress((stage + done) / plan.stages.length, stepOfCorrelation(id));
+    progress((stage + done) / plan.stages.length, step);
   };
 }

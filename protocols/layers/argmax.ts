@@ -18,7 +18,7 @@
  */
 import type { OtReceiverShare, OtSenderShare, OtSpec } from '../offline/correlations.ts';
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
-import { type ClientState, correlationId, type LayerProtocol, type Op, type OwnerState, type Value } from './op.ts';
+import { type ClientState, correlationKey, type LayerProtocol, type Op, type OwnerState, type Value } from './op.ts';
 import { type Rounds, receive, send } from './rounds.ts';
 
 export interface ArgmaxOp extends Op {
@@ -121,7 +121,7 @@ function winsOf(op: ArgmaxOp, ahead: Uint32Array, one: 0 | 1): Uint32Array {
 }
 
 const otOf = (op: ArgmaxOp, state: ClientState | OwnerState, part: Part) =>
-  state.correlations.take(correlationId(op, part));
+  state.correlations.take(correlationKey(op, part));
 
 export const argmax: LayerProtocol<ArgmaxOp> = {
   title: 'argmax, the label only to the client',
@@ -143,7 +143,7 @@ export const argmax: LayerProtocol<ArgmaxOp> = {
   },
   correlations(op) {
     const { ots } = argmaxShape(op);
-    return parts.map((part): OtSpec => ({ kind: 'ot', id: correlationId(op, part), words: 1, ...ots[part] }));
+    return parts.map((part): OtSpec => ({ kind: 'ot', key: correlationKey(op, part), words: 1, ...ots[part] }));
   },
   presetClient() {},
   clientRequests: (op) => argmax.correlations(op).map((spec) => ({ spec: spec as OtSpec })),

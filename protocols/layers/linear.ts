@@ -6,7 +6,7 @@
  * Correlations: one `linear` (client W·x_c − s, owner s).
  */
 import { multiplyTransposed } from '../kernels/matmul.ts';
-import { correlationId, type LayerProtocol, noCost, type Op, type OwnerWeights, type Value } from './op.ts';
+import { correlationKey, type LayerProtocol, noCost, type Op, type OwnerWeights, type Value } from './op.ts';
 
 export interface LinearOp extends Op {
   readonly kind: 'linear';
@@ -27,7 +27,7 @@ export const linear: LayerProtocol<LinearOp> = {
   correlations: (op) => [
     {
       kind: 'linear',
-      id: correlationId(op),
+      key: correlationKey(op),
       ringBits: op.output.ringBits,
       weights: op.weights,
       weightBits,

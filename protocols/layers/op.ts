@@ -6,6 +6,7 @@
 import type {
   ClientCorrelation,
   ClientRequest,
+  CorrelationKey,
   CorrelationSpec,
   OtReceiverShare,
   OtSenderShare,
@@ -15,8 +16,8 @@ import type {
   RingCotReceiverShare,
   RingCotSenderShare,
 } from '../offline/correlations.ts';
+import { CorrelationStore } from '../offline/store.ts';
 import type { Prg } from '../sharing/prg.ts';
-import { CorrelationStore } from '../sharing/store.ts';
 import type { Rounds } from './rounds.ts';
 
 /** A shared tensor (rows, cols), row-major: the integer v stands for v·2^-fracBits, shared modulo 2^ringBits. */
@@ -89,7 +90,7 @@ abstract class PartyState<C> {
     return kept;
   }
   product(op: Op): Uint32Array {
-    return (this.correlations.take(correlationId(op)) as ProductShare).share;
+    return (this.correlations.take(correlationKey(op)) as ProductShare).share;
   }
 }
 
@@ -102,10 +103,10 @@ export class ClientState extends PartyState<ClientCorrelation> {
     return opening;
   }
   ot(op: Op): OtSenderShare {
-    return this.correlations.take(correlationId(op, 'ot')) as OtSenderShare;
+    return this.correlations.take(correlationKey(op, 'ot')) as OtSenderShare;
   }
   ringCot(op: Op): RingCotSenderShare {
-    return this.correlations.take(correlationId(op, 'bits')) as RingCotSenderShare;
+    return this.correlations.take(correlationKey(op, 'bits')) as RingCotSenderShare;
   }
 }
 
@@ -128,10 +129,10 @@ export class OwnerState extends PartyState<OwnerCorrelation> {
     return mask;
   }
   ot(op: Op): OtReceiverShare {
-    return this.correlations.take(correlationId(op, 'ot')) as OtReceiverShare;
+    return this.correlations.take(correlationKey(op, 'ot')) as OtReceiverShare;
   }
   ringCot(op: Op): RingCotReceiverShare {
-    return this.correlations.take(correlationId(op, 'bits')) as RingCotReceiverShare;
+    return this.correlations.take(correlationKey(op, 'bits')) as RingCotReceiverShare;
   }
 }
 
@@ -193,12 +194,5 @@ export interface LayerProtocol<O extends Op> {
 
 export const noCost: OnlineCost = { ownerToClient: 0, clientToOwner: 0 };
 
-/** Names an operation's correlation; the step is in it so that progress can name the layer. */
-export function correlationId(op: Op, part = 'product'): string {
-  return `${op.index}.${part}.${op.step}`;
-}
-
-/** Which layer a correlation is for. */
-export function stepOfCorrelation(id: string): string {
-  return id.split('.').slice(2).join('.');
-}
+/** @param part which of the operation's correlations, where it has several. */
+export const correlationKey = ({ index, step }: Op, part = 'product'): CorrelationKey => ({ op: index, part, step });

@@ -9,7 +9,7 @@ import { multiplyMatrices } from '../kernels/matmul.ts';
 import type { CorrelationSpec, ProductSpec } from '../offline/correlations.ts';
 import {
   type ClientState,
-  correlationId,
+  correlationKey,
   type LayerProtocol,
   noCost,
   type Op,
@@ -182,7 +182,7 @@ function* locally(compute: () => void): Rounds<void> {
   compute();
 }
 
-const base = (op: ProductOp) => ({ id: correlationId(op), ringBits: op.output.ringBits });
+const base = (op: ProductOp) => ({ key: correlationKey(op), ringBits: op.output.ringBits });
 
 export const matmul = twoOperands<MatmulOp>(
   'matrix product',

@@ -17,7 +17,7 @@
  * Correlations: a random 1-of-2^m OT of `columns` ring elements (the client is the sender), `ringCot`s for `terms` factors.
  */
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
-import { correlationId, type LayerProtocol, type Op, type ReferenceState, type Value } from './op.ts';
+import { correlationKey, type LayerProtocol, type Op, type ReferenceState, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
 
 export interface TableOp extends Op {
@@ -69,7 +69,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
   const columnsOf = (op: O) => fn.constants + fn.terms(op);
   const otSpec = (op: O) => ({
     kind: 'ot' as const,
-    id: correlationId(op, 'ot'),
+    key: correlationKey(op, 'ot'),
     ringBits: op.output.ringBits,
     count: op.output.size,
     choiceBits: op.digitBits,
@@ -79,7 +79,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
   const factorBits = (op: O) => Math.min(fn.basisBits(op), op.output.ringBits);
   const ringCotSpec = (op: O) => ({
     kind: 'ringCot' as const,
-    id: correlationId(op, 'bits'),
+    key: correlationKey(op, 'bits'),
     ringBits: op.output.ringBits,
     count: op.output.size * fn.terms(op),
     factorBits: factorBits(op),

@@ -12,7 +12,7 @@
  * fresh; without h there is nothing →). Correlations: one random OT of h bits per element, the client is the sender.
  */
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
-import { correlationId, type LayerProtocol, type Op, type Value } from './op.ts';
+import { correlationKey, type LayerProtocol, type Op, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
 
 export interface TruncateOp extends Op {
@@ -48,7 +48,7 @@ export const truncate: LayerProtocol<TruncateOp> = {
   correlations(op) {
     const { highBits, count } = truncateShape(op);
     if (highBits === 0) return [];
-    return [{ kind: 'ot', id: correlationId(op, 'ot'), ringBits: highBits, count, choiceBits: 1, words: 1 }];
+    return [{ kind: 'ot', key: correlationKey(op, 'ot'), ringBits: highBits, count, choiceBits: 1, words: 1 }];
   },
   presetClient(op, client) {
     const { k, f, highBits, count } = truncateShape(op);

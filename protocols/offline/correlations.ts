@@ -8,10 +8,23 @@
  * Words may carry garbage above `ringBits`: providers reduce where it matters, consumers mask where it matters.
  */
 
+/** Which operation of a plan a correlation is for; no two of a plan have the same `op` and `part`. */
+export interface CorrelationKey {
+  /** The operation's position in the plan. */
+  readonly op: number;
+  /** Which of the operation's correlations, where it has several. */
+  readonly part: string;
+  /** The step of the meters that the operation belongs to. */
+  readonly step: string;
+}
+
+/** A correlation in words, for errors. */
+export const keyText = ({ step, part }: CorrelationKey): string => `${step} (${part})`;
+
 /** W·x for each of `tokens` rows: x (tokens, inputs) is the client's, W (outputs, inputs) the owner's integers. */
 export interface LinearSpec {
   readonly kind: 'linear';
-  readonly id: string;
+  readonly key: CorrelationKey;
   readonly ringBits: number;
   readonly tokens: number;
   readonly inputs: number;
@@ -24,7 +37,7 @@ export interface LinearSpec {
 /** Cross terms of X·Y for `batch` pairs X (rows, inner), Y (inner, cols): Xclient·Ymask + Xmask·Yclient. */
 export interface MatmulSpec {
   readonly kind: 'matmul';
-  readonly id: string;
+  readonly key: CorrelationKey;
   readonly ringBits: number;
   readonly batch: number;
   readonly rows: number;
@@ -35,7 +48,7 @@ export interface MatmulSpec {
 /** 2·x·ρ element by element. */
 export interface SquareSpec {
   readonly kind: 'square';
-  readonly id: string;
+  readonly key: CorrelationKey;
   readonly ringBits: number;
   readonly count: number;
 }
@@ -43,7 +56,7 @@ export interface SquareSpec {
 /** 2·Σ_j x_ij·ρ_ij for each row i. */
 export interface SumOfSquaresSpec {
   readonly kind: 'sumOfSquares';
-  readonly id: string;
+  readonly key: CorrelationKey;
   readonly ringBits: number;
   readonly rows: number;
   readonly cols: number;
@@ -52,7 +65,7 @@ export interface SumOfSquaresSpec {
 /** s_i·ρx_ij + ρs_i·x_ij. */
 export interface ScaleSpec {
   readonly kind: 'scale';
-  readonly id: string;
+  readonly key: CorrelationKey;
   readonly ringBits: number;
   readonly rows: number;
   readonly cols: number;
@@ -64,7 +77,7 @@ export interface ScaleSpec {
  */
 export interface RingCotSpec {
   readonly kind: 'ringCot';
-  readonly id: string;
+  readonly key: CorrelationKey;
   readonly ringBits: number;
   readonly count: number;
   readonly factorBits: number;
@@ -73,7 +86,7 @@ export interface RingCotSpec {
 /** `count` random 1-of-2^choiceBits OTs of messages of `words` ring elements; the client is the sender. */
 export interface OtSpec {
   readonly kind: 'ot';
-  readonly id: string;
+  readonly key: CorrelationKey;
   /** Bits of each element of a message. */
   readonly ringBits: number;
   readonly count: number;
@@ -154,5 +167,5 @@ export interface OwnerProvider {
   provide(requests: readonly OwnerRequest[], progress: ProgressListener): Promise<OwnerCorrelation[]>;
 }
 
-/** Called as a spec's correlation is finished: its id, and the share of the stage's work that it stood for (0…1). */
-export type ProgressListener = (id: string, fraction: number) => void;
+/** Called as a correlation is finished: whose it is, and the share of the stage's work that it stood for (0…1). */
+export type ProgressListener = (key: CorrelationKey, fraction: number) => void;

@@ -12,20 +12,22 @@ import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
 import { CotClient, CotOwner, cotParameters, drawCost, setupCost } from '../ot/cot.ts';
 import type { Prg } from '../sharing/prg.ts';
-import type {
-  ClientCorrelation,
-  ClientProvider,
-  ClientRequest,
-  CorrelationSpec,
-  OtSpec,
-  OwnerCorrelation,
-  OwnerProvider,
-  OwnerRequest,
-  ProgressListener,
-  RingCotSpec,
-  ScaleSpec,
-  SquareSpec,
-  SumOfSquaresSpec,
+import {
+  type ClientCorrelation,
+  type ClientProvider,
+  type ClientRequest,
+  type CorrelationKey,
+  type CorrelationSpec,
+  keyText,
+  type OtSpec,
+  type OwnerCorrelation,
+  type OwnerProvider,
+  type OwnerRequest,
+  type ProgressListener,
+  type RingCotSpec,
+  type ScaleSpec,
+  type SquareSpec,
+  type SumOfSquaresSpec,
 } from './correlations.ts';
 import { GilboaClient, GilboaOwner, gilboaPartCost, productShape } from './gilboa.ts';
 import { OtMessagesClient, OtMessagesOwner, otPartCost } from './otMessages.ts';
@@ -135,7 +137,7 @@ export class OtClient implements ClientProvider {
     const segments = segmentsOf(requests.map(({ spec }) => otBased(spec)));
     const report = new Progress(
       segments,
-      requests.map(({ spec }) => spec.id),
+      requests.map(({ spec }) => spec.key),
       progress,
     );
     const opened: ReturnType<OtClient['open']>[] = [];
@@ -224,7 +226,7 @@ export class OtOwner implements OwnerProvider {
     const segments = segmentsOf(requests.map(({ spec }) => otBased(spec)));
     const report = new Progress(
       segments,
-      requests.map(({ spec }) => spec.id),
+      requests.map(({ spec }) => spec.key),
       progress,
     );
     let waiting: OwnerPart[] = [];
@@ -445,25 +447,26 @@ function shareSize(spec: OtBasedSpec): number {
 }
 
 function otBased(spec: CorrelationSpec): OtBasedSpec {
-  if (!isOtBased(spec)) throw new RangeError(`${spec.id}: expected a kind that OTs provide, got ${spec.kind}`);
+  if (!isOtBased(spec))
+    throw new RangeError(`${keyText(spec.key)}: expected a kind that OTs provide, got ${spec.kind}`);
   // Twice something in a ring of one bit is 0, and no product.
   const least = spec.kind === 'square' || spec.kind === 'sumOfSquares' ? 2 : 1;
   if (!(spec.ringBits >= least && spec.ringBits <= 32))
-    throw new RangeError(`${spec.id}: ringBits: expected ${least} to 32, got ${spec.ringBits}`);
+    throw new RangeError(`${keyText(spec.key)}: ringBits: expected ${least} to 32, got ${spec.ringBits}`);
   if (spec.kind === 'ot' && !(spec.choiceBits >= 1 && spec.choiceBits <= 10)) {
-    throw new RangeError(`${spec.id}: choiceBits: expected 1 to 10, got ${spec.choiceBits}`);
+    throw new RangeError(`${keyText(spec.key)}: choiceBits: expected 1 to 10, got ${spec.choiceBits}`);
   }
   if (spec.kind === 'ringCot' && !(spec.factorBits >= 1 && spec.factorBits <= spec.ringBits)) {
-    throw new RangeError(`${spec.id}: factorBits: expected 1 to ${spec.ringBits}, got ${spec.factorBits}`);
+    throw new RangeError(`${keyText(spec.key)}: factorBits: expected 1 to ${spec.ringBits}, got ${spec.factorBits}`);
   }
   return spec;
 }
 
 function checkOperand(spec: OtBasedSpec, name: string, operand: Uint32Array, length: number): void {
   if (!(operand instanceof Uint32Array))
-    throw new TypeError(`${spec.id}: ${name}: expected a Uint32Array, got ${typeof operand}`);
+    throw new TypeError(`${keyText(spec.key)}: ${name}: expected a Uint32Array, got ${typeof operand}`);
   if (operand.length !== length)
-    throw new RangeError(`${spec.id}: ${name}: expected ${length} elements, got ${operand.length}`);
+    throw new RangeError(`${keyText(spec.key)}: ${name}: expected ${length} elements, got ${operand.length}`);
 }
 
 function throwIfCancelled(signal: AbortSignal | undefined): void {
@@ -478,11 +481,11 @@ class Progress {
 
   constructor(
     segments: readonly Segment[],
-    private readonly ids: readonly string[],
+    private readonly keys: readonly CorrelationKey[],
     private readonly listener: ProgressListener,
   ) {
-    this.#left = ids.map(() => 0);
-    this.#cots = ids.map(() => 0);
+    this.#left = keys.map(() => 0);
+    this.#cots = keys.map(() => 0);
     for (const { request, cost } of segments.flat()) {
       this.#left[request]!++;
       this.#cots[request]! += cost.cots;
@@ -492,7 +495,7 @@ class Progress {
 
   finish(segment: Segment): void {
     for (const { request } of segment) {
-      if (--this.#left[request]! === 0) this.listener(this.ids[request]!, this.#cots[request]! / this.#total);
+      if (--this.#left[request]! === 0) this.listener(this.keys[request]!, this.#cots[request]! / this.#total);
     }
   }
 }

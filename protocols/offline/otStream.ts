@@ -37,9 +37,9 @@ export function otStream(channel: Channel): OtStream {
       const provider = await meter.measure(() => setUp(redirected, new Prg(seed, 'ot')));
       const provide: ClientProvider['provide'] & OwnerProvider['provide'] = (requests: never, progress) =>
         meter.measure((report) =>
-          provider.provide(requests, (id, fraction) => {
+          provider.provide(requests, (key, fraction) => {
             report();
-            progress(id, fraction);
+            progress(key, fraction);
           }),
         ) as never;
       return { source: provider.source, provide } as unknown as P;

@@ -10,6 +10,7 @@ import type {
   ClientCorrelation,
   ClientProvider,
   ClientRequest,
+  CorrelationKey,
   OwnerCorrelation,
   OwnerProvider,
   OwnerRequest,
@@ -29,7 +30,7 @@ type ToWorker =
   | { readonly type: 'provide'; readonly requests: readonly (ClientRequest | OwnerRequest)[] };
 type FromWorker =
   | { readonly type: 'meter'; readonly meter: OtMeter }
-  | { readonly type: 'progress'; readonly id: string; readonly fraction: number }
+  | { readonly type: 'progress'; readonly key: CorrelationKey; readonly fraction: number }
   | { readonly type: 'done'; readonly results: readonly (ClientCorrelation | OwnerCorrelation)[] }
   | { readonly type: 'failed'; readonly code: ProtocolErrorCode | undefined; readonly message: string };
 
@@ -43,8 +44,8 @@ export function serveOtStream(endpoint: Endpoint): void {
       provider = await otStream(channel)[message.party](message.seed, (meter) => post({ type: 'meter', meter }));
       return post({ type: 'done', results: [] });
     }
-    const results = await provider!.provide(message.requests as never, (id, fraction) =>
-      post({ type: 'progress', id, fraction }),
+    const results = await provider!.provide(message.requests as never, (key, fraction) =>
+      post({ type: 'progress', key, fraction }),
     );
     const transfer = results.flatMap((result) => Object.values(result).map(({ buffer }) => buffer as ArrayBuffer));
     return post({ type: 'done', results }, transfer);
@@ -113,7 +114,7 @@ export class OtWorker implements OtStream {
       case 'meter':
         return this.#onMeter(message.meter);
       case 'progress':
-        return this.#call?.progress(message.id, message.fraction);
+        return this.#call?.progress(message.key, message.fraction);
       case 'done':
         return this.#call?.resolve(message);
       case 'failed':

@@ -28,16 +28,17 @@ import { type Ciphertext, Ring } from '../rlwe/ring.ts';
 import { type RandomWords, SampleStream } from '../rlwe/sampling.ts';
 import { packedPolynomialBytes } from '../rlwe/wire.ts';
 import { Prg, seedBytes } from '../sharing/prg.ts';
-import type {
-  ClientRequest,
-  CorrelationSpec,
-  LinearSpec,
-  MatmulSpec,
-  OwnerRequest,
-  ProductShare,
-  ProgressListener,
-  ScaleSpec,
-  SumOfSquaresSpec,
+import {
+  type ClientRequest,
+  type CorrelationSpec,
+  keyText,
+  type LinearSpec,
+  type MatmulSpec,
+  type OwnerRequest,
+  type ProductShare,
+  type ProgressListener,
+  type ScaleSpec,
+  type SumOfSquaresSpec,
 } from './correlations.ts';
 import { type Cost, type Layout, layoutCost, layoutExponents, layoutMs } from './rlweLayout.ts';
 import { linearLayout, matmulLayout } from './rlweLinear.ts';
@@ -72,7 +73,7 @@ const keptLayouts = 512;
  * @throws RangeError when a size is out of range or no parameters keep the error within ±1.
  */
 export function rlweLayout(spec: RlweSpec): Layout<unknown, unknown> {
-  const shape = JSON.stringify({ ...spec, id: '', weights: '' });
+  const shape = JSON.stringify({ ...spec, key: undefined, weights: '' });
   let layout = layouts.get(shape);
   if (layout === undefined) {
     checkSpec(spec);
@@ -98,7 +99,9 @@ function makeLayout(spec: RlweSpec) {
 function checkSpec(spec: RlweSpec): void {
   const check = (name: string, value: number, minimum: number, maximum: number) => {
     if (!Number.isInteger(value) || value < minimum || value > maximum) {
-      throw new RangeError(`${spec.id}: ${name}: expected an integer from ${minimum} to ${maximum}, got ${value}`);
+      throw new RangeError(
+        `${keyText(spec.key)}: ${name}: expected an integer from ${minimum} to ${maximum}, got ${value}`,
+      );
     }
   };
   check('ringBits', spec.ringBits, 2, 32);
@@ -233,7 +236,7 @@ export class RlweClient {
       } finally {
         sums.release();
       }
-      progress(spec.id, layout.work / total);
+      progress(spec.key, layout.work / total);
     }
     return results;
   }
@@ -338,7 +341,7 @@ export class RlweOwner {
     for (const [index, request] of requests.entries()) {
       const layout = rlweLayout(request.spec);
       results.push(await this.#evaluate(request, layout, uploads[index]!));
-      progress(request.spec.id, layout.work / total);
+      progress(request.spec.key, layout.work / total);
     }
     return results;
   }
@@ -464,19 +467,19 @@ function checkOperands(request: RlweClientRequest | RlweOwnerRequest, role: 'cli
   for (const [name, length] of Object.entries(lengths)) {
     const operand = (request as unknown as Record<string, unknown>)[name];
     if (!(operand instanceof Uint32Array))
-      throw new TypeError(`${spec.id}: ${name}: expected a Uint32Array, got ${typeof operand}`);
+      throw new TypeError(`${keyText(spec.key)}: ${name}: expected a Uint32Array, got ${typeof operand}`);
     if (operand.length !== length)
-      throw new RangeError(`${spec.id}: ${name}: expected ${length} words, got ${operand.length}`);
+      throw new RangeError(`${keyText(spec.key)}: ${name}: expected ${length} words, got ${operand.length}`);
   }
 }
 
-function checkWeights({ id, inputs, outputs, weightBits }: LinearSpec, weights: ArrayLike<number>): void {
+function checkWeights({ key, inputs, outputs, weightBits }: LinearSpec, weights: ArrayLike<number>): void {
   if (weights.length !== inputs * outputs)
-    throw new RangeError(`${id}: weights: expected ${inputs * outputs}, got ${weights.length}`);
+    throw new RangeError(`${keyText(key)}: weights: expected ${inputs * outputs}, got ${weights.length}`);
   const bound = 2 ** weightBits;
   for (let i = 0; i < weights.length; i++) {
     if (!(Math.abs(weights[i]!) < bound))
-      throw new RangeError(`${id}: weights: expected magnitudes below 2^${weightBits}, got a larger one`);
+      throw new RangeError(`${keyText(key)}: weights: expected magnitudes below 2^${weightBits}, got a larger one`);
   }
 }
 

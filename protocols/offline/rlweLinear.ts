@@ -11,7 +11,7 @@
  * Consumes nothing. Two flights; the bytes follow from the blocks, which `chooseCandidate` chooses.
  */
 import { maskSquares } from '../rlwe/noise.ts';
-import type { LinearSpec, MatmulSpec } from './correlations.ts';
+import { type CorrelationKey, keyText, type LinearSpec, type MatmulSpec } from './correlations.ts';
 import {
   type AnswerLayout,
   type Candidate,
@@ -74,7 +74,7 @@ function blocksOf(product: Product) {
 }
 
 /** Blocks for two products whose answers share parameters, stride and packing: the cheapest pair. */
-function blocksOfBoth(id: string, left: Product, right: Product): [Choice<Blocks>, Choice<Blocks>] {
+function blocksOfBoth(key: CorrelationKey, left: Product, right: Product): [Choice<Blocks>, Choice<Blocks>] {
   const cheapest = (product: Product) => {
     const byKind = new Map<string, Choice<Blocks>>();
     for (const blocks of arrangements(product)) {
@@ -92,7 +92,7 @@ function blocksOfBoth(id: string, left: Product, right: Product): [Choice<Blocks
     if (second === undefined) continue;
     if (best === undefined || first.cost + second.cost < best[0].cost + best[1].cost) best = [first, second];
   }
-  if (best === undefined) throw new RangeError(`${id}: no parameters keep the error within ±1`);
+  if (best === undefined) throw new RangeError(`${keyText(key)}: no parameters keep the error within ±1`);
   return best;
 }
 
@@ -214,7 +214,7 @@ export function matmulLayout(
   const shared = { inputs: inner, ringBits, squares, parts: 2 };
   const left = { ...shared, tokens: rows, outputs: cols };
   const right = { ...shared, tokens: cols, outputs: rows };
-  const [first, second] = blocksOfBoth(spec.id, left, right);
+  const [first, second] = blocksOfBoth(spec.key, left, right);
   const { parameters, noise, kW } = first.candidate;
   const xy = new BlockedProduct(left, first.candidate);
   const yx = new BlockedProduct(right, second.candidate);

@@ -6,7 +6,7 @@
  * Consumes nothing. Two flights.
  */
 import { maskSquares } from '../rlwe/noise.ts';
-import type { ScaleSpec, SumOfSquaresSpec } from './correlations.ts';
+import { keyText, type ScaleSpec, type SumOfSquaresSpec } from './correlations.ts';
 import {
   type Candidate,
   centred,
@@ -42,7 +42,9 @@ export function sumOfSquaresLayout(spec: SumOfSquaresSpec): Layout<{ x: Uint32Ar
   }
   const best = chooseCandidate(arrangements());
   if (best === undefined)
-    throw new RangeError(`${spec.id}: no parameters keep the error of ${cols} terms mod 2^${ringBits} within ±1`);
+    throw new RangeError(
+      `${keyText(spec.key)}: no parameters keep the error of ${cols} terms mod 2^${ringBits} within ±1`,
+    );
   const { candidate, bits, bound } = best;
   const { parameters, kW, noise } = candidate;
   const n = parameters.degree;
@@ -132,7 +134,9 @@ export function scaleLayout(
   }
   const best = chooseCandidate(arrangements());
   if (best === undefined)
-    throw new RangeError(`${spec.id}: no parameters keep the error of ${cols} columns mod 2^${ringBits} within ±1`);
+    throw new RangeError(
+      `${keyText(spec.key)}: no parameters keep the error of ${cols} columns mod 2^${ringBits} within ±1`,
+    );
   const { candidate, bits, bound } = best;
   const { parameters, stride, noise, uploads } = candidate;
   const n = parameters.degree;

@@ -152,8 +152,8 @@ function splitProgress(specs: readonly CorrelationSpec[], party: 'client' | 'own
   const total = rlwe + ot || 1;
   const scaled =
     (share: number): ProgressListener =>
-    (id, fraction) =>
-      progress(id, fraction * share);
+    (key, fraction) =>
+      progress(key, fraction * share);
   return { rlwe: scaled(rlwe / total), ot: scaled(ot / total) };
 }
 

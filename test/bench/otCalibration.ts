@@ -6,6 +6,7 @@ import { CotClient, CotOwner, cotParameters } from '../../protocols/ot/cot.ts';
 import { refillTrees } from '../../protocols/ot/ferret.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
 import { drawOperands } from '../ideal/ot.ts';
+import { keyOf } from '../support/keys.ts';
 import { channels } from '../support/pairing.ts';
 import { nowMs, type TurnChannel, takingTurns } from '../support/turns.ts';
 
@@ -80,23 +81,28 @@ export function median(values: readonly number[]): number {
 
 const ot = (choiceBits: number, words: number, count: number): OtBasedSpec => ({
   kind: 'ot',
-  id: 'ot',
+  key: keyOf('ot'),
   ringBits: 20,
   count,
   choiceBits,
   words,
 });
-const square = (ringBits: number, count: number): OtBasedSpec => ({ kind: 'square', id: 'square', ringBits, count });
+const square = (ringBits: number, count: number): OtBasedSpec => ({
+  kind: 'square',
+  key: keyOf('square'),
+  ringBits,
+  count,
+});
 const ringCot = (ringBits: number, factorBits: number, count: number): OtBasedSpec => ({
   kind: 'ringCot',
-  id: 'ringCot',
+  key: keyOf('ringCot'),
   ringBits,
   count,
   factorBits,
 });
 const scale = (ringBits: number, rows: number, cols: number): OtBasedSpec => ({
   kind: 'scale',
-  id: 'scale',
+  key: keyOf('scale'),
   ringBits,
   rows,
   cols,

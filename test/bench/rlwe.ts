@@ -6,6 +6,7 @@ import { Ring } from '../../protocols/rlwe/ring.ts';
 import { sampleUniform } from '../../protocols/rlwe/sampling.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { drawRlweOperands, rlwePair } from '../ideal/rlwe.ts';
+import { keyOf } from '../support/keys.ts';
 import { nowMs } from '../support/turns.ts';
 import { type BenchResult, measure, summarise } from './measure.ts';
 
@@ -160,10 +161,19 @@ async function sealFigures(): Promise<BenchResult[]> {
 /** Correlations of the shipped plans, both roles in one thread: processor time of each role, and bytes. */
 async function stageFigures(): Promise<BenchResult[]> {
   const specs: readonly RlweSpec[] = [
-    { kind: 'linear', id: 'qkv', ringBits: 32, tokens: 64, inputs: 256, outputs: 768, weights: 'qkv', weightBits: 12 },
     {
       kind: 'linear',
-      id: 'proj',
+      key: keyOf('qkv'),
+      ringBits: 32,
+      tokens: 64,
+      inputs: 256,
+      outputs: 768,
+      weights: 'qkv',
+      weightBits: 12,
+    },
+    {
+      kind: 'linear',
+      key: keyOf('proj'),
       ringBits: 28,
       tokens: 64,
       inputs: 256,
@@ -171,13 +181,13 @@ async function stageFigures(): Promise<BenchResult[]> {
       weights: 'proj',
       weightBits: 12,
     },
-    { kind: 'matmul', id: 'scores', ringBits: 29, batch: 4, rows: 64, inner: 64, cols: 64 },
-    { kind: 'sumOfSquares', id: 'sumOfSquares', ringBits: 30, rows: 64, cols: 256 },
-    { kind: 'scale', id: 'scale', ringBits: 27, rows: 64, cols: 256 },
+    { kind: 'matmul', key: keyOf('scores'), ringBits: 29, batch: 4, rows: 64, inner: 64, cols: 64 },
+    { kind: 'sumOfSquares', key: keyOf('sumOfSquares'), ringBits: 30, rows: 64, cols: 256 },
+    { kind: 'scale', key: keyOf('scale'), ringBits: 27, rows: 64, cols: 256 },
   ];
   const results: BenchResult[] = [];
   for (const spec of specs) {
-    const operands = drawRlweOperands(spec, new Prg(seed, spec.id));
+    const operands = drawRlweOperands(spec, new Prg(seed, spec.key.step));
     const { client, owner, destroy } = await rlwePair(seed, [operands]);
     const [clientMs, ownerMs]: [number[], number[]] = [[], []];
     for (let i = 0; i < 12; i++) {
@@ -195,9 +205,9 @@ async function stageFigures(): Promise<BenchResult[]> {
     destroy();
     const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
     results.push(
-      summarise(`rlwe/${spec.id}/client`, 'ms', clientMs),
-      summarise(`rlwe/${spec.id}/owner`, 'ms', ownerMs),
-      summarise(`rlwe/${spec.id}/${rlweLayout(spec).parameters.name}`, 'kB', [
+      summarise(`rlwe/${spec.key.step}/client`, 'ms', clientMs),
+      summarise(`rlwe/${spec.key.step}/owner`, 'ms', ownerMs),
+      summarise(`rlwe/${spec.key.step}/${rlweLayout(spec).parameters.name}`, 'kB', [
         (bytesClientToOwner + bytesOwnerToClient) / 1000,
       ]),
     );

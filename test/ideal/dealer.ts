@@ -10,6 +10,7 @@ import type {
   ClientCorrelation,
   ClientProvider,
   ClientRequest,
+  CorrelationKey,
   CorrelationSpec,
   OtSenderShare,
   OwnerCorrelation,
@@ -76,10 +77,10 @@ function report({
   requests,
   progress,
 }: {
-  requests: readonly { spec: { id: string } }[];
+  requests: readonly { spec: { key: CorrelationKey } }[];
   progress: ProgressListener;
 }): void {
-  for (const { spec } of requests) progress(spec.id, 1 / requests.length);
+  for (const { spec } of requests) progress(spec.key, 1 / requests.length);
 }
 
 /** One correlation, from both sides' operands. */

@@ -117,8 +117,8 @@ export function runMini(
     clientRequests.forEach((request, i) => {
       const [forClient, forOwner] = deal(request, ownerRequests[i]!, dealer, (name) => weights.tensor(name));
       if (op.kind === 'linear') client.set(op.output, (forClient as { share: Uint32Array }).share);
-      else client.correlations.put(request.spec.id, forClient);
-      owner.correlations.put(request.spec.id, forOwner);
+      else client.correlations.put(request.spec.key, forClient);
+      owner.correlations.put(request.spec.key, forOwner);
     });
   }
   client.kept.set(operations[0]!.index, new Uint32Array(input));

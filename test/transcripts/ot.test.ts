@@ -3,14 +3,15 @@ import type { OtBasedSpec } from '../../protocols/offline/ot.ts';
 import { setupCost, stageCost } from '../../protocols/offline/ot.ts';
 import { drawOperands } from '../ideal/ot.ts';
 import { otPair, smallParameters } from '../ideal/otPair.ts';
+import { keyOf } from '../support/keys.ts';
 
 const stage: readonly OtBasedSpec[] = [
-  { kind: 'ot', id: 'truncate', ringBits: 12, count: 100, choiceBits: 1, words: 1 },
-  { kind: 'ot', id: 'spline', ringBits: 22, count: 20, choiceBits: 5, words: 3 },
-  { kind: 'square', id: 'square', ringBits: 22, count: 50 },
-  { kind: 'sumOfSquares', id: 'sum', ringBits: 24, rows: 4, cols: 16 },
-  { kind: 'ringCot', id: 'ringCot', ringBits: 22, count: 40, factorBits: 9 },
-  { kind: 'scale', id: 'scale', ringBits: 27, rows: 4, cols: 16 },
+  { kind: 'ot', key: keyOf('truncate'), ringBits: 12, count: 100, choiceBits: 1, words: 1 },
+  { kind: 'ot', key: keyOf('spline'), ringBits: 22, count: 20, choiceBits: 5, words: 3 },
+  { kind: 'square', key: keyOf('square'), ringBits: 22, count: 50 },
+  { kind: 'sumOfSquares', key: keyOf('sum'), ringBits: 24, rows: 4, cols: 16 },
+  { kind: 'ringCot', key: keyOf('ringCot'), ringBits: 22, count: 40, factorBits: 9 },
+  { kind: 'scale', key: keyOf('scale'), ringBits: 27, rows: 4, cols: 16 },
 ];
 
 // A change of the wire format, of a hash label or of the order of messages changes the digest: then both sides of a

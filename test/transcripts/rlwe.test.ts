@@ -3,15 +3,34 @@ import { type RlweSpec, rlweCost, rlweSetupCost } from '../../protocols/offline/
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { drawRlweOperands, rlwePair } from '../ideal/rlwe.ts';
 import { expectSame } from '../support/expectSame.ts';
+import { keyOf } from '../support/keys.ts';
 
 const seed = new Uint8Array(32).fill(9);
 
 const stage: readonly RlweSpec[] = [
-  { kind: 'linear', id: 'qkv', ringBits: 32, tokens: 64, inputs: 256, outputs: 768, weights: 'qkv', weightBits: 12 },
-  { kind: 'linear', id: 'fc1', ringBits: 26, tokens: 3, inputs: 256, outputs: 512, weights: 'fc1', weightBits: 12 },
-  { kind: 'matmul', id: 'scores', ringBits: 29, batch: 2, rows: 64, inner: 64, cols: 64 },
-  { kind: 'sumOfSquares', id: 'sum', ringBits: 22, rows: 64, cols: 256 },
-  { kind: 'scale', id: 'scale', ringBits: 27, rows: 64, cols: 256 },
+  {
+    kind: 'linear',
+    key: keyOf('qkv'),
+    ringBits: 32,
+    tokens: 64,
+    inputs: 256,
+    outputs: 768,
+    weights: 'qkv',
+    weightBits: 12,
+  },
+  {
+    kind: 'linear',
+    key: keyOf('fc1'),
+    ringBits: 26,
+    tokens: 3,
+    inputs: 256,
+    outputs: 512,
+    weights: 'fc1',
+    weightBits: 12,
+  },
+  { kind: 'matmul', key: keyOf('scores'), ringBits: 29, batch: 2, rows: 64, inner: 64, cols: 64 },
+  { kind: 'sumOfSquares', key: keyOf('sum'), ringBits: 22, rows: 64, cols: 256 },
+  { kind: 'scale', key: keyOf('scale'), ringBits: 27, rows: 64, cols: 256 },
 ];
 
 // A change of the wire format, of a label, of the parameters or of the arrangements changes the digest: then both sides of
@@ -19,7 +38,7 @@ const stage: readonly RlweSpec[] = [
 const digest = '0d15d96c586937ce0b0833e591a84d455e41ef5311cec686a0bf3b6f6494480a';
 
 it('the wire of set-up and one stage is what it was, and costs what the plan says', async () => {
-  const operands = stage.map((spec) => drawRlweOperands(spec, new Prg(seed, spec.id)));
+  const operands = stage.map((spec) => drawRlweOperands(spec, new Prg(seed, spec.key.step)));
   const { channels, provide, destroy } = await rlwePair(seed, operands);
   const setup = rlweSetupCost(stage);
   const counters = () => channels.client.channel.counters;

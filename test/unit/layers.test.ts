@@ -108,8 +108,8 @@ describe('truncate', () => {
     const dealer = new Prg(new Uint8Array(32).fill(3), 'dealer');
     truncate.clientRequests(op, client).forEach((request, i) => {
       const [forClient, forOwner] = deal(request, truncate.ownerRequests(op, owner)[i]!, dealer, noWeights.tensor);
-      client.correlations.put(request.spec.id, forClient);
-      owner.correlations.put(request.spec.id, forOwner);
+      client.correlations.put(request.spec.key, forClient);
+      owner.correlations.put(request.spec.key, forOwner);
     });
     pump(truncate.client(op, client), truncate.owner(op, owner));
     const [ours, theirs] = [client.share(op.output), owner.share(op.output)];

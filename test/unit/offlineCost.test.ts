@@ -10,6 +10,7 @@ import { systemPrg } from '../../protocols/sharing/prg.ts';
 import { modelFolder, modelNames, readModel } from '../../scripts/lib/models.ts';
 import { median, otStageTimes, runOtStage, type StageTimes, turnTakingOtPair } from '../bench/otCalibration.ts';
 import { drawRlweOperands } from '../ideal/rlwe.ts';
+import { keyOf } from '../support/keys.ts';
 import { makeManifest } from '../support/manifest.ts';
 import { derivedCorrelations } from '../support/otStages.ts';
 import { channels } from '../support/pairing.ts';
@@ -79,11 +80,29 @@ describe('the cost of correlations from oblivious transfer', () => {
 
 it('of correlations from ring-LWE is what the plan says: bytes exactly, time by its shares', timed, async () => {
   const specs: RlweSpec[] = [
-    { kind: 'linear', id: 'qkv', weights: 'w', ringBits: 32, weightBits: 11, tokens: 64, inputs: 256, outputs: 768 },
-    { kind: 'linear', id: 'proj', weights: 'w', ringBits: 27, weightBits: 11, tokens: 64, inputs: 256, outputs: 256 },
-    { kind: 'matmul', id: 'scores', ringBits: 27, batch: 4, rows: 64, inner: 64, cols: 64 },
-    { kind: 'sumOfSquares', id: 'squares', ringBits: 31, rows: 64, cols: 256 },
-    { kind: 'scale', id: 'scale', ringBits: 32, rows: 108, cols: 64 },
+    {
+      kind: 'linear',
+      key: keyOf('qkv'),
+      weights: 'w',
+      ringBits: 32,
+      weightBits: 11,
+      tokens: 64,
+      inputs: 256,
+      outputs: 768,
+    },
+    {
+      kind: 'linear',
+      key: keyOf('proj'),
+      weights: 'w',
+      ringBits: 27,
+      weightBits: 11,
+      tokens: 64,
+      inputs: 256,
+      outputs: 256,
+    },
+    { kind: 'matmul', key: keyOf('scores'), ringBits: 27, batch: 4, rows: 64, inner: 64, cols: 64 },
+    { kind: 'sumOfSquares', key: keyOf('squares'), ringBits: 31, rows: 64, cols: 256 },
+    { kind: 'scale', key: keyOf('scale'), ringBits: 32, rows: 108, cols: 64 },
   ];
   const operands = specs.map((spec) => drawRlweOperands(spec, systemPrg('operands')));
   let weights: ArrayLike<number> = [];
@@ -108,7 +127,7 @@ it('of correlations from ring-LWE is what the plan says: bytes exactly, time by 
   }
   if (!tellsTime) return;
   expectSameShares(
-    specs.map(({ id }) => id),
+    specs.map(({ key }) => key.step),
     specs.map(rlweMs),
     times,
   );

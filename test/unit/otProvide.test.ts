@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import type {
+  CorrelationKey,
   OtReceiverShare,
   OtSenderShare,
   OwnerRequest,
@@ -11,11 +12,12 @@ import type {
 } from '../../protocols/offline/correlations.ts';
 import { gilboaCost, type OtBasedSpec, OtClient, OtOwner, otCost, stageCost } from '../../protocols/offline/ot.ts';
 import { digitsOf } from '../../protocols/offline/otVector.ts';
+import { CorrelationStore } from '../../protocols/offline/store.ts';
 import { cotParameters } from '../../protocols/ot/cot.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
-import { CorrelationStore } from '../../protocols/sharing/store.ts';
 import { drawOperands, wrongPlaces } from '../ideal/ot.ts';
 import { otPair, smallParameters } from '../ideal/otPair.ts';
+import { keyOf } from '../support/keys.ts';
 
 const seed = (fill: number) => new Uint8Array(32).fill(fill);
 const between = (min: number, max: number) => fc.integer({ min, max });
@@ -28,34 +30,34 @@ const specs: fc.Arbitrary<OtBasedSpec> = fc.oneof(
     count: between(0, 60),
     choiceBits: between(1, 6),
     words: between(1, 20),
-    id: fc.constant('ot'),
+    key: fc.constant(keyOf('ot')),
   }),
   fc.record({
     kind: fc.constant('square' as const),
     ringBits: between(2, 32),
     count: between(0, 60),
-    id: fc.constant('square'),
+    key: fc.constant(keyOf('square')),
   }),
   fc.record({
     kind: fc.constant('sumOfSquares' as const),
     ringBits: between(2, 32),
     rows: between(0, 7),
     cols: between(1, 9),
-    id: fc.constant('sum'),
+    key: fc.constant(keyOf('sum')),
   }),
   fc.record({
     kind: fc.constant('ringCot' as const),
     ringBits: between(14, 32),
     count: between(0, 60),
     factorBits: between(1, 14),
-    id: fc.constant('ringCot'),
+    key: fc.constant(keyOf('ringCot')),
   }),
   fc.record({
     kind: fc.constant('scale' as const),
     ringBits: between(1, 32),
     rows: between(0, 11),
     cols: between(1, 70),
-    id: fc.constant('scale'),
+    key: fc.constant(keyOf('scale')),
   }),
 );
 
@@ -65,11 +67,11 @@ async function runStage(pair: Awaited<ReturnType<typeof otPair>>, stage: readonl
   const operands = stage.map((spec) => drawOperands(spec, random));
   const cost = stageCost(stage, client.drawn, smallParameters);
   const before = { ...channels.client.channel.counters };
-  const fractions: [string, number][] = [];
+  const fractions: [CorrelationKey, number][] = [];
   const [given, taken] = await Promise.all([
     client.provide(
       operands.map((pair) => pair.client),
-      (id, fraction) => fractions.push([id, fraction]),
+      (key, fraction) => fractions.push([key, fraction]),
     ),
     owner.provide(operands.map((pair) => pair.owner)),
   ]);
@@ -91,7 +93,7 @@ describe('provide', () => {
       fc.asyncProperty(fc.array(specs, { maxLength: 6 }), async (stage) => {
         const { fractions } = await runStage(
           pair,
-          stage.map((spec, i) => ({ ...spec, id: `${spec.kind}${i}` })),
+          stage.map((spec, i) => ({ ...spec, key: keyOf(`${spec.kind}${i}`) })),
         );
         const sum = fractions.reduce((total, [, fraction]) => total + fraction, 0);
         if (fractions.length > 0) expect(sum).toBeCloseTo(1);
@@ -103,10 +105,10 @@ describe('provide', () => {
   it('cuts a large stage into segments, with the planned flights', async () => {
     const pair = await otPair(seed(2));
     const stage: OtBasedSpec[] = [
-      { kind: 'square', id: 'a', ringBits: 27, count: 25_003 },
-      { kind: 'ot', id: 'b', ringBits: 12, count: 20_001, choiceBits: 5, words: 1 },
-      { kind: 'ringCot', id: 'c', ringBits: 20, count: 40_001, factorBits: 10 },
-      { kind: 'scale', id: 'd', ringBits: 24, rows: 33, cols: 65 },
+      { kind: 'square', key: keyOf('a'), ringBits: 27, count: 25_003 },
+      { kind: 'ot', key: keyOf('b'), ringBits: 12, count: 20_001, choiceBits: 5, words: 1 },
+      { kind: 'ringCot', key: keyOf('c'), ringBits: 20, count: 40_001, factorBits: 10 },
+      { kind: 'scale', key: keyOf('d'), ringBits: 24, rows: 33, cols: 65 },
     ];
     const flights = () => [
       pair.channels.client.channel.snapshot().total.flights,
@@ -120,14 +122,14 @@ describe('provide', () => {
   });
 
   it('prices single specs, and stages add up', async () => {
-    const square: SquareSpec = { kind: 'square', id: 'a', ringBits: 27, count: 16 };
+    const square: SquareSpec = { kind: 'square', key: keyOf('a'), ringBits: 27, count: 16 };
     expect(gilboaCost(square)).toEqual({
       cots: 16 * 26,
       bytesOwnerToClient: (16 * 26) / 8,
       bytesClientToOwner: (16 * 26 * 27) / 2 / 8,
       flights: 3,
     });
-    expect(otCost({ kind: 'ot', id: 'b', ringBits: 5, count: 10, choiceBits: 4, words: 2 })).toEqual({
+    expect(otCost({ kind: 'ot', key: keyOf('b'), ringBits: 5, count: 10, choiceBits: 4, words: 2 })).toEqual({
       cots: 40,
       bytesClientToOwner: 0,
       bytesOwnerToClient: 0,
@@ -155,9 +157,9 @@ describe('provide', () => {
   it('gives outputs that look random', async () => {
     const pair = await otPair(seed(3));
     const { given, taken } = await runStage(pair, [
-      { kind: 'ot', id: 'a', ringBits: 32, count: 3000, choiceBits: 2, words: 2 },
-      { kind: 'square', id: 'b', ringBits: 17, count: 3000 },
-      { kind: 'scale', id: 'c', ringBits: 16, rows: 40, cols: 100 },
+      { kind: 'ot', key: keyOf('a'), ringBits: 32, count: 3000, choiceBits: 2, words: 2 },
+      { kind: 'square', key: keyOf('b'), ringBits: 17, count: 3000 },
+      { kind: 'scale', key: keyOf('c'), ringBits: 16, rows: 40, cols: 100 },
     ]);
     const arrays: [Uint32Array, number, number][] = [
       [(given[0] as OtSenderShare).messages, 0, 32],
@@ -181,8 +183,8 @@ describe('provide', () => {
 
   it('sends what looks random, whatever the operands are', async () => {
     const pair = await otPair(seed(8));
-    const square: SquareSpec = { kind: 'square', id: 'a', ringBits: 20, count: 1000 };
-    const scale = { kind: 'scale', id: 'b', ringBits: 20, rows: 40, cols: 64 } as const;
+    const square: SquareSpec = { kind: 'square', key: keyOf('a'), ringBits: 20, count: 1000 };
+    const scale = { kind: 'scale', key: keyOf('b'), ringBits: 20, rows: 40, cols: 64 } as const;
     const { client, owner } = pair.channels;
     for (const value of [0, 0xffffffff]) {
       const words = (count: number) => new Uint32Array(count).fill(value);
@@ -214,18 +216,18 @@ describe('provide', () => {
 
   it('refuses operands and specs that do not fit', async () => {
     const { client, owner } = await otPair(seed(4));
-    const spec: SquareSpec = { kind: 'square', id: 'blocks.0.gelu', ringBits: 20, count: 4 };
+    const spec: SquareSpec = { kind: 'square', key: keyOf('blocks.0.gelu'), ringBits: 20, count: 4 };
     await expect(client.provide([{ spec, x: new Uint32Array(3) }])).rejects.toThrow(
-      new RangeError('blocks.0.gelu: x: expected 4 elements, got 3'),
+      new RangeError('blocks.0.gelu (product): x: expected 4 elements, got 3'),
     );
     await expect(owner.provide([{ spec } as unknown as OwnerRequest])).rejects.toThrow(TypeError);
     await expect(client.provide([{ spec: { ...spec, ringBits: 33 }, x: new Uint32Array(4) }])).rejects.toThrow(
       RangeError,
     );
     await expect(
-      client.provide([{ spec: { kind: 'ot', id: 'a', ringBits: 8, count: 1, choiceBits: 11, words: 1 } }]),
+      client.provide([{ spec: { kind: 'ot', key: keyOf('a'), ringBits: 8, count: 1, choiceBits: 11, words: 1 } }]),
     ).rejects.toThrow(RangeError);
-    const matmul = { kind: 'matmul', id: 'm', ringBits: 20, batch: 1, rows: 1, inner: 1, cols: 1 } as const;
+    const matmul = { kind: 'matmul', key: keyOf('m'), ringBits: 20, batch: 1, rows: 1, inner: 1, cols: 1 } as const;
     await expect(client.provide([{ spec: matmul, x: new Uint32Array(1), y: new Uint32Array(1) }])).rejects.toThrow(
       RangeError,
     );
@@ -234,20 +236,20 @@ describe('provide', () => {
   it('stops when its user cancels, and gives the peer a reason', async () => {
     const abort = new AbortController();
     const { client, owner, channels } = await otPair(seed(5), { client: { signal: abort.signal } });
-    const spec: SquareSpec = { kind: 'square', id: 'a', ringBits: 27, count: 60_000 };
+    const spec: SquareSpec = { kind: 'square', key: keyOf('a'), ringBits: 27, count: 60_000 };
     const x = new Uint32Array(spec.count);
     const client_ = client
       .provide(
         [
           { spec, x },
-          { spec: { ...spec, id: 'b', count: 8 }, x: x.subarray(0, 8) },
+          { spec: { ...spec, key: keyOf('b'), count: 8 }, x: x.subarray(0, 8) },
         ],
         () => abort.abort(),
       )
       .catch((error: Error) => channels.client.channel.close(error).then(() => Promise.reject(error)));
     const owner_ = owner.provide([
       { spec, xMask: x },
-      { spec: { ...spec, id: 'b', count: 8 }, xMask: x.subarray(0, 8) },
+      { spec: { ...spec, key: keyOf('b'), count: 8 }, xMask: x.subarray(0, 8) },
     ]);
     abort.abort();
     await expect(client_).rejects.toMatchObject({ code: 'cancelled' });
@@ -256,12 +258,14 @@ describe('provide', () => {
 
   it('never hands a correlation out twice: what it provides goes into a store that counts', async () => {
     const pair = await otPair(seed(6));
-    const { given } = await runStage(pair, [{ kind: 'ot', id: 'a', ringBits: 8, count: 4, choiceBits: 1, words: 1 }]);
+    const { given } = await runStage(pair, [
+      { kind: 'ot', key: keyOf('a'), ringBits: 8, count: 4, choiceBits: 1, words: 1 },
+    ]);
     const store = new CorrelationStore<unknown>();
-    store.put('a', given[0]);
-    store.take('a');
-    expect(() => store.take('a')).toThrow(RangeError);
-    expect(() => store.take('b')).toThrow(RangeError);
+    store.put(keyOf('a'), given[0]);
+    store.take(keyOf('a'));
+    expect(() => store.take(keyOf('a'))).toThrow(RangeError);
+    expect(() => store.take({ ...keyOf('a'), part: 'b' })).toThrow(RangeError);
   });
 });
 
@@ -274,7 +278,7 @@ describe('truncated and altered messages', () => {
     let chunks = 0;
     wire.send = (chunk) => send(chunks++ === number ? change(chunk.slice()) : chunk);
     const channels = wires.map((each) => new FramedChannel(each));
-    const spec: SquareSpec = { kind: 'square', id: 'a', ringBits: 8, count: 20 };
+    const spec: SquareSpec = { kind: 'square', key: keyOf('a'), ringBits: 8, count: 20 };
     const operand = new Uint32Array(20);
     const options = { parameters: smallParameters };
     const party = async (channel: FramedChannel, work: () => Promise<unknown>) => {

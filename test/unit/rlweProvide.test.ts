@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { nttKernel } from '../../protocols/kernels/ntt.ts';
+import type { CorrelationKey } from '../../protocols/offline/correlations.ts';
 import { RlweClient, type RlweSpec, rlweCost, rlweLayout } from '../../protocols/offline/rlwe.ts';
 import { tail } from '../../protocols/rlwe/noise.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
@@ -15,6 +16,7 @@ import {
   rlwePair,
   unroundedErrors,
 } from '../ideal/rlwe.ts';
+import { keyOf } from '../support/keys.ts';
 
 const seed = new Uint8Array(32).fill(5);
 
@@ -25,7 +27,7 @@ async function provideAndCheck(operands: readonly Operands[], random = seed) {
   const [client, owner] = await pair.provide();
   operands.forEach((each, i) => {
     const errors = errorsOf(each, client[i]!.share, owner[i]!.share);
-    expect(Math.max(...errors.map(Math.abs)), each.client.spec.id).toBeLessThanOrEqual(1);
+    expect(Math.max(...errors.map(Math.abs)), each.client.spec.key.step).toBeLessThanOrEqual(1);
     for (const { share } of [client[i]!, owner[i]!]) {
       expect(share.length).toBe(idealResult(each).length);
       expect(share.every((word) => word < 2 ** each.client.spec.ringBits)).toBe(true);
@@ -37,7 +39,7 @@ async function provideAndCheck(operands: readonly Operands[], random = seed) {
 
 const linear = (tokens: number, inputs: number, outputs: number, ringBits: number, weightBits = 12): RlweSpec => ({
   kind: 'linear',
-  id: `linear ${tokens}·${inputs}→${outputs} mod 2^${ringBits}`,
+  key: keyOf(`linear ${tokens}·${inputs}→${outputs} mod 2^${ringBits}`),
   ringBits,
   tokens,
   inputs,
@@ -47,7 +49,7 @@ const linear = (tokens: number, inputs: number, outputs: number, ringBits: numbe
 });
 const matmul = (batch: number, rows: number, inner: number, cols: number, ringBits: number): RlweSpec => ({
   kind: 'matmul',
-  id: `matmul ${batch}·${rows}·${inner}·${cols} mod 2^${ringBits}`,
+  key: keyOf(`matmul ${batch}·${rows}·${inner}·${cols} mod 2^${ringBits}`),
   ringBits,
   batch,
   rows,
@@ -56,14 +58,14 @@ const matmul = (batch: number, rows: number, inner: number, cols: number, ringBi
 });
 const sumOfSquares = (rows: number, cols: number, ringBits: number): RlweSpec => ({
   kind: 'sumOfSquares',
-  id: `sumOfSquares ${rows}·${cols} mod 2^${ringBits}`,
+  key: keyOf(`sumOfSquares ${rows}·${cols} mod 2^${ringBits}`),
   ringBits,
   rows,
   cols,
 });
 const scale = (rows: number, cols: number, ringBits: number): RlweSpec => ({
   kind: 'scale',
-  id: `scale ${rows}·${cols} mod 2^${ringBits}`,
+  key: keyOf(`scale ${rows}·${cols} mod 2^${ringBits}`),
   ringBits,
   rows,
   cols,
@@ -103,10 +105,10 @@ const edges: readonly RlweSpec[] = [
 ];
 
 describe('RLWE correlations', () => {
-  it.each([...shipped, ...edges].map((spec) => [spec.id, spec] as const))(
+  it.each([...shipped, ...edges].map((spec) => [spec.key.step, spec] as const))(
     '%s: shares add up to the product, ±1',
     async (_, spec) => {
-      await provideAndCheck([drawRlweOperands(spec, new Prg(seed, spec.id))]);
+      await provideAndCheck([drawRlweOperands(spec, new Prg(seed, spec.key.step))]);
     },
   );
 
@@ -139,11 +141,15 @@ describe('RLWE correlations', () => {
         async (specs, byte) => {
           const named = specs.map(
             (each, i) =>
-              ({ ...each, id: `${i}: ${each.id}`, ...(each.kind === 'linear' && { weights: `w${i}` }) }) as RlweSpec,
+              ({
+                ...each,
+                key: keyOf(`${i}: ${each.key.step}`),
+                ...(each.kind === 'linear' && { weights: `w${i}` }),
+              }) as RlweSpec,
           );
           const random = new Uint8Array(32).fill(byte);
           await provideAndCheck(
-            named.map((each) => drawRlweOperands(each, new Prg(random, each.id))),
+            named.map((each) => drawRlweOperands(each, new Prg(random, each.key.step))),
             random,
           );
         },
@@ -167,7 +173,7 @@ describe('RLWE correlations', () => {
 
   it('keeps nothing in the kernel but tables', async () => {
     const specs = [linear(5, 30, 20, 20), matmul(1, 8, 8, 8, 20)];
-    const operands = specs.map((spec) => drawRlweOperands(spec, new Prg(seed, spec.id)));
+    const operands = specs.map((spec) => drawRlweOperands(spec, new Prg(seed, spec.key.step)));
     await provideAndCheck(operands);
     const { before } = await provideAndCheck(operands);
     expect(nttKernel().arena.usedBytes).toBe(before);
@@ -184,22 +190,22 @@ describe('RLWE correlations', () => {
       scale(64, 256, 28),
     ]) {
       const { errorBound } = rlweLayout(spec);
-      const [errors] = await unroundedErrors(seed, [drawRlweOperands(spec, new Prg(seed, spec.id))]);
+      const [errors] = await unroundedErrors(seed, [drawRlweOperands(spec, new Prg(seed, spec.key.step))]);
       const deviation = deviationOf(errors!);
       const largest = Math.max(...errors!.map(Math.abs));
-      expect(largest, spec.id).toBeLessThan(errorBound);
+      expect(largest, spec.key.step).toBeLessThan(errorBound);
       // The bound is `tail` deviations of the analysis, which assumes weights and masks of full size: not much less, and never more.
-      expect(deviation * tail, spec.id).toBeLessThan((1 + 5 / Math.sqrt(2 * errors!.length)) * errorBound);
-      expect(deviation * tail, spec.id).toBeGreaterThan(0.2 * errorBound);
+      expect(deviation * tail, spec.key.step).toBeLessThan((1 + 5 / Math.sqrt(2 * errors!.length)) * errorBound);
+      expect(deviation * tail, spec.key.step).toBeGreaterThan(0.2 * errorBound);
     }
   });
 
   it('reports progress that adds up to the stage', async () => {
     const operands = [linear(2, 10, 5, 20), sumOfSquares(3, 9, 20)].map((spec) =>
-      drawRlweOperands(spec, new Prg(seed, spec.id)),
+      drawRlweOperands(spec, new Prg(seed, spec.key.step)),
     );
     const pair = await rlwePair(seed, operands);
-    const calls: [string, number][][] = [[], []];
+    const calls: [CorrelationKey, number][][] = [[], []];
     await Promise.all([
       pair.client.provide(
         operands.map((each) => each.client),
@@ -211,7 +217,7 @@ describe('RLWE correlations', () => {
       ),
     ]);
     for (const side of calls) {
-      expect(side.map(([id]) => id)).toEqual(pair.specs.map(({ id }) => id));
+      expect(side.map(([key]) => key)).toEqual(pair.specs.map(({ key }) => key));
       expect(side.reduce((sum, [, fraction]) => sum + fraction, 0)).toBeCloseTo(1);
     }
   });

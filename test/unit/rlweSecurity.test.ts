@@ -9,6 +9,7 @@ import type { RandomWords } from '../../protocols/rlwe/sampling.ts';
 import { readNumbers } from '../../protocols/rlwe/wire.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { drawRlweOperands, rlwePair } from '../ideal/rlwe.ts';
+import { keyOf } from '../support/keys.ts';
 
 // The client knows every `a` that it sent. These tests play a client who uses that.
 
@@ -166,7 +167,7 @@ describe('what a curious client learns from all that it receives', () => {
   it('is the same whatever the weights: every part of the answers is uniform, and no two agree', async () => {
     const spec = {
       kind: 'linear',
-      id: 'l',
+      key: keyOf('l'),
       ringBits: 24,
       tokens: 64,
       inputs: 64,

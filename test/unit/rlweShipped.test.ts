@@ -5,6 +5,7 @@ import { tail } from '../../protocols/rlwe/noise.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { modelFolder, modelNames, readModel } from '../../scripts/lib/models.ts';
 import { deviationOf, drawRlweOperands, type Operands, unroundedErrors } from '../ideal/rlwe.ts';
+import { keyOf } from '../support/keys.ts';
 
 const seed = new Uint8Array(32).fill(8);
 const tiny = fileURLToPath(new URL('../vectors/tiny/', import.meta.url));
@@ -20,23 +21,23 @@ it.each(folders)(
       .filter(isRlweSpec)
       .filter((spec) => {
         // Layers differ in their weights; the other correlations of one shape do not differ.
-        const shape = JSON.stringify({ ...spec, id: '' });
+        const shape = JSON.stringify({ ...spec, key: keyOf('') });
         return shapes.size < shapes.add(shape).size;
       });
     expect(specs.length).toBeGreaterThan(0);
     const operands = specs.map((spec: RlweSpec): Operands => {
-      const drawn = drawRlweOperands(spec, new Prg(seed, spec.id));
+      const drawn = drawRlweOperands(spec, new Prg(seed, spec.key.step));
       return spec.kind === 'linear' ? { ...drawn, weights: Int16Array.from(weights.tensor(spec.weights)) } : drawn;
     });
     const errors = await unroundedErrors(seed, operands);
     specs.forEach((spec, i) => {
       const { errorBound } = rlweLayout(spec);
       const largest = errors[i]!.reduce((most, error) => Math.max(most, Math.abs(error)), 0);
-      expect(largest, spec.id).toBeLessThan(errorBound);
-      expect(errorBound, spec.id).toBeLessThan(1);
+      expect(largest, spec.key.step).toBeLessThan(errorBound);
+      expect(errorBound, spec.key.step).toBeLessThan(1);
       // The analysis agrees with the measurement within the sampling error; real weights are smaller than it assumes.
       const slack = 1 + 5 / Math.sqrt(2 * errors[i]!.length);
-      expect(deviationOf(errors[i]!) * tail, spec.id).toBeLessThan(slack * errorBound);
+      expect(deviationOf(errors[i]!) * tail, spec.key.step).toBeLessThan(slack * errorBound);
     });
   },
   300_000,
