@@ -16,8 +16,8 @@ import type {
   RingCotReceiverShare,
   RingCotSenderShare,
 } from '../offline/correlations.ts';
-import { CorrelationStore } from '../offline/store.ts';
 import type { Prg } from '../sharing/prg.ts';
+import { CorrelationStore } from '../sharing/store.ts';
 import type { Rounds } from './rounds.ts';
 
 /** A shared tensor (rows, cols), row-major: the integer v stands for v·2^-fracBits, shared modulo 2^ringBits. */

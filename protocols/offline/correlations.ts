@@ -7,19 +7,9 @@
  *
  * Words may carry garbage above `ringBits`: providers reduce where it matters, consumers mask where it matters.
  */
+import type { CorrelationKey } from '../sharing/store.ts';
 
-/** Which operation of a plan a correlation is for; no two of a plan have the same `op` and `part`. */
-export interface CorrelationKey {
-  /** The operation's position in the plan. */
-  readonly op: number;
-  /** Which of the operation's correlations, where it has several. */
-  readonly part: string;
-  /** The step of the meters that the operation belongs to. */
-  readonly step: string;
-}
-
-/** A correlation in words, for errors. */
-export const keyText = ({ step, part }: CorrelationKey): string => `${step} (${part})`;
+export { type CorrelationKey, keyText } from '../sharing/store.ts';
 
 /** W·x for each of `tokens` rows: x (tokens, inputs) is the client's, W (outputs, inputs) the owner's integers. */
 export interface LinearSpec {

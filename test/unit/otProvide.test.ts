@@ -12,9 +12,9 @@ import type {
 } from '../../protocols/offline/correlations.ts';
 import { gilboaCost, type OtBasedSpec, OtClient, OtOwner, otCost, stageCost } from '../../protocols/offline/ot.ts';
 import { digitsOf } from '../../protocols/offline/otVector.ts';
-import { CorrelationStore } from '../../protocols/offline/store.ts';
 import { cotParameters } from '../../protocols/ot/cot.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
+import { CorrelationStore } from '../../protocols/sharing/store.ts';
 import { drawOperands, wrongPlaces } from '../ideal/ot.ts';
 import { otPair, smallParameters } from '../ideal/otPair.ts';
 import { keyOf } from '../support/keys.ts';

@@ -1,6 +1,19 @@
-/** Correlations by key, each taken once: a correlation used twice would reveal the difference of what it masked. */
-import { type CorrelationKey, keyText } from './correlations.ts';
+/** Correlations by key, each taken once. A correlation used twice would reveal the difference of what it masked. */
 
+/** Which operation of a plan a correlation is for; no two of a plan have the same `op` and `part`. */
+export interface CorrelationKey {
+  /** The operation's position in the plan. */
+  readonly op: number;
+  /** Which of the operation's correlations, where it has several. */
+  readonly part: string;
+  /** The step of the meters that the operation belongs to. */
+  readonly step: string;
+}
+
+/** A correlation in words, for errors. */
+export const keyText = ({ step, part }: CorrelationKey): string => `${step} (${part})`;
+
+/** What a party holds and has not used yet. */
 export class CorrelationStore<T> {
   /** By operation, then by part; `used` once taken. */
   readonly #entries = new Map<number, Map<string, T | typeof used>>();
