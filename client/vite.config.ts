@@ -1,7 +1,8 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 
-const signalingServer = 'http://localhost:3000';
+/** Where `npm run dev` starts the server. */
+const signalingServer = `http://localhost:${process.env.PORT || 3000}`;
 
 export default defineConfig({
   root: import.meta.dirname,
