@@ -1,18 +1,12 @@
-// npm run check: types, lint and format, import rules, and the Python code's lint where ruff is installed.
-import { access } from 'node:fs/promises';
+// npm run check: types, lint and format, import rules; the Python code's types and lint.
 import { interruption, nodeProgram, run, say } from './lib/commands.mjs';
 import { main } from './lib/main.mjs';
-import { venvProgram } from './lib/python.mjs';
+import { python, setUpPython } from './lib/python.mjs';
 import { setUp } from './lib/setup.mjs';
-
-const has = (path) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 await main(async () => {
   await setUp();
+  await setUpPython();
   const checks = [
     [
       'types',
@@ -27,9 +21,9 @@ await main(async () => {
     ],
     ['lint and format', nodeProgram('@biomejs/biome/bin/biome', 'check', '--diagnostic-level=error')],
     ['import rules', nodeProgram('vitest/vitest.mjs', 'run', 'test/unit/layout.test.ts')],
+    ['Python types', [python, ['-m', 'mypy', '--config-file', 'model-artifacts/pyproject.toml']]],
+    ['Python lint', [python, ['-m', 'ruff', 'check', 'model-artifacts']]],
   ];
-  const ruff = venvProgram('ruff');
-  if (await has(ruff)) checks.push(['Python', [ruff, ['check', '--select', 'E4,E7,E9,F', 'model-artifacts']]]);
   const failed = [];
   for (const [name, [program, args]] of checks) {
     say(`\n${name}`);

@@ -68,18 +68,3 @@ def calibrate(model: FoldedModel, images: Array, batch: int = 64) -> Ranges:
     for start in range(0, len(images), batch):
         forward(model, images[start : start + batch], observe)
     return ranges
-
-
-def odd_images(size: int, seed: int = 0) -> Array:
-    """uint8 (N, size, size, 3) that no photograph looks like: plain colours, noise, gradients, stripes, checkerboards, half planes."""
-    rng = np.random.default_rng(seed)
-    plain = [np.broadcast_to(np.array(c), (size, size, 3)) for c in
-             [(0, 0, 0), (255, 255, 255), (128, 128, 128), (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (255, 0, 255)]]  # fmt: skip
-    ramp = np.linspace(0, 255, size)
-    y, x = np.indices((size, size))
-    grey = [ramp[x], ramp[y], ramp[::-1][x], (x + y) % 2 * 255, x % 2 * 255, y % 2 * 255, (x // 4 + y // 4) % 2 * 255,
-            (x < size // 2) * 255, (y < size // 2) * 255, np.hypot(x - size / 2, y - size / 2) < size / 3]  # fmt: skip
-    grey[-1] = grey[-1] * 255
-    noise = [rng.integers(0, 256, (size, size, 3)), rng.integers(0, 2, (size, size, 3)) * 255, rng.integers(0, 2, (size, size, 1)).repeat(3, 2) * 255,
-             np.clip(rng.normal(128, 10, (size, size, 3)), 0, 255), np.clip(rng.normal(128, 60, (size, size, 3)), 0, 255)]  # fmt: skip
-    return np.stack([*plain, *(np.repeat(g[..., None], 3, 2) for g in grey), *noise]).astype(np.uint8)

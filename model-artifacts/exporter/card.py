@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from privit.card import LICENCE_NOTES, model_card
+from vit.card import LICENCE_NOTES, model_card
 
 from .checkpoint import Checkpoint
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from privit.checkpoint import load_checkpoint
-from privit.data import IMAGE_SETS
-from privit.vit import SwitchTensors, VisionTransformer, ViTConfig
+from vit.checkpoint import load_checkpoint
+from vit.data import IMAGE_SETS
+from vit.model import SwitchTensors, VisionTransformer, ViTConfig
 
 from .folding import FoldedModel, fold
 
@@ -41,6 +41,8 @@ def read_checkpoint(path: Path, dataset: str | None = None) -> Checkpoint:
     config = ViTConfig(num_classes=len(IMAGE_SETS[dataset].labels)) if dataset else None
     model, switches, description = load_checkpoint(Path(path), config)
     if not description:
+        if dataset is None:
+            raise ValueError(f'{path} does not describe itself: expected --dataset')
         info = IMAGE_SETS[dataset]
         size = model.config.img_size
         description = {

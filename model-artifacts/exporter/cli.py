@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from privit.data import IMAGE_SETS
+from vit.data import IMAGE_SETS
 
 from .card import write_card
 from .checkpoint import read_checkpoint

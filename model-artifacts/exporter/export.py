@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vit.ood import ood_images
+
 from .artifact import manifest, pack, write_golden, write_json, write_weights
-from .calibrate import calibrate, odd_images
+from .calibrate import calibrate
 from .checkpoint import Checkpoint
 from .folding import Array, FoldedModel
 from .images import Preprocessing
@@ -40,12 +42,12 @@ def write_artifact(
 ) -> FoldedModel:
     """Write manifest, weights, ONNX and golden files to the folder `out`.
 
-    calibration: uint8 (N, S, S, 3) training images, to which odd_images are added. golden: one image (S, S, 3). Raises ExportError
+    calibration: uint8 (N, S, S, 3) training images, to which ood_images are added. golden: one image (S, S, 3). Raises ExportError
     when the model does not fit the plan's limits, on the calibration images too: nothing is written then.
     """
     check_limits(checkpoint, preprocessing)
     model = checkpoint.fold()
-    images = np.concatenate([calibration, odd_images(model.image_size)])
+    images = np.concatenate([calibration, ood_images(model.image_size)])
     fixed = choose_scales(model, calibrate(model, images), precision)
     weights = quantise(model, fixed)
     index, data = pack(weights)
@@ -56,7 +58,7 @@ def write_artifact(
     digests = hashlib.sha256(data).hexdigest(), hashlib.sha256(onnx).hexdigest()
     public = manifest(model, fixed, d['name'], title, description, d['labels'], preprocessing, *digests)
     simulation = Simulation(public, {name: tensor.astype(np.int64) for name, tensor in weights.items()})
-    checked = images[-CHECKED_IMAGES:]  # the odd ones, and some training images
+    checked = images[-CHECKED_IMAGES:]  # the out-of-distribution ones, and some training images
     for start in range(0, len(checked), 64):
         simulation.run(checked[start : start + 64])
     simulation.violations.raise_first()

@@ -5,6 +5,7 @@ What is folded, and why it is exact, is listed in docs/artifact.md. Everything h
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -75,9 +76,9 @@ class FoldedModel:
 
         def cast_block(block: FoldedBlock) -> FoldedBlock:
             names = ('q', 'k', 'v', 'proj', 'fc1', 'fc2', 'merged', *(['square_units'] if block.square_units else []))
-            linears = {name: cast(getattr(block, name)) for name in names}
-            tables = {name: None if table is None else table.astype(np.float32) for name, table in block.tables()}
-            return replace(block, **linears, **tables)
+            changed: dict[str, Any] = {name: cast(getattr(block, name)) for name in names}
+            changed |= {name: None if table is None else table.astype(np.float32) for name, table in block.tables()}
+            return replace(block, **changed)
 
         return replace(self, patch_embed=cast(self.patch_embed), head=cast(self.head), blocks=tuple(map(cast_block, self.blocks)))
 

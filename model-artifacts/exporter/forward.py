@@ -8,7 +8,7 @@ import torch
 
 from .folding import Array, FoldedModel, Linear, by_position
 
-Observer = Callable[[str, Array], None]
+Observer = Callable[[str, Array], object]
 """Called with a tensor's name and value (images first). Golden points have the names of docs/artifact.md."""
 
 

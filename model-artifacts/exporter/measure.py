@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from privit.data import ImageSetInfo
+from vit.data import ImageSetInfo
 
 from .card import FIXED_POINT_HEADING, fixed_point_section
 from .evaluate import evaluate

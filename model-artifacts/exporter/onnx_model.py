@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,6 +24,15 @@ class PixelModel(nn.Module):
 
     Written out here, on the state dict, so that the file has each weight once and nothing that speeds up training.
     """
+
+    mean: Tensor
+    std: Tensor
+    positions: Tensor
+    softmax_switch: Tensor
+    gelu_switch: Tensor
+    patch_embed_proj_weight: Tensor
+    patch_embed_proj_bias: Tensor
+    pos_embed: Tensor
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
@@ -82,7 +92,7 @@ def to_onnx(checkpoint: Checkpoint, half: bool = True) -> bytes:
     half: large initialisers are stored as float16 with a Cast to float32 behind each, so arithmetic stays float32.
     """
     size = checkpoint.model.config.img_size
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()  # written too, whatever torch's signature says
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')  # about the tracer's constants: shapes, which are fixed here but for N
         torch.onnx.export(

@@ -9,9 +9,9 @@ import onnx
 import torch
 from onnx import numpy_helper
 
-from privit.checkpoint import describe
-from privit.data import ImageSetInfo
-from privit.vit import VisionTransformer, ViTConfig
+from vit.checkpoint import describe
+from vit.data import ImageSetInfo
+from vit.model import VisionTransformer, ViTConfig
 
 from .checkpoint import Checkpoint
 

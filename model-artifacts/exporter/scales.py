@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -127,13 +128,13 @@ class _Chooser:
 
     def _norm(self, name: str, input_frac_bits: int, out_frac_bits: int) -> dict:
         argument, epsilon = f'{name}.mean_square', self.model.epsilon
-        # The extremes are those of odd images (one-pixel stripes of full contrast above, plain colours below), so a narrow margin will do:
+        # The extremes are those of out-of-distribution images (one-pixel stripes of full contrast above, plain colours below), so a narrow margin will do:
         # below, a wider one would cost a table entry each; above, the next power of two may not fit the ring.
         low, high = self.ranges.low[argument] / 1.25, self.ranges.high[argument] * 1.25
         out_magnitude = check_product(name, input_frac_bits, self.ranges.magnitude(name))
         scale_bits = min(math.ceil(9.5 + 0.5 * math.log2(high)), PRODUCT_BITS - input_frac_bits - out_magnitude)
 
-        def rsqrt(x: Array) -> Array:
+        def rsqrt(x: Any) -> Any:
             return (x + epsilon) ** -0.5
 
         spline = choose_spline(

@@ -227,13 +227,14 @@ class Simulation:
             argument = np.maximum(domain.wrap(argument), domain.lowest if domain.lowest > 0 else -np.inf)
         before = spec['coefficientFracBits'] + spec['basisFracBits']
         out = spec['out']
-        value = f(argument) if self.noise is None else self.table(f, domain, argument, spec)
+        value = f(argument) if self.noise is None else self.table(self.noise, f, domain, argument, spec)
         return self.truncate(name, np.floor(value * 2.0**before + 0.5).astype(np.int64), before, out['magnitudeBits'], out['fracBits'])
 
-    def table(self, f, domain: Domain, x: Array, spec: dict) -> Array:
+    @staticmethod
+    def table(noise: np.random.Generator, f, domain: Domain, x: Array, spec: dict) -> Array:
         """f as the tables give it: x = start + t·width with a random t in [0, 1), coefficients and powers of t rounded."""
         c, b = 2.0 ** spec['coefficientFracBits'], 2.0 ** spec['basisFracBits']
-        start = np.maximum(x - self.noise.random(x.shape) * domain.width, domain.minimum)
+        start = np.maximum(x - noise.random(x.shape) * domain.width, domain.minimum)
         if 'degree' not in spec:
             return np.round(np.exp(start) * c) * np.round(np.exp(x - start) * b) / (c * b)
         floor = domain.lowest / 2 if f is not gelu else -np.inf  # rsqrt and reciprocal have a pole

@@ -130,7 +130,7 @@ class SplineProbe:
     def __init__(self, f: Callable[[Array], Array], domain: Domain, degree: int, low: float, high: float) -> None:
         offsets = np.linspace(0, 1, 13)
         # Geometric too where the domain starts near a pole: that is where the error is.
-        geometric = np.geomspace(low, high, 120) if low > 0 else []
+        geometric = np.geomspace(low, high, 120) if low > 0 else np.empty(0)
         self.x = np.unique(np.concatenate([np.linspace(low, high, 120), geometric]))
         starts = self.x[:, None] - offsets * domain.width
         usable = starts >= domain.minimum

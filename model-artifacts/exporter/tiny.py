@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from privit.vit import VisionTransformer, ViTConfig
+from vit.model import VisionTransformer, ViTConfig
 
 from .checkpoint import Checkpoint
 from .export import write_artifact

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from .data import ImageSetInfo
+from vit.data import ImageSetInfo
 
 
 def normalise(images: Tensor, info: ImageSetInfo) -> Tensor:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import labels_of, load_checkpoint
-from .vit import SwitchTensors, VisionTransformer
+from vit.checkpoint import labels_of, load_checkpoint
+from vit.model import SwitchTensors, VisionTransformer
 
 
 def average_checkpoints(paths: list[Path], weights: list[float] | None = None) -> tuple[VisionTransformer, SwitchTensors, dict]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import torch
 
-from .vit import SwitchTensors, ViTConfig
+from vit.model import SwitchTensors, ViTConfig
 
 BASELINES = ['random', 'heads', 'polynomial', 'teacher']
 

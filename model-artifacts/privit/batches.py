@@ -1,14 +1,15 @@
 """Where training batches come from. Everything random about a step's batch comes from (seed, step), never from earlier steps."""
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
 
+from vit.data import ImageSet
+
 from . import augment
-from .data import ImageSet
 from .distill import smooth_one_hot
 from .options import option
 from .views import Views
@@ -26,7 +27,7 @@ class Batch:
     cnn_pooled: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(**{f.name: None if (v := getattr(self, f.name)) is None else v.to(device) for f in fields(self)})
+        return replace(self, **{f.name: v.to(device) for f in fields(self) if (v := getattr(self, f.name)) is not None})
 
 
 @dataclass

@@ -12,22 +12,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from torch import Generator, Tensor, nn
 
+from vit.checkpoint import save_checkpoint
+from vit.model import SwitchTensors, VisionTransformer
+
 from .batches import Batch, BatchSource, step_generator
-from .checkpoint import save_checkpoint
 from .distill import distillation_loss, soft_cross_entropy
 from .distributed import SharedMatrices, autocast_dtype, average_gradients, copy_from_first, start
+from .features import FeatureRegressors
 from .muon import Float32Muon
-from .odd import excess, shifted
+from .ood import excess, shifted
 from .options import check_at_least_one, option
 from .ranges import RangePenalty
 from .switches import Switches
-from .vit import SwitchTensors, VisionTransformer
 
-ODD_AT_ONCE = 4
+OOD_AT_ONCE = 4
 """Odd images of a step, on each process."""
 
 OPTIMIZERS = ['adamw', 'muon']
@@ -46,7 +49,7 @@ class TrainOptions:
     range_weight: float = option(1e-3, 'weight of the penalty on values that fixed point could not hold')
     range_one_in: int = option(4, 'the range penalty looks at one image in this many')
     range_warmup: int = option(300, 'steps until the range penalty has its full weight: at once, it would wreck a warm start')
-    odd_weight: float = option(0.0, 'weight of the penalty on mean squares of images that no photograph looks like, such as stripes (odd.py)')
+    ood_weight: float = option(0.0, 'weight of the penalty on mean squares of images that no photograph looks like, such as stripes (ood.py)')
     max_grad_norm: float = option(1.0, "length to which the student's whole gradient is clipped")
     ema_decay: float = option(0.995, 'of the moving average of the weights, which is what is measured and saved')
     seed: int = option(0, 'of fresh weights, batches and augmentation')
@@ -72,11 +75,14 @@ def cosine(step: int, total: int, warmup: int = 0, floor: float = 0.0) -> float:
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-class Ema:
+Network = TypeVar('Network', bound=nn.Module)
+
+
+class Ema(Generic[Network]):
     """Exponential moving average of a model's weights, with the usual faster start."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+    def __init__(self, model: Network, decay: float) -> None:
+        self.model: Network = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = decay
         self.updates = 0
 
@@ -84,7 +90,8 @@ class Ema:
     def update(self, model: nn.Module) -> None:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        mine, theirs = list(self.model.parameters()), list(model.parameters())
+        mine: list[Tensor] = list(self.model.parameters())
+        theirs: list[Tensor] = list(model.parameters())
         torch._foreach_lerp_(mine, theirs, 1 - decay)
 
     def restart(self, model: nn.Module) -> None:
@@ -104,12 +111,12 @@ class Trainer:
         teacher: Callable[[Tensor], Tensor] | None = None,
         switches: Switches | None = None,
         switch_learning_rate: float = 0.01,
-        regressors: nn.Module | None = None,
-        odd: Tensor | None = None,
+        regressors: FeatureRegressors | None = None,
+        ood: Tensor | None = None,
     ) -> None:
         """teacher: normalised images -> logits (B, classes), used for batches that do not bring teacher logits themselves.
         switches: None trains the exact network. regressors: `FeatureRegressors`, needed if batches bring a CNN's features.
-        odd: normalised images (B, 3, S, S) that `odd_weight` is for; None: none.
+        ood: normalised images (B, 3, S, S) that `ood_weight` is for; None: none.
         """
         self.rank, self.world, self.device = start()
         self.student = student.to(self.device)
@@ -117,7 +124,7 @@ class Trainer:
         self.teacher = teacher
         self.source = source
         self.regressors = regressors.to(self.device) if regressors is not None else None
-        self.odd = None if odd is None else odd.to(self.device)
+        self.ood = None if ood is None else ood.to(self.device)
         self.options = options
         self.dtype = autocast_dtype(self.device)
         self.optimizers = make_optimizers(student, self.regressors, self.switches, options, switch_learning_rate)
@@ -159,9 +166,9 @@ class Trainer:
         if ranges is not None:
             ramp = min(1.0, 0.02 + (self.step / max(1, o.range_warmup)) ** 2)
             total = total + o.range_weight * ramp * ranges.total
-        if self.odd is not None:
-            chosen = torch.randperm(len(self.odd), generator=generator)[:ODD_AT_ONCE]
-            total = total + o.odd_weight * excess(self.student, switch_tensors, shifted(self.odd[chosen], generator))
+        if self.ood is not None:
+            chosen = torch.randperm(len(self.ood), generator=generator)[:OOD_AT_ONCE]
+            total = total + o.ood_weight * excess(self.student, switch_tensors, shifted(self.ood[chosen], generator))
         if penalty is not None:
             total = total + penalty()
         for optimizer in self.optimizers:
@@ -191,7 +198,7 @@ class Trainer:
                 teacher_logits = self.teacher(batch.images).float()
         if teacher_logits is not None and o.distill_weight:
             loss = loss + o.distill_weight * distillation_loss(logits, teacher_logits)
-        if batch.cnn_tokens is not None and self.regressors is not None and o.feature_weight:
+        if batch.cnn_tokens is not None and batch.cnn_pooled is not None and self.regressors is not None and o.feature_weight:
             cnn_tokens = batch.cnn_tokens if tokens is None else batch.cnn_tokens[:, tokens]
             loss = loss + o.feature_weight * self.regressors.loss(features, cnn_tokens, batch.cnn_pooled)
         return loss

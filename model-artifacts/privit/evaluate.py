@@ -5,10 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vit.data import ImageSet, shorter_side
+from vit.model import Observer, SwitchTensors, VisionTransformer
+
 from .augment import centre_crop, normalise, resize
-from .data import ImageSet, shorter_side
 from .distributed import start, total
-from .vit import Observer, SwitchTensors, VisionTransformer
 
 
 def batches(images: ImageSet, img_size: int, batch_size: int = 250):

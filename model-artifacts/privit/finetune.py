@@ -4,9 +4,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vit.data import ImageSet
+
 from . import augment
 from .batches import batch_indices, step_generator
-from .data import ImageSet
 from .distill import smooth_one_hot, soft_cross_entropy
 from .distributed import autocast_dtype
 from .engine import Ema, RunLog, cosine

@@ -8,14 +8,15 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from vit.data import ImageSet
+from vit.model import VisionTransformer
+
 from . import augment
 from .batches import AugmentOptions, Batch, batch_indices
-from .data import ImageSet
 from .distill import smooth_one_hot
 from .distributed import autocast_dtype
 from .teaching import TeachingCnn, TeachingEnsemble
 from .views import enlarge, mean_and_std, random_sample
-from .vit import VisionTransformer
 
 
 class TaughtLive:

@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
-from .vit import SwitchTensors
+from vit.model import SwitchTensors
 
 
 def plot_switch_maps(switches: SwitchTensors, path: Path, title: str = '') -> None:
@@ -46,8 +46,10 @@ def plot_frontier(points: list[dict], path: Path) -> None:
         for p in chosen:
             label = f"{method}, {p['gelu']} GELU tokens"
             left = p['softmax'] > most / 2  # where the right has no room
-            place = {'xytext': (-6 if left else 6, 0), 'textcoords': 'offset points', 'ha': 'right' if left else 'left', 'va': 'center'}
-            axis.annotate(label, (p['softmax'], 100 * p['validation']), fontsize=7, **place)
+            axis.annotate(
+                label, (p['softmax'], 100 * p['validation']), fontsize=7, xytext=(-6 if left else 6, 0), textcoords='offset points',
+                ha='right' if left else 'left', va='center',
+            )  # fmt: skip
     axis.set_xlabel('softmax rows kept exact')
     axis.set_ylabel('validation top-1, %')
     axis.grid(alpha=0.3)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .data import ImageSet
+from vit.data import ImageSet
+from vit.model import SwitchTensors, VisionTransformer
+
 from .distill import distillation_loss
 from .evaluate import logits_of
-from .vit import SwitchTensors, VisionTransformer
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .vit import SwitchTensors
+from vit.model import SwitchTensors
 
 SCORE_LIMIT = 7.0
 GELU_LIMIT = 7.5

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .vit import SwitchTensors, VisionTransformer
+from vit.model import Block, SwitchTensors, VisionTransformer
 
 
 class RidgeRegression:
@@ -66,17 +66,17 @@ def reconstruct(student: VisionTransformer, switches: SwitchTensors, teacher: Vi
             ours[b] += block.mlp.fc2(_hidden(block, ours[b], gelu))
 
 
-def _mix(block: nn.Module, x: Tensor, switch: Tensor) -> Tensor:
+def _mix(block: Block, x: Tensor, switch: Tensor) -> Tensor:
     """What `attn.proj` sees, (B, N, C)."""
     return block.attn.mix(block.norm1(x), switch)
 
 
-def _squares(block: nn.Module, x: Tensor) -> Tensor | float:
+def _squares(block: Block, x: Tensor) -> Tensor | float:
     """What the block's square units, if it has any, add beside attention."""
     return 0.0 if block.squares is None else block.squares(block.norm1(x), '', None)
 
 
-def _hidden(block: nn.Module, x: Tensor, switch: Tensor) -> Tensor:
+def _hidden(block: Block, x: Tensor, switch: Tensor) -> Tensor:
     """What `mlp.fc2` sees, (B, N, M)."""
     hidden = block.mlp.fc1(block.norm2(x))
     return torch.where(switch[:, None] > 0, F.gelu(hidden), hidden)

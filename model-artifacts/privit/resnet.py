@@ -42,10 +42,11 @@ class ResNetBody(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
-        widths = (16, 16, 32, 64)
-        for i in (1, 2, 3):
-            layer = [BasicBlock(widths[i - 1], widths[i]), *(BasicBlock(widths[i], widths[i]) for _ in range(blocks - 1))]
-            setattr(self, f'layer{i}', nn.Sequential(*layer))
+
+        def layer(before: int, width: int) -> nn.Sequential:
+            return nn.Sequential(BasicBlock(before, width), *(BasicBlock(width, width) for _ in range(blocks - 1)))
+
+        self.layer1, self.layer2, self.layer3 = layer(16, 16), layer(16, 32), layer(32, 64)
         self.linear = nn.Linear(64, classes)
 
     def forward(self, x: Tensor) -> Tensor:

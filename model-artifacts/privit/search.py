@@ -16,17 +16,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor
+
+from vit.data import ImageSet
+from vit.model import SwitchTensors, VisionTransformer, ViTConfig
 
 from .batches import BatchSource, step_generator
-from .data import ImageSet
 from .engine import RunLog, Trainer, TrainOptions, cosine
 from .evaluate import shared_accuracy
-from .odd import odd_images
+from .features import FeatureRegressors
+from .ood import ood_images
 from .options import check_at_least_one, option
 from .reconstruct import reconstruct
 from .switches import GRANULARITIES, Switches
-from .vit import SwitchTensors, VisionTransformer, ViTConfig
 
 
 @dataclass
@@ -101,7 +103,7 @@ def search(
     options: SearchOptions,
     log: RunLog,
     fixed_switches: SwitchTensors | None = None,
-    regressors: nn.Module | None = None,
+    regressors: FeatureRegressors | None = None,
     kd_teacher: VisionTransformer | None = None,
     stop_after: int | None = None,
 ) -> SearchResult | None:
@@ -117,8 +119,8 @@ def search(
     if fixed_switches is not None:
         switches.set(*fixed_switches)
     teacher = (kd_teacher or teacher).eval().requires_grad_(False)
-    odd = odd_images(config.img_size, validation.info) if train.odd_weight else None
-    trainer = Trainer(student, source, train, teacher, switches, options.switch_learning_rate, regressors, odd)
+    ood = ood_images(config.img_size, validation.info) if train.ood_weight else None
+    trainer = Trainer(student, source, train, teacher, switches, options.switch_learning_rate, regressors, ood)
     live = getattr(source, 'exact', None) is teacher  # then the source asks it, on the CPU
     teacher_device = torch.device('cpu') if live else trainer.device
     teacher.to(teacher_device)
@@ -152,7 +154,8 @@ def search(
         trainer.ema.restart(trainer.student)
     if options.reconstruct_images and trainer.step == progress['stage4_start']:
         sample = source.batch(0, options.reconstruct_images, step_generator(train.seed, 0), train.seed).images
-        reconstruct(trainer.student.cpu(), tuple(s.cpu() for s in switches_of(trainer)), teacher.cpu(), sample)
+        softmax, gelu = switches_of(trainer)
+        reconstruct(trainer.student.cpu(), (softmax.cpu(), gelu.cpu()), teacher.cpu(), sample)
         trainer.student.to(trainer.device), teacher.to(teacher_device)
         trainer.ema.restart(trainer.student)
         log.line(stage='3b', step=trainer.step, validation=shared_accuracy(trainer.student, switches_of(trainer), validation))
@@ -166,9 +169,9 @@ def search(
 
 def stage2_joint_search(trainer: Trainer, options: SearchOptions, schedules: dict, validation: ImageSet, log: RunLog, stopped) -> bool:
     """Algorithm 1, lines 4-9. Returns False if stopped, True once both kinds of switches are binarised (stage 3)."""
-    switches = trainer.switches
+    switches = learned_switches(trainer)
 
-    def penalty():
+    def penalty() -> Tensor:
         softmax, gelu = switches.l1()
         return schedules['softmax'].value * softmax + schedules['gelu'].value * gelu
 
@@ -180,7 +183,7 @@ def stage2_joint_search(trainer: Trainer, options: SearchOptions, schedules: dic
             rounds_left = max(1, (options.search_steps - trainer.step) // options.round_steps)
             over = trainer.step >= options.search_steps
             stage3_binarise(switches, options, over)
-            values = dict(zip(('softmax', 'gelu'), switches.counts()))
+            values: dict[str, float] = dict(zip(('softmax', 'gelu'), switches.counts()))
             for kind, switch in (('softmax', switches.softmax), ('gelu', switches.gelu)):
                 if switch.requires_grad:  # else frozen: nothing pulls at it
                     mass = float(switch.detach().sum())
@@ -221,8 +224,14 @@ def stage4_finetune(trainer: Trainer, options: SearchOptions, first: int, valida
     return True
 
 
+def learned_switches(trainer: Trainer) -> Switches:
+    if trainer.switches is None:
+        raise TypeError('trainer: expected one with switches')
+    return trainer.switches
+
+
 def switches_of(trainer: Trainer) -> SwitchTensors:
-    softmax, gelu = trainer.switches.tensors()
+    softmax, gelu = learned_switches(trainer).tensors()
     return softmax.detach(), gelu.detach()
 
 
@@ -233,8 +242,3 @@ def check_budgets(config: ViTConfig, options: SearchOptions) -> None:
     ):
         if not 0 <= value <= limit:
             raise ValueError(f'{name}: expected 0..{limit}, got {value}')
-
-
-def count_on(switches: SwitchTensors) -> tuple[int, int]:
-    """(softmax rows, GELU tokens) that binary switches keep."""
-    return int(torch.sum(switches[0] > 0)), int(torch.sum(switches[1] > 0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .vit import SwitchTensors, ViTConfig
+from vit.model import SwitchTensors, ViTConfig
 
 GRANULARITIES = ['token', 'head']
 
@@ -19,6 +19,9 @@ EPSILON = 1e-3
 
 class Switches(nn.Module):
     """softmax (depth, heads, tokens) and gelu (depth, tokens), in [0, 1]; 1 keeps the exact nonlinearity."""
+
+    softmax_steps_on: Tensor
+    gelu_steps_on: Tensor
 
     def __init__(self, config: ViTConfig, granularity: str = 'token') -> None:
         """granularity: 'token', PriViT's own; or 'head', where the rows of a head, and the tokens of a layer, are on or off together, as

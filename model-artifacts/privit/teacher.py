@@ -4,16 +4,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+
+from vit.data import ImageSet
+from vit.model import VisionTransformer, ViTConfig, adapt_patch_embedding
 
 from .baselines import baseline_switches
 from .batches import BatchSource
-from .data import ImageSet
 from .engine import RunLog, Trainer, TrainOptions, cosine
 from .evaluate import shared_accuracy
-from .odd import odd_images
+from .features import FeatureRegressors
+from .ood import ood_images
 from .options import option
-from .vit import VisionTransformer, ViTConfig, adapt_patch_embedding
 
 
 @dataclass
@@ -53,12 +54,12 @@ def train_teacher(
     train: TrainOptions,
     options: TeacherOptions,
     log: RunLog,
-    regressors: nn.Module | None = None,
+    regressors: FeatureRegressors | None = None,
     stop_after: int | None = None,
 ) -> tuple[VisionTransformer, float] | None:
     """Run, or resume, in `log`'s folder: (model with EMA weights, validation accuracy in 0..1), or None if stopped early."""
-    odd = odd_images(model.config.img_size, validation.info) if train.odd_weight else None
-    trainer = Trainer(model, source, train, None, None, regressors=regressors, odd=odd)
+    ood = ood_images(model.config.img_size, validation.info) if train.ood_weight else None
+    trainer = Trainer(model, source, train, None, None, regressors=regressors, ood=ood)
     log.rank = trainer.rank
     saved = log.load()
     if saved is not None:

@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from vit.data import ImageSet
+
 from . import augment
-from .data import ImageSet
-from .teaching import TeachingCnn
+from .teaching import TeachingCnn, TeachingEnsemble
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,14 @@ def read_progress(folder: Path, images: ImageSet) -> dict:
 
 
 def make_views(
-    images: ImageSet, cnn: TeachingCnn, folder: Path, views: int, img_size: int, grid: int, cnn_size: int, min_area: float
+    images: ImageSet, cnn: TeachingCnn | TeachingEnsemble, folder: Path, views: int, img_size: int, grid: int, cnn_size: int, min_area: float
 ) -> None:
     """Fill `folder`; resumes at the first chunk that is missing. Sizes in pixels; min_area: smallest part of an image in a window.
     Raises ValueError when there are views of other images in it."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     progress = folder / 'progress.json'
-    state = read_progress(folder, images) if progress.exists() else {'done': 0, 'count': len(images), 'digest': images.digest()}
+    state: dict = read_progress(folder, images) if progress.exists() else {'done': 0, 'count': len(images), 'digest': images.digest()}
     total = views * len(images)
     shapes = {
         'images': ((total, 3, img_size, img_size), np.uint8),

@@ -11,8 +11,8 @@ from exporter.cli import main
 from exporter.images import ImageZip, Preprocessing
 from exporter.measure import measure
 from exporter.tiny import LABELS, tiny_images
-from privit.checkpoint import save_checkpoint
-from privit.data import ImageSetInfo
+from vit.checkpoint import save_checkpoint
+from vit.data import ImageSetInfo
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from exporter.images import Preprocessing
 from exporter.restore import restore
 from exporter.tiny import tiny_images
 from privit.cli import main
-from privit.data import IMAGE_SETS, ImageSetInfo
+from vit.data import IMAGE_SETS, ImageSetInfo
 
 ZOO = Path(__file__).resolve().parents[1] / 'zoo'
 
@@ -46,7 +46,7 @@ def test_what_is_restored_exports_to_the_same_integers(checkpoint, artifact, tmp
 def test_the_shipped_models_can_be_trained_further(name, rows, units, tmp_path):
     path = tmp_path / 'restored.safetensors'
     main(['restore', str(ZOO / name), '--dataset', name, '--out', str(path)])
-    from privit.checkpoint import load_checkpoint
+    from vit.checkpoint import load_checkpoint
 
     model, switches, description = load_checkpoint(path)
     assert description['labels'] == IMAGE_SETS[name].labels

@@ -6,7 +6,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from privit.vit import VisionTransformer, ViTConfig
+from vit.model import VisionTransformer, ViTConfig
 
 TINY = ViTConfig(img_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4)
 

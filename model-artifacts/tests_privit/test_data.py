@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from privit import augment
-from privit.data import IMAGE_SETS, ImageSetInfo, load_splits, stratified_holdout
+from vit.data import IMAGE_SETS, ImageSetInfo, load_splits, stratified_holdout
 
 
 @pytest.fixture

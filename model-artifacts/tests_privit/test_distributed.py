@@ -41,11 +41,11 @@ for a, b in zip(muon(3, True), muon(3, False), strict=True):
 from dataclasses import replace
 import torch.distributed as dist
 from privit.batches import AugmentOptions, LabelledImages
-from privit.data import synthetic_splits
+from vit.data import synthetic_splits
 from privit.engine import Trainer, TrainOptions
 from privit.features import FeatureRegressors
 from privit.switches import Switches
-from privit.vit import VisionTransformer, ViTConfig
+from vit.model import VisionTransformer, ViTConfig
 
 class WithFeatures(LabelledImages):
     def batch(self, *arguments):

@@ -4,12 +4,13 @@ import json
 import pytest
 import torch
 
-from privit.checkpoint import describe, load_checkpoint, save_checkpoint
-from privit.cli import PRESETS, main
-from privit.data import synthetic_splits
+from privit.cli import main
+from privit.commands.arguments import PRESETS
 from privit.evaluate import best_cross_entropy
 from privit.search import SearchOptions
-from privit.vit import VisionTransformer
+from vit.checkpoint import describe, load_checkpoint, save_checkpoint
+from vit.data import synthetic_splits
+from vit.model import VisionTransformer
 
 SEARCH = [
     'search', '--dataset', 'synthetic', '--batch-size', '8', '--search-steps', '0', '--finetune-steps', '6', '--checkpoint-every', '2',

@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from privit.batches import AugmentOptions, LabelledImages, TaughtViews
-from privit.checkpoint import describe, load_checkpoint, save_checkpoint
 from privit.cli import main
-from privit.data import stratified_holdout, synthetic_splits
 from privit.engine import RunLog, TrainOptions
 from privit.evaluate import accuracy
 from privit.features import FeatureRegressors
-from privit.search import SearchOptions, count_on, search
+from privit.search import SearchOptions, search
 from privit.teacher import TeacherOptions, initial_model, train_teacher
 from privit.views import Views
-from privit.vit import VisionTransformer
+from vit.checkpoint import describe, load_checkpoint, save_checkpoint
+from vit.data import stratified_holdout, synthetic_splits
+from vit.model import VisionTransformer, count_on
 
 AUGMENT = AugmentOptions(crop_padding=1, cutmix_probability=0.5)
 TRAIN = TrainOptions(batch_size=32, learning_rate=2e-3, checkpoint_every=1)

@@ -1,9 +1,9 @@
 """Rows of heads that change next to nothing become squares, and no others."""
 import torch
 
-from privit.data import synthetic_splits
 from privit.evaluate import logits_of
 from privit.prune import without_idle_heads
+from vit.data import synthetic_splits
 
 
 def test_only_idle_heads_lose_their_rows(tiny_model):

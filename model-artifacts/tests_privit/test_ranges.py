@@ -5,7 +5,7 @@ import torch
 
 from privit.ranges import MARGIN, RESIDUAL_LIMIT, SCORE_LIMIT, SQUARE_UNIT_LIMIT, RangeMaxima, RangePenalty
 from privit.switches import Switches
-from privit.vit import VisionTransformer
+from vit.model import VisionTransformer
 
 
 def test_penalty_is_zero_inside_and_the_squared_excess_outside():

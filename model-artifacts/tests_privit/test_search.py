@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from privit.batches import AugmentOptions, LabelledImages
-from privit.data import synthetic_splits
 from privit.distill import distillation_loss
 from privit.engine import RunLog, TrainOptions, cosine
 from privit.search import LambdaSchedule, SearchOptions, check_budgets, search, stage1_initialise, stage3_binarise
+from vit.data import synthetic_splits
 
 
 def test_stage_1_copies_the_teacher_with_all_switches_on(tiny_model, tiny_images):

@@ -9,9 +9,8 @@ from torch import nn
 
 from privit import augment
 from privit.batches import AugmentOptions, TaughtViews
-from privit.checkpoint import describe, save_checkpoint
-from privit.cli import PRESETS, main
-from privit.data import synthetic_splits
+from privit.cli import main
+from privit.commands.arguments import PRESETS
 from privit.engine import RunLog
 from privit.features import FeatureRegressors
 from privit.finetune import finetune_cnn
@@ -19,7 +18,9 @@ from privit.live import TaughtLive
 from privit.resnet import CifarResNet
 from privit.teaching import TeachingCnn, TeachingEnsemble
 from privit.views import Views, enlarge, load_views, make_views, mean_and_std, random_windows
-from privit.vit import VisionTransformer
+from vit.checkpoint import describe, save_checkpoint
+from vit.data import synthetic_splits
+from vit.model import VisionTransformer
 
 
 class SmallCnn(TeachingCnn):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from privit.teacher import initial_model
-from privit.vit import VisionTransformer, ViTConfig, adapt_patch_embedding
+from vit.model import VisionTransformer, ViTConfig, adapt_patch_embedding
 
 
 def test_state_dict_has_the_names_and_shapes_of_timm():

@@ -1,7 +1,7 @@
 """Keeps what no photograph looks like inside the ranges of fixed point, after training.
 
-For models that were trained without `--odd-weight`. The network learns to say of training images what it said before, with a penalty on the
-mean squares of images that no photograph looks like (`odd.py`): they fall within a few steps, and nothing else moves.
+For models that were trained without `--ood-weight`. The network learns to say of training images what it said before, with a penalty on the
+mean squares of images that no photograph looks like (`ood.py`): they fall within a few steps, and nothing else moves.
 """
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from vit.data import ImageSet
+from vit.model import SwitchTensors, VisionTransformer
+
 from . import augment
-from .data import ImageSet
-from .odd import excess, shifted
-from .vit import SwitchTensors, VisionTransformer
+from .ood import excess, shifted
 
 PENALTY = 0.3
 
 
-def tame(
-    model: VisionTransformer, switches: SwitchTensors, images: ImageSet, odd: Tensor, steps: int, limit: float, batch_size: int = 64, seed: int = 5
+def limit_ranges(
+    model: VisionTransformer, switches: SwitchTensors, images: ImageSet, ood: Tensor, steps: int, limit: float, batch_size: int = 64, seed: int = 5
 ) -> None:
-    """Train `model` in place. odd: normalised (B, 3, S, S); limit: mean square above which one of these is penalised."""
+    """Train `model` in place. ood: normalised (B, 3, S, S); limit: mean square above which one of these is penalised."""
     model.eval()
     before = copy.deepcopy(model).requires_grad_(False)
     generator = Generator().manual_seed(seed)
@@ -37,7 +38,7 @@ def tame(
             said = before(batch, switches)
         says = model(batch, switches)
         loss = F.mse_loss(says, said) + F.kl_div(says.log_softmax(-1), said.log_softmax(-1), log_target=True, reduction='batchmean')
-        loss = loss + PENALTY * excess(model, switches, shifted(odd, generator), limit)
+        loss = loss + PENALTY * excess(model, switches, shifted(ood, generator), limit)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .data import CIFAR10_LABELS, ImageSetInfo, shorter_side
-from .vit import SwitchTensors, VisionTransformer, ViTConfig
+from .model import SwitchTensors, VisionTransformer, ViTConfig
 
 
 def describe(config: ViTConfig, info: ImageSetInfo, recipe: str, validation_accuracy: float | None = None, name: str | None = None) -> dict:

@@ -1,20 +1,20 @@
-"""Images that no photograph looks like come back into range: in training by their penalty, afterwards by `tame`, and photographs keep their logits."""
+"""Images that no photograph looks like come back into range: in training by their penalty, afterwards by `limit_ranges`, and photographs keep their logits."""
 import copy
 
 import torch
 
 from privit.augment import normalise
 from privit.batches import AugmentOptions, LabelledImages
-from privit.cli import PRESETS
-from privit.data import synthetic_splits
+from privit.commands.arguments import PRESETS
 from privit.engine import Trainer, TrainOptions
-from privit.odd import MEAN_SQUARE_LIMIT, mean_squares, odd_images
+from privit.limit_ranges import limit_ranges
+from privit.ood import MEAN_SQUARE_LIMIT, mean_squares, ood_images
 from privit.switches import Switches
-from privit.tame import tame
-from privit.vit import VisionTransformer
+from vit.data import synthetic_splits
+from vit.model import VisionTransformer
 
 CONFIG, IMAGES = PRESETS['synthetic'], synthetic_splits().train
-ODD = odd_images(CONFIG.img_size, IMAGES.info)
+OOD = ood_images(CONFIG.img_size, IMAGES.info)
 SWITCHES = torch.zeros(CONFIG.depth, CONFIG.num_heads, CONFIG.num_tokens), torch.zeros(CONFIG.depth, CONFIG.num_tokens)
 
 
@@ -29,31 +29,31 @@ def striped(strength: float) -> VisionTransformer:
 
 def largest(model: VisionTransformer) -> float:
     with torch.no_grad():
-        return float(mean_squares(model, SWITCHES, ODD).max())
+        return float(mean_squares(model, SWITCHES, OOD).max())
 
 
-def test_stripes_are_tamed_and_nothing_else_changes():
+def test_stripes_come_into_range_and_nothing_else_changes():
     model = striped(0.5)
     sample = normalise(IMAGES.images[:64], IMAGES.info)
     with torch.no_grad():
         said = model(sample, SWITCHES)
-    tamed, left = copy.deepcopy(model), copy.deepcopy(model)
-    tame(tamed, SWITCHES, IMAGES, ODD, 150, largest(model) / 2, batch_size=16)  # steps are small: it goes part of the way
-    tame(left, SWITCHES, IMAGES, ODD, 5, largest(model) * 2, batch_size=16)
-    assert largest(tamed) < 0.96 * largest(model)
+    limited, left = copy.deepcopy(model), copy.deepcopy(model)
+    limit_ranges(limited, SWITCHES, IMAGES, OOD, 150, largest(model) / 2, batch_size=16)  # steps are small: it goes part of the way
+    limit_ranges(left, SWITCHES, IMAGES, OOD, 5, largest(model) * 2, batch_size=16)
+    assert largest(limited) < 0.96 * largest(model)
     assert abs(largest(left) / largest(model) - 1) < 1e-3
     with torch.no_grad():
-        assert (tamed(sample, SWITCHES) - said).square().mean().sqrt() < 0.1 * said.std()
+        assert (limited(sample, SWITCHES) - said).square().mean().sqrt() < 0.1 * said.std()
 
 
-def trained(model: VisionTransformer, odd_weight: float) -> float:
+def trained(model: VisionTransformer, ood_weight: float) -> float:
     """The largest mean square after 30 steps."""
     switches = Switches(CONFIG)
     switches.set(*SWITCHES)
     switches.requires_grad_(False)
     source = LabelledImages(IMAGES, CONFIG.img_size, AugmentOptions())
-    options = TrainOptions(batch_size=8, learning_rate=5e-3, odd_weight=odd_weight)
-    trainer = Trainer(copy.deepcopy(model), source, options, switches=switches, odd=ODD if odd_weight else None)
+    options = TrainOptions(batch_size=8, learning_rate=5e-3, ood_weight=ood_weight)
+    trainer = Trainer(copy.deepcopy(model), source, options, switches=switches, ood=OOD if ood_weight else None)
     for _ in range(30):
         trainer.train_step()
     return largest(trainer.student)

@@ -1,4 +1,4 @@
-"""Images that no photograph looks like, and the mean squares that they reach in a network.
+"""Out-of-distribution images (vit/ood.py), and the mean squares that they reach in a network.
 
 The range penalty (`ranges.py`) sees photographs only. One-pixel stripes of full contrast may reach twenty times their mean squares, which grow
 with training until no plan of a 32-bit ring holds them, and the exporter refuses the model.
@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
+
+from vit import ood
+from vit.data import ImageSetInfo
+from vit.model import SwitchTensors, VisionTransformer
 
 from . import augment
-from .data import ImageSetInfo
-from .vit import SwitchTensors, VisionTransformer
 
 MEAN_SQUARE_LIMIT = 600.0
 """Three quarters of the 819 that a plan holds."""
 
 
-def odd_images(size: int, info: ImageSetInfo) -> Tensor:
-    """The exporter's images, normalised: (B, 3, size, size)."""
-    from exporter.calibrate import odd_images as images  # the exporter reads this package's checkpoints, so it is not imported above
-
-    return augment.normalise(torch.from_numpy(images(size)).permute(0, 3, 1, 2).float(), info)
+def ood_images(size: int, info: ImageSetInfo) -> Tensor:
+    """vit/ood.py's images, normalised: (B, 3, size, size)."""
+    return augment.normalise(torch.from_numpy(ood.ood_images(size)).permute(0, 3, 1, 2).float(), info)
 
 
 def shifted(images: Tensor, generator: Generator) -> Tensor:
@@ -32,7 +32,7 @@ def shifted(images: Tensor, generator: Generator) -> Tensor:
 def mean_squares(model: VisionTransformer, switches: SwitchTensors | None, images: Tensor) -> Tensor:
     """What the LayerNorms of all blocks divide by, squared: the largest of each image's tokens, (2 * depth, B). images: normalised."""
     largest: list[Tensor] = []
-    norms = [norm for block in model.blocks for norm in (block.norm1, block.norm2)]
+    norms: list[nn.LayerNorm] = [norm for block in model.blocks for norm in (block.norm1, block.norm2)]
     hooks = [norm.register_forward_hook(lambda _, inputs, __: largest.append(inputs[0].var(-1, unbiased=False).amax(1))) for norm in norms]
     try:
         model(images, switches)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from .checkpoint import load_checkpoint
-from .search import count_on
+from .model import count_on
 
 LICENCE_NOTES = {
     'CIFAR-10 (JPEG)': 'CIFAR-10 carries no formal licence (Krizhevsky, 2009); the images were re-encoded as JPEG, so figures do not compare with lossless CIFAR-10. The distilling CNN started from akamaster/pytorch_resnet_cifar10 (BSD-2-Clause).',

@@ -11,8 +11,9 @@ Shapes in comments: B images, N tokens, C embedding width, h heads, d = C / h, M
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -78,6 +79,8 @@ class PatchEmbed(nn.Module):
 
 class RelativePositionBias(nn.Module):
     """timm's `RelPosBias` (Liu et al., ICCV 2021, arXiv 2103.14030, equation 4): a number per head and offset between two tokens."""
+
+    index: Tensor
 
     def __init__(self, side: int, num_heads: int) -> None:
         """side: tokens per side of the image."""
@@ -160,11 +163,12 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor, switch: Tensor | None, name: str, observe: Observer | None) -> Tensor:
         """x (B, N, C); switch (N,) or None for GELU everywhere."""
-        on = None if switch is None else (switch > 0).nonzero().flatten()
-        if switch is None or not is_binary(switch) or len(on) > len(switch) // 2:
+        every = torch.arange(x.shape[1], device=x.device)
+        on = every if switch is None else (switch > 0).nonzero().flatten()
+        if switch is None or not is_binary(switch) or len(on) > len(every) // 2:
             hidden = self.fc1(x)  # (B, N, M)
             if observe is not None:
-                observe(f'{name}.gelu', hidden if on is None or len(on) == len(switch) else hidden[:, on])
+                observe(f'{name}.gelu', hidden if len(on) == len(every) else hidden[:, on])
             activated = F.gelu(hidden)
             if switch is not None:
                 c = switch[:, None]  # (N, 1): one switch per token
@@ -257,6 +261,13 @@ class Block(nn.Module):
         return x
 
 
+class Blocks(nn.ModuleList):
+    """A list that knows what it holds."""
+
+    def __iter__(self) -> Iterator[Block]:
+        return cast(Iterator[Block], super().__iter__())
+
+
 class VisionTransformer(nn.Module):
     """timm's `VisionTransformer(..., class_token=False, global_pool='avg')`, plus switches."""
 
@@ -265,7 +276,7 @@ class VisionTransformer(nn.Module):
         self.config = config
         self.patch_embed = PatchEmbed(config)
         self.pos_embed = nn.Parameter(torch.randn(1, config.num_tokens, config.embed_dim) * 0.02)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.blocks = Blocks(Block(config) for _ in range(config.depth))
         self.fc_norm = nn.LayerNorm(config.embed_dim, eps=1e-6)
         self.head = nn.Linear(config.embed_dim, config.num_classes)
         self.apply(_initialise)
@@ -314,6 +325,11 @@ class VisionTransformer(nn.Module):
 
 SwitchTensors = tuple[Tensor, Tensor]
 """(softmax (depth, heads, tokens), gelu (depth, tokens)), entries in [0, 1]: 1 keeps the exact function."""
+
+
+def count_on(switches: SwitchTensors) -> tuple[int, int]:
+    """(softmax rows, GELU tokens) that binary switches keep."""
+    return int(torch.sum(switches[0] > 0)), int(torch.sum(switches[1] > 0))
 
 
 def _initialise(module: nn.Module) -> None:

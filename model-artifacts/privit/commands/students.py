@@ -1,0 +1,87 @@
+"""`python -m privit average|limit-ranges|prune`: what is done to trained students."""
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from vit.checkpoint import check_labels, load_checkpoint, save_checkpoint
+
+from ..average import average_checkpoints
+from ..evaluate import accuracy
+from ..limit_ranges import limit_ranges
+from ..ood import MEAN_SQUARE_LIMIT, mean_squares, ood_images
+from ..prune import without_idle_heads
+from .arguments import Commands, common, model_config, splits_of
+
+
+def run_average(arguments: argparse.Namespace) -> None:
+    splits = splits_of(arguments)
+    model, switches, description = average_checkpoints(arguments.checkpoints, arguments.weights)
+    check_labels(arguments.checkpoints[-1], description, splits.train.info)
+    description['validation_accuracy'] = accuracy(model, switches, splits.validation)
+    weights = f' ({":".join(f"{w:g}" for w in arguments.weights)})' if arguments.weights else ''
+    description['recipe'] += f'; mean{weights} of {len(arguments.checkpoints)} checkpoints'
+    save_checkpoint(arguments.out, model.state_dict(), switches, description)
+    print(json.dumps({'out': str(arguments.out), 'recipe': description['recipe'], 'validation': description['validation_accuracy']}, indent=1))
+
+
+def run_limit_ranges(arguments: argparse.Namespace) -> None:
+    splits = splits_of(arguments)
+    model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
+    check_labels(arguments.checkpoint, description, splits.train.info)
+    ood = ood_images(model.config.img_size, splits.train.info)
+    with torch.no_grad():
+        before = float(mean_squares(model, switches, ood).max())
+    limit_ranges(model, switches, splits.train, ood, arguments.steps, arguments.limit)
+    with torch.no_grad():
+        after = float(mean_squares(model, switches, ood).max())
+    description['validation_accuracy'] = accuracy(model, switches, splits.validation)
+    description['recipe'] += f'; {arguments.steps} steps of 64 towards itself that keep stripes and the like in range'
+    save_checkpoint(arguments.out, model.state_dict(), switches, description)
+    print(json.dumps({'out': str(arguments.out), 'meanSquare': [before, after], 'validation': description['validation_accuracy']}, indent=1))
+
+
+def run_prune(arguments: argparse.Namespace) -> None:
+    splits = splits_of(arguments)
+    model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
+    check_labels(arguments.checkpoint, description, splits.train.info)
+    chosen = torch.randperm(len(splits.train), generator=torch.Generator().manual_seed(0))[: arguments.images]
+    kept, moved, together = without_idle_heads(model, switches, splits.train.subset(chosen), arguments.limit)
+    before, after = int(switches[0].sum()), int(kept.sum())
+    description['recipe'] += f'; {before - after} softmax rows of heads that hardly change the logits made squares'
+    description['validation_accuracy'] = accuracy(model, (kept, switches[1]), splits.validation)
+    save_checkpoint(arguments.out, model.state_dict(), (kept, switches[1]), description)
+    print(json.dumps({
+        'out': str(arguments.out), 'softmaxRows': [before, after], 'movedTogether': together, 'validation': description['validation_accuracy'],
+        'moved': [[round(x, 5) for x in layer] for layer in moved.tolist()],
+    }, indent=1))  # fmt: skip
+
+
+def register(commands: Commands) -> None:
+    p = commands.add_parser(
+        'average', help='the mean of the weights of several trainings of one student (or moments of one: --keep-last), all from the same search'
+    )
+    common(p, runs=False)
+    p.add_argument('checkpoints', type=Path, nargs='+', help='the last one describes the result')
+    p.add_argument('--weights', type=float, nargs='+', default=None, help='how much each counts, such as 1 2; default: all the same')
+    p.add_argument('--out', type=Path, required=True, help='safetensors to write')
+    p.set_defaults(run_command=run_average)
+
+    p = commands.add_parser('limit-ranges', help='what no photograph looks like back into the ranges of fixed point, where the exporter refuses its mean squares')
+    common(p, runs=False)
+    p.add_argument('checkpoint', type=Path)
+    p.add_argument('--steps', type=int, default=100, help='of 64 images; default 100')
+    p.add_argument('--limit', type=float, default=MEAN_SQUARE_LIMIT, help=f'mean square above which an image is penalised; default {MEAN_SQUARE_LIMIT:.0f}')
+    p.add_argument('--out', type=Path, required=True, help='safetensors to write')
+    p.set_defaults(run_command=run_limit_ranges)
+
+    p = commands.add_parser('prune', help='softmax rows that a trained student no longer needs become squares, head by head; train it on afterwards')
+    common(p, runs=False)
+    p.add_argument('checkpoint', type=Path)
+    p.add_argument('--images', type=int, default=1000, help='training images to try on; default 1000')
+    p.add_argument('--limit', type=float, default=0.003, help='by how much (KL at temperature 4, times 16) the rows of a head may move the logits; default 0.003')
+    p.add_argument('--out', type=Path, required=True, help='safetensors to write')
+    p.set_defaults(run_command=run_prune)
