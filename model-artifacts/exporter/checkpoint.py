@@ -16,7 +16,7 @@ from .folding import FoldedModel, fold
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`description` holds privit.checkpoint.describe's keys; mean and std are in units of 0..255."""
+    """`description` holds vit.checkpoint.describe's keys; mean and std are in units of 0..255."""
 
     model: VisionTransformer
     switches: SwitchTensors
