@@ -9,7 +9,7 @@ export { inputOf, prepareImage, type RgbaImage } from './inference/image.ts';
 export { type Manifest, parseManifest } from './inference/manifest.ts';
 export type { Phase, PhaseMeter, StepMeter } from './inference/meters.ts';
 export { loadOwnerModel, type OwnerModel } from './inference/model.ts';
-export { type Answer, compilePlan, type Plan, type StepPlan } from './inference/plan.ts';
+export { type Answer, answerBits, compilePlan, type Plan, type StepPlan } from './inference/plan.ts';
 export { evaluateReference, type ReferenceResult } from './inference/reference.ts';
 export {
   type Classification,

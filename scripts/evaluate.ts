@@ -5,6 +5,7 @@
 import { cpus } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import {
+  answerBits,
   ClientSession,
   FramedChannel,
   memoryWirePair,
@@ -61,6 +62,7 @@ async function main(): Promise<void> {
   const labels = examples.map(({ label }) => label);
   const violations = reference.flatMap((answer, i) => answer.violations.map((text) => `${examples[i]!.name}: ${text}`));
   const referenceLogits = reference.map(({ logits }) => logits);
+  const headLabels = reference.map(({ headLogits }) => argmax(headLogits));
   const indices = secureCount > 0 ? spread([...examples.keys()], secureCount) : [];
   const secure = await classifyAll(
     model,
@@ -79,6 +81,15 @@ async function main(): Promise<void> {
     maxAbsLogitError: largestDifference(referenceLogits, float),
     /** Images in which some value left the range that its ring allows for. */
     rangeViolations: reference.filter((answer) => answer.violations.length > 0).length,
+    /** What rounding the answer costs: labels from the rounded logits against those from the head's own. */
+    rounding: {
+      fracBits: model.plan.logitFracBits,
+      bitsPerAnswer: answerBits(model.plan),
+      agreementTop1: agreement(referenceLogits.map(argmax), headLabels),
+      /** Images whose two best rounded logits are equal, and images that have another label without that. */
+      exactTies: referenceLogits.filter((logits) => margin(logits) === 0).length,
+      otherLabels: referenceLogits.filter((logits, i) => margin(logits) > 0 && argmax(logits) !== headLabels[i]).length,
+    },
     secure: {
       images: secure.length,
       agreementTop1: agreement(secure.map(argmax), chosen.map(argmax)),
@@ -101,6 +112,11 @@ async function main(): Promise<void> {
   process.stdout.write(
     `largest logit difference ${result.maxAbsLogitError.toFixed(4)}, out of range in ${result.rangeViolations}\n`,
   );
+  const { rounding } = result;
+  process.stdout.write(
+    `answers of ${rounding.fracBits} fraction bits, ${rounding.bitsPerAnswer} bits in all: same label as at full precision ${percent(rounding.agreementTop1)}, `,
+  );
+  process.stdout.write(`${rounding.exactTies} exact ties, ${rounding.otherLabels} other labels\n`);
   if (secure.length > 0) {
     process.stdout.write(
       `secure, ${secure.length} images: same label as the reference ${percent(result.secure.agreementTop1)}, `,

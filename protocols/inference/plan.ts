@@ -52,7 +52,7 @@ export interface Plan {
   readonly stages: readonly (readonly CorrelationSpec[])[];
   readonly input: InputOp;
   readonly reveal: RevealOp | ArgmaxOp;
-  /** Fraction bits of the logits. */
+  /** Fraction bits of the logits that `reveal` takes. */
   readonly logitFracBits: number;
   /** Values that tests compare with the float model, by the names of docs/artifact.md. */
   readonly named: ReadonlyMap<string, Value>;
@@ -64,6 +64,18 @@ export interface Plan {
 export type Answer = 'logits' | 'label';
 
 /**
+ * Fraction bits of the logits that a client learns: more tell it nothing about its image, and a client that deviates would read the
+ * weights from them (docs/online.md).
+ */
+export const answerFracBits = 8;
+
+/** How many bits a client learns from one answer, however it deviates: what the reveal sends (for the label, which class won). */
+export function answerBits({ reveal }: Plan): number {
+  const [x] = reveal.inputs;
+  return reveal.kind === 'reveal' ? x.size * x.ringBits : Math.log2(x.size);
+}
+
+/**
  * Compiles a manifest.
  * @throws RangeError when its scales do not fit a ring of 32 bits (the message names the step), or the model is so large that ring-LWE's
  *   errors would be likelier than 2^-40.
@@ -73,7 +85,7 @@ export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan
   const { tokens, dim, depth, heads, squareUnits: units = 0 } = manifest.architecture;
   requireFewResults(manifest, depth * (heads * tokens ** 2 + 6 * tokens * dim + tokens * units), 'at least ');
   const plan = new PlanBuilder();
-  const { reveal, logits } = addModel(plan, manifest, answer);
+  const reveal = addModel(plan, manifest, answer);
   let sequence: Sequence;
   try {
     sequence = plan.finish();
@@ -94,7 +106,7 @@ export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan
     stages,
     reveal,
     input: operations.find((op) => op.kind === 'input')!,
-    logitFracBits: logits.fracBits,
+    logitFracBits: reveal.inputs[0].fracBits,
     named: plan.named,
     hash: hashOf(manifest, operations, steps, stages),
   };
@@ -105,7 +117,8 @@ function requireFewResults({ name }: Manifest, count: number, atLeast = ''): voi
   throw new RangeError(`plan of ${name}: ring-LWE results: expected at most ${maxResults}, got ${atLeast}${count}`);
 }
 
-function addModel(plan: PlanBuilder, manifest: Manifest, answer: Answer) {
+/** @returns the operation that the client learns from. */
+function addModel(plan: PlanBuilder, manifest: Manifest, answer: Answer): RevealOp | ArgmaxOp {
   const { tokens, patchSize, dim, classes } = manifest.architecture;
   const { fixedPoint, switches } = manifest;
   const { residual: stream } = fixedPoint;
@@ -135,10 +148,9 @@ function addModel(plan: PlanBuilder, manifest: Manifest, answer: Answer) {
   plan.step = 'head';
   const logits = plan.name('logits', plan.linear(normalised, 'head', classes, fixedPoint.head.weightFracBits));
   const { magnitudeBits } = fixedPoint.head;
-  return {
-    logits,
-    reveal: answer === 'label' ? plan.argmax(logits, magnitudeBits) : plan.reveal(logits, magnitudeBits),
-  };
+  if (answer === 'label') return plan.argmax(logits, magnitudeBits);
+  const rounded = logits.fracBits > answerFracBits ? plan.truncate(logits, magnitudeBits, answerFracBits) : logits;
+  return plan.reveal(rounded, magnitudeBits);
 }
 
 /** Attention and, where the model has them, the square units beside it: (tokens, dim), what the block's first half adds to the stream. */

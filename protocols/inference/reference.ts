@@ -4,7 +4,7 @@ import { type OwnerWeights, type RangeViolation, ReferenceState } from '../layer
 import type { Plan } from './plan.ts';
 
 export interface ReferenceResult {
-  /** Integers with `plan.logitFracBits` fraction bits. */
+  /** What the plan's reveal takes: integers with `plan.logitFracBits` fraction bits. The head's own are `named('logits')`. */
   readonly logits: Int32Array;
   /** Where a value left the range that its ring allows for: there a secure run gives a wrong result. */
   readonly violations: readonly RangeViolation[];

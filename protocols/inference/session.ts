@@ -24,7 +24,7 @@ import { type Answer, compilePlan, type Plan, type StepPlan } from './plan.ts';
 import { prepareClient, prepareOwner } from './prepare.ts';
 
 /** Changes whenever the two sides' messages do. */
-export const protocolVersion = 4;
+export const protocolVersion = 5;
 const magic = 0x54474c42; // "BLGT" in little endian
 
 /** On the wire, by position. */

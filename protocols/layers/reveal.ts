@@ -1,7 +1,9 @@
 /**
- * Reveal to the client: the owner sends its share.
+ * Reveal to the client: the owner sends its share, in a ring of the value's own range: fraction bits + magnitude bits + a sign.
  *
- * The client learns the value (and the rounding that it went through), the owner nothing.
+ * The client learns the value, the owner nothing. Whatever a client did before, it learns no more than the ringBits of each element:
+ * the owner's share is the value minus what the client holds. Rounded by a truncation before (which into this ring sends nothing), the
+ * value is ⌊(x + r)/2^f⌋, r the low f bits of the client's share of x: uniform for who follows the protocol.
  * Online: one flight, ringBits bits per element →. Correlations: none.
  */
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
@@ -17,7 +19,7 @@ export interface RevealOp extends Op {
 
 export const reveal: LayerProtocol<RevealOp> = {
   title: 'reveal to the client',
-  need: ({ inputs: [x], magnitudeBits }) => x.need(x.fracBits + magnitudeBits + 2),
+  need: ({ inputs: [x], magnitudeBits }) => x.need(x.fracBits + magnitudeBits + 1),
   cost: ({ inputs: [x] }) => ({ ...noCost, ownerToClient: packedBytes(x.size, x.ringBits) }),
   correlations: () => [],
   presetClient() {},

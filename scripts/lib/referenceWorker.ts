@@ -12,7 +12,10 @@ export interface ReferenceTask {
 
 export interface ReferenceAnswer {
   readonly index: number;
+  /** As a client learns them. */
   readonly logits: number[];
+  /** Before they are rounded for that. */
+  readonly headLogits: number[];
   /** Values that left their range, as text. */
   readonly violations: string[];
 }
@@ -20,7 +23,7 @@ export interface ReferenceAnswer {
 const { folder, images } = workerData as ReferenceTask;
 const model = await readModel(folder);
 for (const [index, pixels] of images.entries()) {
-  const { logits, violations } = evaluateReference(
+  const { logits, violations, named } = evaluateReference(
     model.plan,
     model.weights,
     inputOf(pixels, model.manifest.architecture),
@@ -28,6 +31,7 @@ for (const [index, pixels] of images.entries()) {
   const answer: ReferenceAnswer = {
     index,
     logits: Array.from(logits, (logit) => logit * 2 ** -model.plan.logitFracBits),
+    headLogits: [...named('logits')],
     violations: violations.map(
       ({ step, kind, value, low, high }) => `${step} ${kind}: ${value} outside [${low}, ${high})`,
     ),

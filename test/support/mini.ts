@@ -100,7 +100,7 @@ export function runMini(
   const x = plan.input(rows, input.length / rows);
   plan.step = 'test';
   const y = build(plan, x);
-  const bits = magnitudeBits || 30 - y.fracBits;
+  const bits = magnitudeBits || 31 - y.fracBits;
   plan.step = 'reveal';
   const reveal = ending(plan, y, bits);
   const sequence = plan.finish();

@@ -156,7 +156,7 @@ describe('truncate', () => {
           18,
           0,
         ),
-      10,
+      11,
     );
     expect(result.operations.filter((op) => op.kind === 'truncate')).toHaveLength(1);
     // 30-bit ring, 10 bits dropped: 20 bits are left, 12 are asked for. Only input and reveal are on the wire.
