@@ -6,11 +6,11 @@
  *   1. client → owner: the trees of its COTs, and the pieces' *open* messages,
  *   2. owner → client: *choose*, 3. client → owner: *answer* (otPart.ts).
  * The client sends the next segment's first message before it waits for this one's choices, so that neither party idles and
- * only the first segment's round trip shows. Costs are exact: `specCost` (additive), `drawCost` (COTs), `setupCost`, `stageCost`.
+ * only the first segment's round trip shows: its messages are the first opening, the second, and then each an answer with the opening after next. Costs are exact: `specCost` (additive), `drawCost` (COTs), `setupCost`, `stageCost`.
  */
 import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
-import { CotClient, CotOwner, cotParameters, drawCost, setupCost } from '../ot/cot.ts';
+import { CotClient, CotOwner, type CotParameters, cotParameters, drawCost, setupCost } from '../ot/cot.ts';
 import type { Prg } from '../sharing/prg.ts';
 import {
   type ClientCorrelation,
@@ -43,8 +43,14 @@ export type OtBasedSpec = OtSpec | SquareSpec | SumOfSquaresSpec | ScaleSpec | R
 export const isOtBased = (spec: CorrelationSpec): spec is OtBasedSpec =>
   spec.kind !== 'linear' && spec.kind !== 'matmul';
 
-/** 8 MiB of blocks; the client holds those of two segments. */
-const segmentCots = 2 ** 19;
+export interface OtParameters extends CotParameters {
+  /** COTs of a segment, of 16 bytes each; the client holds those of two segments. At least 8 units of any spec: 256. */
+  readonly segmentCots: number;
+}
+
+/** Segments of 8 MiB. */
+export const otParameters: OtParameters = Object.freeze({ ...cotParameters, segmentCots: 2 ** 19 });
+
 /** Pieces of a spec are multiples of this, so that cutting it moves no byte boundary. */
 const pieceUnit = 8;
 
@@ -74,24 +80,47 @@ export const otCost = (spec: OtSpec): OtCost => specCost(spec);
 /** `specCost` of products. */
 export const gilboaCost = (spec: Exclude<OtBasedSpec, OtSpec | RingCotSpec>): OtCost => specCost(spec);
 
-/** What a stage costs, COTs included, when `drawn` COTs were drawn before it. */
-export function stageCost(specs: readonly OtBasedSpec[], drawn: number, parameters = cotParameters): OtCost {
-  const segments = segmentsOf(specs);
-  const costs = specs.map(specCost);
-  const sum = (of: (cost: OtCost) => number) => costs.reduce((total, cost) => total + of(cost), 0);
-  const cots = sum((cost) => cost.cots);
-  const turns = segments.filter((segment) => segment.some(({ cost }) => cost.chooseBytes > 0)).length;
-  return {
-    cots,
-    bytesClientToOwner: sum((cost) => cost.bytesClientToOwner) + drawCost(drawn, drawn + cots, parameters),
-    bytesOwnerToClient: sum((cost) => cost.bytesOwnerToClient),
-    flights: segments.length === 0 ? 0 : 1 + 2 * turns,
+/**
+ * What a stage costs, COTs included, when `drawn` COTs were drawn before it. Flights are those that the client counts; the owner counts two
+ * fewer where a segment takes no bytes of the client's first, so that two of its messages leave in a row.
+ */
+export function stageCost(specs: readonly OtBasedSpec[], drawn: number, parameters = otParameters): OtCost {
+  const total = { cots: 0, bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 };
+  let last: 'sent' | 'received' | undefined;
+  const sent = (bytes: number) => {
+    total.bytesClientToOwner += bytes;
+    if (bytes > 0 && last !== 'sent') total.flights++;
+    if (bytes > 0) last = 'sent';
   };
+  const received = (bytes: number) => {
+    total.bytesOwnerToClient += bytes;
+    if (bytes > 0 && last !== 'received') total.flights++;
+    if (bytes > 0) last = 'received';
+  };
+  const messages = segmentsOf(specs, parameters).map((segment) => {
+    const sum = (of: (cost: PartCost) => number) => segment.reduce((bytes, { cost }) => bytes + of(cost), 0);
+    const before = drawn + total.cots;
+    total.cots += segmentCotsOf(segment);
+    return {
+      open: drawCost(before, drawn + total.cots, parameters) + sum((cost) => cost.openBytes),
+      choose: sum((cost) => cost.chooseBytes),
+      answer: sum((cost) => cost.answerBytes),
+    };
+  });
+  for (const { open } of messages.slice(0, segmentsAhead)) sent(open);
+  for (const [at, { choose, answer }] of messages.entries()) {
+    received(choose);
+    sent(answer + (messages[at + segmentsAhead]?.open ?? 0));
+  }
+  return total;
 }
 
+/** Openings that the client sends before it waits for the first one's choices. */
+const segmentsAhead = 2;
+
 export interface OtOptions {
-  /** Sets of LPN parameters; tests take insecure ones. */
-  readonly parameters?: typeof cotParameters;
+  /** Both sides need the same. Tests take insecure sets of LPN parameters, and short segments. */
+  readonly parameters?: OtParameters;
   /** Checked before and after every segment. */
   readonly signal?: AbortSignal;
 }
@@ -103,6 +132,7 @@ export class OtClient implements ClientProvider {
   private constructor(
     private readonly channel: Channel,
     private readonly cots: CotClient,
+    private readonly parameters: OtParameters,
     private readonly signal: AbortSignal | undefined,
   ) {}
 
@@ -110,10 +140,10 @@ export class OtClient implements ClientProvider {
   static async setup(
     channel: Channel,
     random: Prg,
-    { parameters = cotParameters, signal }: OtOptions = {},
+    { parameters = otParameters, signal }: OtOptions = {},
   ): Promise<OtClient> {
     throwIfCancelled(signal);
-    return new OtClient(channel, await CotClient.setup(channel, random, parameters), signal);
+    return new OtClient(channel, await CotClient.setup(channel, random, parameters), parameters, signal);
   }
 
   /** COTs drawn so far, which `stageCost` takes. */
@@ -134,22 +164,24 @@ export class OtClient implements ClientProvider {
     progress: ProgressListener = () => {},
   ): Promise<ClientCorrelation[]> {
     const results = requests.map(clientResult);
-    const segments = segmentsOf(requests.map(({ spec }) => otBased(spec)));
+    const segments = segmentsOf(
+      requests.map(({ spec }) => otBased(spec)),
+      this.parameters,
+    );
     const report = new Progress(
       segments,
       requests.map(({ spec }) => spec.key),
       progress,
     );
     const opened: ReturnType<OtClient['open']>[] = [];
+    // Every opening ends a message, whatever the segments are made of: the owner reads one, and no further, before it sends its choices.
     const openNext = () => {
       const segment = segments[opened.length];
       if (segment) opened.push(this.open(segment, requests, results));
+      return this.channel.flush();
     };
     throwIfCancelled(this.signal);
-    openNext();
-    // The owner can start on the first segment while this side prepares the second.
-    await this.channel.flush();
-    openNext();
+    for (let ahead = 0; ahead < segmentsAhead; ahead++) await openNext();
     for (const [at, segment] of segments.entries()) {
       throwIfCancelled(this.signal);
       const { parts, release } = opened[at]!;
@@ -159,9 +191,8 @@ export class OtClient implements ClientProvider {
       }
       release();
       report.finish(segment);
-      openNext();
+      await openNext();
     }
-    await this.channel.flush();
     throwIfCancelled(this.signal);
     return results;
   }
@@ -199,6 +230,7 @@ export class OtOwner implements OwnerProvider {
   private constructor(
     private readonly channel: Channel,
     private readonly cots: CotOwner,
+    private readonly parameters: OtParameters,
     private readonly signal: AbortSignal | undefined,
   ) {}
 
@@ -206,10 +238,10 @@ export class OtOwner implements OwnerProvider {
   static async setup(
     channel: Channel,
     random: Prg,
-    { parameters = cotParameters, signal }: OtOptions = {},
+    { parameters = otParameters, signal }: OtOptions = {},
   ): Promise<OtOwner> {
     throwIfCancelled(signal);
-    return new OtOwner(channel, await CotOwner.setup(channel, random, parameters), signal);
+    return new OtOwner(channel, await CotOwner.setup(channel, random, parameters), parameters, signal);
   }
 
   get drawn(): number {
@@ -223,7 +255,10 @@ export class OtOwner implements OwnerProvider {
   /** @throws as OtClient.provide. */
   async provide(requests: readonly OwnerRequest[], progress: ProgressListener = () => {}): Promise<OwnerCorrelation[]> {
     const results = requests.map(ownerResult);
-    const segments = segmentsOf(requests.map(({ spec }) => otBased(spec)));
+    const segments = segmentsOf(
+      requests.map(({ spec }) => otBased(spec)),
+      this.parameters,
+    );
     const report = new Progress(
       segments,
       requests.map(({ spec }) => spec.key),
@@ -232,7 +267,7 @@ export class OtOwner implements OwnerProvider {
     let waiting: OwnerPart[] = [];
     for (let at = 0; at <= segments.length; at++) {
       throwIfCancelled(this.signal);
-      // The client sends the first two segments' openings in a row, then an answer and an opening in turn.
+      // The client's messages are the first two segments' openings, then each an answer and the opening after next.
       const segment = segments[at];
       const chosen = segment ? await this.choose(segment, requests, results) : [];
       await this.finish(waiting);
@@ -297,7 +332,7 @@ type Segment = readonly Slice[];
 const segmentCotsOf = (segment: Segment) => segment.reduce((sum, { cost }) => sum + cost.cots, 0);
 
 /** Cuts a stage into segments; deterministic, both sides get the same. */
-function segmentsOf(specs: readonly OtBasedSpec[]): Segment[] {
+function segmentsOf(specs: readonly OtBasedSpec[], { segmentCots }: OtParameters): Segment[] {
   const segments: Slice[][] = [];
   let room = 0;
   specs.forEach((spec, request) => {
@@ -337,7 +372,7 @@ function unitsOf(spec: OtBasedSpec): { size: number; cotsPerUnit: number; sliceU
       };
     default: {
       const { count, ringBits } = productShape(spec);
-      return { size: count, cotsPerUnit: ringBits, sliceUnits: segmentCots };
+      return { size: count, cotsPerUnit: ringBits, sliceUnits: Number.POSITIVE_INFINITY };
     }
   }
 }

@@ -7,7 +7,7 @@ import { MeteredChannel } from '../channel/metered.ts';
 import { RedirectedChannel } from '../channel/redirected.ts';
 import { Prg } from '../sharing/prg.ts';
 import type { ClientProvider, OwnerProvider } from './correlations.ts';
-import { OtClient, OtOwner } from './ot.ts';
+import { OtClient, type OtOptions, OtOwner } from './ot.ts';
 
 /** What the stream carried so far, as this party counts it. */
 export interface OtMeter {
@@ -28,7 +28,7 @@ export interface OtStream {
 }
 
 /** In this thread. @param channel one that carries nothing else. */
-export function otStream(channel: Channel): OtStream {
+export function otStream(channel: Channel, options: OtOptions = {}): OtStream {
   const redirected = new RedirectedChannel(channel);
   const create =
     <P extends ClientProvider | OwnerProvider>(setUp: (channel: Channel, random: Prg) => Promise<P>) =>
@@ -45,8 +45,8 @@ export function otStream(channel: Channel): OtStream {
       return { source: provider.source, provide } as unknown as P;
     };
   return {
-    client: create((inner, random) => OtClient.setup(inner, random)),
-    owner: create((inner, random) => OtOwner.setup(inner, random)),
+    client: create((inner, random) => OtClient.setup(inner, random, options)),
+    owner: create((inner, random) => OtOwner.setup(inner, random, options)),
   };
 }
 

@@ -19,7 +19,17 @@ import type {
   OwnerRequest,
   ProgressListener,
 } from './correlations.ts';
-import { drawCost, isOtBased, OtClient, OtOwner, setupCost as otSetupCost, specCost, stageCost } from './ot.ts';
+import {
+  drawCost,
+  isOtBased,
+  OtClient,
+  type OtOptions,
+  OtOwner,
+  otParameters,
+  setupCost as otSetupCost,
+  specCost,
+  stageCost,
+} from './ot.ts';
 import type { OtMeter, OtStream } from './otStream.ts';
 import { otMs, otWork, referenceTimes } from './otWork.ts';
 import {
@@ -39,8 +49,7 @@ import {
 /** Says whose step the channel's bytes belong to: `otStep` or `rlweStep`. */
 export type StepListener = (step: string) => void;
 
-export interface TwoPartyOptions {
-  readonly signal?: AbortSignal;
+export interface TwoPartyOptions extends OtOptions {
   readonly onStep?: StepListener;
   /** Where the oblivious transfers run at the same time; both sides need one, or neither. */
   readonly ot?: OtStream;
@@ -104,11 +113,11 @@ export function offlineCost(spec: CorrelationSpec): OfflineCost {
 }
 
 /** Bytes of the setup, exactly. @param specs everything that will be asked for. */
-export function setupCost(specs: readonly CorrelationSpec[]): {
-  bytesClientToOwner: number;
-  bytesOwnerToClient: number;
-} {
-  const ot = otSetupCost();
+export function setupCost(
+  specs: readonly CorrelationSpec[],
+  parameters = otParameters,
+): { bytesClientToOwner: number; bytesOwnerToClient: number } {
+  const ot = otSetupCost(parameters);
   const rlwe = rlweSetupCost(specs.filter(isServedByRlwe));
   return {
     bytesClientToOwner: ot.bytesClientToOwner + rlwe.bytesClientToOwner,
@@ -124,12 +133,14 @@ export function setupCost(specs: readonly CorrelationSpec[]): {
 export function preparationCost(
   stages: readonly (readonly CorrelationSpec[])[],
   drawn: number,
+  parameters = otParameters,
 ): { bytesClientToOwner: number; bytesOwnerToClient: number; cots: number; flights: { ot: number; rlwe: number } } {
   const total = { bytesClientToOwner: 0, bytesOwnerToClient: 0, cots: 0, flights: { ot: 0, rlwe: 0 } };
   for (const specs of stages) {
     const ot = stageCost(
       specs.filter(isOtBased).filter((spec) => !isServedByRlwe(spec)),
       drawn + total.cots,
+      parameters,
     );
     const rlwe = specs.filter(isServedByRlwe).map(rlweCost);
     total.cots += ot.cots;
@@ -194,9 +205,8 @@ export class TwoPartyClient implements ClientProvider {
     channel: Channel,
     random: Prg,
     specs: readonly CorrelationSpec[],
-    { signal, onStep = () => {}, ot: stream, onOtMeter = () => {} }: TwoPartyOptions = {},
+    { onStep = () => {}, ot: stream, onOtMeter = () => {}, ...options }: TwoPartyOptions = {},
   ): Promise<TwoPartyClient> {
-    const options = signal ? { signal } : {};
     const forRlwe = specs.filter(isServedByRlwe);
     if (stream) {
       const started = stream.client(random.seed(), onOtMeter);
@@ -256,9 +266,8 @@ export class TwoPartyOwner implements OwnerProvider {
     random: Prg,
     specs: readonly CorrelationSpec[],
     weights: WeightSource,
-    { signal, onStep = () => {}, ot: stream, onOtMeter = () => {} }: TwoPartyOptions = {},
+    { onStep = () => {}, ot: stream, onOtMeter = () => {}, ...options }: TwoPartyOptions = {},
   ): Promise<TwoPartyOwner> {
-    const options = signal ? { signal } : {};
     const forRlwe = specs.filter(isServedByRlwe);
     if (stream) {
       const started = stream.owner(random.seed(), onOtMeter);

@@ -3,12 +3,12 @@ import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { MeteredChannel } from '../../protocols/channel/metered.ts';
 import { RecordingChannel } from '../../protocols/channel/recording.ts';
-import { OtClient, type OtOptions, OtOwner } from '../../protocols/offline/ot.ts';
-import type { CotParameters } from '../../protocols/ot/cot.ts';
+import { OtClient, type OtOptions, OtOwner, type OtParameters, otParameters } from '../../protocols/offline/ot.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 
 /** NOT SECURE: rounds of 2^11 COTs, so that tests pass many. */
-export const smallParameters: CotParameters = {
+export const smallParameters: OtParameters = {
+  ...otParameters,
   bootstrap: { logSecret: 6, treeDepth: 6, trees: 40 },
   main: { logSecret: 8, treeDepth: 7, trees: 16 },
 };
@@ -23,9 +23,12 @@ export function channelPair() {
 }
 
 /** @param seed 32 bytes, of which each party's randomness is made. */
-export async function otPair(seed: Uint8Array, options: { client?: OtOptions; owner?: OtOptions } = {}) {
+export async function otPair(
+  seed: Uint8Array,
+  options: { client?: OtOptions; owner?: OtOptions } = {},
+  parameters = smallParameters,
+) {
   const channels = channelPair();
-  const parameters = smallParameters;
   const [client, owner] = await Promise.all([
     OtClient.setup(channels.client.channel, new Prg(seed, 'client'), { parameters, ...options.client }),
     OtOwner.setup(channels.owner.channel, new Prg(seed, 'owner'), { parameters, ...options.owner }),

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ProtocolError } from '../../protocols/channel/errors.ts';
 import { blockBytes } from '../../protocols/kernels/cot.ts';
 import { baseOtCost, baseOtReceive, baseOtSend } from '../../protocols/ot/baseOt.ts';
-import { CotClient, CotOwner, cotParameters, drawCost, setupCost } from '../../protocols/ot/cot.ts';
+import { CotClient, CotOwner, type CotParameters, cotParameters, drawCost, setupCost } from '../../protocols/ot/cot.ts';
 import { ferretMain, refillTrees, treesInAll } from '../../protocols/ot/ferret.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { channelPair, smallParameters } from '../ideal/otPair.ts';
@@ -50,7 +50,7 @@ describe('base OT', () => {
   });
 });
 
-async function cotPair(seed: Uint8Array, parameters = smallParameters) {
+async function cotPair(seed: Uint8Array, parameters: CotParameters = smallParameters) {
   const { client, owner } = channelPair();
   const [sender, receiver] = await Promise.all([
     CotClient.setup(client.channel, new Prg(seed, 'client'), parameters),

@@ -62,10 +62,14 @@ const specs: fc.Arbitrary<OtBasedSpec> = fc.oneof(
 );
 
 /** Runs a stage and compares shares with the ideal functionality, bytes and flights with the plan's. */
-async function runStage(pair: Awaited<ReturnType<typeof otPair>>, stage: readonly OtBasedSpec[]) {
+async function runStage(
+  pair: Awaited<ReturnType<typeof otPair>>,
+  stage: readonly OtBasedSpec[],
+  parameters = smallParameters,
+) {
   const { channels, client, owner, random } = pair;
   const operands = stage.map((spec) => drawOperands(spec, random));
-  const cost = stageCost(stage, client.drawn, smallParameters);
+  const cost = stageCost(stage, client.drawn, parameters);
   const before = { ...channels.client.channel.counters };
   const fractions: [CorrelationKey, number][] = [];
   const [given, taken] = await Promise.all([
@@ -99,6 +103,18 @@ describe('provide', () => {
         if (fractions.length > 0) expect(sum).toBeCloseTo(1);
       }),
       { numRuns: 40 },
+    );
+  });
+
+  it('cuts stages into segments at the planned cost, whichever of them take choices and answers', async () => {
+    // Each kind of spec is a segment or several, and they come in any order.
+    const parameters = { ...smallParameters, segmentCots: 256 };
+    const pair = await otPair(seed(11), {}, parameters);
+    await fc.assert(
+      fc.asyncProperty(fc.array(specs, { minLength: 2, maxLength: 8 }), async (stage) => {
+        await runStage(pair, stage, parameters);
+      }),
+      { numRuns: 60 },
     );
   });
 

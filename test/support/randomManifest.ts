@@ -1,0 +1,141 @@
+/**
+ * Random manifests: shapes, switches and ranges that a client accepts. Whatever `parseManifest` lets through belongs here: who makes the
+ * format more general widens this generator, and the property tests over it (test/unit/randomManifests.test.ts) cover the rest.
+ */
+import fc from 'fast-check';
+import { type Manifest, parseManifest } from '../../protocols/inference/manifest.ts';
+import { type Answer, compilePlan } from '../../protocols/inference/plan.ts';
+import { makeManifest } from './manifest.ts';
+
+export interface RandomModel {
+  readonly manifest: Manifest;
+  readonly answer: Answer;
+  /** Of the weights and the picture. */
+  readonly seed: number;
+}
+
+const between = (min: number, max: number) => fc.integer({ min, max });
+const oneOf = <T>(...values: T[]) => fc.constantFrom(...values);
+
+interface Architecture {
+  readonly side: number;
+  readonly patchSize: number;
+  readonly dim: number;
+  readonly heads: number;
+  readonly depth: number;
+  readonly mlpDim: number;
+  readonly classes: number;
+  readonly positionalScores: boolean;
+  readonly staticMixing: boolean;
+  readonly squareUnits: number;
+}
+
+/** Small, so that a manifest takes a fraction of a second. */
+const architectures: fc.Arbitrary<Architecture> = fc
+  .record({
+    side: oneOf(2, 4),
+    patchSize: between(1, 5),
+    logDim: between(2, 5),
+    logHeads: between(0, 2),
+    depth: between(1, 2),
+    mlpDim: between(4, 40),
+    classes: between(2, 12),
+    positionalScores: fc.boolean(),
+    staticMixing: fc.boolean(),
+    squareUnits: fc.oneof(fc.constant(0), between(1, 9)),
+  })
+  .map(({ logDim, logHeads, ...rest }) => ({ ...rest, dim: 2 ** logDim, heads: 2 ** Math.min(logHeads, logDim) }))
+  // The smallest image has 4 × 4 pixels.
+  .filter(({ side, patchSize }) => side * patchSize >= 4);
+
+/** Ascending indices below `count`: none, all, or some. */
+const subset = (count: number): fc.Arbitrary<number[]> => {
+  const all = Array.from({ length: count }, (_, i) => i);
+  return fc.oneof(fc.constant<number[]>([]), fc.constant(all), fc.subarray(all));
+};
+
+/** By how much scales differ from `makeManifest`'s: wider ranges, finer fractions, other tables. */
+const scales = fc.record({
+  fracBits: between(0, 1),
+  residualMagnitude: between(0, 2),
+  normDigits: between(0, 2),
+  normDegree: between(2, 3),
+  normMagnitude: between(0, 1),
+  qkvMagnitude: between(0, 2),
+  scoresMagnitude: between(0, 2),
+  expDigits: between(0, 1),
+  reciprocalDigits: between(0, 1),
+  probabilityBits: between(-1, 1),
+  geluDigits: between(-1, 2),
+  geluDegree: between(1, 3),
+  coefficientBits: between(-1, 1),
+  basisBits: between(-1, 2),
+  headMagnitude: between(0, 3),
+});
+type Scales = typeof scales extends fc.Arbitrary<infer S> ? S : never;
+
+function rescale(manifest: Manifest, s: Scales): Manifest {
+  const { fixedPoint } = manifest;
+  const norms = [...fixedPoint.blocks.flatMap(({ norm1, norm2 }) => [norm1, norm2]), fixedPoint.fcNorm];
+  for (const { rsqrt, out } of norms) {
+    rsqrt.digitBits += s.normDigits;
+    rsqrt.degree = s.normDegree;
+    rsqrt.basisFracBits += s.basisBits;
+    out.magnitudeBits += s.normMagnitude;
+    out.fracBits += s.fracBits;
+  }
+  fixedPoint.residual.fracBits += s.fracBits;
+  fixedPoint.residual.magnitudeBits += s.residualMagnitude;
+  fixedPoint.head.magnitudeBits += s.headMagnitude;
+  for (const { attn, mlp } of fixedPoint.blocks) {
+    for (const tensor of [attn.q, attn.k, attn.v]) tensor.magnitudeBits += s.qkvMagnitude;
+    attn.scores.magnitudeBits += s.scoresMagnitude;
+    attn.exp.digitBits += s.expDigits;
+    attn.reciprocal.digitBits += s.reciprocalDigits;
+    attn.probabilities.fracBits += s.probabilityBits;
+    Object.assign(mlp.gelu, { digitBits: mlp.gelu.digitBits + s.geluDigits, degree: s.geluDegree });
+    mlp.gelu.coefficientFracBits += s.coefficientBits;
+    mlp.gelu.basisFracBits += s.basisBits;
+  }
+  return manifest;
+}
+
+/** @returns undefined where the scales do not fit a ring of 32 bits. */
+function acceptable(manifest: Manifest): Manifest | undefined {
+  try {
+    const parsed = parseManifest(JSON.stringify(manifest));
+    compilePlan(parsed);
+    return parsed;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+export const randomModels: fc.Arbitrary<RandomModel> = architectures
+  .chain((a) =>
+    fc.record({
+      a: fc.constant(a),
+      softmaxRows: fc.array(fc.array(subset(a.side ** 2), { minLength: a.heads, maxLength: a.heads }), {
+        minLength: a.depth,
+        maxLength: a.depth,
+      }),
+      geluTokens: fc.array(subset(a.side ** 2), { minLength: a.depth, maxLength: a.depth }),
+      scales,
+      answer: oneOf<Answer>('logits', 'label'),
+      seed: between(1, 255),
+    }),
+  )
+  .map(({ a, softmaxRows, geluTokens, scales, answer, seed }) => {
+    const { side, patchSize, positionalScores, staticMixing, squareUnits, dim, heads, depth, mlpDim } = a;
+    const shape = { imageSize: side * patchSize, patchSize, dim, heads, depth, mlpDim, squareUnits, positional: false };
+    const base = rescale(makeManifest(shape), scales);
+    const labels = Array.from({ length: a.classes }, (_, i) => `class ${i}`);
+    Object.assign(base.architecture, {
+      classes: a.classes,
+      ...(positionalScores && { positionalScores }),
+      ...(staticMixing && { staticMixing }),
+    });
+    return { manifest: acceptable({ ...base, labels, switches: { softmaxRows, geluTokens } }), answer, seed };
+  })
+  .filter((model): model is RandomModel => model.manifest !== undefined);
