@@ -79,4 +79,4 @@ def _squares(block: Block, x: Tensor) -> Tensor | float:
 def _hidden(block: Block, x: Tensor, switch: Tensor) -> Tensor:
     """What `mlp.fc2` sees, (B, N, M)."""
     hidden = block.mlp.fc1(block.norm2(x))
-    return torch.where(switch[:, None] > 0, F.gelu(hidden), hidden)
+    return torch.where(switch[:, None] > 0, block.mlp.activation(hidden), hidden)

@@ -1,8 +1,10 @@
 """The plain pre-LN Vision Transformer, in one file, with timm's names and PriViT's two switchable nonlinearities.
 
-Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929), figure 1, without a class token: tokens are averaged, then normalised
-(`fc_norm`), then classified, as timm's `VisionTransformer(class_token=False, global_pool='avg')` does. State-dict names and
-arithmetic are timm's, so weights travel both ways.
+Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929), figure 1. By default without a class token: tokens are averaged, then
+normalised (`fc_norm`), then classified, as timm's `VisionTransformer(class_token=False, global_pool='avg')` does.
+State-dict names and arithmetic are timm's, so weights travel both ways. A class token and register tokens (Darcet et al.,
+ICLR 2024, arXiv 2309.16588) are rows of `prefix`, with their positions inside; the last norm is `fc_norm` wherever it
+stands. `imports/` brings other people's checkpoints into this form, exactly.
 
 Switches follow PriViT (Dhyani et al., TMLR 2024, arXiv 2310.04604, section 3): a softmax row is `s * softmax(x) + (1 - s) * x^2 / n`,
 a GELU token is `c * gelu(x) + (1 - c) * x`, with one `s` per row of each head and layer and one `c` per token of each layer.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -21,6 +24,22 @@ from torch import Tensor, nn
 
 Observer = Callable[[str, Tensor], None]
 """Called with a tensor's name (`blocks.0.attn.scores`) and its value; see `ranges.py`."""
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """x * sigmoid(1.702 x), the approximation that CLIP uses (Hendrycks and Gimpel, arXiv 1606.08415, section 2)."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    'gelu': F.gelu,
+    'gelu-tanh': partial(F.gelu, approximate='tanh'),
+    'quick-gelu': quick_gelu,
+    'relu': F.relu,
+}
+
+POOLS = ('mean', 'class', 'norm-mean')
+"""What the classifier reads: `fc_norm` of the patches' mean; `fc_norm` of the class token; the mean of the patches' `fc_norm`."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +55,42 @@ class ViTConfig:
     num_classes: int = 10
     positional: bool = False  # attention has constants that depend on relative position, see `Attention`
     square_units: int = 0  # hidden units of each block whose activation is the square, see `SquareUnits`
+    img_width: int | None = None  # where it is not `img_size`, which is then the height
+    prefix_tokens: int = 0  # before the patches: the class token (row 0) and register tokens
+    pool: str = 'mean'  # one of POOLS
+    activation: str = 'gelu'  # one of ACTIVATIONS
+    norm_eps: float = 1e-6
 
     def __post_init__(self) -> None:
-        if self.img_size % self.patch_size:
-            raise ValueError(f'img_size {self.img_size} is not a multiple of patch_size {self.patch_size}')
+        for name, value in (('img_size', self.img_size), ('img_width', self.width)):
+            if value % self.patch_size:
+                raise ValueError(f'{name} {value} is not a multiple of patch_size {self.patch_size}')
+        if self.pool not in POOLS or self.activation not in ACTIVATIONS:
+            raise ValueError(f'expected a pool of {POOLS} and an activation of {[*ACTIVATIONS]}, got {self.pool!r}, {self.activation!r}')
+        if self.pool == 'class' and not self.prefix_tokens:
+            raise ValueError("pool 'class': expected prefix_tokens of at least 1, of which the first is the class token")
+        if self.positional and (self.prefix_tokens or self.width != self.img_size):
+            raise ValueError('positional: expected a square image and no prefix tokens')
         if self.embed_dim % self.num_heads:
             raise ValueError(f'embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}')
         if not 0 <= self.square_units <= 1024:
             raise ValueError(f'square_units: expected 0..1024, got {self.square_units}')
 
     @property
+    def width(self) -> int:
+        return self.img_width or self.img_size
+
+    @property
+    def num_patches(self) -> int:
+        return (self.img_size // self.patch_size) * (self.width // self.patch_size)
+
+    @property
     def num_tokens(self) -> int:
-        return (self.img_size // self.patch_size) ** 2
+        return self.prefix_tokens + self.num_patches
+
+    @property
+    def mlp_dim(self) -> int:
+        return round(self.mlp_ratio * self.embed_dim)
 
     @property
     def num_softmax_rows(self) -> int:
@@ -157,9 +200,9 @@ class Attention(nn.Module):
 class Mlp(nn.Module):
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
-        hidden = int(config.mlp_ratio * config.embed_dim)
-        self.fc1 = nn.Linear(config.embed_dim, hidden)
-        self.fc2 = nn.Linear(hidden, config.embed_dim)
+        self.activation = ACTIVATIONS[config.activation]
+        self.fc1 = nn.Linear(config.embed_dim, config.mlp_dim)
+        self.fc2 = nn.Linear(config.mlp_dim, config.embed_dim)
 
     def forward(self, x: Tensor, switch: Tensor | None, name: str, observe: Observer | None) -> Tensor:
         """x (B, N, C); switch (N,) or None for GELU everywhere."""
@@ -169,7 +212,7 @@ class Mlp(nn.Module):
             hidden = self.fc1(x)  # (B, N, M)
             if observe is not None:
                 observe(f'{name}.gelu', hidden if len(on) == len(every) else hidden[:, on])
-            activated = F.gelu(hidden)
+            activated = self.activation(hidden)
             if switch is not None:
                 c = switch[:, None]  # (N, 1): one switch per token
                 activated = c * activated + (1 - c) * hidden
@@ -181,7 +224,7 @@ class Mlp(nn.Module):
         hidden = self.fc1(x[:, on])  # (B, kept, M)
         if observe is not None:
             observe(f'{name}.gelu', hidden)
-        return folded.index_copy(1, on, self.fc2(F.gelu(hidden)))
+        return folded.index_copy(1, on, self.fc2(self.activation(hidden)))
 
 
 class SquareUnits(nn.Module):
@@ -234,9 +277,9 @@ def is_binary(switch: Tensor) -> bool:
 class Block(nn.Module):
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(config.embed_dim, eps=1e-6)
+        self.norm1 = nn.LayerNorm(config.embed_dim, eps=config.norm_eps)
         self.attn = Attention(config)
-        self.norm2 = nn.LayerNorm(config.embed_dim, eps=1e-6)
+        self.norm2 = nn.LayerNorm(config.embed_dim, eps=config.norm_eps)
         self.mlp = Mlp(config)
         self.squares = SquareUnits(config) if config.square_units else None
 
@@ -269,15 +312,16 @@ class Blocks(nn.ModuleList):
 
 
 class VisionTransformer(nn.Module):
-    """timm's `VisionTransformer(..., class_token=False, global_pool='avg')`, plus switches."""
+    """timm's `VisionTransformer`, plus switches."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         self.config = config
         self.patch_embed = PatchEmbed(config)
-        self.pos_embed = nn.Parameter(torch.randn(1, config.num_tokens, config.embed_dim) * 0.02)
+        self.pos_embed = nn.Parameter(torch.randn(1, config.num_patches, config.embed_dim) * 0.02)
+        self.prefix = nn.Parameter(torch.randn(1, config.prefix_tokens, config.embed_dim) * 0.02) if config.prefix_tokens else None
         self.blocks = Blocks(Block(config) for _ in range(config.depth))
-        self.fc_norm = nn.LayerNorm(config.embed_dim, eps=1e-6)
+        self.fc_norm = nn.LayerNorm(config.embed_dim, eps=config.norm_eps)
         self.head = nn.Linear(config.embed_dim, config.num_classes)
         self.apply(_initialise)
         for block in self.blocks:
@@ -295,10 +339,12 @@ class VisionTransformer(nn.Module):
     ) -> Tensor:
         """Token features after the last block, (B, N, C).
 
-        images: (B, 3, img_size, img_size), normalised. switches: (softmax (depth, h, N), gelu (depth, N)) in [0, 1], or None for
+        images: (B, 3, img_size, width), normalised. switches: (softmax (depth, h, N), gelu (depth, N)) in [0, 1], or None for
         the exact network. keep_tokens: ascending indices of the tokens to process, for training on a window of the image.
         """
-        x = self.patch_embed(images) + self.pos_embed  # (B, N, C)
+        x = self.patch_embed(images) + self.pos_embed  # (B, patches, C)
+        if self.prefix is not None:
+            x = torch.cat([self.prefix.expand(len(x), -1, -1), x], 1)  # (B, N, C)
         if keep_tokens is not None:
             x = x[:, keep_tokens]
             if switches is not None:
@@ -310,7 +356,11 @@ class VisionTransformer(nn.Module):
 
     def classify(self, features: Tensor) -> Tensor:
         """Logits (B, num_classes) of token features (B, N, C)."""
-        return self.head(self.fc_norm(features.mean(dim=1)))
+        c = self.config
+        if c.pool == 'class':
+            return self.head(self.fc_norm(features[:, 0]))
+        patches = features[:, c.prefix_tokens :]
+        return self.head(self.fc_norm(patches).mean(dim=1) if c.pool == 'norm-mean' else self.fc_norm(patches.mean(dim=1)))
 
     def forward(
         self,

@@ -1,0 +1,61 @@
+"""What a checkpoint's tensors do not tell, and who said it."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import ImportProblem
+
+NAMES = {
+    'heads': 'attention heads: the shape of a weight is the same for any number of them',
+    'epsilon': "LayerNorm's epsilon",
+    'activation': "the MLP's activation",
+    'image_size': 'height and width in pixels',
+    'pool': 'what the classifier reads: class (token), mean (of patches, then the norm), norm-mean (the norm, then the mean)',
+    'mean': "the input's mean, of colours in 0..1",
+    'std': "the input's standard deviation, of colours in 0..1",
+    'interpolation': 'bilinear or bicubic',
+    'shorter_side': 'pixels to which the shorter side is resized before the centre is taken',
+    'fit': 'crop (the centre, after resizing the shorter side) or squash (the whole picture, resized to the exact size)',
+}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A value and its source: an option, a file, or a library's rule."""
+
+    value: Any
+    source: str
+
+
+class Facts(dict[str, Fact]):
+    """By the names of NAMES."""
+
+    def value(self, name: str) -> Any:
+        """Raises ImportProblem when nobody said it, naming the option."""
+        if name not in self:
+            option = f'--{name.replace("_", "-")}'
+            raise ImportProblem(f'{name} unknown ({NAMES[name]}): no config.json beside the checkpoint says it: expected {option}')
+        return self[name].value
+
+    def table(self) -> str:
+        """A line each: name, value, source."""
+        return '\n'.join(f'  {name:14} {_text(self[name].value):24} {self[name].source}' for name in NAMES if name in self)
+
+
+def known(sources: Iterable[Facts]) -> Facts:
+    """The first that says it is believed."""
+    out = Facts()
+    for source in sources:
+        for name, fact in source.items():
+            if name not in NAMES:
+                raise TypeError(f'fact: expected one of {[*NAMES]}, got {name}')
+            out.setdefault(name, fact)
+    return out
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return ' '.join(f'{v:g}' for v in value)
+    return f'{value:g}' if isinstance(value, float) else str(value)
