@@ -2,5 +2,8 @@ import { mount } from 'svelte';
 import './styles/tokens.css';
 import './styles/base.css';
 import App from './App.svelte';
+import { preferredLanguage, showLanguage } from './language/language.ts';
 
+// Before the first words are drawn: they would change under the reader's eyes.
+await showLanguage(preferredLanguage());
 mount(App, { target: document.getElementById('app')! });

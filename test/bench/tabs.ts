@@ -10,7 +10,7 @@ import { modelButton } from '../e2e/support/pair.ts';
 
 /** What the page says when the first image can be classified. */
 async function readPrediction(client: Page): Promise<string> {
-  await client.getByText(/Online it will take about/).waitFor({ timeout: 120_000 });
+  await client.getByText(/The answer will take about/).waitFor({ timeout: 120_000 });
   return client.getByTestId('prediction').innerText();
 }
 

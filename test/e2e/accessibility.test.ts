@@ -49,7 +49,7 @@ test('no screen has a serious violation, in light and dark, wide and narrow', as
   await start.getByRole('link', { name: 'What is protected' }).click();
   await start.getByRole('heading', { name: 'What is not covered' }).waitFor();
   await check(start, 'protection');
-  await start.getByRole('button', { name: 'To the start' }).click();
+  await start.getByRole('button', { name: 'Back to start' }).click();
   await start.getByRole('button', { name: 'Share a model' }).click();
   await start.getByText('Recognises 4 things').waitFor();
   await check(start, 'choice of a model');

@@ -195,7 +195,7 @@ describe('rooms', () => {
     await client.goto(`${base}#${first}${fragment.slice(1)}`);
     await alert(client, 'There is no room with this code').waitFor();
 
-    await client.getByRole('button', { name: 'To the start' }).click();
+    await client.getByRole('button', { name: 'Back to start' }).click();
     await client.getByLabel('Invite link').fill(invite.slice(0, -5));
     await client.getByRole('button', { name: 'Open' }).click();
     await client.getByText('not a whole invite link').waitFor();

@@ -288,7 +288,7 @@ test('the line is measured, and the online time predicted before the image and c
   await expect
     .poll(() => client.getByTestId('throughput').innerText(), { timeout: 10_000 })
     .toMatch(/[\d.]+ .?B\/s.*[\d.]+ .?B\/s/s);
-  await client.getByText(/Online it will take about [\d.]+ m?s on this connection/).waitFor();
+  await client.getByText(/The answer will take about [\d.]+ m?s on this connection/).waitFor();
   await classifySample(client);
-  await client.getByText(/Online it took [\d.]+ m?s, predicted [\d.]+ m?s/).waitFor();
+  await client.getByText(/The answer took [\d.]+ m?s, predicted [\d.]+ m?s/).waitFor();
 });

@@ -1,3 +1,5 @@
+import { t } from '../language/language.ts';
+import { formatCount } from '../ui/format.ts';
 /** How sure the model is, in words: numbers alone read as more certain than they are. */
 export interface Confidence {
   level: 'high' | 'middle' | 'low';
@@ -12,13 +14,13 @@ export interface Confidence {
 export function confidenceOf(probabilities: readonly number[], labels: readonly string[]): Confidence {
   const order = probabilities.map((_, i) => i).sort((a, b) => probabilities[b]! - probabilities[a]!);
   const [best, second] = [probabilities[order[0]!]!, order[1]!];
-  const other = labels[second] ?? 'something else';
-  if (best >= 0.85) return { level: 'high', title: 'The model is sure.', text: 'That can still be wrong.' };
-  if (best >= 0.55)
-    return { level: 'middle', title: 'The model is fairly sure.', text: `Its second choice is ${other}.` };
+  const words = t().client.confidence;
+  const other = labels[second] ?? words.somethingElse;
+  if (best >= 0.85) return { level: 'high', ...words.high };
+  if (best >= 0.55) return { level: 'middle', title: words.middle.title, text: words.middle.text(other) };
   return {
     level: 'low',
-    title: 'Low confidence: this is a guess.',
-    text: `It could as well be ${other}, or none of the ${labels.length} things that the model knows.`,
+    title: words.low.title,
+    text: words.low.text(other, formatCount(labels.length)),
   };
 }

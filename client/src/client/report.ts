@@ -1,9 +1,10 @@
 /** What a result can be taken away as. None of it contains the photograph. */
 import type { Manifest } from '../../../protocols/inference/manifest.ts';
+import { t } from '../language/language.ts';
 import { maskedPixels } from '../live/maskedPixels.ts';
 import type { Result } from '../session/clientStore.svelte.ts';
 import type { MeterRow } from '../session/sessionView.svelte.ts';
-import { formatBytes, formatMs, formatPercent } from '../ui/format.ts';
+import { formatBytes, formatCount, formatMs, formatPercent } from '../ui/format.ts';
 
 type Layer = Pick<
   MeterRow,
@@ -44,6 +45,7 @@ export function csvReport(layers: readonly Layer[]): Blob {
 
 /** A picture to share: label, bars, costs, and the noise that the owner got. @param masked as it crossed the wire. */
 export async function summaryImage(result: Result, manifest: Manifest, masked: Uint8Array | undefined): Promise<Blob> {
+  const words = t().client.summary;
   const canvas = new OffscreenCanvas(1200, 630);
   const context = canvas.getContext('2d')!;
   const text = (value: string, x: number, y: number, size: number, color: string, weight = 500, maxWidth?: number) => {
@@ -59,7 +61,7 @@ export async function summaryImage(result: Result, manifest: Manifest, masked: U
   context.fillStyle = owner;
   context.fillRect(600, 0, 600, 10);
 
-  text('Classified without being shown', 70, 95, 34, soft);
+  text(words.title, 70, 95, 34, soft);
   text(result.classification.label, 70, 185, 84, ink, 750, 700);
   const top = result.classification.probabilities
     .map((probability, i) => ({ probability, label: manifest.labels[i]! }))
@@ -74,21 +76,29 @@ export async function summaryImage(result: Result, manifest: Manifest, masked: U
     context.fillRect(300, y - 21, Math.max(2, 340 * probability), 24);
     text(formatPercent(probability), 660, y, 26, ink);
   }
-  if (top.length === 0) text('The owner reveals the label only.', 70, 262, 28, soft);
+  if (top.length === 0) text(words.labelOnly, 70, 262, 28, soft);
 
   const side = manifest.architecture.imageSize;
   if (masked) {
     const noise = new ImageData(maskedPixels(masked, side, manifest.architecture.patchSize), side, side);
     context.imageSmoothingEnabled = false;
     context.drawImage(await createImageBitmap(noise), 820, 150, 310, 310);
-    text('all that the owner saw of it', 820, 498, 24, soft);
+    text(words.noise, 820, 498, 24, soft);
   }
 
   const bytes = (cost: Result['online']) => formatBytes(cost.bytesClientToOwner + cost.bytesOwnerToClient);
   const cost = (name: string, phase: Result['online']) =>
-    `${name} ${formatMs(phase.elapsedMs)}, ${bytes(phase)}, ${phase.flights} flights`;
-  text(`${cost('online', result.online)}  ·  ${cost('before', result.offline)}`, 70, 550, 24, '#6fd3d6', 500, 1060);
-  text('Blindsight: two browser tabs, two-party computation, no dealer', 70, 590, 22, soft);
+    words.phase(name, formatMs(phase.elapsedMs), bytes(phase), formatCount(phase.flights));
+  text(
+    `${cost(t().client.result.answer, result.online)}  ·  ${cost(t().client.result.preparation, result.offline)}`,
+    70,
+    550,
+    24,
+    '#6fd3d6',
+    500,
+    1060,
+  );
+  text(words.footer, 70, 590, 22, soft);
   return canvas.convertToBlob({ type: 'image/png' });
 }
 

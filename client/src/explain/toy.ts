@@ -2,6 +2,9 @@
  * One number's way through the protocols, in the real ring, with real random shares: what the drawer shows. The steps are
  * those of protocols/layers (linear, truncate, product), for a single value.
  */
+import { t } from '../language/language.ts';
+import { formatCount } from '../ui/format.ts';
+
 export interface ToyStep {
   readonly title: string;
   readonly text: string;
@@ -33,7 +36,6 @@ const fracBits = 8;
 const droppedBits = 4;
 const weight = 3;
 const signOffset = 2 ** 30;
-const grouped = new Intl.NumberFormat('en');
 
 /** @param random `toyRandomNumbers` uniform 32-bit numbers; @param value 0 to 40. */
 export function toyRun(value: number, random: Uint32Array): ToyStep[] {
@@ -62,55 +64,56 @@ export function toyRun(value: number, random: Uint32Array): ToyStep[] {
   const qOwner = (Math.imul(zOwner, zOwner) + u) >>> 0;
 
   const sum = (a: number, b: number) => (a + b) | 0;
-  const n = (number: number) => grouped.format(number);
+  const n = formatCount;
+  const words = t().explain.toy;
   return [
     {
-      title: 'Split',
-      text: `With ${fracBits} binary places ${value} is the integer ${n(x)}. The client’s share is a random number; the owner gets what is missing. Each of the two alone is a uniformly random number.`,
-      client: { value: xClient, how: 'drawn at random, before the picture existed' },
+      title: words.split.title,
+      text: words.split.text(fracBits, value, n(x)),
+      client: { value: xClient, how: words.split.client },
       owner: { value: xOwner, how: `${n(x)} − ${n(xClient)}` },
       sum: sum(xClient, xOwner),
       fracBits,
-      travels: [{ from: 'client', what: 'the owner’s share: noise to whoever lacks the client’s', value: xOwner }],
+      travels: [{ from: 'client', what: words.split.travels, value: xOwner }],
     },
     {
-      title: `Linear: multiply by the owner’s weight, ${weight}`,
-      text: `The client must not learn the weight. Before the picture existed it sent its share encrypted; the owner multiplied under encryption and subtracted a random mask s = ${n(s)}. So nothing is left to send now.`,
-      client: { value: yClient, how: `${weight} × client’s share − s, known from before` },
+      title: words.linear.title(weight),
+      text: words.linear.text(n(s)),
+      client: { value: yClient, how: words.linear.client(weight) },
       owner: { value: yOwner, how: `${weight} × ${n(xOwner)} + s` },
       sum: sum(yClient, yOwner),
       fracBits,
       travels: [],
     },
     {
-      title: `Truncate: drop ${droppedBits} bits`,
-      text: `Products have too many binary places. Each side drops ${droppedBits} of its share, but where the two shares together pass 2³² the result is off by 2²⁸. Whether they do depends on the highest bit of both. By oblivious transfer the owner gets the one correction that fits its bit: the client does not learn which, the owner sees no other. The last bit may be off by one.`,
-      client: { value: zClient, how: 'a fresh random number' },
-      owner: { value: zOwner, how: `share ≫ ${droppedBits}, plus the correction ${n(message)}` },
+      title: words.truncate.title(droppedBits),
+      text: words.truncate.text(droppedBits),
+      client: { value: zClient, how: words.truncate.client },
+      owner: { value: zOwner, how: words.truncate.owner(droppedBits, n(message)) },
       sum: sum(zClient, zOwner),
       fracBits: fracBits - droppedBits,
       travels: [
-        { from: 'owner', what: 'its highest bit, hidden by a random one', value: choice ^ (choiceMask & 1) },
-        { from: 'client', what: 'two masked corrections, of which the owner can open one', value: message },
+        { from: 'owner', what: words.truncate.choice, value: choice ^ (choiceMask & 1) },
+        { from: 'client', what: words.truncate.corrections, value: message },
       ],
     },
     {
-      title: 'Square',
-      text: `What most attention rows do instead of a softmax. The owner opens e, its share minus a random mask ρ. Beforehand the two had got shares u and v of 2 × client’s share × ρ, and z² = (c² + 2ce + v) + (o² + u).`,
+      title: words.square.title,
+      text: words.square.text,
       client: { value: qClient, how: 'c² + 2ce + v' },
       owner: { value: qOwner, how: 'o² + u' },
       sum: sum(qClient, qOwner),
       fracBits: 2 * (fracBits - droppedBits),
-      travels: [{ from: 'owner', what: 'e, the masked share', value: opened }],
+      travels: [{ from: 'owner', what: words.square.travels, value: opened }],
     },
     {
-      title: 'Reveal',
-      text: 'Only now does the owner send its share, and only the client adds the two. In the network this happens once, for the scores of the classes.',
-      client: { value: qClient, how: 'as before' },
-      owner: { value: qOwner, how: 'as before' },
+      title: words.reveal.title,
+      text: words.reveal.text,
+      client: { value: qClient, how: words.reveal.asBefore },
+      owner: { value: qOwner, how: words.reveal.asBefore },
       sum: sum(qClient, qOwner),
       fracBits: 2 * (fracBits - droppedBits),
-      travels: [{ from: 'owner', what: 'the owner’s share of the result', value: qOwner }],
+      travels: [{ from: 'owner', what: words.reveal.travels, value: qOwner }],
     },
   ];
 }

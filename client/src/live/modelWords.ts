@@ -1,5 +1,6 @@
 /** A model's public description in plain words. */
 import type { Manifest } from '../../../protocols/inference/manifest.ts';
+import { t } from '../language/language.ts';
 import { formatCount } from '../ui/format.ts';
 import { countSwitches } from './networkShape.ts';
 
@@ -9,20 +10,23 @@ export const shortTitle = (title: string): string => title.split(':')[0]!.trim()
 /** `ship, truck and 8 more`; all of them up to `most`. */
 export function someOf(labels: readonly string[], most = 12): string {
   if (labels.length <= most) return listed(labels);
-  return `${labels.slice(0, most).join(', ')} and ${formatCount(labels.length - most)} more`;
+  return t().live.model.more(labels.slice(0, most).join(', '), formatCount(labels.length - most));
 }
 
 const listed = (labels: readonly string[]): string =>
-  labels.length < 2 ? labels.join('') : `${labels.slice(0, -1).join(', ')} or ${labels.at(-1)}`;
+  labels.length < 2 ? labels.join('') : `${labels.slice(0, -1).join(', ')} ${t().live.model.or} ${labels.at(-1)}`;
 
 /** What kind of picture the model was made for. */
 export function pictureKind({ architecture: { imageSize } }: Manifest): string {
-  return imageSize <= 64
-    ? `It looks at a thumbnail of ${imageSize} × ${imageSize} pixels: one thing, large, in the middle.`
-    : `It looks at ${imageSize} × ${imageSize} pixels from the middle of a photograph.`;
+  return imageSize <= 64 ? t().live.model.thumbnail(imageSize) : t().live.model.photograph(imageSize);
 }
 
 export function exactWords(manifest: Manifest): string {
   const { softmaxExact, softmaxRows, geluExact, geluTokens } = countSwitches(manifest);
-  return `${formatCount(softmaxExact)} of ${formatCount(softmaxRows)} softmax rows, ${formatCount(geluExact)} of ${formatCount(geluTokens)} GELU tokens`;
+  return t().live.model.exact(
+    formatCount(softmaxExact),
+    formatCount(softmaxRows),
+    formatCount(geluExact),
+    formatCount(geluTokens),
+  );
 }

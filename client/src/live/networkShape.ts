@@ -1,4 +1,5 @@
 import type { Manifest } from '../../../protocols/inference/manifest.ts';
+import { t } from '../language/language.ts';
 
 /** A group of steps that the network's picture shows as one. */
 export interface Part {
@@ -31,10 +32,10 @@ export function blocksOf({ switches, architecture }: Manifest): BlockShape[] {
   return switches.softmaxRows.map((heads, i) => ({
     attention: {
       prefix: `blocks.${i}.attn`,
-      title: `Block ${i + 1}, attention`,
+      title: t().live.network.attention(i + 1),
       heads: heads.map((rows) => grid(rows, side)),
     },
-    mlp: { prefix: `blocks.${i}.mlp`, title: `Block ${i + 1}, MLP`, tokens: grid(switches.geluTokens[i]!, side) },
+    mlp: { prefix: `blocks.${i}.mlp`, title: t().live.network.mlp(i + 1), tokens: grid(switches.geluTokens[i]!, side) },
   }));
 }
 

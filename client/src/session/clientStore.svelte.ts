@@ -16,6 +16,7 @@ import {
   iceNotice,
   imageNotice,
   type Notice,
+  notice,
   refusalNotice,
   SampleError,
 } from './notices.ts';
@@ -169,7 +170,7 @@ export class ClientStore {
 
   /** Gives up on an owner who was lost. */
   cancelReconnecting(): void {
-    this.#end({ tone: 'info', title: 'Not connected.', text: 'You stopped reconnecting. The same link still works.' });
+    this.#end(notice('info', ({ ends }) => ends.stoppedReconnecting));
   }
 
   /** Stops what is going on; the owner is told. */
@@ -248,11 +249,11 @@ export class ClientStore {
     this.samples = await listSamples(manifest.name).catch(() => []);
   }
 
-  #end(notice: Notice, afterMs = 0): void {
+  #end(said: Notice, afterMs = 0): void {
     // What failed first says why; what follows from it (the connection closes) would hide that.
     if (!this.#pairing) return;
     this.#stop(afterMs);
-    this.notice = notice;
+    this.notice = said;
   }
 
   #stop(afterMs = 0, reason: 'closed' | 'unload' = 'closed'): void {

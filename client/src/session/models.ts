@@ -5,6 +5,7 @@ export type BundledModel = ListedModel;
 
 /** An owner's choice: the files, and what to call them. */
 export interface ChosenModel {
+  /** Empty for an owner's own. */
   title: string;
   files: OwnerFiles;
   /** The bundled model's name, if it is one. */
@@ -34,9 +35,7 @@ export async function fetchBundledModel({ name, title }: BundledModel): Promise<
 export function modelFromFiles(dropped: readonly File[]): ChosenModel | undefined {
   const named = (name: string) => dropped.find((file) => file.name === name);
   const [manifest, weightsIndex, weights] = [named('manifest.json'), named('weights.json'), named('weights.bin')];
-  return manifest && weightsIndex && weights
-    ? { title: 'Your model', files: { manifest, weightsIndex, weights } }
-    : undefined;
+  return manifest && weightsIndex && weights ? { title: '', files: { manifest, weightsIndex, weights } } : undefined;
 }
 
 export interface Sample {

@@ -1,150 +1,128 @@
 /** Every failure in plain words: what happened, and what to do next. */
 import type { RefusalCode } from '../../../signaling-server/events.ts';
+import { t, type Words } from '../language/language.ts';
 import { IceServersError } from '../pairing/iceServers.ts';
 import type { PairingEnd } from '../pairing/ownerPairing.ts';
+import { formatCount } from '../ui/format.ts';
 import { ImageError } from '../worker/imageWorker.ts';
 import type { Failure } from '../worker/messages.ts';
 
 export type Role = 'client' | 'owner';
 
 export interface Notice {
-  tone: 'error' | 'info';
-  title: string;
-  text: string;
+  readonly tone: 'error' | 'info';
+  readonly title: string;
+  readonly text: string;
   /** The protocol's own words, where it was the protocol that failed. */
-  detail?: string;
+  readonly detail?: string;
 }
 
-const error = (title: string, text: string, detail?: string): Notice => ({
-  tone: 'error',
-  title,
-  text,
+/** @param words looked up whenever the notice is drawn: its language may change while it stands. */
+export const notice = (
+  tone: Notice['tone'],
+  words: (all: Words['notices']) => { title: string; text: string },
+  detail?: string,
+): Notice => ({
+  tone,
+  get title() {
+    return words(t().notices).title;
+  },
+  get text() {
+    return words(t().notices).text;
+  },
   ...(detail === undefined ? {} : { detail }),
 });
 
 export function refusalNotice(code: RefusalCode | 'timeout'): Notice {
+  const refusal = (key: keyof Words['notices']['refusals']) => notice('error', ({ refusals }) => refusals[key]);
   switch (code) {
     case 'no-such-room':
-      return error(
-        'There is no room with this code.',
-        'The link may be mistyped or cut off, or the owner has closed the tab. Ask the owner for the link again.',
-      );
+      return refusal('noSuchRoom');
     case 'no-such-code':
-      return error(
-        'There is no room with this code.',
-        'A code lives for ten minutes and works once. Check it with the other person, or ask for the one they see now.',
-      );
+      return refusal('noSuchCode');
     case 'room-full':
-      return error(
-        'This room is full.',
-        'A room holds two, and somebody else is in it. Ask the owner for a new link, or try again when they are done.',
-      );
-    case 'rate':
-      return error('Too many attempts.', 'Wait a minute, then try again.');
-    case 'busy':
-      return error('The signaling server is full.', 'It holds as many rooms as it can. Try again in a few minutes.');
-    case 'timeout':
-      return error(
-        'The signaling server does not answer.',
-        'Check that it is running and that this device is online, then try again.',
-      );
+      return refusal('roomFull');
     case 'malformed':
     case 'no-peer':
-      return error('The signaling server refused the request.', 'Reload both tabs, so that they run the same version.');
+      return refusal('malformed');
+    case 'rate':
+    case 'busy':
+    case 'timeout':
+      return refusal(code);
   }
 }
 
 export function endNotice(end: PairingEnd, role: Role): Notice {
-  const other = role === 'owner' ? 'client' : 'owner';
-  const again =
-    role === 'owner' ? 'Your room is still open: the same link works again.' : 'Connect again with the same link.';
   switch (end) {
     case 'peer-left':
     case 'lost':
-      return goneNotice(other, again);
+      return goneNotice(role);
     case 'room-full':
     case 'server':
       return refusalNotice(end === 'server' ? 'timeout' : end);
     case 'authentication':
-      return error(
-        'The connection could not be verified, so it was stopped.',
-        'The link was altered or incomplete, or somebody tried to get between the two tabs. Share a new link, over a way you trust.',
-      );
+      return notice('error', ({ ends }) => ends.authentication);
     case 'unreachable':
     case 'timeout':
-      return error(
-        'The two tabs found no way to each other.',
-        'They must be on one machine or in one network, or use a TURN server (docs/app.md says how). Then connect again.',
-      );
+      return notice('error', ({ ends }) => ends.unreachable);
   }
 }
 
 /** Whether a tab was closed or the network failed looks the same from here. */
-function goneNotice(other: Role, again: string, detail?: string): Notice {
-  return error(`The ${other} is gone.`, `It left or closed its tab, or the network failed. ${again}`, detail);
-}
+const goneNotice = (role: Role, detail?: string): Notice =>
+  notice(
+    'error',
+    ({ ends, again }) => ({ title: ends.gone[role].title, text: ends.gone[role].text(again[role]) }),
+    detail,
+  );
 
 export function failureNotice({ code, message }: Failure, role: Role): Notice {
-  const other = role === 'owner' ? 'client' : 'owner';
-  const again =
-    role === 'owner' ? 'Your room is still open: the same link works again.' : 'Connect again with the same link.';
-  const detail = `${code} · ${message}`;
+  const error = (words: Parameters<typeof notice>[1]) => notice('error', words, `${code} · ${message}`);
   switch (code) {
     case 'cancelled':
-      return { tone: 'info', title: 'Cancelled.', text: `Neither the image nor the model was revealed. ${again}` };
+      return notice('info', ({ failures: { cancelled }, again }) => ({
+        title: cancelled.title,
+        text: cancelled.text(again[role]),
+      }));
     case 'closed':
-      return goneNotice(other, again, detail);
+      return goneNotice(role, `${code} · ${message}`);
     case 'peer-aborted':
-      return error(`The ${other} ended the session.`, again, detail);
+      return error(({ failures, again }) => ({ title: failures.peerAborted[role], text: again[role] }));
     case 'refused':
-      return error(`The ${other} does not serve this.`, again, detail);
+      return error(({ failures, again }) => ({ title: failures.refused[role], text: again[role] }));
     case 'version':
-      return error('The two tabs run different versions.', 'Reload both tabs, then connect again.', detail);
-    case 'manifest':
-      return error(
-        'The model’s description cannot be used.',
-        role === 'owner' ? 'Choose another model, or export this one again.' : 'Ask the owner for another model.',
-        detail,
-      );
     case 'plan':
-      return error('The two tabs do not agree on what to compute.', 'Reload both tabs, then connect again.', detail);
+      return error(({ failures }) => failures[code]);
+    case 'manifest':
+      return error(({ failures: { manifest } }) => ({ title: manifest.title, text: manifest[role] }));
     case 'length':
     case 'checksum':
     case 'value':
-      return error('A message was altered or cut off, so the session was stopped.', again, detail);
+      return error(({ failures, again }) => ({ title: failures.altered, text: again[role] }));
     default:
-      return error('Something went wrong in this tab.', `${again} If it happens again, reload this tab.`, detail);
+      return error(({ failures: { internal }, again }) => ({
+        title: internal.title,
+        text: internal.text(again[role]),
+      }));
   }
 }
 
 /** Before anything is connected. */
 export function iceNotice(problem: unknown): Notice {
   if (!(problem instanceof IceServersError)) return refusalNotice('timeout');
-  return error(
-    'The STUN and TURN servers cannot be used.',
-    `Correct the address of this page, or ice.json. ${problem.message}`,
-  );
+  return notice('error', ({ ice }) => ({ title: ice.title, text: ice.text(problem.message) }));
 }
 
 /** A sample did not arrive. */
 export class SampleError extends Error {}
 
 export function imageNotice(problem: unknown): Notice {
-  if (problem instanceof SampleError)
-    return error('The sample could not be loaded.', 'Check the connection to the server, or use a file of your own.');
-  if (!(problem instanceof ImageError))
-    return error(
-      'This tab cannot decode images now.',
-      'A part of the app did not load. Reload this page; the link stays the same.',
-    );
-  if (problem.problem === 'not-an-image') {
-    return error('This file is not an image that the browser can read.', 'Choose a JPEG, PNG, WebP or GIF file.');
-  }
-  const size = problem.width
-    ? ` (${problem.width.toLocaleString('en')} × ${problem.height?.toLocaleString('en')} pixels)`
-    : '';
-  return error(
-    `This image is too large${size}.`,
-    'More than 100 megapixels do not fit into a tab’s memory. Choose a smaller one; the model looks at a small square anyway.',
-  );
+  if (problem instanceof SampleError) return notice('error', ({ images }) => images.sample);
+  if (!(problem instanceof ImageError)) return notice('error', ({ images }) => images.worker);
+  if (problem.problem === 'not-an-image') return notice('error', ({ images }) => images.notAnImage);
+  const { width, height } = problem;
+  return notice('error', ({ images: { tooLarge } }) => ({
+    title: tooLarge.title(width && height ? tooLarge.size(formatCount(width), formatCount(height)) : ''),
+    text: tooLarge.text,
+  }));
 }

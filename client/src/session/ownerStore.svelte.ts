@@ -8,15 +8,11 @@ import { RefusedError, type SignalingState } from '../pairing/signaling.ts';
 import { checkOwnerFiles, ProtocolWorker } from '../worker/protocolWorker.ts';
 import { LinkStatistics } from './linkStatistics.svelte.ts';
 import { type ChosenModel, fetchBundledModel, listBundledModels } from './models.ts';
-import { endNotice, failureNotice, iceNotice, type Notice, refusalNotice } from './notices.ts';
+import { endNotice, failureNotice, iceNotice, type Notice, notice, refusalNotice } from './notices.ts';
 import { forgetOwner, loadOwner, type SavedOwner, saveOwner } from './savedRoom.ts';
 import { lingerMs, SessionView } from './sessionView.svelte.ts';
 
-const roomGoneNotice: Notice = {
-  tone: 'error',
-  title: 'Your room is gone.',
-  text: 'The connection to the signaling server broke, and the room was not to be had again. Open a new one, and send its link.',
-};
+const roomGoneNotice = notice('error', ({ ends }) => ends.roomLost);
 
 /** Everything the owner's screen shows, and what its buttons do. */
 export class OwnerStore {
@@ -75,11 +71,7 @@ export class OwnerStore {
       });
     }
     if (!this.model) {
-      this.notice = {
-        tone: 'info',
-        title: 'This tab was reloaded.',
-        text: 'Choose your model again: the link that you sent stays the same.',
-      };
+      this.notice = notice('info', ({ model }) => model.reloaded);
     }
   }
 
@@ -92,11 +84,7 @@ export class OwnerStore {
       const model = await load();
       if (this.#closed) return;
       if (!model) {
-        this.notice = {
-          tone: 'error',
-          title: 'A file is missing.',
-          text: 'A model has three: manifest.json, weights.json and weights.bin. Choose all of them together.',
-        };
+        this.notice = notice('error', ({ model }) => model.missingFile);
         return;
       }
       const checked = await checkOwnerFiles(model.files);
@@ -113,19 +101,11 @@ export class OwnerStore {
           // Chosen for the model from before a reload. Nobody may learn more than the owner has said.
           this.paused = true;
           this.answer = 'logits';
-          this.notice = {
-            tone: 'error',
-            title: 'This model cannot hide its scores.',
-            text: 'It has too many classes for that. Open a room if clients may learn all scores, or choose another model.',
-          };
+          this.notice = notice('error', ({ model }) => model.cannotHide);
         } else await this.openRoom();
       }
     } catch {
-      this.notice = {
-        tone: 'error',
-        title: 'The model could not be loaded.',
-        text: 'Check the connection to the server, then try again.',
-      };
+      this.notice = notice('error', ({ model }) => model.notLoaded);
     } finally {
       this.loading = false;
     }
@@ -265,11 +245,11 @@ export class OwnerStore {
     // The scores are on their way to the client: they come before the word that the session ends.
     setTimeout(() => {
       this.pause();
-      this.notice = {
-        tone: 'info',
-        title: 'Your limit is reached.',
-        text: `The model has answered ${this.served === 1 ? 'once' : `${this.served} times`}, and the room is closed.`,
-      };
+      const { served } = this;
+      this.notice = notice('info', ({ ends: { limitReached } }) => ({
+        title: limitReached.title,
+        text: limitReached.text(served),
+      }));
     }, lingerMs);
   }
 
@@ -295,12 +275,7 @@ export class OwnerStore {
         }
       },
       onMaskedImage: (bytes) => (session.maskedImage = bytes),
-      onClosed: () =>
-        this.#endSession({
-          tone: 'info',
-          title: 'The client has finished.',
-          text: 'Your room is still open: the same link works again.',
-        }),
+      onClosed: () => this.#endSession(notice('info', ({ ends }) => ends.finished)),
       onFailed: (failure) => {
         if (this.#worker !== worker) return;
         if (failure.code === 'closed') this.#pairing?.peerLost();
@@ -319,7 +294,7 @@ export class OwnerStore {
     this.#isWaiting = true;
   }
 
-  #endSession(notice: Notice | undefined, afterMs = 0): void {
+  #endSession(said: Notice | undefined, afterMs = 0): void {
     // What failed first says why; what follows from it (the connection closes) would hide that.
     if (!this.#worker && !this.#isWaiting) return;
     this.#isWaiting = false;
@@ -327,7 +302,7 @@ export class OwnerStore {
     this.#stopWorker(afterMs);
     this.session?.interrupt();
     this.words = [];
-    this.notice = this.#roomIsGone ? roomGoneNotice : notice; // it has the button that opens another
+    this.notice = this.#roomIsGone ? roomGoneNotice : said; // it has the button that opens another
   }
 
   #stopWorker(afterMs = 0): void {

@@ -1,3 +1,4 @@
+import { t } from '../language/language.ts';
 /** What happens when somebody types a short code; loaded only then. */
 import { WrongCodeError } from '../pairing/codeExchange.ts';
 import type { Invite } from '../pairing/invite.ts';
@@ -15,17 +16,15 @@ export async function enterCode(code: ShortCode): Promise<{ invite: Invite } | {
 }
 
 function problemOf(error: unknown): string {
+  const words = t().start.problems;
   if (error instanceof WrongCodeError) {
     const { triesLeft } = error;
-    const rest =
-      triesLeft === 0
-        ? 'That was the last try: the other person sees a new code now.'
-        : `${triesLeft} ${triesLeft === 1 ? 'try' : 'tries'} left.`;
-    return `That code does not fit: check it with the other person. ${rest}`;
+    const rest = triesLeft === 0 ? words.lastTry : words.triesLeft(triesLeft);
+    return words.wrongCode(rest);
   }
   if (error instanceof RefusedError) {
     const { title, text } = refusalNotice(error.code);
     return `${title} ${text}`;
   }
-  return 'The other tab did not answer as it should. Try again, or ask for the link.';
+  return words.noAnswer;
 }

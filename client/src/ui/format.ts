@@ -1,3 +1,5 @@
+import { locale } from '../language/language.ts';
+
 /** Numbers for people: three significant digits, with their unit. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${Math.round(bytes)} B`;
@@ -12,7 +14,7 @@ export function formatBytes(bytes: number): string {
 }
 
 export function formatMs(ms: number): string {
-  if (ms < 999.5) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  if (ms < 999.5) return `${fixed(ms, ms < 10 ? 1 : 0)} ms`;
   if (ms < 99_950) return `${threeDigits(ms / 1000)} s`;
   return formatWholeSeconds(ms);
 }
@@ -24,16 +26,29 @@ export function formatWholeSeconds(ms: number): string {
 }
 
 export function formatCount(count: number): string {
-  return grouped.format(count);
+  return formatter(0).format(count);
 }
 
 export function formatPercent(fraction: number): string {
   const percent = fraction * 100;
-  if (percent > 0 && percent < 0.1) return '< 0.1 %';
-  return percent < 100 && percent >= 99.95 ? '> 99.9 %' : `${percent.toFixed(1)} %`;
+  if (percent > 0 && percent < 0.1) return `< ${fixed(0.1, 1)} %`;
+  return percent < 100 && percent >= 99.95 ? `> ${fixed(99.9, 1)} %` : `${fixed(percent, 1)} %`;
 }
 
-// `toLocaleString` would make a formatter at each call.
-const grouped = new Intl.NumberFormat('en');
+/** `digits` after the decimal sign of the language. */
+export const fixed = (value: number, digits: number): string => formatter(digits).format(value);
 
-const threeDigits = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+const threeDigits = (value: number): string => fixed(value, value < 10 ? 2 : value < 100 ? 1 : 0);
+
+// Kept: `toLocaleString` would make a formatter at each call.
+const formatters = new Map<string, Intl.NumberFormat>();
+
+function formatter(digits: number): Intl.NumberFormat {
+  const key = `${locale()} ${digits}`;
+  let made = formatters.get(key);
+  if (!made) {
+    made = new Intl.NumberFormat(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    formatters.set(key, made);
+  }
+  return made;
+}

@@ -61,7 +61,9 @@ export type FromImageWorker =
   | { id: number; problem: ImageProblem; width?: number; height?: number };
 
 export type ToPlaintextWorker = { onnxUrl: string; onnxSha256: string; pixels: Uint8Array; imageSize: number };
-export type FromPlaintextWorker = { logits: number[]; elapsedMs: number; sameModel: boolean } | { problem: string };
+export type FromPlaintextWorker = { logits: number[]; elapsedMs: number; sameModel: boolean } | PlaintextProblem;
+/** `load`: this program's part; `missing`: the model's file; `run`: what the runtime says. */
+export type PlaintextProblem = { problem: 'load' | 'missing' | 'run'; detail?: string };
 
 /** Of one classification, both directions together. */
 export interface PlanCost {

@@ -10,7 +10,7 @@ self.onmessage = async ({ data }: MessageEvent<ToPlaintextWorker>) => {
   const answer = (message: FromPlaintextWorker) => self.postMessage(message);
   try {
     const response = await fetch(data.onnxUrl);
-    if (!response.ok) return answer({ problem: 'The plaintext model is not on this server.' });
+    if (!response.ok) return answer({ problem: 'missing' });
     const onnx = new Uint8Array(await response.arrayBuffer());
     const sameModel = bytesToHex(sha256(onnx)) === data.onnxSha256;
     const session = await ort.InferenceSession.create(onnx);
@@ -25,6 +25,6 @@ self.onmessage = async ({ data }: MessageEvent<ToPlaintextWorker>) => {
     answer({ logits: Array.from(logits!.data as Float32Array), elapsedMs: performance.now() - startMs, sameModel });
     await session.release();
   } catch (error) {
-    answer({ problem: `The plaintext model could not run: ${(error as Error).message}` });
+    answer({ problem: 'run', detail: (error as Error).message });
   }
 };

@@ -11,7 +11,7 @@ export function runPlaintext(message: ToPlaintextWorker): Promise<FromPlaintextW
     worker.onmessage = ({ data }: MessageEvent<FromPlaintextWorker>) => finish(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      finish({ problem: 'The plaintext model could not be loaded.' });
+      finish({ problem: 'load' });
     };
     worker.postMessage(message);
   });

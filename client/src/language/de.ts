@@ -1,0 +1,834 @@
+/** The app in German. Terms: Anteil (share), Maske (mask), Wechsel (turn), Besitzer (owner), Gewichte (weights). */
+import type { Words } from './language.ts';
+
+const plural = (count: number, one: string, many: string): string => (count === 1 ? one : many);
+
+export const de: Words = {
+  language: 'Sprache',
+
+  app: {
+    incomplete: {
+      title: 'Ein Teil der App konnte nicht geladen werden.',
+      text: 'Vielleicht läuft der Server nicht oder hat eine neuere Version. Laden Sie die Seite neu und versuchen Sie es dann noch einmal.',
+    },
+    backToStart: 'Zum Anfang',
+    cancel: 'Abbrechen',
+    close: 'Schließen',
+    leave: 'Verlassen',
+    thisTab: 'Dieser Tab',
+    howItWorks: 'So geht das',
+    youHaveTheImage: 'Sie haben das Bild',
+    youHaveTheModel: 'Sie haben das Modell',
+    notLoaded: (what) => `${what}: nicht geladen, laden Sie die Seite neu`,
+  },
+
+  unsupported: {
+    title: 'Dieser Browser kann Blindsight nicht ausführen.',
+    lacks: 'Ihm fehlt:',
+    advice:
+      'Öffnen Sie diese Seite in einem aktuellen Chrome, Edge, Firefox oder Safari. Ist es schon einer, hat vielleicht eine Erweiterung oder Einstellung die Funktion abgeschaltet.',
+    webrtc: 'WebRTC (die Verbindung zwischen den beiden Tabs)',
+    workers: 'Web Workers (die Berechnung neben der Seite)',
+    simd: 'WebAssembly mit SIMD (schnelles Rechnen)',
+    offscreenCanvas: 'OffscreenCanvas (das Lesen von Bildern neben der Seite)',
+    webSocket: 'WebSocket (die Vermittlung durch den Server)',
+  },
+
+  start: {
+    title: 'Ein Bild erkennen lassen, ohne es zu zeigen.',
+    lead: 'Ein Tab hat ein Bild, ein anderer ein neuronales Netz. Zusammen finden sie heraus, was auf dem Bild ist. Keiner sieht, was der andere hat, und kein Server rechnet mit.',
+    alone: 'Allein ausprobieren',
+    aloneNote:
+      'Keine Minute: Dieser Tab nimmt ein Modell, ein zweiter öffnet sich für das Bild. Es ist nichts zu installieren.',
+    doors: 'Oder zu zweit: Wählen Sie Ihre Seite',
+    client: {
+      title: 'Ich habe ein Bild',
+      learns: 'Sie erfahren, was darauf ist.',
+      hidden: 'Der Besitzer des Modells erfährt, dass Sie gefragt haben, nicht was.',
+      label: 'Einladungslink oder Code vom Besitzer des Modells',
+      placeholder: 'http://…/#… oder K7Q2-M9XF',
+      checking: 'Wird geprüft…',
+      open: 'Öffnen',
+    },
+    owner: {
+      title: 'Ich habe ein Modell',
+      learns: 'Andere können es benutzen, über einen Link, den Sie ihnen schicken.',
+      hidden: 'Sie bekommen Antworten, nie Ihre Gewichte.',
+      share: 'Ein Modell teilen',
+    },
+    problems: {
+      malformed:
+        'Der Link, den Sie geöffnet haben, ist unvollständig. Lassen Sie ihn sich noch einmal geben oder fügen Sie ihn hier ganz ein.',
+      empty:
+        'Fügen Sie den Link ein, den Ihnen der Besitzer des Modells geschickt hat, oder tippen Sie den Code ein, den er sieht.',
+      cut: 'Das ist kein ganzer Einladungslink. Kopieren Sie ihn noch einmal bis zum Ende.',
+      neither: 'Das ist weder ein Link noch ein Code. Ein Code hat acht Buchstaben und Ziffern, etwa K7Q2-M9XF.',
+      wrongCode: (rest) => `Dieser Code passt nicht: Vergleichen Sie ihn mit dem der anderen Person. ${rest}`,
+      lastTry: 'Das war der letzte Versuch: Die andere Person sieht jetzt einen neuen Code.',
+      triesLeft: (count) => `Noch ${count} ${plural(count, 'Versuch', 'Versuche')}.`,
+      noAnswer:
+        'Der andere Tab hat nicht so geantwortet, wie er sollte. Versuchen Sie es noch einmal oder bitten Sie um den Link.',
+    },
+    how: {
+      title: 'Wie kann das gehen?',
+      steps: [
+        {
+          title: 'Teilen',
+          text: 'Aus jeder Zahl werden zwei zufällig aussehende Anteile, deren Summe die Zahl ist. Jeder Tab hält einen, und einer allein sagt nichts.',
+        },
+        {
+          title: 'Mit Anteilen rechnen',
+          text: 'Die Tabs führen den ganzen Vision Transformer auf Anteilen aus. Sie tauschen nur maskierte Zahlen aus; Sie sehen jedes Byte.',
+        },
+        {
+          title: 'Die Antwort aufdecken',
+          text: 'Am Ende schickt der Tab des Besitzers seinen Anteil an den Punktzahlen. Nur der Tab mit dem Bild kann die beiden addieren.',
+        },
+      ],
+    },
+    learned:
+      'Der Tab des Besitzers erfährt, dass jemand gefragt hat; der Server, dass zwei Tabs sich getroffen haben; beide Tabs die Netzadresse des anderen.',
+    protection: 'Was geschützt ist und was nicht',
+    shares: {
+      alt: 'Zwei Kacheln aus zufälligen Punkten; wo sie sich unterscheiden, erscheint ein Auge.',
+      one: 'ein Anteil',
+      other: 'der andere',
+      together: 'zusammen',
+    },
+  },
+
+  client: {
+    titles: {
+      stopped: 'Beendet',
+      reconnecting: 'Verbindet sich neu',
+      classifying: 'Erkennt',
+      ready: 'Bereit',
+      preparing: 'Bereitet vor',
+      connecting: 'Verbindet sich',
+    },
+    connecting: {
+      title: 'Verbindung zum Tab des Besitzers…',
+      text: 'Lassen Sie beide Tabs offen. Sobald sie verbunden sind, sehen Sie, welches Modell auf der anderen Seite ist.',
+    },
+    connectAgain: 'Neu verbinden',
+    yourImage: 'Ihr Bild',
+    classify: 'Privat erkennen',
+    choose: 'Wählen Sie ein Bild',
+    another: 'Ein anderes Bild',
+    next: 'Nächstes Bild',
+    nextNote: 'Es wird erkannt, sobald Sie es wählen.',
+    chooseNote: 'Das Bild bleibt in diesem Tab. Nur maskierte Zahlen verlassen ihn.',
+    asTheModelSeesIt: 'Wie das Modell es sieht',
+    crop: 'Der Ausschnitt, den das Modell beurteilt',
+    known: {
+      title: (count) => `Dieses Modell kennt ${count} Dinge`,
+      more: (count) => `und ${count} mehr`,
+      others: 'Jedes andere Bild bekommt auch eines dieser Wörter.',
+    },
+    picker: {
+      choose: 'Ein Bild wählen',
+      camera: 'Kamera',
+      orDrop: 'oder irgendwo fallen lassen oder einfügen',
+      orPaste: 'oder einfügen',
+      busy: 'Nicht übernommen: Das Bild davor ist noch in Arbeit. Wählen Sie es noch einmal, wenn das fertig ist.',
+      file: 'Bilddatei',
+      orSample: 'oder ein Beispiel ausprobieren',
+      sample: (label) => `Beispiel: ${label}`,
+    },
+    camera: {
+      name: 'Kamera',
+      take: 'Foto machen',
+      unavailable: 'Die Kamera ist nicht verfügbar: Erlauben Sie sie dieser Seite oder wählen Sie eine Datei.',
+    },
+    running: {
+      waiting: 'Beginnt, sobald alles vorbereitet ist…',
+      classifying: 'Wird erkannt…',
+      preparation: 'Vorbereitung',
+      classification: 'Erkennung',
+      reconnecting: 'Die Verbindung wird neu aufgebaut; die Erkennung beginnt von selbst.',
+      preparing: 'Die Vorbereitung für dieses Bild läuft noch; die Erkennung beginnt von selbst.',
+    },
+    result: {
+      spoken: (label, rest) => `Am wahrscheinlichsten: ${label}${rest}`,
+      unnamedClass: (index) => `Klasse ${index}`,
+      right: '✓ so heißt das Beispiel',
+      wrong: (truth) => `✗ das Beispiel heißt ${truth}`,
+      labelOnly: 'Der Besitzer gibt nur die Antwort preis, keine Punktzahlen.',
+      logit: (value) => `Punktzahl (Logit) ${value}`,
+      answer: 'Antwort',
+      preparation: 'Vorbereitung',
+    },
+    confidence: {
+      high: { title: 'Das Modell ist sicher.', text: 'Auch das kann falsch sein.' },
+      middle: { title: 'Das Modell ist ziemlich sicher.', text: (other) => `Seine zweite Wahl ist ${other}.` },
+      low: {
+        title: 'Unsicher: Das ist geraten.',
+        text: (other, count) => `Es könnte ebenso ${other} sein oder keines der ${count} Dinge, die das Modell kennt.`,
+      },
+      somethingElse: 'etwas anderes',
+    },
+    story: {
+      titles: { before: 'Was geschehen wird', during: 'Was gerade geschieht', after: 'Was eben geschehen ist' },
+      mask: {
+        title: 'Maskieren',
+        text: (bytes) =>
+          `Ihr Tab zieht Zufallszahlen vom Bild ab und schickt ${bytes} Rauschen. Das Bild selbst verlässt ihn nie.`,
+      },
+      compute: {
+        title: 'Mit Anteilen rechnen',
+        text: (turns) =>
+          `Beide Tabs führen das ganze Netz auf Anteilen aus. Sie schicken abwechselnd, ${turns} Mal. Keine Nachricht allein verrät etwas.`,
+      },
+      reveal: {
+        title: 'Aufdecken',
+        scores:
+          'Der Tab des Besitzers schickt seinen Anteil an den Punktzahlen. Ihrer addiert beide; nur Sie kennen die Antwort.',
+        label:
+          'Die Punktzahlen werden auf Anteilen verglichen. Nur die Nummer der größten wird aufgedeckt, und nur Ihnen.',
+      },
+      follow: 'Einer Zahl folgen',
+    },
+    check: {
+      run: 'Mit dem Klartext vergleichen',
+      note: 'Führt dasselbe Modell ungeschützt in diesem Tab aus. Das geht nur, weil das Modell dieser Vorführung öffentlich ist.',
+      running: 'Das öffentliche Modell läuft im Klartext…',
+      same: 'Dieselbe Antwort im Klartext.',
+      differs: 'Der Klartext sagt etwas anderes.',
+      tie: 'Der Klartext sagt etwas anderes: beinahe gleichauf.',
+      difference: 'Größter Unterschied einer Punktzahl:',
+      took: (time) => `Das dauerte ${time}.`,
+      sameFile: 'Die Datei ist die, die das Manifest nennt.',
+      otherFile: 'Die öffentliche Datei ist nicht die, die das Manifest nennt.',
+      problems: {
+        load: 'Das Modell im Klartext konnte nicht geladen werden.',
+        missing: 'Das Modell im Klartext liegt nicht auf diesem Server.',
+        run: (detail) => `Das Modell im Klartext konnte nicht laufen: ${detail}`,
+      },
+    },
+    report: {
+      group: 'Das Ergebnis mitnehmen, ohne das Foto',
+      save: 'Sichern, ohne Foto:',
+      picture: 'Bild',
+    },
+    summary: {
+      title: 'Erkannt, ohne gezeigt zu werden',
+      labelOnly: 'Der Besitzer gibt nur die Antwort preis.',
+      noise: 'alles, was der Besitzer bekam',
+      phase: (name, time, bytes, turns) => `${name} ${time}, ${bytes}, ${turns} Wechsel`,
+      footer: 'Blindsight: zwei Browsertabs, Berechnung zu zweit, kein Dritter',
+    },
+  },
+
+  owner: {
+    titles: { serving: 'Antwortet', sharing: 'Ein Modell teilen' },
+    openRoom: 'Einen Raum öffnen',
+    fetching: {
+      title: 'Ein Modell wird geholt…',
+      text: 'Es wird in diesem Tab geprüft. Dann öffnet sich ein zweiter Tab für das Bild.',
+    },
+    blocked:
+      'Kein zweiter Tab? Dann hat ihn dieser Browser blockiert: Nehmen Sie „In einem zweiten Tab öffnen“. Nebeneinander zeigen die beiden die zwei Hälften der Berechnung.',
+    room: {
+      closed: {
+        title: 'Der Raum ist geschlossen',
+        text: 'Niemand kann sich verbinden. Ein neuer Raum hat einen neuen Link.',
+      },
+      connecting: { title: 'Verbindet sich…', text: 'Einen Augenblick.' },
+      none: { title: 'Kein Raum ist offen', text: 'Was geschehen ist, steht oben.' },
+      opening: { title: 'Ein Raum wird geöffnet…', text: 'Einen Augenblick.' },
+    },
+    lastSession: 'Die letzte Sitzung',
+    summary: 'Ihr Modell und wer es fragen darf',
+    yourModel: 'Ihr Modell',
+    picker: {
+      title: 'Welches Modell teilen Sie?',
+      text: 'Seine Gewichte bleiben in diesem Tab. Die Person mit dem Bild sieht seine Beschreibung und die Antworten.',
+      looking: 'Modelle werden gesucht…',
+      none: 'Zu diesem Server gehört kein Modell.',
+      failed: 'Die Liste der Modelle konnte nicht geladen werden. Eigene Dateien gehen trotzdem.',
+      own: 'Ihr eigenes Modell',
+      ownTitle: 'Ihr eigenes',
+      drop: 'Lassen Sie hier ein exportiertes Modell fallen oder wählen Sie seine Dateien:',
+      chooseHere: 'Ein exportiertes Modell hat drei Dateien:',
+      together: 'alle drei zusammen.',
+      format: 'Es muss ein Vision Transformer sein, den das Exportprogramm dieses Projekts geschrieben hat:',
+      formatNote: 'Die Dateien werden in diesem Tab gelesen und geprüft und nirgends hochgeladen.',
+      choose: 'Dateien wählen',
+      files: 'Dateien Ihres Modells',
+      loading: 'Das Modell wird geladen und geprüft…',
+    },
+    card: {
+      reading: 'Seine Beschreibung wird gelesen…',
+      unreadable: 'Seine Beschreibung konnte nicht gelesen werden. Vielleicht geht es trotzdem.',
+      recognises: (count, labels) => `Erkennt ${count} Dinge: ${labels}.`,
+      accuracy: 'Genauigkeit',
+      accuracyOf: (where) => `(${where})`,
+      looksAt: 'Betrachtet',
+      pixels: (side) => `${side} × ${side} Pixel`,
+      oneAnswer: 'Eine Antwort',
+      cost: (offline, online, turns) => `${offline} zur Vorbereitung, ${online} und ${turns} Wechsel für die Antwort`,
+      exact: 'Genau berechnet',
+      theRest: 'der Rest als Polynome',
+      weights: 'Gewichte',
+      weightsStay: 'die in diesem Tab bleiben',
+      share: 'Dieses Modell teilen',
+    },
+    invite: {
+      title: 'Schicken Sie diesen Link der Person mit dem Bild',
+      text: 'Der Teil nach # ist ein Geheimnis, das kein Server sieht. Wer ihn hat, kann Ihr Modell fragen, immer einer zur Zeit.',
+      link: 'Einladungslink',
+      copy: 'Link kopieren',
+      copied: 'Kopiert',
+      linkCopied: 'Link kopiert',
+      openTab: 'In einem zweiten Tab öffnen',
+      local:
+        'Dieser Link geht nur auf diesem Gerät. Für ein anderes öffnen Sie diese Seite unter der Adresse des Geräts in Ihrem Netz, die der Server beim Start ausgegeben hat.',
+      qr: 'QR-Code des Einladungslinks',
+    },
+    code: {
+      title: 'Oder lassen Sie einen Code eintippen',
+      where: (host, time) => `auf ${host}, einmal, bis ${time}`,
+      make: 'Einen Code machen',
+      stopped:
+        'Neunmal wurde ein falscher Code getippt. Vielleicht rät jemand, also gibt es jetzt keinen Code. Der Link geht noch.',
+      wrong: (left) => `Ein falscher Code wurde getippt: noch ${left} ${plural(left, 'Versuch', 'Versuche')}.`,
+      usedUp: 'Dreimal wurde ein falscher Code getippt. Das ist ein neuer, der alte gilt nicht mehr.',
+    },
+    controls: {
+      connected: 'Jemand ist verbunden.',
+      nobody: 'Niemand kann sich verbinden.',
+      waiting: 'Wartet darauf, dass jemand den Link öffnet.',
+      noRoom: 'Kein Raum ist offen.',
+      served: 'Erkannte Bilder:',
+      ofLimit: (limit) => `von ${limit}`,
+      sessions: (count) => `in ${count} ${plural(count, 'Sitzung', 'Sitzungen')}`,
+      limit: 'Den Raum schließen nach',
+      noLimit: 'ohne Grenze',
+      images: (count) => `${count} ${plural(count, 'Bild', 'Bildern')}`,
+      answer: 'Die nächste Person erfährt',
+      allScores: 'alle Punktzahlen',
+      labelOnly: 'nur die Antwort',
+      tooManyClasses: '(zu viele Klassen)',
+      newRoom: 'Einen neuen Raum öffnen',
+      closeRoom: 'Den Raum schließen',
+      disconnect: 'Die Person trennen',
+    },
+  },
+
+  live: {
+    view: 'Die Berechnung, während sie läuft',
+    dealer: {
+      title: (where) => `Noch nicht privat: Die Korrelationen kommen von einem Geber in ${where}.`,
+      here: 'diesem Tab (dem des Besitzers)',
+      there: 'dem Tab des Besitzers',
+      text: 'Nehmen Sie kein Bild, das Sie für sich behalten wollen.',
+    },
+    connection: {
+      server: 'Server',
+      serverStates: {
+        connecting: 'verbindet sich',
+        connected: 'verbunden',
+        reconnecting: 'verbindet sich neu',
+        offline: 'nicht erreichbar',
+        closed: 'nicht verbunden',
+      },
+      ownersTab: 'Tab des Besitzers',
+      clientsTab: 'Tab mit dem Bild',
+      connecting: 'verbindet sich',
+      connected: 'verbunden',
+      direct: 'direkt',
+      relayed: 'über einen Vermittler',
+      interrupted: 'unterbrochen',
+      retry: (attempt, of) => `verbindet sich neu, Versuch ${attempt} von ${of}`,
+      mayComeBack: 'weg, kommt vielleicht wieder',
+      lost: 'verloren',
+      closed: 'nicht verbunden',
+      stopWaiting: 'Nicht mehr warten',
+      roundTrip: 'Hin und zurück',
+      throughput: 'Durchsatz',
+      throughputHint: 'Das Meiste, was bisher zu sehen war: in einer kurzen Messung am Anfang und in der Vorbereitung.',
+      sending: 'senden',
+      receiving: 'empfangen',
+      words: 'Prüfen: Der andere Tab zeigt dieselben Wörter',
+      wordsHint:
+        'Abgeleitet aus dem Geheimnis von Link oder Code und aus beiden Zertifikaten. Zeigen die beiden Tabs verschiedene Wörter, sitzt jemand dazwischen.',
+    },
+    progress: {
+      headings: {
+        connected: 'Einigt sich auf den Plan',
+        preparing: 'Bereitet vor',
+        ready: 'Vorbereitet, wartet auf ein Bild',
+        classifying: 'Rechnet mit Anteilen',
+        done: 'Fertig',
+        interrupted: 'Die Verbindung ging verloren',
+        closed: 'Die Sitzung ist zu Ende',
+      },
+      notes: {
+        connected:
+          'Beide Tabs machen aus der öffentlichen Beschreibung des Modells dieselbe Liste von Schritten und vergleichen sie.',
+        preparing:
+          'Die Tabs tauschen verschlüsselte Zufallszahlen aus, damit später wenig zu tun bleibt. Noch ist kein Bild im Spiel.',
+        ready: 'Alles, was das Bild nicht braucht, ist fertig.',
+        classifying: 'Jede Zahl im Netz gibt es nur als zwei zufällig aussehende Anteile, einen in jedem Tab.',
+        done: 'Der Besitzer hat seinen Anteil an der Antwort geschickt; nur die Person mit dem Bild kann beide addieren.',
+        interrupted: 'Die Tabs finden sich wieder; dann beginnt die Vorbereitung von vorn, mit neuen Zufallszahlen.',
+        closed: 'Die Tabs sind nicht mehr verbunden.',
+      },
+      settingUp: 'Tauscht Schlüssel aus (einmal je Verbindung)',
+      preparingNext: 'Bereitet das nächste Bild vor',
+      preparedNext: 'Vorbereitet für das nächste Bild',
+      left: (time) => `, noch ${time}`,
+      cancelPreparation: 'Vorbereitung abbrechen',
+      next: (bytes, turns) => `Eine Antwort braucht noch ${bytes} und ${turns} Wechsel.`,
+      sent: '↑ gesendet',
+      received: '↓ empfangen',
+      turns: 'Wechsel',
+    },
+    prediction: {
+      hint: 'Aus dem Plan abgelesen: Wechsel × der halbe Weg hin und zurück, Bytes durch den hier gemessenen Durchsatz und was das Rechnen diese beiden Tabs bisher gekostet hat.',
+      took: (measured, predicted) => `Die Antwort dauerte ${measured}, vorhergesagt waren ${predicted}.`,
+      running: (predicted) => `Vorhergesagt für die Antwort: ${predicted}.`,
+      before: 'Diese Zahlen stammen aus der Zeit, bevor die Verbindung endete.',
+      about: (total, travelling, computing) =>
+        `Die Antwort wird über diese Verbindung etwa ${total} dauern: ${travelling} unterwegs, ${computing} Rechnen.`,
+      atLeast: (travelling) => `Die Antwort wird über diese Verbindung mindestens ${travelling} unterwegs sein.`,
+      measuring: 'Die Verbindung wird gemessen…',
+    },
+    masked: {
+      region: 'Was der Besitzer bekam',
+      titleClient: 'Ihres, und was der Besitzer bekam',
+      titleOwner: 'Was Sie vom Bild bekamen',
+      yours: 'Ihres',
+      ownersPart: 'Was der Besitzer bekam',
+      yourPicture: 'Ihr Bild, das in diesem Tab bleibt',
+      noise: 'Das maskierte Bild: Rauschen',
+      yourHistogram: 'Ihr Bild: manche Werte sind häufig, manche selten',
+      noiseHistogram: 'Unterwegs: jeder Wert gleich oft',
+      placeholderYours: 'Ihr Bild',
+      placeholderLeaves: 'was diesen Tab verlässt',
+      placeholderArrives: 'was hier ankommt',
+      explanation: (bytes, bits) =>
+        `Die wirklichen ${bytes} Bytes, die unterwegs waren, als Bild gezeichnet: das Bild minus Zufallszahlen, die nur der Tab mit dem Bild kennt, modulo 2^${bits}. Jedes Bild sieht so aus, und wer diese Zahlen nicht hat, kann nicht sagen, welches es war.`,
+      before:
+        'Wenn eine Erkennung beginnt, wird hier ihre erste Nachricht gezeichnet: alles, was der Tab des Besitzers vom Bild bekommt.',
+    },
+    model: {
+      title: (name) => `Das Modell: ${name}`,
+      recognises: (count, labels) => `Erkennt ${count} Dinge: ${labels}.`,
+      facts: (depth, heads, tokens, dim, exact) =>
+        `Ein Vision Transformer mit ${depth} Blöcken zu ${heads} Köpfen, ${tokens} Tokens × ${dim} breit. Genau berechnet: ${exact}; der Rest als Polynome.`,
+      cost: (bytes, turns) => `Eine Antwort kostet ${bytes} und ${turns} Wechsel.`,
+      travelling: (time) => `Etwa ${time} davon ist sie über diese Verbindung unterwegs.`,
+      allClasses: 'Alle Klassen, die es kennt',
+      more: (labels, count) => `${labels} und ${count} mehr`,
+      or: 'oder',
+      thumbnail: (side) => `Es betrachtet ein Vorschaubild von ${side} × ${side} Pixeln: ein Ding, groß, in der Mitte.`,
+      photograph: (side) => `Es betrachtet ${side} × ${side} Pixel aus der Mitte eines Fotos.`,
+      exact: (softmax, rows, gelu, tokens) =>
+        `${softmax} von ${rows} Softmax-Zeilen, ${gelu} von ${tokens} GELU-Tokens`,
+    },
+    network: {
+      label: 'Das Netz: wie weit jeder Teil ist',
+      patches: 'Bildstücke',
+      classes: 'Klassen',
+      attention: (block) => `Block ${block}, Attention`,
+      mlp: (block) => `Block ${block}, MLP`,
+      in: 'ein',
+      out: 'aus',
+      everySquare:
+        'Jedes Quadrat ist ein Token, am Platz seines Bildstücks: oben für jeden Attention-Kopf, unten für das MLP.',
+      exact: (softmax, rows, gelu, tokens) =>
+        `genaue Softmax oder GELU (${softmax} von ${rows} Zeilen, ${gelu} von ${tokens} Tokens),`,
+      other: 'Polynom, das viel weniger kostet.',
+      squareUnits: (count) =>
+        `Nicht gezeichnet: ein schmales MLP neben der Attention in jedem Block, dessen ${count} Einheiten quadrieren.`,
+    },
+    meters: {
+      region: 'Zähler',
+      title: 'Was es kostet, Schritt für Schritt',
+      phase: 'Abschnitt',
+      phases: { online: 'Antwort', offline: 'Vorbereitung', setup: 'Aufbau' },
+      chart: 'Das Diagramm zeigt',
+      bytes: 'Bytes',
+      time: 'Zeit',
+      toOwner: 'zum Besitzer, nach oben',
+      toClient: 'zur Person mit dem Bild, nach unten',
+      planned: 'geplant',
+      timeLegend: 'Millisekunden in diesem Tab, samt Warten auf den anderen',
+      hint: 'Zeigen Sie auf einen Balken oder wählen Sie einen Schritt in der Tabelle, um zu lesen, was darin läuft.',
+      hintTouch: 'Tippen Sie auf einen Balken oder auf einen Schritt in der Tabelle, um zu lesen, was darin läuft.',
+      traffic: (all, framing, webrtc) =>
+        `Alle Schritte seit dem Verbinden ${all}, Köpfe der Nachrichten dieses Programms ${framing}. WebRTCs eigene Zählung, einmal je Sekunde: ${webrtc}.`,
+      nothing: 'In diesem Abschnitt wurde noch nichts gesendet.',
+      total: 'Zusammen',
+      columns: {
+        order: { name: 'Schritt', hint: 'In der Reihenfolge der Berechnung' },
+        bytesClientToOwner: { name: 'Zum Besitzer', hint: 'Bytes von der Person mit dem Bild zum Besitzer' },
+        bytesOwnerToClient: { name: 'Vom Besitzer', hint: 'Bytes vom Besitzer zur Person mit dem Bild' },
+        flights: {
+          name: 'Wechsel',
+          hint: 'Wie oft ein Tab auf den anderen warten muss: Jeder Wechsel kostet den halben Weg hin und zurück',
+        },
+        elapsedMs: { name: 'Zeit', hint: 'Millisekunden in diesem Tab, samt Warten' },
+      },
+      about: 'Über diesen Schritt',
+      costliest: 'Der teuerste Schritt:',
+      plannedCost: (detail, online, offline) =>
+        `${detail}. Geplant: ${online} für die Antwort, ${offline} zur Vorbereitung.`,
+    },
+    charts: {
+      throughput: 'Durchsatz',
+      peak: 'höchstens',
+      throughputAlt: (now, peak) =>
+        `Durchsatz in der letzten halben Minute mit Verkehr: jetzt ${now} je Sekunde, höchstens ${peak}.`,
+      missing: 'Das Diagramm konnte nicht geladen werden. Laden Sie die Seite neu.',
+      histogramAlt: (label) => `Histogramm über 64 Bereiche von Bytewerten. ${label}.`,
+      bytesAlt: (steps, largest, size) =>
+        `Bytes von ${steps} Schritten; der größte ist ${largest} mit ${size}. Die Tabelle darunter hat jede Zahl.`,
+      timeAlt: (steps, largest, size) =>
+        `Zeit von ${steps} Schritten; der größte ist ${largest} mit ${size}. Die Tabelle darunter hat jede Zahl.`,
+      empty: 'In diesem Abschnitt ist noch nichts gemessen.',
+    },
+    steps: {
+      block: (block) => `Block ${block}`,
+      within: {
+        norm1: 'die Tokens normieren',
+        'attn.qkv': 'Abfragen, Schlüssel und Werte',
+        'attn.scores': 'wie sehr jedes Token auf jedes andere achtet',
+        'attn.softmax': 'Softmax der genauen Zeilen',
+        'attn.square': 'Quadrat statt Softmax, die übrigen Zeilen',
+        'attn.units': 'Quadrateinheiten neben der Attention',
+        'attn.mix': 'die Werte nach Attention mischen',
+        'attn.proj': 'projizieren und zu den Tokens addieren',
+        norm2: 'die Tokens normieren',
+        'mlp.fc1': 'die genauen Tokens verbreitern',
+        'mlp.gelu': 'GELU der genauen Tokens',
+        'mlp.fc2': 'die genauen Tokens verschmälern',
+        'mlp.merged': 'eine Matrix für alle übrigen Tokens',
+      },
+      others: {
+        input: 'das Bild, in zwei Anteile geteilt',
+        patch_embed: 'aus Bildstücken werden Tokens',
+        pool: 'Mittel der Tokens',
+        fc_norm: 'das Mittel normieren',
+        head: 'Punktzahlen der Klassen',
+        'ring-LWE': 'Produkte verschlüsselter zufälliger Anteile',
+        'silent OT': 'zufällige vergessliche Übertragungen',
+        keys: 'Schlüssel, einmal je Verbindung',
+        handshake: 'Versionen, Beschreibung und Plan verglichen',
+      },
+    },
+    protocols: {
+      'input sharing': {
+        title: 'Eingabe teilen',
+        note: 'Die Person mit dem Bild schickt das Bild minus ihren zufälligen Anteil: für den Besitzer gleichverteiltes Rauschen.',
+      },
+      'linear (private weights)': {
+        title: 'linear (geheime Gewichte)',
+        note: 'Matrixprodukt mit den Gewichten des Besitzers. Der verschlüsselte Teil geschah in der Vorbereitung; jetzt wird nichts gesendet.',
+      },
+      'relative position (private table)': {
+        title: 'relative Lage (geheime Tabelle)',
+        note: 'Der Besitzer addiert Zahlen zu seinem Anteil, die davon abhängen, wo zwei Tokens liegen; er sendet nichts.',
+      },
+      truncate: {
+        title: 'kürzen',
+        note: 'Lässt nach einem Produkt Nachkommastellen weg; eine vergessliche Übertragung klärt den Übertrag.',
+      },
+      'matrix product': {
+        title: 'Matrixprodukt',
+        note: 'Produkt zweier geteilter Matrizen mit einseitigen Beaver-Tripeln: Nur maskierte Differenzen sind unterwegs.',
+      },
+      square: { title: 'Quadrat', note: 'Quadrat geteilter Zahlen; billiger als ein Produkt.' },
+      'sum of squares': { title: 'Quadratsumme', note: 'Mittleres Quadrat jedes Tokens, für LayerNorm.' },
+      'scalar × vector': { title: 'Skalar × Vektor', note: 'Streckt jede Zeile mit ihrer eigenen geteilten Zahl.' },
+      'dot product': { title: 'Skalarprodukt', note: 'Produkte geteilter Zahlen, aufsummiert.' },
+      spline: {
+        title: 'Spline',
+        note: 'Ein stückweises Polynom; welches Stück, weiß nur eine vergessliche Übertragung.',
+      },
+      exp: { title: 'exp', note: 'exp als Produkt zweier Tabellenwerte, vergesslich nachgeschlagen.' },
+      'ring-LWE': {
+        title: 'Ring-LWE',
+        note: 'Die zufälligen Anteile der Person mit dem Bild reisen verschlüsselt; der Besitzer multipliziert sie verschlüsselt mit seinen Gewichten und maskiert, was er zurückgibt.',
+      },
+      'silent OT': {
+        title: 'stille OT',
+        note: 'Zufällige vergessliche Übertragungen, aus wenigen gezogen durch pseudozufällige Bäume: je weit unter einem Bit Verkehr.',
+      },
+      keys: {
+        title: 'Schlüssel',
+        note: 'Einmal je Verbindung: die ersten vergesslichen Übertragungen und der öffentliche Schlüssel.',
+      },
+      'reveal to the client': {
+        title: 'Aufdecken',
+        note: 'Der Besitzer schickt seinen Anteil an den Punktzahlen; die Person mit dem Bild addiert ihren.',
+      },
+      'argmax, the label only to the client': {
+        title: 'Größte finden, nur die Antwort aufdecken',
+        note: 'Vergleicht die Punktzahlen auf Anteilen; nur die Nummer der größten wird aufgedeckt.',
+      },
+    },
+  },
+
+  explain: {
+    title: 'Einer Zahl folgen',
+    intro: {
+      before:
+        'Das Netz tut dies mit Millionen von Zahlen zugleich. Hier ist es eine, in derselben Arithmetik: ganze Zahlen modulo 2³², wie eine Uhr mit 4.294.967.296 Stunden. Auf den Zifferblättern beginnt der',
+      clientsShare: 'Anteil der Person mit dem Bild',
+      between: 'ganz oben, und der',
+      ownersShare: 'Anteil des Besitzers',
+      after: 'geht von dort weiter; wo er endet, ist das Geheimnis, um Haaresbreite nach einer vollen Umdrehung.',
+    },
+    value: 'Der geheime Wert, 0 bis 40',
+    draw: 'Neue Zufallszahlen ziehen',
+    drawNote:
+      'Andere Zufallszahlen ändern jeden Anteil und jede Nachricht. Das Ergebnis bleibt, bis auf seine letzte Stelle: Das Kürzen darf um eins danebenliegen.',
+    together: 'Zusammen',
+    over: 'durch',
+    clientToOwner: 'Zum Besitzer',
+    ownerToClient: 'Vom Besitzer',
+    nothing: 'Nichts ist unterwegs.',
+    toy: {
+      split: {
+        title: 'Teilen',
+        text: (bits, value, integer) =>
+          `Mit ${bits} binären Nachkommastellen ist ${value} die ganze Zahl ${integer}. Der Anteil der Person mit dem Bild ist eine Zufallszahl; der Besitzer bekommt, was fehlt. Jeder der beiden allein ist eine gleichverteilte Zufallszahl.`,
+        client: 'zufällig gezogen, bevor es das Bild gab',
+        travels: 'der Anteil des Besitzers: Rauschen für jeden, der den anderen nicht hat',
+      },
+      linear: {
+        title: (weight) => `Linear: mit dem Gewicht des Besitzers malnehmen, ${weight}`,
+        text: (mask) =>
+          `Die Person mit dem Bild darf das Gewicht nicht erfahren. Bevor es das Bild gab, schickte sie ihren Anteil verschlüsselt; der Besitzer multiplizierte verschlüsselt und zog eine zufällige Maske s = ${mask} ab. Jetzt ist also nichts mehr zu senden.`,
+        client: (weight) => `${weight} × eigener Anteil − s, von vorher bekannt`,
+      },
+      truncate: {
+        title: (bits) => `Kürzen: ${bits} Bits weglassen`,
+        text: (bits) =>
+          `Produkte haben zu viele binäre Stellen. Jede Seite lässt ${bits} ihres Anteils weg, aber wo die beiden Anteile zusammen 2³² überschreiten, liegt das Ergebnis um 2²⁸ daneben. Ob sie das tun, hängt vom höchsten Bit beider ab. Durch vergessliche Übertragung bekommt der Besitzer die eine Korrektur, die zu seinem Bit passt: Die andere Seite erfährt nicht, welche, und der Besitzer sieht keine andere. Das letzte Bit darf um eins danebenliegen.`,
+        client: 'eine neue Zufallszahl',
+        owner: (bits, correction) => `Anteil ≫ ${bits}, plus die Korrektur ${correction}`,
+        choice: 'sein höchstes Bit, von einem zufälligen verdeckt',
+        corrections: 'zwei maskierte Korrekturen, von denen der Besitzer eine öffnen kann',
+      },
+      square: {
+        title: 'Quadrat',
+        text: 'Was die meisten Attention-Zeilen statt einer Softmax tun. Der Besitzer öffnet e, seinen Anteil minus eine zufällige Maske ρ. Vorher hatten die beiden Anteile u und v von 2 × Anteil der Person × ρ bekommen, und z² = (c² + 2ce + v) + (o² + u).',
+        travels: 'e, der maskierte Anteil',
+      },
+      reveal: {
+        title: 'Aufdecken',
+        text: 'Erst jetzt schickt der Besitzer seinen Anteil, und nur die Person mit dem Bild addiert beide. Im Netz geschieht das einmal, für die Punktzahlen der Klassen.',
+        asBefore: 'wie zuvor',
+        travels: 'der Anteil des Besitzers am Ergebnis',
+      },
+    },
+    protection: {
+      documentTitle: 'Was geschützt ist',
+      title: 'Zwei Tabs, und was jeder von ihnen erfährt',
+      source: (file) =>
+        `Parameter, Annahmen und ihre Quellen stehen Teil für Teil in ${file} im Quelltext des Programms.`,
+    },
+    threats: {
+      title: 'Was geschützt ist und was nicht',
+      table: 'Wer was erfährt',
+      who: 'Wer',
+      learns: 'erfährt',
+      doesNot: 'erfährt nicht',
+      parties: [
+        {
+          who: 'Wer das Bild hat',
+          learns:
+            'die Punktzahlen der Klassen oder, wo der Besitzer das will, nur die Antwort; die öffentliche Beschreibung des Modells; die Netzadresse des anderen',
+          not: 'die Gewichte',
+        },
+        {
+          who: 'Wer das Modell hat',
+          learns: 'dass eine Erkennung stattfand und wann; die Netzadresse des anderen',
+          not: 'das Bild und die Antwort',
+        },
+        {
+          who: 'Der Server',
+          learns:
+            'dass zwei Tabs sich getroffen haben, und ihre Netzadressen; welches mitgelieferte Modell und welche seiner Beispiele ein Tab holt',
+          not: 'irgendetwas, was sie berechnen: Davon läuft nichts über ihn',
+        },
+        {
+          who: 'Alle anderen',
+          learns: 'wie viel Verkehr zwischen den beiden fließt',
+          not: 'was darin ist: WebRTC verschlüsselt es',
+        },
+      ],
+      relies: 'Worauf das beruht',
+      reliesOn: [
+        'Beide Seiten führen dieses Programm unverändert aus und dürfen alles studieren, was sie bekommen („semi-honest“).',
+        'Probleme, die als schwer gelten: Ring-LWE, Learning Parity with Noise, Diffie–Hellman auf einer Kurve. Etwa 2¹²⁸ Schritte, um sie zu brechen.',
+        'Die Einladung: Wer sie hat, kann den Platz Ihres Gegenübers einnehmen. Vergleichen Sie die vier Wörter auf beiden Tabs.',
+        'Kein Dritter, kein Geber, keine vertrauenswürdige Hardware.',
+      ],
+      notCovered: 'Was nicht abgedeckt ist',
+      gaps: [
+        'Eine Seite, die vom Protokoll abweicht.',
+        'Das Nachbauen eines Modells durch sehr viele Fragen. Der Besitzer kann ihre Zahl begrenzen.',
+        'Das Messen, wie lange die Schritte dieses Programms auf Ihrem Gerät dauern.',
+        'Ein Server, der ein verändertes Programm ausliefert: Betreiben Sie ihn selbst oder prüfen Sie, was Sie laden.',
+        'Fehler in diesem Code: Niemand außerhalb des Projekts hat ihn geprüft.',
+      ],
+    },
+    papers: {
+      title: 'Die Arbeiten dahinter',
+      privit: 'welche Softmax-Zeilen und GELU-Tokens genau bleiben',
+      delphi: 'Anteile, die gewählt sind, bevor es das Bild gibt',
+      cheetah: 'lineare Schichten unter Verschlüsselung, ohne Rotationen',
+      sirnn: 'Kürzen und Nachschlagen in Tabellen',
+      ferret: 'Millionen vergesslicher Übertragungen aus wenigen',
+      bumblebee: 'Matrixprodukte zweier Geheimnisse',
+    },
+  },
+
+  notices: {
+    again: {
+      owner: 'Ihr Raum ist noch offen: Derselbe Link geht wieder.',
+      client: 'Verbinden Sie sich mit demselben Link noch einmal.',
+    },
+    refusals: {
+      noSuchRoom: {
+        title: 'Es gibt keinen Raum mit diesem Code.',
+        text: 'Vielleicht ist der Link vertippt oder abgeschnitten, oder der Besitzer hat den Tab geschlossen. Bitten Sie ihn noch einmal um den Link.',
+      },
+      noSuchCode: {
+        title: 'Es gibt keinen Raum mit diesem Code.',
+        text: 'Ein Code lebt zehn Minuten und geht einmal. Vergleichen Sie ihn mit dem der anderen Person oder bitten Sie um den, den sie jetzt sieht.',
+      },
+      roomFull: {
+        title: 'Dieser Raum ist voll.',
+        text: 'In einen Raum passen zwei, und jemand anders ist darin. Bitten Sie den Besitzer um einen neuen Link oder versuchen Sie es, wenn die beiden fertig sind.',
+      },
+      rate: { title: 'Zu viele Versuche.', text: 'Warten Sie eine Minute und versuchen Sie es dann noch einmal.' },
+      busy: {
+        title: 'Der Vermittlungsserver ist voll.',
+        text: 'Er hält so viele Räume, wie er kann. Versuchen Sie es in ein paar Minuten noch einmal.',
+      },
+      timeout: {
+        title: 'Der Vermittlungsserver antwortet nicht.',
+        text: 'Prüfen Sie, ob er läuft und ob dieses Gerät im Netz ist, und versuchen Sie es dann noch einmal.',
+      },
+      malformed: {
+        title: 'Der Vermittlungsserver hat die Anfrage abgelehnt.',
+        text: 'Laden Sie beide Tabs neu, damit sie dieselbe Version haben.',
+      },
+    },
+    ends: {
+      authentication: {
+        title: 'Die Verbindung ließ sich nicht bestätigen und wurde deshalb beendet.',
+        text: 'Der Link war verändert oder unvollständig, oder jemand wollte zwischen die beiden Tabs. Schicken Sie einen neuen Link, auf einem Weg, dem Sie trauen.',
+      },
+      unreachable: {
+        title: 'Die beiden Tabs fanden keinen Weg zueinander.',
+        text: 'Sie müssen auf einem Gerät oder in einem Netz sein oder einen TURN-Server benutzen (docs/app.md sagt, wie). Auch ein VPN oder eine Firewall auf einer der Seiten kann im Weg sein: Versuchen Sie es ohne. Verbinden Sie sich dann neu.',
+      },
+      gone: {
+        owner: {
+          title: 'Die Person mit dem Bild ist weg.',
+          text: (again) => `Sie hat den Tab verlassen oder geschlossen, oder das Netz fiel aus. ${again}`,
+        },
+        client: {
+          title: 'Der Besitzer ist weg.',
+          text: (again) => `Er hat den Tab verlassen oder geschlossen, oder das Netz fiel aus. ${again}`,
+        },
+      },
+      roomLost: {
+        title: 'Ihr Raum ist weg.',
+        text: 'Die Verbindung zum Vermittlungsserver brach ab, und der Raum war nicht wieder zu bekommen. Öffnen Sie einen neuen und schicken Sie dessen Link.',
+      },
+      finished: {
+        title: 'Die Person mit dem Bild ist fertig.',
+        text: 'Ihr Raum ist noch offen: Derselbe Link geht wieder.',
+      },
+      limitReached: {
+        title: 'Ihre Grenze ist erreicht.',
+        text: (served) =>
+          `Das Modell hat ${served === 1 ? 'einmal' : `${served} Mal`} geantwortet, und der Raum ist geschlossen.`,
+      },
+      stoppedReconnecting: {
+        title: 'Nicht verbunden.',
+        text: 'Sie haben das Neuverbinden abgebrochen. Derselbe Link geht noch.',
+      },
+    },
+    failures: {
+      cancelled: {
+        title: 'Abgebrochen.',
+        text: (again) => `Weder das Bild noch das Modell wurde verraten. ${again}`,
+      },
+      peerAborted: {
+        owner: 'Die Person mit dem Bild hat die Sitzung beendet.',
+        client: 'Der Besitzer hat die Sitzung beendet.',
+      },
+      refused: {
+        owner: 'Die Person mit dem Bild macht das nicht mit.',
+        client: 'Der Besitzer macht das nicht mit.',
+      },
+      version: {
+        title: 'Die beiden Tabs haben verschiedene Versionen.',
+        text: 'Laden Sie beide Tabs neu und verbinden Sie sich dann noch einmal.',
+      },
+      manifest: {
+        title: 'Die Beschreibung des Modells ist nicht zu gebrauchen.',
+        owner: 'Wählen Sie ein anderes Modell oder exportieren Sie dieses noch einmal.',
+        client: 'Bitten Sie den Besitzer um ein anderes Modell.',
+      },
+      plan: {
+        title: 'Die beiden Tabs sind sich nicht einig, was zu berechnen ist.',
+        text: 'Laden Sie beide Tabs neu und verbinden Sie sich dann noch einmal.',
+      },
+      altered: 'Eine Nachricht war verändert oder abgeschnitten, deshalb wurde die Sitzung beendet.',
+      internal: {
+        title: 'In diesem Tab ist etwas schiefgegangen.',
+        text: (again) => `${again} Geschieht es wieder, laden Sie diesen Tab neu.`,
+      },
+    },
+    ice: {
+      title: 'Die STUN- und TURN-Server sind nicht zu gebrauchen.',
+      text: (problem) => `Berichtigen Sie die Adresse dieser Seite oder ice.json. ${problem}`,
+    },
+    model: {
+      reloaded: {
+        title: 'Dieser Tab wurde neu geladen.',
+        text: 'Wählen Sie Ihr Modell noch einmal: Der Link, den Sie verschickt haben, bleibt derselbe.',
+      },
+      missingFile: {
+        title: 'Eine Datei fehlt.',
+        text: 'Ein Modell hat drei: manifest.json, weights.json und weights.bin. Wählen Sie alle zusammen.',
+      },
+      cannotHide: {
+        title: 'Dieses Modell kann seine Punktzahlen nicht verbergen.',
+        text: 'Dafür hat es zu viele Klassen. Öffnen Sie einen Raum, wenn andere alle Punktzahlen erfahren dürfen, oder wählen Sie ein anderes Modell.',
+      },
+      notLoaded: {
+        title: 'Das Modell konnte nicht geladen werden.',
+        text: 'Prüfen Sie die Verbindung zum Server und versuchen Sie es dann noch einmal.',
+      },
+    },
+    images: {
+      sample: {
+        title: 'Das Beispiel konnte nicht geladen werden.',
+        text: 'Prüfen Sie die Verbindung zum Server oder nehmen Sie eine eigene Datei.',
+      },
+      worker: {
+        title: 'Dieser Tab kann gerade keine Bilder lesen.',
+        text: 'Ein Teil der App wurde nicht geladen. Laden Sie die Seite neu; der Link bleibt derselbe.',
+      },
+      notAnImage: {
+        title: 'Diese Datei ist kein Bild, das der Browser lesen kann.',
+        text: 'Wählen Sie eine JPEG-, PNG-, WebP- oder GIF-Datei.',
+      },
+      tooLarge: {
+        title: (size) => `Dieses Bild ist zu groß${size}.`,
+        size: (width, height) => ` (${width} × ${height} Pixel)`,
+        text: 'Mehr als 100 Megapixel passen nicht in den Speicher eines Tabs. Wählen Sie ein kleineres; das Modell betrachtet ohnehin ein kleines Quadrat.',
+      },
+    },
+  },
+};

@@ -1,0 +1,818 @@
+/** The app in English. What has values in it is a function; numbers come formatted (ui/format.ts). */
+
+const plural = (count: number, one: string, many: string): string => (count === 1 ? one : many);
+
+export const en = {
+  language: 'Language',
+
+  app: {
+    incomplete: {
+      title: 'A part of the app could not be loaded.',
+      text: 'The server may be down, or have a newer version. Reload this page, then try again.',
+    },
+    backToStart: 'Back to start',
+    cancel: 'Cancel',
+    close: 'Close',
+    leave: 'Leave',
+    thisTab: 'This tab',
+    howItWorks: 'How it works',
+    youHaveTheImage: 'You have the image',
+    youHaveTheModel: 'You have the model',
+    notLoaded: (what: string) => `${what}: not loaded, reload this page`,
+  },
+
+  unsupported: {
+    title: 'This browser cannot run Blindsight.',
+    lacks: 'It lacks:',
+    advice:
+      'Open this page in a current Chrome, Edge, Firefox or Safari. If it is one, an extension or a setting may have switched the feature off.',
+    webrtc: 'WebRTC (the connection between the two tabs)',
+    workers: 'Web Workers (the computation beside the page)',
+    simd: 'WebAssembly with SIMD (fast arithmetic)',
+    offscreenCanvas: 'OffscreenCanvas (decoding of images beside the page)',
+    webSocket: 'WebSocket (the introduction by the server)',
+  },
+
+  start: {
+    title: 'Classify a picture without showing it.',
+    lead: 'One tab has a picture, another has a neural network. Together they find out what is in the picture. Neither sees what the other has, and no server computes anything.',
+    alone: 'Try it alone',
+    aloneNote: 'Under a minute: this tab takes a model, a second one opens for the picture. Nothing to install.',
+    doors: 'Or with somebody else: choose your side',
+    client: {
+      title: 'I have an image',
+      learns: 'You learn what is in it.',
+      hidden: 'The model’s owner learns that you asked, not what.',
+      label: 'Invite link or code from the model’s owner',
+      placeholder: 'http://…/#… or K7Q2-M9XF',
+      checking: 'Checking…',
+      open: 'Open',
+    },
+    owner: {
+      title: 'I have a model',
+      learns: 'Others can use it, through a link that you send them.',
+      hidden: 'They get answers, never your weights.',
+      share: 'Share a model',
+    },
+    problems: {
+      malformed: 'The link you opened is incomplete. Ask for it again, or paste all of it here.',
+      empty: 'Paste the link that the owner of the model sent you, or type the code that they see.',
+      cut: 'This is not a whole invite link. Copy it again, to its end.',
+      neither: 'This is neither a link nor a code. A code has eight letters and digits, such as K7Q2-M9XF.',
+      wrongCode: (rest: string) => `That code does not fit: check it with the other person. ${rest}`,
+      lastTry: 'That was the last try: the other person sees a new code now.',
+      triesLeft: (count: number) => `${count} ${plural(count, 'try', 'tries')} left.`,
+      noAnswer: 'The other tab did not answer as it should. Try again, or ask for the link.',
+    },
+    how: {
+      title: 'How can that work?',
+      steps: [
+        {
+          title: 'Split',
+          text: 'Every number becomes two random-looking shares whose sum is the number. Each tab holds one, and one alone says nothing.',
+        },
+        {
+          title: 'Compute on shares',
+          text: 'The tabs run the whole Vision Transformer on shares. They exchange masked numbers only; you watch every byte.',
+        },
+        {
+          title: 'Reveal the answer',
+          text: 'At the end the owner’s tab sends its share of the scores. Only the image’s tab can add the two.',
+        },
+      ],
+    },
+    learned:
+      'The owner’s tab learns that somebody asked; the server, that two tabs met; both tabs, each other’s network address.',
+    protection: 'What is protected, and what is not',
+    shares: {
+      alt: 'Two tiles of random dots; where they differ, an eye appears.',
+      one: 'one share',
+      other: 'other share',
+      together: 'together',
+    },
+  },
+
+  client: {
+    titles: {
+      stopped: 'Stopped',
+      reconnecting: 'Reconnecting',
+      classifying: 'Classifying',
+      ready: 'Ready',
+      preparing: 'Preparing',
+      connecting: 'Connecting',
+    },
+    connecting: {
+      title: 'Connecting to the owner’s tab…',
+      text: 'Keep both tabs open. When they are connected you see which model is on the other side.',
+    },
+    connectAgain: 'Connect again',
+    yourImage: 'Your image',
+    classify: 'Classify privately',
+    choose: 'Choose a picture',
+    another: 'Another picture',
+    next: 'Next picture',
+    nextNote: 'It is classified as soon as you choose it.',
+    chooseNote: 'The picture stays in this tab. Only masked numbers leave it.',
+    asTheModelSeesIt: 'As the model sees it',
+    crop: 'The crop that the model classifies',
+    known: {
+      title: (count: string) => `This model knows ${count} things`,
+      more: (count: string) => `and ${count} more`,
+      others: 'Any other picture gets one of these labels too.',
+    },
+    picker: {
+      choose: 'Choose an image',
+      camera: 'Camera',
+      orDrop: 'or drop it anywhere, or paste it',
+      orPaste: 'or paste it',
+      busy: 'Not taken: the picture before is still being worked on. Choose it again when that is done.',
+      file: 'Image file',
+      orSample: 'or try a sample',
+      sample: (label: string) => `Sample: ${label}`,
+    },
+    camera: {
+      name: 'Camera',
+      take: 'Take the picture',
+      unavailable: 'The camera is not available: allow it for this page, or choose a file.',
+    },
+    running: {
+      waiting: 'Starts when prepared…',
+      classifying: 'Classifying…',
+      preparation: 'Preparation',
+      classification: 'Classification',
+      reconnecting: 'The connection is being made again; classification starts automatically.',
+      preparing: 'The preparation for this image goes on; classification starts automatically.',
+    },
+    result: {
+      spoken: (label: string, rest: string) => `It is most likely: ${label}${rest}`,
+      unnamedClass: (index: number) => `class ${index}`,
+      right: '✓ the sample’s label',
+      wrong: (truth: string) => `✗ the sample is labelled ${truth}`,
+      labelOnly: 'The owner reveals the label only, and no scores.',
+      logit: (value: string) => `logit ${value}`,
+      answer: 'answer',
+      preparation: 'preparation',
+    },
+    confidence: {
+      high: { title: 'The model is sure.', text: 'That can still be wrong.' },
+      middle: { title: 'The model is fairly sure.', text: (other: string) => `Its second choice is ${other}.` },
+      low: {
+        title: 'Low confidence: this is a guess.',
+        text: (other: string, count: string) =>
+          `It could as well be ${other}, or none of the ${count} things that the model knows.`,
+      },
+      somethingElse: 'something else',
+    },
+    story: {
+      titles: { before: 'What will happen', during: 'What is happening', after: 'What just happened' },
+      mask: {
+        title: 'Mask',
+        text: (bytes: string) =>
+          `Your tab subtracts random numbers from the picture and sends ${bytes} of noise. The picture itself never leaves.`,
+      },
+      compute: {
+        title: 'Compute on shares',
+        text: (turns: string) =>
+          `Both tabs run the whole network on shares. They take turns to send, ${turns} times. No single message reveals anything.`,
+      },
+      reveal: {
+        title: 'Reveal',
+        scores: 'The owner’s tab sends its share of the scores. Yours adds the two, so only you know the answer.',
+        label: 'The scores are compared on shares. Only the winner’s number is revealed, and only to you.',
+      },
+      follow: 'Follow one number',
+    },
+    check: {
+      run: 'Check against plaintext',
+      note: 'Runs the same model unprotected, in this tab. That is possible only because this demonstration’s model is public.',
+      running: 'Running the public model in plaintext…',
+      same: 'Same answer in plaintext.',
+      differs: 'Plaintext says otherwise.',
+      tie: 'Plaintext says otherwise: a near tie.',
+      difference: 'Largest difference of a score:',
+      took: (time: string) => `It took ${time}.`,
+      sameFile: 'The file is the one that the manifest names.',
+      otherFile: 'The public file differs from the one that the manifest names.',
+      problems: {
+        load: 'The plaintext model could not be loaded.',
+        missing: 'The plaintext model is not on this server.',
+        run: (detail: string) => `The plaintext model could not run: ${detail}`,
+      },
+    },
+    report: {
+      group: 'Take the result away, without the photograph',
+      save: 'Save, without photo:',
+      picture: 'Picture',
+    },
+    summary: {
+      title: 'Classified without being shown',
+      labelOnly: 'The owner reveals the label only.',
+      noise: 'all that the owner got of it',
+      phase: (name: string, time: string, bytes: string, turns: string) => `${name} ${time}, ${bytes}, ${turns} turns`,
+      footer: 'Blindsight: two browser tabs, two-party computation, no third party',
+    },
+  },
+
+  owner: {
+    titles: { serving: 'Serving', sharing: 'Share a model' },
+    openRoom: 'Open a room',
+    fetching: {
+      title: 'Fetching a model…',
+      text: 'It is checked in this tab. Then a second tab opens for the picture.',
+    },
+    blocked:
+      'No second tab? Then this browser has blocked it: use “Open it in a second tab”. Side by side, the two show both halves of the computation.',
+    room: {
+      closed: { title: 'The room is closed', text: 'Nobody can connect. A new room has a new link.' },
+      connecting: { title: 'Connecting…', text: 'A moment.' },
+      none: { title: 'No room is open', text: 'What happened stands above.' },
+      opening: { title: 'Opening a room…', text: 'A moment.' },
+    },
+    lastSession: 'The last session',
+    summary: 'Your model and who may ask it',
+    yourModel: 'Your model',
+    picker: {
+      title: 'Which model do you share?',
+      text: 'Its weights stay in this tab. The person with the image sees its description and the answers.',
+      looking: 'Looking for models…',
+      none: 'No model comes with this server.',
+      failed: 'The list of models could not be loaded. You can still use files of your own.',
+      own: 'Your own model',
+      ownTitle: 'Your own',
+      drop: 'Drop an exported model here, or choose its files:',
+      chooseHere: 'An exported model has three files:',
+      together: 'all three together.',
+      format: 'It must be a Vision Transformer that this project’s exporter wrote:',
+      formatNote: 'The files are read and checked in this tab and uploaded nowhere.',
+      choose: 'Choose files',
+      files: 'Files of your model',
+      loading: 'Loading and checking the model…',
+    },
+    card: {
+      reading: 'Reading its description…',
+      unreadable: 'Its description could not be read. It may still work.',
+      recognises: (count: string, labels: string) => `Recognises ${count} things: ${labels}.`,
+      accuracy: 'Accuracy',
+      accuracyOf: (where: string) => `of ${where}`,
+      looksAt: 'Looks at',
+      pixels: (side: number) => `${side} × ${side} pixels`,
+      oneAnswer: 'One answer',
+      cost: (offline: string, online: string, turns: string) =>
+        `${offline} in preparation, ${online} and ${turns} turns for the answer`,
+      exact: 'Computed exactly',
+      theRest: 'the rest as polynomials',
+      weights: 'Weights',
+      weightsStay: 'which stay in this tab',
+      share: 'Share this model',
+    },
+    invite: {
+      title: 'Send this link to the person with the image',
+      text: 'Its part after # is a secret that no server sees. Whoever has it can ask your model, one at a time.',
+      link: 'Invite link',
+      copy: 'Copy link',
+      copied: 'Copied',
+      linkCopied: 'Link copied',
+      openTab: 'Open it in a second tab',
+      local:
+        'This link works on this machine only. For another one, open this page by the machine’s address in your network, which the server printed when it started.',
+      qr: 'QR code of the invite link',
+    },
+    code: {
+      title: 'Or let them type a code',
+      where: (host: string, time: string) => `at ${host}, once, until ${time}`,
+      make: 'Make a code',
+      stopped:
+        'Wrong codes were typed nine times. Somebody may be guessing, so there is no code now. The link still works.',
+      wrong: (left: number) => `A wrong code was typed: ${left} ${plural(left, 'try', 'tries')} left.`,
+      usedUp: 'A wrong code was typed three times. This is a new one, the one before is void.',
+    },
+    controls: {
+      connected: 'Somebody is connected.',
+      nobody: 'Nobody can connect.',
+      waiting: 'Waiting for somebody to open the link.',
+      noRoom: 'No room is open.',
+      served: 'Images classified:',
+      ofLimit: (limit: number) => `of ${limit}`,
+      sessions: (count: number) => `in ${count} ${plural(count, 'session', 'sessions')}`,
+      limit: 'Close the room after',
+      noLimit: 'no limit',
+      images: (count: number) => `${count} ${plural(count, 'image', 'images')}`,
+      answer: 'The next client learns',
+      allScores: 'all scores',
+      labelOnly: 'only the label',
+      tooManyClasses: '(too many classes)',
+      newRoom: 'Open a new room',
+      closeRoom: 'Close the room',
+      disconnect: 'Disconnect the client',
+    },
+  },
+
+  live: {
+    view: 'Live view of the computation',
+    dealer: {
+      title: (where: string) => `Not private yet: correlations come from a dealer in ${where}.`,
+      here: 'this (the owner’s) tab',
+      there: 'the owner’s tab',
+      text: 'Use no picture that you want to keep to yourself.',
+    },
+    connection: {
+      server: 'Server',
+      serverStates: {
+        connecting: 'connecting',
+        connected: 'connected',
+        reconnecting: 'reconnecting',
+        offline: 'offline',
+        closed: 'not connected',
+      },
+      ownersTab: 'Owner’s tab',
+      clientsTab: 'Client’s tab',
+      connecting: 'connecting',
+      connected: 'connected',
+      direct: 'direct',
+      relayed: 'relayed',
+      interrupted: 'interrupted',
+      retry: (attempt: number, of: number) => `reconnecting, try ${attempt} of ${of}`,
+      mayComeBack: 'gone, may come back',
+      lost: 'lost',
+      closed: 'not connected',
+      stopWaiting: 'Stop waiting',
+      roundTrip: 'Round trip',
+      throughput: 'Throughput',
+      throughputHint: 'The most that was seen so far: in a short measurement at the start, and in the preparation.',
+      sending: 'sending',
+      receiving: 'receiving',
+      words: 'Check: the other tab shows the same words',
+      wordsHint:
+        'Derived from the secret of link or code and both certificates. If the two tabs show different words, somebody is in between.',
+    },
+    progress: {
+      headings: {
+        connected: 'Agreeing on the plan',
+        preparing: 'Preparing',
+        ready: 'Prepared, waiting for an image',
+        classifying: 'Computing on shares',
+        done: 'Done',
+        interrupted: 'The connection was lost',
+        closed: 'The session has ended',
+      },
+      notes: {
+        connected: 'Both tabs compile the same list of steps from the model’s public description, and compare.',
+        preparing:
+          'The tabs trade encrypted random numbers, so that little is left to do later. No image is involved yet.',
+        ready: 'Everything that doesn’t need the image is ready.',
+        classifying: 'Every number in the network exists as two random-looking shares only, one in each tab.',
+        done: 'The owner sent its share of the answer; only the client can add the two.',
+        interrupted:
+          'The tabs are finding each other again; then the preparation starts anew, with fresh random numbers.',
+        closed: 'The tabs are no longer connected.',
+      },
+      settingUp: 'Exchanging keys (once per pairing)',
+      preparingNext: 'Preparing for the next image',
+      preparedNext: 'Prepared for the next image',
+      left: (time: string) => `, ${time} left`,
+      cancelPreparation: 'Cancel the preparation',
+      next: (bytes: string, turns: string) => `An answer takes ${bytes} and ${turns} turns more.`,
+      sent: '↑ sent',
+      received: '↓ received',
+      turns: 'turns',
+    },
+    prediction: {
+      hint: 'Read off the plan: turns × half a round trip, bytes over the throughput measured here, and what computing has cost these two tabs so far.',
+      took: (measured: string, predicted: string) => `The answer took ${measured}, predicted ${predicted}.`,
+      running: (predicted: string) => `Predicted for the answer: ${predicted}.`,
+      before: 'These figures are from before the connection ended.',
+      about: (total: string, travelling: string, computing: string) =>
+        `The answer will take about ${total} on this connection: ${travelling} travelling, ${computing} computing.`,
+      atLeast: (travelling: string) => `The answer will take at least ${travelling} of travelling on this connection.`,
+      measuring: 'Measuring the connection…',
+    },
+    masked: {
+      region: 'What the owner received',
+      titleClient: 'Yours, and what the owner got',
+      titleOwner: 'What you got of the image',
+      yours: 'Yours',
+      ownersPart: 'What the owner got',
+      yourPicture: 'Your picture, which stays in this tab',
+      noise: 'The masked image: noise',
+      yourHistogram: 'Your picture: some values are frequent, some rare',
+      noiseHistogram: 'On the wire: every value equally often',
+      placeholderYours: 'your picture',
+      placeholderLeaves: 'what leaves this tab',
+      placeholderArrives: 'what arrives here',
+      explanation: (bytes: string, bits: number) =>
+        `The actual ${bytes} bytes that crossed the wire, drawn as a picture: the image minus random numbers that only the client’s tab knows, modulo 2^${bits}. Every image looks like this, and whoever lacks those numbers cannot tell which one it was.`,
+      before:
+        'When a classification starts, its first message is drawn here: all that the owner’s tab gets of the image.',
+    },
+    model: {
+      title: (name: string) => `The model: ${name}`,
+      recognises: (count: string, labels: string) => `Recognises ${count} things: ${labels}.`,
+      facts: (depth: number, heads: number, tokens: string, dim: number, exact: string) =>
+        `A Vision Transformer with ${depth} blocks of ${heads} heads, ${tokens} tokens × ${dim} wide. Computed exactly: ${exact}; the rest as polynomials.`,
+      cost: (bytes: string, turns: string) => `One answer costs ${bytes} and ${turns} turns.`,
+      travelling: (time: string) => `About ${time} of that is travelling on this connection.`,
+      allClasses: 'All classes it knows',
+      more: (labels: string, count: string) => `${labels} and ${count} more`,
+      or: 'or',
+      thumbnail: (side: number) =>
+        `It looks at a thumbnail of ${side} × ${side} pixels: one thing, large, in the middle.`,
+      photograph: (side: number) => `It looks at ${side} × ${side} pixels from the middle of a photograph.`,
+      exact: (softmax: string, rows: string, gelu: string, tokens: string) =>
+        `${softmax} of ${rows} softmax rows, ${gelu} of ${tokens} GELU tokens`,
+    },
+    network: {
+      label: 'The network: progress of every part',
+      patches: 'Patches',
+      classes: 'Classes',
+      attention: (block: number) => `Block ${block}, attention`,
+      mlp: (block: number) => `Block ${block}, MLP`,
+      in: 'in',
+      out: 'out',
+      everySquare:
+        'Every square is one token, in the place of its image patch: above for each attention head, below for the MLP.',
+      exact: (softmax: string, rows: string, gelu: string, tokens: string) =>
+        `exact softmax or GELU (${softmax} of ${rows} rows, ${gelu} of ${tokens} tokens),`,
+      other: 'polynomial, which costs far less.',
+      squareUnits: (count: string) =>
+        `Not drawn: a narrow MLP beside attention in each block, whose ${count} units square.`,
+    },
+    meters: {
+      region: 'Meters',
+      title: 'What it costs, step by step',
+      phase: 'Phase',
+      phases: { online: 'Answer', offline: 'Preparation', setup: 'Setup' },
+      chart: 'The chart shows',
+      bytes: 'Bytes',
+      time: 'Time',
+      toOwner: 'client to owner, up',
+      toClient: 'owner to client, down',
+      planned: 'planned',
+      timeLegend: 'milliseconds in this tab, waiting for the other included',
+      hint: 'Point at a bar, or choose a step in the table, to read what runs in it.',
+      hintTouch: 'Tap a bar, or a step in the table, to read what runs in it.',
+      traffic: (all: string, framing: string, webrtc: string) =>
+        `All steps since pairing ${all}, headers of this program’s messages ${framing}. WebRTC’s own count, once a second: ${webrtc}.`,
+      nothing: 'Nothing has been sent in this phase yet.',
+      total: 'Total',
+      columns: {
+        order: { name: 'Step', hint: 'In the order of the computation' },
+        bytesClientToOwner: { name: 'To owner', hint: 'Bytes from client to owner' },
+        bytesOwnerToClient: { name: 'To client', hint: 'Bytes from owner to client' },
+        flights: {
+          name: 'Turns',
+          hint: 'How often one tab has to wait for the other: each turn costs half a round trip',
+        },
+        elapsedMs: { name: 'Time', hint: 'Milliseconds in this tab, waiting included' },
+      },
+      about: 'About this step',
+      costliest: 'The costliest step:',
+      plannedCost: (detail: string, online: string, offline: string) =>
+        `${detail}. Planned: ${online} for the answer, ${offline} in preparation.`,
+    },
+    charts: {
+      throughput: 'Throughput',
+      peak: 'peak',
+      throughputAlt: (now: string, peak: string) =>
+        `Throughput over the last half minute of traffic: now ${now} per second, at most ${peak}.`,
+      missing: 'The chart could not be loaded. Reload this page.',
+      histogramAlt: (label: string) => `Histogram of 64 ranges of byte values. ${label}.`,
+      bytesAlt: (steps: number, largest: string, size: string) =>
+        `Bytes of ${steps} steps; the largest is ${largest} with ${size}. The table below has every figure.`,
+      timeAlt: (steps: number, largest: string, size: string) =>
+        `Time of ${steps} steps; the largest is ${largest} with ${size}. The table below has every figure.`,
+      empty: 'Nothing is measured in this phase yet.',
+    },
+    /** What the steps' names (those of timm) mean: within a block, and outside. */
+    steps: {
+      block: (block: number) => `Block ${block}`,
+      within: {
+        norm1: 'normalise the tokens',
+        'attn.qkv': 'queries, keys and values',
+        'attn.scores': 'how much each token attends to each other',
+        'attn.softmax': 'softmax of the exact rows',
+        'attn.square': 'square instead of softmax, the other rows',
+        'attn.units': 'square units beside attention',
+        'attn.mix': 'mix the values by attention',
+        'attn.proj': 'project and add to the tokens',
+        norm2: 'normalise the tokens',
+        'mlp.fc1': 'widen the exact tokens',
+        'mlp.gelu': 'GELU of the exact tokens',
+        'mlp.fc2': 'narrow the exact tokens',
+        'mlp.merged': 'one matrix for all other tokens',
+      } as Record<string, string>,
+      others: {
+        input: 'the image, split into two shares',
+        patch_embed: 'patches become tokens',
+        pool: 'average of the tokens',
+        fc_norm: 'normalise the average',
+        head: 'scores of the classes',
+        'ring-LWE': 'products of encrypted random shares',
+        'silent OT': 'random oblivious transfers',
+        keys: 'keys, once per pairing',
+        handshake: 'versions, description and plan compared',
+      } as Record<string, string>,
+    },
+    /** By the titles in protocols/layers, which the meters name: what to call them, and a line on each. */
+    protocols: {
+      'input sharing': {
+        title: 'input sharing',
+        note: 'The client sends the image minus its random share: uniform noise to the owner.',
+      },
+      'linear (private weights)': {
+        title: 'linear (private weights)',
+        note: 'Matrix product with the owner’s weights. Its encrypted part was done in preparation; now it sends nothing.',
+      },
+      'relative position (private table)': {
+        title: 'relative position (private table)',
+        note: 'The owner adds constants that depend on where two tokens are to its share; it sends nothing.',
+      },
+      truncate: {
+        title: 'truncate',
+        note: 'Drops fraction bits after a product; one oblivious transfer settles the carry.',
+      },
+      'matrix product': {
+        title: 'matrix product',
+        note: 'Product of two shared matrices by one-sided Beaver triples: masked differences travel, nothing else.',
+      },
+      square: { title: 'square', note: 'Square of shared numbers; cheaper than a product.' },
+      'sum of squares': { title: 'sum of squares', note: 'Mean square of each token, for LayerNorm.' },
+      'scalar × vector': { title: 'scalar × vector', note: 'Scales each row by its own shared number.' },
+      'dot product': { title: 'dot product', note: 'Products of shared numbers, summed.' },
+      spline: { title: 'spline', note: 'A piecewise polynomial; which piece, only an oblivious transfer knows.' },
+      exp: { title: 'exp', note: 'exp as a product of two table entries, looked up obliviously.' },
+      'ring-LWE': {
+        title: 'ring-LWE',
+        note: 'The client’s random shares travel encrypted; the owner multiplies them by its weights under encryption and masks what it returns.',
+      },
+      'silent OT': {
+        title: 'silent OT',
+        note: 'Random oblivious transfers, grown from a few by pseudorandom trees: well under one bit of traffic each.',
+      },
+      keys: {
+        title: 'keys',
+        note: 'Once per pairing: base oblivious transfers and the encryption’s public key.',
+      },
+      'reveal to the client': {
+        title: 'reveal to the client',
+        note: 'The owner sends its share of the scores; the client adds its own.',
+      },
+      'argmax, the label only to the client': {
+        title: 'argmax, the label only to the client',
+        note: 'Compares the scores on shares; only the winner’s number is revealed.',
+      },
+    } as Record<string, { title: string; note: string }>,
+  },
+
+  explain: {
+    title: 'Follow one number',
+    intro: {
+      before:
+        'The network does this with millions of numbers at once. Here it is one, in the same arithmetic: whole numbers modulo 2³², like a clock with 4,294,967,296 hours. On the dials the',
+      clientsShare: 'client’s share',
+      between: 'starts at the top and the',
+      ownersShare: 'owner’s share',
+      after: 'goes on from there; where it ends is the secret, a hair’s breadth past a full turn.',
+    },
+    value: 'The secret value, 0 to 40',
+    draw: 'Draw new random numbers',
+    drawNote:
+      'Other random numbers change every share and every message. The result stays, but for its last place: dropping bits may be off by one.',
+    together: 'Together',
+    over: 'over',
+    clientToOwner: 'Client → owner',
+    ownerToClient: 'Owner → client',
+    nothing: 'Nothing travels.',
+    toy: {
+      split: {
+        title: 'Split',
+        text: (bits: number, value: number, integer: string) =>
+          `With ${bits} binary places ${value} is the integer ${integer}. The client’s share is a random number; the owner gets what is missing. Each of the two alone is a uniformly random number.`,
+        client: 'drawn at random, before the picture existed',
+        travels: 'the owner’s share: noise to whoever lacks the client’s',
+      },
+      linear: {
+        title: (weight: number) => `Linear: multiply by the owner’s weight, ${weight}`,
+        text: (mask: string) =>
+          `The client must not learn the weight. Before the picture existed it sent its share encrypted; the owner multiplied under encryption and subtracted a random mask s = ${mask}. So nothing is left to send now.`,
+        client: (weight: number) => `${weight} × client’s share − s, known from before`,
+      },
+      truncate: {
+        title: (bits: number) => `Truncate: drop ${bits} bits`,
+        text: (bits: number) =>
+          `Products have too many binary places. Each side drops ${bits} of its share, but where the two shares together pass 2³² the result is off by 2²⁸. Whether they do depends on the highest bit of both. By oblivious transfer the owner gets the one correction that fits its bit: the client does not learn which, the owner sees no other. The last bit may be off by one.`,
+        client: 'a fresh random number',
+        owner: (bits: number, correction: string) => `share ≫ ${bits}, plus the correction ${correction}`,
+        choice: 'its highest bit, hidden by a random one',
+        corrections: 'two masked corrections, of which the owner can open one',
+      },
+      square: {
+        title: 'Square',
+        text: 'What most attention rows do instead of a softmax. The owner opens e, its share minus a random mask ρ. Beforehand the two had got shares u and v of 2 × client’s share × ρ, and z² = (c² + 2ce + v) + (o² + u).',
+        travels: 'e, the masked share',
+      },
+      reveal: {
+        title: 'Reveal',
+        text: 'Only now does the owner send its share, and only the client adds the two. In the network this happens once, for the scores of the classes.',
+        asBefore: 'as before',
+        travels: 'the owner’s share of the result',
+      },
+    },
+    protection: {
+      documentTitle: 'What is protected',
+      title: 'Two tabs, and what each of them learns',
+      source: (file: string) =>
+        `Parameters, assumptions and their sources, part by part, are in ${file} of the program’s source.`,
+    },
+    threats: {
+      title: 'What is protected, and what is not',
+      table: 'Who learns what',
+      who: 'Who',
+      learns: 'learns',
+      doesNot: 'does not learn',
+      parties: [
+        {
+          who: 'The one with the image',
+          learns:
+            'the scores of the classes, or only the label where the owner wants that; the model’s public description; the other’s network address',
+          not: 'the weights',
+        },
+        {
+          who: 'The one with the model',
+          learns: 'that a classification took place, and when; the other’s network address',
+          not: 'the picture, and what the answer was',
+        },
+        {
+          who: 'The server',
+          learns:
+            'that two tabs met, and their network addresses; which bundled model and which of its samples a tab fetches',
+          not: 'anything they compute: it relays no data of it',
+        },
+        {
+          who: 'Everyone else',
+          learns: 'how much traffic flows between the two',
+          not: 'what is in it: WebRTC encrypts it',
+        },
+      ],
+      relies: 'What this relies on',
+      reliesOn: [
+        'Both sides run this program unchanged, and may study all that they receive (“semi-honest”).',
+        'Problems that are thought to be hard: ring-LWE, learning parity with noise, Diffie–Hellman on a curve. About 2¹²⁸ steps to break.',
+        'The invite: whoever has it can sit in your peer’s place. Compare the four words on both tabs.',
+        'No third party, no dealer, no trusted hardware.',
+      ],
+      notCovered: 'What is not covered',
+      gaps: [
+        'A side that deviates from the protocol.',
+        'Copying a model by very many questions. The owner can limit how many.',
+        'Measuring how long this program’s steps take on your machine.',
+        'A server that delivers an altered program: host it yourself, or check what you load.',
+        'Mistakes in this code: nobody outside the project has audited it.',
+      ],
+    },
+    papers: {
+      title: 'The papers behind it',
+      privit: 'which softmax rows and GELU tokens stay exact',
+      delphi: 'shares chosen before the image exists',
+      cheetah: 'linear layers under encryption, without rotations',
+      sirnn: 'truncation and table lookups',
+      ferret: 'millions of oblivious transfers from a few',
+      bumblebee: 'matrix products of two secrets',
+    },
+  },
+
+  /** What happened, and what to do next. */
+  notices: {
+    again: {
+      owner: 'Your room is still open: the same link works again.',
+      client: 'Connect again with the same link.',
+    },
+    refusals: {
+      noSuchRoom: {
+        title: 'There is no room with this code.',
+        text: 'The link may be mistyped or cut off, or the owner has closed the tab. Ask the owner for the link again.',
+      },
+      noSuchCode: {
+        title: 'There is no room with this code.',
+        text: 'A code lives for ten minutes and works once. Check it with the other person, or ask for the one they see now.',
+      },
+      roomFull: {
+        title: 'This room is full.',
+        text: 'A room holds two, and somebody else is in it. Ask the owner for a new link, or try again when they are done.',
+      },
+      rate: { title: 'Too many attempts.', text: 'Wait a minute, then try again.' },
+      busy: {
+        title: 'The signaling server is full.',
+        text: 'It holds as many rooms as it can. Try again in a few minutes.',
+      },
+      timeout: {
+        title: 'The signaling server does not answer.',
+        text: 'Check that it is running and that this device is online, then try again.',
+      },
+      malformed: {
+        title: 'The signaling server refused the request.',
+        text: 'Reload both tabs, so that they run the same version.',
+      },
+    },
+    ends: {
+      authentication: {
+        title: 'The connection could not be verified, so it was stopped.',
+        text: 'The link was altered or incomplete, or somebody tried to get between the two tabs. Share a new link, over a way you trust.',
+      },
+      unreachable: {
+        title: 'The two tabs found no way to each other.',
+        text: 'They must be on one machine or in one network, or use a TURN server (docs/app.md says how). A VPN or a firewall on either side may also be in the way: try without it. Then connect again.',
+      },
+      gone: {
+        owner: {
+          title: 'The client is gone.',
+          text: (again: string) => `It left or closed its tab, or the network failed. ${again}`,
+        },
+        client: {
+          title: 'The owner is gone.',
+          text: (again: string) => `It left or closed its tab, or the network failed. ${again}`,
+        },
+      },
+      roomLost: {
+        title: 'Your room is gone.',
+        text: 'The connection to the signaling server broke, and the room was not to be had again. Open a new one, and send its link.',
+      },
+      finished: { title: 'The client has finished.', text: 'Your room is still open: the same link works again.' },
+      limitReached: {
+        title: 'Your limit is reached.',
+        text: (served: number) =>
+          `The model has answered ${served === 1 ? 'once' : `${served} times`}, and the room is closed.`,
+      },
+      stoppedReconnecting: {
+        title: 'Not connected.',
+        text: 'You stopped reconnecting. The same link still works.',
+      },
+    },
+    failures: {
+      cancelled: {
+        title: 'Cancelled.',
+        text: (again: string) => `Neither the image nor the model was revealed. ${again}`,
+      },
+      peerAborted: { owner: 'The client ended the session.', client: 'The owner ended the session.' },
+      refused: { owner: 'The client does not serve this.', client: 'The owner does not serve this.' },
+      version: {
+        title: 'The two tabs run different versions.',
+        text: 'Reload both tabs, then connect again.',
+      },
+      manifest: {
+        title: 'The model’s description cannot be used.',
+        owner: 'Choose another model, or export this one again.',
+        client: 'Ask the owner for another model.',
+      },
+      plan: {
+        title: 'The two tabs do not agree on what to compute.',
+        text: 'Reload both tabs, then connect again.',
+      },
+      altered: 'A message was altered or cut off, so the session was stopped.',
+      internal: {
+        title: 'Something went wrong in this tab.',
+        text: (again: string) => `${again} If it happens again, reload this tab.`,
+      },
+    },
+    ice: {
+      title: 'The STUN and TURN servers cannot be used.',
+      text: (problem: string) => `Correct the address of this page, or ice.json. ${problem}`,
+    },
+    model: {
+      reloaded: {
+        title: 'This tab was reloaded.',
+        text: 'Choose your model again: the link that you sent stays the same.',
+      },
+      missingFile: {
+        title: 'A file is missing.',
+        text: 'A model has three: manifest.json, weights.json and weights.bin. Choose all of them together.',
+      },
+      cannotHide: {
+        title: 'This model cannot hide its scores.',
+        text: 'It has too many classes for that. Open a room if clients may learn all scores, or choose another model.',
+      },
+      notLoaded: {
+        title: 'The model could not be loaded.',
+        text: 'Check the connection to the server, then try again.',
+      },
+    },
+    images: {
+      sample: {
+        title: 'The sample could not be loaded.',
+        text: 'Check the connection to the server, or use a file of your own.',
+      },
+      worker: {
+        title: 'This tab cannot decode images now.',
+        text: 'A part of the app did not load. Reload this page; the link stays the same.',
+      },
+      notAnImage: {
+        title: 'This file is not an image that the browser can read.',
+        text: 'Choose a JPEG, PNG, WebP or GIF file.',
+      },
+      tooLarge: {
+        title: (size: string) => `This image is too large${size}.`,
+        size: (width: string, height: string) => ` (${width} × ${height} pixels)`,
+        text: 'More than 100 megapixels do not fit into a tab’s memory. Choose a smaller one; the model looks at a small square anyway.',
+      },
+    },
+  },
+};
