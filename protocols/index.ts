@@ -5,6 +5,13 @@ export { ProtocolError, type ProtocolErrorCode } from './channel/errors.ts';
 export { FramedChannel } from './channel/framed.ts';
 export { memoryWirePair } from './channel/memory.ts';
 export { messagePortWire } from './channel/messagePort.ts';
+export {
+  type ClassifyResult,
+  type Connection,
+  classifyAsClient,
+  type PartyOptions,
+  serveAsOwner,
+} from './inference/api.ts';
 export { inputOf, prepareImage, type RgbaImage } from './inference/image.ts';
 export { type Manifest, parseManifest } from './inference/manifest.ts';
 export type { Phase, PhaseMeter, StepMeter } from './inference/meters.ts';

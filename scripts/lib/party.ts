@@ -1,6 +1,5 @@
 /** One party of `npm run classify`, as a process of its own; its parent carries the signaling and prints the result. */
 import { cpus } from 'node:os';
-import { shapeWire } from '../../protocols/channel/shaped.ts';
 import {
   type Classification,
   ClientSession,
@@ -14,6 +13,7 @@ import { connectParty, type Signal, type Transport } from './connect.ts';
 import { readImage } from './images.ts';
 import { modelFolder, readModel } from './models.ts';
 import { PlaintextModel } from './plaintext.ts';
+import { shapeWire } from './shapedWire.ts';
 
 export interface PartyTask {
   readonly party: 'client' | 'owner';

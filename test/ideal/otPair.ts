@@ -2,9 +2,9 @@
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { MeteredChannel } from '../../protocols/channel/metered.ts';
-import { RecordingChannel } from '../../protocols/channel/recording.ts';
 import { OtClient, type OtOptions, OtOwner, type OtParameters, otParameters } from '../../protocols/offline/ot.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
+import { RecordingChannel } from '../support/recordingChannel.ts';
 
 /** NOT SECURE: rounds of 2^11 COTs, so that tests pass many. */
 export const smallParameters: OtParameters = {

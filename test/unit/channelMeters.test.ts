@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { MeteredChannel } from '../../protocols/channel/metered.ts';
-import { RecordingChannel } from '../../protocols/channel/recording.ts';
 import { expectSame } from '../support/expectSame.ts';
+import { RecordingChannel } from '../support/recordingChannel.ts';
 
 function meteredPair(clock?: () => number) {
   return memoryWirePair().map((wire) => new MeteredChannel(new FramedChannel(wire), clock)) as [

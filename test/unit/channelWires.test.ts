@@ -10,7 +10,7 @@ import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { type MessagePortLike, messagePortWire, relay } from '../../protocols/channel/messagePort.ts';
 import { maxQueuedBytes } from '../../protocols/channel/queueingWire.ts';
-import { shapeWire } from '../../protocols/channel/shaped.ts';
+import { shapeWire } from '../../scripts/lib/shapedWire.ts';
 import { SocketWire } from '../../scripts/lib/socketWire.ts';
 import { expectSame } from '../support/expectSame.ts';
 

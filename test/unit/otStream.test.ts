@@ -7,7 +7,6 @@ import type { Channel, Wire } from '../../protocols/channel/channel.ts';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { type MessagePortLike, relay } from '../../protocols/channel/messagePort.ts';
-import { RecordingChannel } from '../../protocols/channel/recording.ts';
 import { splitWire } from '../../protocols/channel/streams.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
@@ -20,6 +19,7 @@ import { type Endpoint, OtWorker } from '../../protocols/offline/otWorker.ts';
 import { otStep, preparationCost, rlweStep, setupCost } from '../../protocols/offline/twoParty.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { modelOf, picture } from '../support/pairing.ts';
+import { RecordingChannel } from '../support/recordingChannel.ts';
 
 const model = modelOf();
 const { imageSize } = model.manifest.architecture;

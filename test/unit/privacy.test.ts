@@ -1,9 +1,9 @@
 /** What the owner receives: uniform bytes, fresh in every run, and unrelated to the image. */
 import { describe, expect, it } from 'vitest';
-import { RecordingChannel } from '../../protocols/channel/recording.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
 import { pack, unpack } from '../../protocols/sharing/packing.ts';
 import { channels, modelOf, pair, picture } from '../support/pairing.ts';
+import { RecordingChannel } from '../support/recordingChannel.ts';
 
 /** χ² of byte values against the uniform distribution (255 degrees of freedom: mean 255, deviation 22.6). */
 function chiSquared(bytes: readonly number[]): number {

@@ -1,6 +1,6 @@
-import type { Wire } from './channel.ts';
-import { ProtocolError } from './errors.ts';
-import { QueueingWire } from './queueingWire.ts';
+import type { Wire } from '../../protocols/channel/channel.ts';
+import { ProtocolError } from '../../protocols/channel/errors.ts';
+import { QueueingWire } from '../../protocols/channel/queueingWire.ts';
 
 export interface WireShape {
   /** Round-trip time in ms; each direction gets half. */

@@ -4,8 +4,8 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { Channel, ChannelCounters } from './channel.ts';
-import { forwardStep, type Phase, type SteppedChannel } from './stepped.ts';
+import type { Channel, ChannelCounters } from '../../protocols/channel/channel.ts';
+import { forwardStep, type Phase, type SteppedChannel } from '../../protocols/channel/stepped.ts';
 
 export interface TranscriptEntry {
   readonly direction: 'sent' | 'received';
