@@ -1,14 +1,15 @@
 /** Blindsight's protocols: private classification between a client with an image and an owner with a model. */
 export type { Channel, Wire } from './channel/channel.ts';
-export { dataChannelWire } from './channel/dataChannel.ts';
+export { type DataChannelLike, dataChannelWire } from './channel/dataChannel.ts';
 export { ProtocolError, type ProtocolErrorCode } from './channel/errors.ts';
 export { FramedChannel } from './channel/framed.ts';
 export { memoryWirePair } from './channel/memory.ts';
-export { messagePortWire } from './channel/messagePort.ts';
+export { type MessagePortLike, messagePortWire } from './channel/messagePort.ts';
 export {
   type ClassifyResult,
   type Connection,
   classifyAsClient,
+  type OwnerPartyOptions,
   type PartyOptions,
   serveAsOwner,
 } from './inference/api.ts';

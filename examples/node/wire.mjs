@@ -6,7 +6,8 @@ export function processWire(process) {
   process.on('message', (chunk) => (read ? read(chunk) : early.push(chunk)));
   const wire = {
     maxChunkBytes: 65_536,
-    send: (chunk) => new Promise((resolve, reject) => process.send(chunk, (error) => (error ? reject(error) : resolve()))),
+    send: (chunk) =>
+      new Promise((resolve, reject) => process.send(chunk, (error) => (error ? reject(error) : resolve()))),
     get onChunk() {
       return read;
     },

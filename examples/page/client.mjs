@@ -13,9 +13,13 @@ document.querySelector('input').onchange = async ({ target }) => {
     const canvas = new OffscreenCanvas(width, height).getContext('2d');
     canvas.drawImage(bitmap, 0, 0);
     const { data } = canvas.getImageData(0, 0, width, height);
-    const { label } = await classifyAsClient(await connect('client'), { data, width, height }, {
-      onEvent: (event) => event.type === 'progress' && say(`${event.phase} ${Math.round(100 * event.fraction)} %`),
-    });
+    const { label } = await classifyAsClient(
+      await connect('client'),
+      { data, width, height },
+      {
+        onEvent: (event) => event.type === 'progress' && say(`${event.phase} ${Math.round(100 * event.fraction)} %`),
+      },
+    );
     say(`It is ${label}`);
   } catch (error) {
     say(error.message);

@@ -8,14 +8,7 @@ import { ProtocolError } from '../channel/errors.ts';
 import { type MessagePortLike, messagePortWire } from '../channel/messagePort.ts';
 import { prepareImage, type RgbaImage } from './image.ts';
 import type { OwnerModel } from './model.ts';
-import {
-  type Classification,
-  ClientSession,
-  type OwnerOptions,
-  OwnerSession,
-  type SessionEvent,
-  type SessionReport,
-} from './session.ts';
+import { type Classification, ClientSession, OwnerSession, type SessionEvent, type SessionReport } from './session.ts';
 import { openStreams } from './streams.ts';
 
 /**
@@ -29,6 +22,11 @@ export interface PartyOptions {
   readonly onEvent?: (event: SessionEvent) => void;
   /** Aborting ends the session on both sides. */
   readonly signal?: AbortSignal;
+}
+
+export interface OwnerPartyOptions extends PartyOptions {
+  /** Classifications after which it refuses more; OwnerSession says how many without it. */
+  readonly limit?: number;
 }
 
 export interface ClassifyResult extends Classification {
@@ -76,14 +74,13 @@ function rejection(signal: AbortSignal): Promise<never> {
 /**
  * Serves one client as the owner, until it closes. The client learns what `classifyAsClient` says; the owner learns that
  * classifications took place.
- * @param options.limit classifications after which it refuses more.
  * @returns how many were served, and what the last of them cost.
  * @throws ProtocolError when the client's messages do not follow the protocol, it ends or is gone, or the versions differ.
  */
 export async function serveAsOwner(
   connection: Connection,
   model: OwnerModel,
-  { onEvent = () => {}, signal, limit }: PartyOptions & Pick<OwnerOptions, 'limit'> = {},
+  { onEvent = () => {}, signal, limit }: OwnerPartyOptions = {},
 ): Promise<{ served: number; report: SessionReport }> {
   const { channel, ot } = openStreams(wireOf(connection));
   const session = await OwnerSession.open(channel, model, {

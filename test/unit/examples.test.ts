@@ -42,7 +42,9 @@ describe('examples', () => {
   });
 
   it('are short enough to read: at most 30 lines for a party', async () => {
-    const files = (await readdir(path.join(root, 'examples'), { recursive: true })).filter((name) => name.endsWith('.mjs'));
+    const files = (await readdir(path.join(root, 'examples'), { recursive: true })).filter((name) =>
+      name.endsWith('.mjs'),
+    );
     expect(files.length).toBeGreaterThan(5);
     for (const name of files) {
       const lines = (await readFile(path.join(root, 'examples', name), 'utf8')).trimEnd().split('\n').length;
