@@ -1,12 +1,13 @@
 /** The online phase: every operation's rounds in the plan's order, branches side by side. */
 import type { Channel } from '../channel/channel.ts';
-import { type AnyOp, protocolOf, type Sequence } from '../layers/builder.ts';
-import type { ClientState, OwnerState } from '../layers/op.ts';
-import { revealed } from '../layers/reveal.ts';
+import type { Sequence } from '../layers/builder.ts';
+import { giveInput } from '../layers/input.ts';
+import type { ClientState, Op, OwnerState } from '../layers/op.ts';
+import { endingOf, protocolOf } from '../layers/operations.ts';
 import { parallel, type Rounds, runRounds, type StepListener } from '../layers/rounds.ts';
 import type { Plan } from './plan.ts';
 
-function* roundsOf(sequence: Sequence, side: (op: AnyOp) => Rounds<void>): Rounds<void> {
+function* roundsOf(sequence: Sequence, side: (op: Op) => Rounds<void>): Rounds<void> {
   for (const node of sequence) {
     if ('branches' in node) yield* parallel(node.branches.map((branch) => roundsOf(branch, side)));
     else yield* side(node);
@@ -15,12 +16,9 @@ function* roundsOf(sequence: Sequence, side: (op: AnyOp) => Rounds<void>): Round
 
 /** The client's rounds for an input, with what was prepared for one inference. */
 export function* clientRounds(plan: Plan, client: ClientState, input: Int32Array): Rounds<Int32Array> {
-  const size = plan.input.output.size;
-  if (input.length !== size) throw new RangeError(`input: expected ${size} integers, got ${input.length}`);
-  client.kept.set(plan.input.index, new Uint32Array(input));
+  giveInput(plan.input, client, input);
   yield* roundsOf(plan.sequence, (op) => protocolOf(op).client(op, client));
-  const learned = client.keptBy(plan.reveal);
-  return plan.reveal.kind === 'reveal' ? revealed(plan.reveal, learned) : new Int32Array(learned);
+  return endingOf(plan.reveal).learned(plan.reveal, client);
 }
 
 /** The owner's rounds, with what was prepared for one inference. */

@@ -1,7 +1,8 @@
 /** What a plan may cost. A client takes part in no more of what a stranger sends, and an owner learns it before a room is open. */
 import { ProtocolError } from '../channel/errors.ts';
 import { longestMessageBytes } from '../channel/framed.ts';
-import { longestFlight, type Plan } from './plan.ts';
+import { longestFlight } from './costs.ts';
+import type { Plan } from './plan.ts';
 
 /** For one classification and its preparation: some forty times what the shipped models take. */
 const maxPlanBytes = 2 ** 31;
@@ -14,7 +15,7 @@ export function requireAffordable(plan: Plan): void {
     bytes += step.offlineBytesClientToOwner + step.offlineBytesOwnerToClient;
   }
   requireAtMost('one classification', bytes, maxPlanBytes);
-  requireAtMost('one message', longestFlight(plan), longestMessageBytes);
+  requireAtMost('one message', longestFlight(plan.sequence), longestMessageBytes);
 }
 
 function requireAtMost(what: string, bytes: number, most: number): void {

@@ -4,7 +4,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import * as v from 'valibot';
 import { ProtocolError } from '../channel/errors.ts';
 import type { OwnerWeights } from '../layers/op.ts';
-import { tableShape } from '../layers/relativePosition.ts';
+import { protocolOf } from '../layers/operations.ts';
 import { requireAffordable } from './limits.ts';
 import { type Manifest, parseManifest } from './manifest.ts';
 import { type Answer, compilePlan, type Plan } from './plan.ts';
@@ -71,19 +71,11 @@ export function loadOwnerModel(
     tensors.set(name, { words: Uint32Array.from(integers), shape });
   }
   for (const op of plan.operations) {
-    if (op.kind === 'relativePosition') {
-      const table = tensors.get(op.table) ?? fail(`weights.json: ${op.table} is missing`);
-      requireShape(op.table, table.shape, tableShape(op), fail);
+    for (const { name, shape, limit = Number.POSITIVE_INFINITY } of protocolOf(op).tensors(op)) {
+      const tensor = tensors.get(name) ?? fail(`weights.json: ${name} is missing`);
+      requireShape(name, tensor.shape, shape, fail);
+      if (tensor.words.some((word) => Math.abs(word | 0) >= limit)) fail(`${name}: a weight is ${limit} or more`);
     }
-    if (op.kind !== 'linear') continue;
-    const [outputs, inputs] = [op.output.cols, op.inputs[0].cols];
-    const weight = tensors.get(op.weights) ?? fail(`weights.json: ${op.weights} is missing`);
-    const bias = tensors.get(op.bias) ?? fail(`weights.json: ${op.bias} is missing`);
-    requireShape(op.weights, weight.shape, [outputs, inputs], fail);
-    // Positions are part of the first bias.
-    requireShape(op.bias, bias.shape, op.bias === 'patch_embed.bias' ? [op.output.rows, outputs] : [outputs], fail);
-    if (weight.words.some((word) => Math.abs(word | 0) >= maxWeight))
-      fail(`${op.weights}: a weight is ${maxWeight} or more`);
   }
   return {
     manifest,
@@ -108,6 +100,3 @@ function requireShape(
   if (shape.length !== expected.length || shape.some((n, i) => n !== expected[i]))
     fail(`${name}: expected shape (${expected.join(', ')}), got (${shape.join(', ')})`);
 }
-
-/** |weight| < 2^11 (docs/artifact.md). */
-const maxWeight = 2048;

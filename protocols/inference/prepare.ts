@@ -2,11 +2,11 @@
  * The offline phase: both sides walk the plan stage by stage, draw what is random (the client its fresh shares, the owner its masks ρ),
  * ask their provider for the stage's correlations, and propagate the client's shares to where the next stage needs them.
  */
-import { type AnyOp, protocolOf } from '../layers/builder.ts';
-import { ClientState, OwnerState, type OwnerWeights } from '../layers/op.ts';
-import type { ClientProvider, CorrelationKey, OwnerProvider, ProductShare } from '../offline/correlations.ts';
+import { ClientState, type Op, OwnerState, type OwnerWeights } from '../layers/op.ts';
+import { protocolOf } from '../layers/operations.ts';
+import type { ClientProvider, CorrelationKey, OwnerProvider } from '../offline/correlations.ts';
 import type { Prg } from '../sharing/prg.ts';
-import { type Plan, stageOf } from './plan.ts';
+import type { Plan } from './plan.ts';
 
 /** `fraction` of all the offline work done; `step` is the layer just served. */
 export type PrepareProgress = (fraction: number, step: string) => void;
@@ -21,23 +21,15 @@ export async function prepareClient(
   const client = new ClientState(random);
   for (let stage = 0; stage < plan.stages.length; stage++) {
     for (const op of plan.operations) if (presetStage(op) === stage) protocolOf(op).presetClient(op, client);
-    const operations = plan.operations.filter((op) => stageOf(op) === stage);
-    const requests = operations.flatMap((op) => protocolOf(op).clientRequests(op, client));
-    const correlations = await provider.provide(requests, progressOf(plan, stage, progress));
-    const linear = new Map(
-      operations.flatMap((op) =>
-        op.kind === 'linear'
-          ? protocolOf(op)
-              .correlations(op)
-              .map(({ key }) => [key.op, op] as const)
-          : [],
-      ),
+    const asked = atStage(plan, stage).flatMap((op) =>
+      protocolOf(op)
+        .clientRequests(op, client)
+        .map((request) => ({ op, request })),
     );
-    requests.forEach(({ spec }, i) => {
-      const op = linear.get(spec.key.op);
-      // W·x_c − s *is* the client's share of the layer's output.
-      if (op) client.set(op.output!, (correlations[i] as ProductShare).share);
-      else client.correlations.put(spec.key, correlations[i]!);
+    const requests = asked.map(({ request }) => request);
+    const correlations = await provider.provide(requests, progressOf(plan, stage, progress));
+    asked.forEach(({ op, request }, i) => {
+      protocolOf(op).arrived(op, client, request.spec.key, correlations[i]!);
     });
   }
   for (const op of plan.operations) if (presetStage(op) >= plan.stages.length) protocolOf(op).presetClient(op, client);
@@ -54,8 +46,7 @@ export async function prepareOwner(
 ): Promise<OwnerState> {
   const owner = new OwnerState(random, weights);
   for (let stage = 0; stage < plan.stages.length; stage++) {
-    const operations = plan.operations.filter((op) => stageOf(op) === stage);
-    const requests = operations.flatMap((op) => protocolOf(op).ownerRequests(op, owner));
+    const requests = atStage(plan, stage).flatMap((op) => protocolOf(op).ownerRequests(op, owner));
     const correlations = await provider.provide(requests, progressOf(plan, stage, progress));
     requests.forEach(({ spec }, i) => {
       owner.correlations.put(spec.key, correlations[i]!);
@@ -64,8 +55,10 @@ export async function prepareOwner(
   return owner;
 }
 
+const atStage = (plan: Plan, stage: number): Op[] => plan.operations.filter((op) => protocolOf(op).stage(op) === stage);
+
 /** The stage at whose beginning the client can compute its share of an operation's output. */
-const presetStage = (op: AnyOp): number => (op.output?.preset ? op.output.stage : 0);
+const presetStage = (op: Op): number => (op.output?.preset ? op.output.stage : 0);
 
 function progressOf(plan: Plan, stage: number, progress: PrepareProgress) {
   let done = 0;

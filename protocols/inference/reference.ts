@@ -1,6 +1,6 @@
 /** The integer reference: the plan on plain integers, without secrets. The oracle of every secure test, and the evaluator of whole sets. */
-import { protocolOf } from '../layers/builder.ts';
 import { type OwnerWeights, type RangeViolation, ReferenceState } from '../layers/op.ts';
+import { protocolOf } from '../layers/operations.ts';
 import type { Plan } from './plan.ts';
 
 export interface ReferenceResult {

@@ -18,7 +18,8 @@
  */
 import type { OtReceiverShare, OtSenderShare, OtSpec } from '../offline/correlations.ts';
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
-import { type ClientState, correlationKey, type LayerProtocol, type Op, type OwnerState, type Value } from './op.ts';
+import type { PlanBuilder } from './builder.ts';
+import { correlationKey, layerProtocol, type Op, Slot, type Value } from './op.ts';
 import { type Rounds, receive, send } from './rounds.ts';
 
 export interface ArgmaxOp extends Op {
@@ -120,10 +121,19 @@ function winsOf(op: ArgmaxOp, ahead: Uint32Array, one: 0 | 1): Uint32Array {
   return wins.map((count) => count & maskOf(sumBits));
 }
 
-const otOf = (op: ArgmaxOp, state: ClientState | OwnerState, part: Part) =>
-  state.correlations.take(correlationKey(op, part));
+/** Reveals only which of a row's values is the largest. @param x (1, C). */
+export function argmax(plan: PlanBuilder, x: Value, magnitudeBits: number): ArgmaxOp {
+  return plan.add<ArgmaxOp>({ kind: 'argmax', inputs: [x], magnitudeBits });
+}
 
-export const argmax: LayerProtocol<ArgmaxOp> = {
+const specs = (op: ArgmaxOp): OtSpec[] => {
+  const { ots } = argmaxShape(op);
+  return parts.map((part) => ({ kind: 'ot', key: correlationKey(op, part), words: 1, ...ots[part] }));
+};
+
+const label = new Slot<number>('the label');
+
+export const argmaxProtocol = layerProtocol<ArgmaxOp>({
   title: 'argmax, the label only to the client',
   need: ({ inputs: [x], magnitudeBits }) => x.need(Math.max(comparedBits, x.fracBits + magnitudeBits + 2)),
   cost(op) {
@@ -141,17 +151,13 @@ export const argmax: LayerProtocol<ArgmaxOp> = {
       ],
     };
   },
-  correlations(op) {
-    const { ots } = argmaxShape(op);
-    return parts.map((part): OtSpec => ({ kind: 'ot', key: correlationKey(op, part), words: 1, ...ots[part] }));
-  },
-  presetClient() {},
-  clientRequests: (op) => argmax.correlations(op).map((spec) => ({ spec: spec as OtSpec })),
-  ownerRequests: (op) => argmax.correlations(op).map((spec) => ({ spec: spec as OtSpec })),
+  correlations: specs,
+  clientRequests: (op) => specs(op).map((spec) => ({ spec })),
+  ownerRequests: (op) => specs(op).map((spec) => ({ spec })),
 
   *client(op, client) {
     const { classes, pairs, ots } = argmaxShape(op);
-    const ot = (part: Part) => otOf(op, client, part) as OtSenderShare;
+    const ot = (part: Part) => client.ot(op, part);
     const random = (count: number, bits: number) => client.random.words(count).map((word) => word & maskOf(bits));
     const d = reducedDifferences(op, client.share(op.inputs[0]));
     // t's digits, of each pair first the high one.
@@ -196,12 +202,12 @@ export const argmax: LayerProtocol<ArgmaxOp> = {
     const theirs = unpack(yield* receive(op.step, packedBytes(classes, 1)), classes, 1);
     // Values out of range may have no winner. As everywhere they give a wrong result, and no error, which would tell the owner of them.
     const winner = won.findIndex((bit, i) => (bit ^ theirs[i]!) === 1);
-    client.kept.set(op.index, Uint32Array.of(Math.max(0, winner)));
+    label.put(client, op, Math.max(0, winner));
   },
 
   *owner(op, owner) {
     const { pairs, ots } = argmaxShape(op);
-    const ot = (part: Part) => otOf(op, owner, part) as OtReceiverShare;
+    const ot = (part: Part) => owner.ot(op, part);
     const d = reducedDifferences(op, owner.share(op.inputs[0]));
     // Step 1.
     const digits = Uint32Array.from({ length: 2 * pairs.length }, (_, n) =>
@@ -226,4 +232,8 @@ export const argmax: LayerProtocol<ArgmaxOp> = {
     // The lowest unit less the carry would be 2^16 below the highest.
     reference.check(op, x, 2 ** droppedBits(op) - limit, limit);
   },
-};
+  ending: {
+    learned: (op, client) => Int32Array.of(label.get(client, op)),
+    bits: ({ inputs: [x] }) => Math.log2(x.size),
+  },
+});

@@ -2,8 +2,11 @@
  * exp by table lookup (table.ts). One column and no polynomial: exp(u_c + i·w + l) = exp(u_c + i·w)·exp(l), the first factor from the
  * client's table, the second known to the owner. So segments may be wide (m = 2 or 3): width costs dynamic range, not accuracy.
  */
+import type { PlanBuilder } from './builder.ts';
 import type { Value } from './op.ts';
-import { type TableOp, tableProtocol, tableShape } from './table.ts';
+import type { ExpLike } from './specs.ts';
+import { domainOf, type TableOp, tableProtocol } from './table.ts';
+import { truncate } from './truncate.ts';
 
 export interface ExpOp extends TableOp {
   readonly kind: 'exp';
@@ -12,14 +15,22 @@ export interface ExpOp extends TableOp {
   readonly basisFracBits: number;
 }
 
-export const exp = tableProtocol<ExpOp>({
+/** exp(x), truncated to `spec.out`. */
+export function exp(plan: PlanBuilder, x: Value, spec: ExpLike): Value {
+  const { out, ...rest } = spec;
+  const output = plan.value(x.rows, x.cols, spec.coefficientFracBits + spec.basisFracBits);
+  plan.add<ExpOp>({ kind: 'exp', inputs: [x], output, ...rest });
+  return truncate(plan, output, out.magnitudeBits, out.fracBits);
+}
+
+export const expProtocol = tableProtocol<ExpOp>({
   title: 'exp',
   constants: 0,
   terms: () => 1,
   // exp(t·w) < 2^(w·log2 e).
-  basisBits: (op) => op.basisFracBits + Math.ceil(tableShape(op).width * Math.LOG2E),
+  basisBits: (op) => op.basisFracBits + Math.ceil(domainOf(op).width * Math.LOG2E),
   basis(op, t, out, at) {
-    out[at] = Math.round(Math.exp(t * tableShape(op).width) * 2 ** op.basisFracBits);
+    out[at] = Math.round(Math.exp(t * domainOf(op).width) * 2 ** op.basisFracBits);
   },
   columns(op, start, out) {
     out[0] = Math.exp(start) * 2 ** op.coefficientFracBits;

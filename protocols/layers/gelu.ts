@@ -2,10 +2,25 @@
  * GELU of a linear layer's output, for the tokens whose switch kept it (PriViT, Dhyani et al. 2024, §3.2). The spline takes the
  * product as it is, without a truncation before it. Online: 4 flights, see table.ts and truncate.ts.
  */
-import type { PlanBuilder } from './builder.ts';
-import type { Value } from './op.ts';
-import type { SplineLike } from './specs.ts';
+import type { SplineFunction } from './splineFunctions.ts';
 
-export function gelu(plan: PlanBuilder, x: Value, spec: SplineLike): Value {
-  return plan.spline(x, 'gelu', spec);
+export const geluFunction: SplineFunction = { evaluate: gelu };
+
+/** x·Φ(x), the exact GELU (Hendrycks and Gimpel 2016). */
+export function gelu(x: number): number {
+  return 0.5 * x * (1 + erf(x / Math.SQRT2));
+}
+
+/** The error function to about 1.2e-7 (Numerical Recipes, §6.2, erfc by a Chebyshev fit): finer than any scale here. */
+function erf(x: number): number {
+  const z = Math.abs(x);
+  const t = 2 / (2 + z);
+  const series = [
+    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223,
+    0.17087277,
+  ];
+  let exponent = 0;
+  for (let i = series.length - 1; i >= 0; i--) exponent = exponent * t + series[i]!;
+  const complement = t * Math.exp(-z * z + exponent);
+  return x >= 0 ? 1 - complement : complement - 1;
 }

@@ -5,7 +5,8 @@
  * Online: one flight, ringBits bits per element ←. Correlations: none.
  */
 import { pack, packedBytes, unpack } from '../sharing/packing.ts';
-import { type LayerProtocol, noCost, type Op, type Value } from './op.ts';
+import type { PlanBuilder } from './builder.ts';
+import { type ClientState, layerProtocol, noCost, type Op, Slot, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
 
 export interface InputOp extends Op {
@@ -14,17 +15,30 @@ export interface InputOp extends Op {
   readonly output: Value;
 }
 
-export const input: LayerProtocol<InputOp> = {
+/** Integers of the client's, (rows, cols). */
+export function input(plan: PlanBuilder, rows: number, cols: number): InputOp {
+  return plan.add<InputOp>({ kind: 'input', inputs: [], output: plan.value(rows, cols, 0, 0) });
+}
+
+const given = new Slot<Uint32Array>('input');
+
+/**
+ * Gives the client's integers to a prepared inference, before its online rounds.
+ * @throws RangeError when there are more or fewer than the operation has elements.
+ */
+export function giveInput(op: InputOp, client: ClientState, integers: Int32Array): void {
+  const { size } = op.output;
+  if (integers.length !== size) throw new RangeError(`input: expected ${size} integers, got ${integers.length}`);
+  given.put(client, op, new Uint32Array(integers));
+}
+
+export const inputProtocol = layerProtocol<InputOp>({
   title: 'input sharing',
-  need() {},
   cost: ({ output }) => ({ ...noCost, clientToOwner: packedBytes(output.size, output.ringBits) }),
-  correlations: () => [],
   presetClient: ({ output }, client) => client.set(output, client.random.words(output.size)),
-  clientRequests: () => [],
-  ownerRequests: () => [],
 
   *client(op, client) {
-    const x = client.keptBy(op);
+    const x = given.get(client, op);
     const preset = client.share(op.output);
     yield* send(
       op.step,
@@ -39,4 +53,4 @@ export const input: LayerProtocol<InputOp> = {
     owner.set(op.output, unpack(message, op.output.size, op.output.ringBits));
   },
   reference() {}, // The caller sets the value.
-};
+});

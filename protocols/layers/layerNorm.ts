@@ -7,10 +7,12 @@
 
 import type { PlanBuilder } from './builder.ts';
 import type { Value } from './op.ts';
+import { meanSquare, scale } from './product.ts';
 import type { NormLike } from './specs.ts';
+import { spline } from './spline.ts';
+import { truncate } from './truncate.ts';
 
 export function layerNorm(plan: PlanBuilder, x: Value, spec: NormLike): Value {
-  const meanSquare = plan.meanSquare(x);
-  const s = plan.spline(meanSquare, 'rsqrt', spec.rsqrt, spec.epsilon);
-  return plan.truncate(plan.scale(s, x), spec.out.magnitudeBits, spec.out.fracBits);
+  const s = spline(plan, meanSquare(plan, x), 'rsqrt', spec.rsqrt, spec.epsilon);
+  return truncate(plan, scale(plan, s, x), spec.out.magnitudeBits, spec.out.fracBits);
 }

@@ -2,8 +2,8 @@
  * What each party does to its own share: additions, sums, and moving elements about. Linear maps with public coefficients; they
  * cost nothing and need nothing.
  */
-import { type LayerProtocol, noCost, type Op, type Value } from './op.ts';
-import type { Rounds } from './rounds.ts';
+import type { PlanBuilder } from './builder.ts';
+import { layerProtocol, locally, type Op, type Value } from './op.ts';
 
 export interface LocalOp extends Op {
   readonly kind: 'local';
@@ -12,34 +12,44 @@ export interface LocalOp extends Op {
   readonly map: (inputs: readonly Uint32Array[]) => Uint32Array;
 }
 
+/** A public linear map of shares; the result has the fraction bits given (a division by 2^b is b more of them). */
+export function local(
+  plan: PlanBuilder,
+  inputs: readonly Value[],
+  rows: number,
+  cols: number,
+  map: LocalOp['map'],
+  fracBits = inputs[0]!.fracBits,
+): Value {
+  const preset = inputs.every((input) => input.preset);
+  const output = plan.value(rows, cols, fracBits, preset ? Math.max(...inputs.map((input) => input.stage)) : undefined);
+  plan.add<LocalOp>({ kind: 'local', inputs, output, map });
+  return output;
+}
+
 const apply = (op: LocalOp, state: { share(v: Value): Uint32Array; set(v: Value, x: Uint32Array): void }) =>
   state.set(op.output, op.map(op.inputs.map((input) => state.share(input))));
 
-export const local: LayerProtocol<LocalOp> = {
+export const localProtocol = layerProtocol<LocalOp>({
   title: 'local',
+  isShown: false,
+  outputRing: 'ofInputs',
   need(op) {
     for (const input of op.inputs) input.need(op.output.ringBits);
   },
-  cost: () => noCost,
-  correlations: () => [],
   presetClient(op, client) {
     if (op.output.preset) apply(op, client);
   },
-  clientRequests: () => [],
-  ownerRequests: () => [],
-  // biome-ignore lint/correctness/useYield: no round is needed, the form is shared with the other protocols.
-  *client(op, client): Rounds<void> {
-    if (!op.output.preset) apply(op, client);
-  },
-  // biome-ignore lint/correctness/useYield: as above.
-  *owner(op, owner): Rounds<void> {
-    apply(op, owner);
-  },
+  client: (op, client) =>
+    locally(() => {
+      if (!op.output.preset) apply(op, client);
+    }),
+  owner: (op, owner) => locally(() => apply(op, owner)),
   reference(op, reference) {
     const inputs = op.inputs.map((input) => new Uint32Array(reference.value(input).buffer));
     reference.set(op.output, new Int32Array(op.map(inputs).buffer));
   },
-};
+});
 
 /** x + y. */
 export const add = ([x, y]: readonly Uint32Array[]): Uint32Array => x!.map((value, i) => value + y![i]!);

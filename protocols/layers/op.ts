@@ -55,6 +55,11 @@ export interface Op {
   readonly output?: Value;
 }
 
+/** An operation that a plan may end with. */
+export interface EndingOp extends Op {
+  readonly inputs: readonly [Value];
+}
+
 /** Online bytes of an operation: the owner's message, then the client's answer. */
 export interface OnlineCost {
   readonly ownerToClient: number;
@@ -64,11 +69,9 @@ export interface OnlineCost {
 }
 
 /** What one party holds for one inference. */
-abstract class PartyState<C> {
+export abstract class PartyState<C> {
   readonly correlations = new CorrelationStore<C>();
   readonly #shares: (Uint32Array | undefined)[] = [];
-  /** What a protocol keeps between preparation and online, by operation. */
-  readonly kept = new Map<number, Uint32Array>();
   constructor(readonly random: Prg) {}
 
   share(value: Value): Uint32Array {
@@ -84,13 +87,30 @@ abstract class PartyState<C> {
       throw new RangeError(`value ${value.id}: expected ${value.size} elements, got ${share.length}`);
     this.#shares[value.id] = share;
   }
-  keptBy(op: Op): Uint32Array {
-    const kept = this.kept.get(op.index);
-    if (!kept) throw new RangeError(`operation ${op.index} (${op.step}): not prepared`);
-    return kept;
-  }
+  /** The party's share of a product's cross terms. */
   product(op: Op): Uint32Array {
     return (this.correlations.take(correlationKey(op)) as ProductShare).share;
+  }
+}
+
+/**
+ * Where an operation's protocol keeps something of one inference from its preparation to its online rounds, or for who asked for the
+ * inference. An operation's file has one for each such thing.
+ */
+export class Slot<T> {
+  readonly #held = new WeakMap<object, Map<number, T>>();
+  /** @param what it holds, for errors. */
+  constructor(readonly what: string) {}
+
+  put(state: PartyState<unknown>, op: Op, value: T): void {
+    const held = this.#held.get(state) ?? new Map<number, T>();
+    this.#held.set(state, held.set(op.index, value));
+  }
+  /** @throws RangeError when there is nothing yet. */
+  get(state: PartyState<unknown>, op: Op): T {
+    const value = this.#held.get(state)?.get(op.index);
+    if (value === undefined) throw new RangeError(`operation ${op.index} (${op.step}): ${this.what} not prepared`);
+    return value;
   }
 }
 
@@ -102,11 +122,11 @@ export class ClientState extends PartyState<ClientCorrelation> {
     if (!opening) throw new RangeError(`value ${value.id}: not opened`);
     return opening;
   }
-  ot(op: Op): OtSenderShare {
-    return this.correlations.take(correlationKey(op, 'ot')) as OtSenderShare;
+  ot(op: Op, part = 'ot'): OtSenderShare {
+    return this.correlations.take(correlationKey(op, part)) as OtSenderShare;
   }
-  ringCot(op: Op): RingCotSenderShare {
-    return this.correlations.take(correlationKey(op, 'bits')) as RingCotSenderShare;
+  ringCot(op: Op, part = 'bits'): RingCotSenderShare {
+    return this.correlations.take(correlationKey(op, part)) as RingCotSenderShare;
   }
 }
 
@@ -128,11 +148,11 @@ export class OwnerState extends PartyState<OwnerCorrelation> {
     }
     return mask;
   }
-  ot(op: Op): OtReceiverShare {
-    return this.correlations.take(correlationKey(op, 'ot')) as OtReceiverShare;
+  ot(op: Op, part = 'ot'): OtReceiverShare {
+    return this.correlations.take(correlationKey(op, part)) as OtReceiverShare;
   }
-  ringCot(op: Op): RingCotReceiverShare {
-    return this.correlations.take(correlationKey(op, 'bits')) as RingCotReceiverShare;
+  ringCot(op: Op, part = 'bits'): RingCotReceiverShare {
+    return this.correlations.take(correlationKey(op, part)) as RingCotReceiverShare;
   }
 }
 
@@ -174,25 +194,89 @@ export interface RangeViolation {
   readonly high: number;
 }
 
-/** An operation's protocol; both roles beside each other. */
+/** One of the owner's tensors that an operation reads. */
+export interface TensorNeed {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Every entry is smaller in magnitude. */
+  readonly limit?: number;
+}
+
+/**
+ * An operation's protocol; both roles beside each other. `layerProtocol` fills in what an operation does not need: then it is one that
+ * sends nothing, consumes no correlation, and whose client's share is known online only.
+ */
 export interface LayerProtocol<O extends Op> {
   /** The field's name for it, as the meters show it. */
   readonly title: string;
+  /** Whether the meters name it; not what is only a part of another operation. */
+  readonly isShown: boolean;
+  /**
+   * What becomes of the output's ring: `needed` by its consumers, and no more; `free` to be wider, where that makes a consumer cheaper
+   * (inference/rings.ts tries); or the ring of the inputs, and so wider when they are.
+   */
+  readonly outputRing: 'needed' | 'free' | 'ofInputs';
   /** Notes on the inputs how many bits this operation needs, given the output's ring. */
   need(op: O): void;
   /** @throws RangeError when the operation's parameters do not fit its rings. */
   cost(op: O): OnlineCost;
+  /** How many offline stages must end before the operation's correlations can be made. */
+  stage(op: O): number;
   correlations(op: O): readonly CorrelationSpec[];
+  /** The owner's tensors that it reads. */
+  tensors(op: O): readonly TensorNeed[];
   /** Computes the client's preset share of the output, where there is one and its inputs' are known. */
   presetClient(op: O, client: ClientState): void;
   clientRequests(op: O, client: ClientState): readonly ClientRequest[];
   ownerRequests(op: O, owner: OwnerState): readonly OwnerRequest[];
+  /** What becomes of the client's part of a correlation: it goes into the store, if nothing else is said. */
+  arrived(op: O, client: ClientState, key: CorrelationKey, correlation: ClientCorrelation): void;
   client(op: O, client: ClientState): Rounds<void>;
   owner(op: O, owner: OwnerState): Rounds<void>;
   reference(op: O, reference: ReferenceState): void;
+  /** Of an operation that ends a plan. */
+  readonly ending?: Ending<O>;
+}
+
+/** What the client gets from a plan that ends with this operation. */
+export interface Ending<O extends Op> {
+  /** The signed integers that the client learned. */
+  learned(op: O, client: ClientState): Int32Array;
+  /** How many bits that is at most, however a client deviates. */
+  bits(op: O): number;
 }
 
 export const noCost: OnlineCost = { ownerToClient: 0, clientToOwner: 0 };
+
+const defaults = {
+  isShown: true,
+  outputRing: 'needed',
+  need: () => {},
+  cost: () => noCost,
+  stage: () => 0,
+  correlations: () => [],
+  tensors: () => [],
+  presetClient: () => {},
+  clientRequests: () => [],
+  ownerRequests: () => [],
+  arrived: (_op, client, key, correlation) => client.correlations.put(key, correlation),
+} satisfies Partial<LayerProtocol<Op>>;
+
+/** A protocol from what is its own. */
+export function layerProtocol<O extends Op>(
+  own: Partial<LayerProtocol<O>> & Pick<LayerProtocol<O>, 'title' | 'client' | 'owner' | 'reference'>,
+): LayerProtocol<O> {
+  return { ...defaults, ...own };
+}
+
+/** The stage of correlations that are made from the client's shares of the inputs. */
+export const stageOfInputs = (op: Op): number => Math.max(...op.inputs.map((input) => input.stage));
+
+/** A side of a protocol that waits for nothing; deferred until its turn, as the others are. */
+// biome-ignore lint/correctness/useYield: no round is needed, the form is shared with the other protocols.
+export function* locally(compute: () => void): Rounds<void> {
+  compute();
+}
 
 /** @param part which of the operation's correlations, where it has several. */
 export const correlationKey = ({ index, step }: Op, part = 'product'): CorrelationKey => ({ op: index, part, step });

@@ -6,7 +6,8 @@
  * Correlations: none of its own.
  */
 import { pack, packedBytes, unpack } from '../sharing/packing.ts';
-import { type LayerProtocol, noCost, type Op, type Value } from './op.ts';
+import { type PlanBuilder, requirePreset } from './builder.ts';
+import { layerProtocol, noCost, type Op, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
 
 export interface OpenOp extends Op {
@@ -14,14 +15,18 @@ export interface OpenOp extends Op {
   readonly inputs: readonly [Value];
 }
 
-export const open: LayerProtocol<OpenOp> = {
+/** Opens a value that the client's share of is preset; once, however often it is asked for. */
+export function open(plan: PlanBuilder, x: Value): void {
+  requirePreset(x);
+  if (plan.opened.has(x)) return;
+  plan.opened.add(x);
+  plan.add<OpenOp>({ kind: 'open', inputs: [x] });
+}
+
+export const openProtocol = layerProtocol<OpenOp>({
   title: 'open',
-  need() {},
+  isShown: false,
   cost: ({ inputs: [x] }) => ({ ...noCost, ownerToClient: packedBytes(x.size, x.ringBits) }),
-  correlations: () => [],
-  presetClient() {},
-  clientRequests: () => [],
-  ownerRequests: () => [],
 
   *client({ step, inputs: [x] }, client) {
     client.openings.set(x.id, unpack(yield* receive(step, packedBytes(x.size, x.ringBits)), x.size, x.ringBits));
@@ -38,4 +43,4 @@ export const open: LayerProtocol<OpenOp> = {
     );
   },
   reference() {},
-};
+});

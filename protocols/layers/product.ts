@@ -6,17 +6,26 @@
  * Online: nothing beyond the openings. Correlations: one of kind `matmul`, `square`, `sumOfSquares` or `scale` for the cross terms.
  */
 import { multiplyMatrices } from '../kernels/matmul.ts';
-import type { CorrelationSpec, ProductSpec } from '../offline/correlations.ts';
+import type {
+  ClientRequest,
+  MatmulSpec,
+  OwnerRequest,
+  ProductSpec,
+  ScaleSpec,
+  SquareSpec,
+  SumOfSquaresSpec,
+} from '../offline/correlations.ts';
+import type { PlanBuilder } from './builder.ts';
 import {
-  type ClientState,
   correlationKey,
   type LayerProtocol,
-  noCost,
+  layerProtocol,
+  locally,
   type Op,
-  type OwnerState,
+  stageOfInputs,
   type Value,
 } from './op.ts';
-import type { Rounds } from './rounds.ts';
+import { open } from './open.ts';
 
 /** Z = X·Y for `batch` pairs: X (batch·rows, inner), Y (batch·inner, cols), Z (batch·rows, cols). */
 export interface MatmulOp extends Op {
@@ -44,6 +53,39 @@ export interface ScaleOp extends Op {
   readonly output: Value;
 }
 type ProductOp = MatmulOp | SquareOp | SumOfSquaresOp | ScaleOp;
+
+/** @param x (batch·rows, inner). @param y (batch·inner, cols). */
+export function matmul(plan: PlanBuilder, x: Value, y: Value, batch: number): Value {
+  open(plan, x);
+  open(plan, y);
+  const output = plan.value(x.rows, y.cols, x.fracBits + y.fracBits);
+  plan.add<MatmulOp>({ kind: 'matmul', inputs: [x, y], output, batch });
+  return output;
+}
+
+export function square(plan: PlanBuilder, x: Value, fracBits = 2 * x.fracBits): Value {
+  open(plan, x);
+  const output = plan.value(x.rows, x.cols, fracBits);
+  plan.add<SquareOp>({ kind: 'square', inputs: [x], output });
+  return output;
+}
+
+/** Mean square of each row; the division by a power of two is in the scale. */
+export function meanSquare(plan: PlanBuilder, x: Value): Value {
+  open(plan, x);
+  const output = plan.value(x.rows, 1, 2 * x.fracBits + Math.log2(x.cols));
+  plan.add<SumOfSquaresOp>({ kind: 'sumOfSquares', inputs: [x], output });
+  return output;
+}
+
+/** @param s (rows, 1). @param x (rows, cols). */
+export function scale(plan: PlanBuilder, s: Value, x: Value, fracBits = s.fracBits + x.fracBits): Value {
+  open(plan, s);
+  open(plan, x);
+  const output = plan.value(x.rows, x.cols, fracBits);
+  plan.add<ScaleOp>({ kind: 'scale', inputs: [s, x], output });
+  return output;
+}
 
 /** The bilinear map itself, on words modulo 2^32. */
 type Multiply<O extends ProductOp> = (op: O, left: Uint32Array, right: Uint32Array) => Uint32Array;
@@ -89,32 +131,29 @@ function addInto(sum: Uint32Array, ...terms: Uint32Array[]): Uint32Array {
   return sum;
 }
 
+/** A product's correlation, and the operands that each party puts in. */
+interface Correlation<O extends ProductOp, Operands> {
+  spec(op: O): ProductSpec;
+  client(op: O, shares: Operands): ClientRequest;
+  owner(op: O, masks: Operands): OwnerRequest;
+}
+
 /** Two different operands: X·(y_c + e_y) + e_x·y_c + v for the client, x_o·y_o + u for the owner. */
 function twoOperands<O extends MatmulOp | ScaleOp>(
   title: string,
   multiply: Multiply<O>,
-  spec: (op: O) => ProductSpec,
-  names: readonly [string, string],
+  correlation: Correlation<O, readonly [Uint32Array, Uint32Array]>,
 ): LayerProtocol<O> {
-  return {
+  return layerProtocol<O>({
     title,
     need({ inputs: [x, y], output }) {
       x.need(output.ringBits);
       y.need(output.ringBits);
     },
-    cost: () => noCost,
-    correlations: (op) => [spec(op)],
-    presetClient() {},
-    clientRequests: (op, client) => [
-      { spec: spec(op), [names[0]]: client.share(op.inputs[0]), [names[1]]: client.share(op.inputs[1]) } as never,
-    ],
-    ownerRequests: (op, owner) => [
-      {
-        spec: spec(op),
-        [`${names[0]}Mask`]: owner.mask(op.inputs[0]),
-        [`${names[1]}Mask`]: owner.mask(op.inputs[1]),
-      } as never,
-    ],
+    stage: stageOfInputs,
+    correlations: (op) => [correlation.spec(op)],
+    clientRequests: (op, client) => [correlation.client(op, [client.share(op.inputs[0]), client.share(op.inputs[1])])],
+    ownerRequests: (op, owner) => [correlation.owner(op, [owner.mask(op.inputs[0]), owner.mask(op.inputs[1])])],
     client: (op, client) =>
       locally(() => {
         const [x, y] = op.inputs;
@@ -131,38 +170,28 @@ function twoOperands<O extends MatmulOp | ScaleOp>(
       const [x, y] = op.inputs.map((operand) => new Uint32Array(reference.value(operand).buffer));
       reference.set(op.output, new Int32Array(multiply(op, x!, y!).buffer));
     },
-  };
+  });
 }
 
 /** One operand twice: x_c·(x_c + 2e) + v for the client, x_o·x_o + u for the owner. */
 function oneOperand<O extends SquareOp | SumOfSquaresOp>(
   title: string,
   multiply: Multiply<O>,
-  spec: (op: O) => ProductSpec,
+  correlation: Correlation<O, Uint32Array>,
 ): LayerProtocol<O> {
-  return {
+  return layerProtocol<O>({
     title,
     need: ({ inputs: [x], output }) => x.need(output.ringBits),
-    cost: () => noCost,
-    correlations: (op) => [spec(op)],
-    presetClient() {},
-    clientRequests: (op: O, client: ClientState) => [{ spec: spec(op), x: client.share(op.inputs[0]) } as never],
-    ownerRequests: (op: O, owner: OwnerState) => [{ spec: spec(op), xMask: owner.mask(op.inputs[0]) } as never],
+    stage: stageOfInputs,
+    correlations: (op) => [correlation.spec(op)],
+    clientRequests: (op, client) => [correlation.client(op, client.share(op.inputs[0]))],
+    ownerRequests: (op, owner) => [correlation.owner(op, owner.mask(op.inputs[0]))],
     client: (op, client) =>
       locally(() => {
         const x = client.share(op.inputs[0]);
         const e = client.opening(op.inputs[0]);
-        client.set(
-          op.output,
-          addInto(
-            multiply(
-              op,
-              x,
-              x.map((value, i) => value + 2 * e[i]!),
-            ),
-            client.product(op),
-          ),
-        );
+        const twiceOpened = x.map((value, i) => value + 2 * e[i]!);
+        client.set(op.output, addInto(multiply(op, x, twiceOpened), client.product(op)));
       }),
     owner: (op, owner) =>
       locally(() => {
@@ -173,44 +202,53 @@ function oneOperand<O extends SquareOp | SumOfSquaresOp>(
       const x = new Uint32Array(reference.value(op.inputs[0]).buffer);
       reference.set(op.output, new Int32Array(multiply(op, x, x).buffer));
     },
-  };
+  });
 }
 
-/** A side of a protocol that needs no message; deferred until its turn, as the others are. */
-// biome-ignore lint/correctness/useYield: see above.
-function* locally(compute: () => void): Rounds<void> {
-  compute();
-}
+/** What every product's spec has. */
+const named = (op: ProductOp) => ({ key: correlationKey(op), ringBits: op.output.ringBits });
 
-const base = (op: ProductOp) => ({ key: correlationKey(op), ringBits: op.output.ringBits });
+const matmulSpec = (op: MatmulOp): MatmulSpec => ({
+  kind: 'matmul',
+  ...named(op),
+  batch: op.batch,
+  rows: op.inputs[0].rows / op.batch,
+  inner: op.inputs[0].cols,
+  cols: op.inputs[1].cols,
+});
+export const matmulProtocol = twoOperands<MatmulOp>('matrix product', multiplyBatch, {
+  spec: matmulSpec,
+  client: (op, [x, y]) => ({ spec: matmulSpec(op), x, y }),
+  owner: (op, [xMask, yMask]) => ({ spec: matmulSpec(op), xMask, yMask }),
+});
 
-export const matmul = twoOperands<MatmulOp>(
-  'matrix product',
-  multiplyBatch,
-  (op): CorrelationSpec & { kind: 'matmul' } => ({
-    kind: 'matmul',
-    ...base(op),
-    batch: op.batch,
-    rows: op.inputs[0].rows / op.batch,
-    inner: op.inputs[0].cols,
-    cols: op.inputs[1].cols,
-  }),
-  ['x', 'y'],
-);
-export const square = oneOperand<SquareOp>('square', multiplyElements, (op) => ({
-  kind: 'square',
-  ...base(op),
-  count: op.output.size,
-}));
-export const sumOfSquares = oneOperand<SumOfSquaresOp>('sum of squares', multiplyRows, (op) => ({
+const squareSpec = (op: SquareOp): SquareSpec => ({ kind: 'square', ...named(op), count: op.output.size });
+export const squareProtocol = oneOperand<SquareOp>('square', multiplyElements, {
+  spec: squareSpec,
+  client: (op, x) => ({ spec: squareSpec(op), x }),
+  owner: (op, xMask) => ({ spec: squareSpec(op), xMask }),
+});
+
+const sumOfSquaresSpec = (op: SumOfSquaresOp): SumOfSquaresSpec => ({
   kind: 'sumOfSquares',
-  ...base(op),
+  ...named(op),
   rows: op.inputs[0].rows,
   cols: op.inputs[0].cols,
-}));
-export const scale = twoOperands<ScaleOp>(
-  'scalar × vector',
-  scaleRows,
-  (op) => ({ kind: 'scale', ...base(op), rows: op.output.rows, cols: op.output.cols }),
-  ['s', 'x'],
-);
+});
+export const sumOfSquaresProtocol = oneOperand<SumOfSquaresOp>('sum of squares', multiplyRows, {
+  spec: sumOfSquaresSpec,
+  client: (op, x) => ({ spec: sumOfSquaresSpec(op), x }),
+  owner: (op, xMask) => ({ spec: sumOfSquaresSpec(op), xMask }),
+});
+
+const scaleSpec = (op: ScaleOp): ScaleSpec => ({
+  kind: 'scale',
+  ...named(op),
+  rows: op.output.rows,
+  cols: op.output.cols,
+});
+export const scaleProtocol = twoOperands<ScaleOp>('scalar × vector', scaleRows, {
+  spec: scaleSpec,
+  client: (op, [s, x]) => ({ spec: scaleSpec(op), s, x }),
+  owner: (op, [sMask, xMask]) => ({ spec: scaleSpec(op), sMask, xMask }),
+});

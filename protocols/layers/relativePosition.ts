@@ -6,7 +6,8 @@
  * head and the offset from j to i. Nobody learns anything: the owner adds b to its share, the client keeps its own.
  * Online: nothing is sent, online or offline. Correlations: none. x may be preset; the output then is, with the same client's share.
  */
-import { type LayerProtocol, noCost, type Op, type OwnerWeights, type Value } from './op.ts';
+import type { PlanBuilder } from './builder.ts';
+import { layerProtocol, locally, type Op, type OwnerWeights, type Value } from './op.ts';
 
 export interface RelativePositionOp extends Op {
   readonly kind: 'relativePosition';
@@ -18,8 +19,18 @@ export interface RelativePositionOp extends Op {
   readonly side: number;
 }
 
-/** Offsets and heads: the shape of the table. */
-export function tableShape({ inputs: [x], side }: RelativePositionOp): [number, number] {
+/**
+ * Adds the owner's table of relative positions, at the fraction bits of x.
+ * @param x (heads·side², side²).
+ */
+export function relativePosition(plan: PlanBuilder, x: Value, table: string, side: number): Value {
+  const output = plan.value(x.rows, x.cols, x.fracBits, x.preset ? x.stage : undefined);
+  plan.add<RelativePositionOp>({ kind: 'relativePosition', inputs: [x], output, table, side });
+  return output;
+}
+
+/** Offsets and heads: the shape of the owner's tensor. */
+function offsetsAndHeads({ inputs: [x], side }: RelativePositionOp): [number, number] {
   const tokens = side ** 2;
   if (x.cols !== tokens || x.rows % tokens !== 0)
     throw new RangeError(
@@ -28,35 +39,29 @@ export function tableShape({ inputs: [x], side }: RelativePositionOp): [number, 
   return [(2 * side - 1) ** 2, x.rows / tokens];
 }
 
-export const relativePosition: LayerProtocol<RelativePositionOp> = {
+export const relativePositionProtocol = layerProtocol<RelativePositionOp>({
   title: 'relative position (private table)',
   need: ({ inputs: [x], output }) => x.need(output.ringBits),
-  cost: () => noCost,
-  correlations: () => [],
+  tensors: (op) => [{ name: op.table, shape: offsetsAndHeads(op) }],
   presetClient(op, client) {
     if (op.output.preset) client.set(op.output, client.share(op.inputs[0]));
   },
-  clientRequests: () => [],
-  ownerRequests: () => [],
 
-  // biome-ignore lint/correctness/useYield: no round is needed, the form is shared with the other protocols.
-  *client(op, client) {
-    if (!op.output.preset) client.set(op.output, client.share(op.inputs[0]));
-  },
-  // biome-ignore lint/correctness/useYield: as above.
-  *owner(op, owner) {
-    owner.set(op.output, addTable(op, owner.share(op.inputs[0]), owner.weights));
-  },
+  client: (op, client) =>
+    locally(() => {
+      if (!op.output.preset) client.set(op.output, client.share(op.inputs[0]));
+    }),
+  owner: (op, owner) => locally(() => owner.set(op.output, addTable(op, owner.share(op.inputs[0]), owner.weights))),
   reference(op, reference) {
     const x = new Uint32Array(reference.value(op.inputs[0]).buffer);
     reference.set(op.output, new Int32Array(addTable(op, x, reference.weights).buffer));
   },
-};
+});
 
 /** x + b: row (yi − yj + side − 1)·(2·side − 1) + xi − xj + side − 1 of the table belongs to query i and key j, as in timm's RelPosBias. */
 function addTable(op: RelativePositionOp, x: Uint32Array, weights: OwnerWeights): Uint32Array {
   const { side } = op;
-  const [offsets, heads] = tableShape(op);
+  const [offsets, heads] = offsetsAndHeads(op);
   const table = weights.tensor(op.table);
   if (table.length !== offsets * heads)
     throw new RangeError(`${op.table}: expected ${offsets}·${heads} entries, got ${table.length}`);

@@ -6,8 +6,9 @@
  * value is ⌊(x + r)/2^f⌋, r the low f bits of the client's share of x: uniform for who follows the protocol.
  * Online: one flight, ringBits bits per element →. Correlations: none.
  */
-import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
-import { type LayerProtocol, noCost, type Op, type Value } from './op.ts';
+import { pack, packedBytes, unpack } from '../sharing/packing.ts';
+import type { PlanBuilder } from './builder.ts';
+import { layerProtocol, noCost, type Op, Slot, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
 
 export interface RevealOp extends Op {
@@ -17,22 +18,26 @@ export interface RevealOp extends Op {
   readonly magnitudeBits: number;
 }
 
-export const reveal: LayerProtocol<RevealOp> = {
+export function reveal(plan: PlanBuilder, x: Value, magnitudeBits: number): RevealOp {
+  return plan.add<RevealOp>({ kind: 'reveal', inputs: [x], magnitudeBits });
+}
+
+const revealed = new Slot<Int32Array>('what is revealed');
+
+export const revealProtocol = layerProtocol<RevealOp>({
   title: 'reveal to the client',
   need: ({ inputs: [x], magnitudeBits }) => x.need(x.fracBits + magnitudeBits + 1),
   cost: ({ inputs: [x] }) => ({ ...noCost, ownerToClient: packedBytes(x.size, x.ringBits) }),
-  correlations: () => [],
-  presetClient() {},
-  clientRequests: () => [],
-  ownerRequests: () => [],
 
   *client(op, client) {
     const [x] = op.inputs;
     const share = unpack(yield* receive(op.step, packedBytes(x.size, x.ringBits)), x.size, x.ringBits);
     const own = client.share(x);
-    client.kept.set(
-      op.index,
-      share.map((value, i) => (value + own[i]!) & maskOf(x.ringBits)),
+    const unused = 32 - x.ringBits;
+    revealed.put(
+      client,
+      op,
+      Int32Array.from(share, (value, i) => ((value + own[i]!) << unused) >> unused),
     );
   },
   *owner(op, owner) {
@@ -43,10 +48,8 @@ export const reveal: LayerProtocol<RevealOp> = {
     const limit = 2 ** (x.ringBits - 1);
     reference.check(op, reference.value(x), -limit, limit);
   },
-};
-
-/** What the client learned, as signed integers. */
-export function revealed(op: RevealOp, words: Uint32Array): Int32Array {
-  const unused = 32 - op.inputs[0].ringBits;
-  return new Int32Array(words.map((word) => (word << unused) >> unused).buffer);
-}
+  ending: {
+    learned: (op, client) => revealed.get(client, op),
+    bits: ({ inputs: [x] }) => x.size * x.ringBits,
+  },
+});

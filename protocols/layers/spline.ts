@@ -3,17 +3,18 @@
  * the polynomial that interpolates the function at the Chebyshev nodes of the interval, so that the error of degree 2 is at
  * most w³·max|f'''|/192.
  */
+import type { PlanBuilder } from './builder.ts';
 import type { Value } from './op.ts';
-import { type TableOp, tableProtocol, tableShape } from './table.ts';
-
-/** f(x); what `epsilon` means is the function's own. */
-export type SplineFunction = 'gelu' | 'rsqrt' | 'reciprocal';
+import type { SplineLike } from './specs.ts';
+import { type SplineFunctionName, splineFunctions } from './splineFunctions.ts';
+import { domainOf, type TableOp, tableProtocol } from './table.ts';
+import { truncate } from './truncate.ts';
 
 export interface SplineOp extends TableOp {
   readonly kind: 'spline';
   readonly inputs: readonly [Value];
-  readonly function: SplineFunction;
-  /** Added to x before 1/√x. */
+  readonly function: SplineFunctionName;
+  /** Added to x before the function. */
   readonly epsilon: number;
   readonly degree: number;
   readonly coefficientFracBits: number;
@@ -43,7 +44,15 @@ function lagrangeBasis(nodes: readonly number[]): number[][] {
   });
 }
 
-export const spline = tableProtocol<SplineOp>({
+/** f(x), truncated to `spec.out`. @param epsilon added to x first. */
+export function spline(plan: PlanBuilder, x: Value, fn: SplineFunctionName, spec: SplineLike, epsilon = 0): Value {
+  const { out, ...rest } = spec;
+  const output = plan.value(x.rows, x.cols, spec.coefficientFracBits + spec.basisFracBits);
+  plan.add<SplineOp>({ kind: 'spline', inputs: [x], output, function: fn, epsilon, ...rest });
+  return truncate(plan, output, out.magnitudeBits, out.fracBits);
+}
+
+export const splineProtocol = tableProtocol<SplineOp>({
   title: 'spline',
   constants: 1,
   terms: (op) => op.degree,
@@ -53,7 +62,7 @@ export const spline = tableProtocol<SplineOp>({
     for (let d = 0; d < op.degree; d++) out[at + d] = Math.round((power *= t));
   },
   columns(op, start, out) {
-    const { width } = tableShape(op);
+    const { width } = domainOf(op);
     let nodes: readonly number[] = chebyshevNodes[op.degree]!;
     let lagrange = lagrangeOnWhole[op.degree]!;
     const below = (lowest(op) - start) / width;
@@ -78,33 +87,8 @@ export const spline = tableProtocol<SplineOp>({
 /** Where the domain that may be used begins: above the lowest segment. */
 const lowest = (op: SplineOp): number => op.minimum + 2 ** (op.rangeBits - op.digitBits);
 
-/** The function, held constant well below the domain, where 1/x and 1/√x would not be finite. */
+/** The function; one of positive numbers is held constant well below the domain, where it would not be finite. */
 function evaluateSpline(op: SplineOp, x: number): number {
-  switch (op.function) {
-    case 'gelu':
-      return gelu(x);
-    case 'reciprocal':
-      return 1 / Math.max(x, lowest(op) / 2);
-    case 'rsqrt':
-      return 1 / Math.sqrt(Math.max(x, lowest(op) / 2) + op.epsilon);
-  }
-}
-
-/** x·Φ(x), the exact GELU (Hendrycks and Gimpel 2016). */
-export function gelu(x: number): number {
-  return 0.5 * x * (1 + erf(x / Math.SQRT2));
-}
-
-/** The error function to about 1.2e-7 (Numerical Recipes, §6.2, erfc by a Chebyshev fit): finer than any scale here. */
-function erf(x: number): number {
-  const z = Math.abs(x);
-  const t = 2 / (2 + z);
-  const series = [
-    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223,
-    0.17087277,
-  ];
-  let exponent = 0;
-  for (let i = series.length - 1; i >= 0; i--) exponent = exponent * t + series[i]!;
-  const complement = t * Math.exp(-z * z + exponent);
-  return x >= 0 ? 1 - complement : complement - 1;
+  const { evaluate, isOfPositive } = splineFunctions[op.function];
+  return evaluate((isOfPositive ? Math.max(x, lowest(op) / 2) : x) + op.epsilon);
 }

@@ -3,7 +3,9 @@
  */
 import type { PlanBuilder } from './builder.ts';
 import type { Value } from './op.ts';
+import { square } from './product.ts';
 import type { TensorLike } from './specs.ts';
+import { truncate } from './truncate.ts';
 
 /** @param scores (rows, n), untruncated, with n a power of two: the 1/n is in the scale. */
 export function squareRows(
@@ -11,7 +13,7 @@ export function squareRows(
   scores: Value,
   spec: { readonly scores: TensorLike; readonly probabilities: TensorLike },
 ): Value {
-  const s = plan.truncate(scores, spec.scores.magnitudeBits, spec.scores.fracBits);
-  const p = plan.square(s, 2 * s.fracBits + Math.log2(scores.cols));
-  return plan.truncate(p, spec.probabilities.magnitudeBits, spec.probabilities.fracBits);
+  const s = truncate(plan, scores, spec.scores.magnitudeBits, spec.scores.fracBits);
+  const p = square(plan, s, 2 * s.fracBits + Math.log2(scores.cols));
+  return truncate(plan, p, spec.probabilities.magnitudeBits, spec.probabilities.fracBits);
 }

@@ -5,7 +5,9 @@
  */
 import type { PlanBuilder } from './builder.ts';
 import type { Value } from './op.ts';
+import { square } from './product.ts';
 import type { TensorLike } from './specs.ts';
+import { truncate } from './truncate.ts';
 
 /**
  * @param units (tokens, units), untruncated.
@@ -17,6 +19,6 @@ export function squareUnits(
   spec: { readonly input: TensorLike; readonly outMagnitudeBits: number },
   fracBits: number,
 ): Value {
-  const u = plan.truncate(units, spec.input.magnitudeBits, spec.input.fracBits);
-  return plan.truncate(plan.square(u), spec.outMagnitudeBits, fracBits);
+  const u = truncate(plan, units, spec.input.magnitudeBits, spec.input.fracBits);
+  return truncate(plan, square(plan, u), spec.outMagnitudeBits, fracBits);
 }

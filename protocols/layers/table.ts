@@ -16,8 +16,10 @@
  * Online, per element: m bits and `terms` numbers of `basisBits` bits →, 2^m·columns ring elements ←, one flight each way; any x_c.
  * Correlations: a random 1-of-2^m OT of `columns` ring elements (the client is the sender), `ringCot`s for `terms` factors.
  */
+
+import type { OtSpec, RingCotSpec } from '../offline/correlations.ts';
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
-import { correlationKey, type LayerProtocol, type Op, type ReferenceState, type Value } from './op.ts';
+import { correlationKey, type LayerProtocol, layerProtocol, type Op, Slot, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
 
 export interface TableOp extends Op {
@@ -47,7 +49,7 @@ export interface TableFunction<O extends TableOp> {
 }
 
 /** K, the segment's width, and the minimum as an integer. */
-export function tableShape(op: TableOp) {
+export function domainOf(op: TableOp) {
   const x = op.inputs[0];
   const domainBits = op.rangeBits + x.fracBits;
   const widthBits = domainBits - op.digitBits;
@@ -67,8 +69,8 @@ export function tableShape(op: TableOp) {
 
 export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerProtocol<O> {
   const columnsOf = (op: O) => fn.constants + fn.terms(op);
-  const otSpec = (op: O) => ({
-    kind: 'ot' as const,
+  const otSpec = (op: O): OtSpec => ({
+    kind: 'ot',
     key: correlationKey(op, 'ot'),
     ringBits: op.output.ringBits,
     count: op.output.size,
@@ -77,40 +79,41 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
   });
   /** Bits of the basis that matter in the output's ring. */
   const factorBits = (op: O) => Math.min(fn.basisBits(op), op.output.ringBits);
-  const ringCotSpec = (op: O) => ({
-    kind: 'ringCot' as const,
+  const ringCotSpec = (op: O): RingCotSpec => ({
+    kind: 'ringCot',
     key: correlationKey(op, 'bits'),
     ringBits: op.output.ringBits,
     count: op.output.size * fn.terms(op),
     factorBits: factorBits(op),
   });
   const entries = (op: O) => op.output.size * 2 ** op.digitBits * columnsOf(op);
+  /** The client's shares of the coefficients, fresh: (elements, columns). Its share of the result is known online only. */
+  const coefficients = new Slot<Uint32Array>('coefficients');
 
-  return {
+  return layerProtocol<O>({
     title: fn.title,
-    need: (op) => op.inputs[0].need(tableShape(op).domainBits),
+    need: (op) => op.inputs[0].need(domainOf(op).domainBits),
     cost: (op) => ({
       ownerToClient:
         packedBytes(op.output.size, op.digitBits) + packedBytes(op.output.size * fn.terms(op), factorBits(op)),
       clientToOwner: packedBytes(entries(op), op.output.ringBits),
     }),
     correlations: (op) => [otSpec(op), ringCotSpec(op)],
-    // The client's shares of the coefficients are fresh: (elements, columns). Its share of the result is known online only.
-    presetClient: (op, client) => void client.kept.set(op.index, client.random.words(op.output.size * columnsOf(op))),
+    presetClient: (op, client) => coefficients.put(client, op, client.random.words(op.output.size * columnsOf(op))),
     clientRequests(op, client) {
       const terms = fn.terms(op);
       const columns = columnsOf(op);
-      const kept = client.keptBy(op);
+      const own = coefficients.get(client, op);
       const c = new Uint32Array(op.output.size * terms);
       for (let i = 0; i < op.output.size; i++) {
-        for (let d = 0; d < terms; d++) c[i * terms + d] = kept[i * columns + fn.constants + d]!;
+        for (let d = 0; d < terms; d++) c[i * terms + d] = own[i * columns + fn.constants + d]!;
       }
       return [{ spec: otSpec(op) }, { spec: ringCotSpec(op), c }];
     },
     ownerRequests: (op) => [{ spec: otSpec(op) }, { spec: ringCotSpec(op) }],
 
     *client(op, client) {
-      const { domainBits, widthBits, unit } = tableShape(op);
+      const { domainBits, widthBits, unit } = domainOf(op);
       const { ringBits, size } = op.output;
       const terms = fn.terms(op);
       const columns = columnsOf(op);
@@ -120,7 +123,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const bits = factorBits(op);
       const flips = unpack(yield* receive(op.step, packedBytes(size * terms, bits)), size * terms, bits);
       const x = client.share(op.inputs[0]);
-      const kept = client.keptBy(op);
+      const own = coefficients.get(client, op);
       const { messages } = client.ot(op);
       const domainMask = maskOf(domainBits);
 
@@ -135,7 +138,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
           const key = (i * segments + (digit ^ shifts[i]!)) * columns;
           // Reduced first: a double of 2^53 or more would round the masks' low bits away.
           for (let d = 0; d < columns; d++)
-            table[out + d] = (Math.round(entry[d]!) >>> 0) - kept[i * columns + d]! + messages[key + d]!;
+            table[out + d] = (Math.round(entry[d]!) >>> 0) - own[i * columns + d]! + messages[key + d]!;
         }
       }
       yield* send(op.step, pack(table, ringBits));
@@ -143,9 +146,9 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const { keys } = client.ringCot(op);
       const share = new Uint32Array(size);
       for (let i = 0, cot = 0; i < size; i++) {
-        let sum = fn.constants ? kept[i * columns]! : 0;
+        let sum = fn.constants ? own[i * columns]! : 0;
         for (let d = 0; d < terms; d++) {
-          const coefficient = kept[i * columns + fn.constants + d]!;
+          const coefficient = own[i * columns + fn.constants + d]!;
           const flip = flips[i * terms + d]!;
           for (let b = 0; b < bits; b++, cot++) {
             const key = keys[cot]!;
@@ -158,7 +161,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
     },
 
     *owner(op, owner) {
-      const { domainBits, widthBits, minimum } = tableShape(op);
+      const { domainBits, widthBits, minimum } = domainOf(op);
       const { ringBits, size } = op.output;
       const terms = fn.terms(op);
       const columns = columnsOf(op);
@@ -209,8 +212,8 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       owner.set(op.output, share);
     },
 
-    reference(op, reference: ReferenceState) {
-      const { unit, width } = tableShape(op);
+    reference(op, reference) {
+      const { unit, width } = domainOf(op);
       const x = reference.value(op.inputs[0]);
       const low = (op.minimum + width) / unit;
       reference.check(op, x, low, (op.minimum + 2 ** op.rangeBits) / unit);
@@ -220,7 +223,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
         x.map((value) => Math.round(fn.evaluate(op, value * unit) * scale)),
       );
     },
-  };
+  });
 }
 
 const shiftedDigit = (digit: number, bits: number) => (bits >= 32 ? 0 : digit << bits);

@@ -11,8 +11,11 @@
  * Online, per element: x_c preset: 1 bit →, 2h bits ←. Any x_c: 1 bit →, 2h + min(k', k−f) bits ← (the client's new share is
  * fresh; without h there is nothing →). Correlations: one random OT of h bits per element, the client is the sender.
  */
+
+import type { OtSpec } from '../offline/correlations.ts';
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
-import { correlationKey, type LayerProtocol, type Op, type Value } from './op.ts';
+import type { PlanBuilder } from './builder.ts';
+import { correlationKey, layerProtocol, type Op, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
 
 export interface TruncateOp extends Op {
@@ -26,7 +29,7 @@ export interface TruncateOp extends Op {
 }
 
 /** k, k', f and the two parts that the answer has. */
-export function truncateShape({ inputs: [x], output, dropBits: f }: TruncateOp) {
+function shape({ inputs: [x], output, dropBits: f }: TruncateOp) {
   const k = x.ringBits;
   const kOut = output.ringBits;
   if (f < 1 || f > k - 2) throw new RangeError(`truncate: dropBits: expected 1 to ${k - 2}, got ${f}`);
@@ -35,39 +38,50 @@ export function truncateShape({ inputs: [x], output, dropBits: f }: TruncateOp) 
   return { k, kOut, f, highBits, lowBits, count: x.size };
 }
 
-export const truncate: LayerProtocol<TruncateOp> = {
+/**
+ * x with fewer fraction bits.
+ * @param magnitudeBits |x| < 2^magnitudeBits for the value.
+ */
+export function truncate(plan: PlanBuilder, x: Value, magnitudeBits: number, fracBits: number): Value {
+  const output = plan.value(x.rows, x.cols, fracBits, x.preset ? x.stage : 0);
+  plan.add<TruncateOp>({ kind: 'truncate', inputs: [x], output, dropBits: x.fracBits - fracBits, magnitudeBits });
+  return output;
+}
+
+const specs = (op: TruncateOp): OtSpec[] => {
+  const { highBits, count } = shape(op);
+  if (highBits === 0) return [];
+  return [{ kind: 'ot', key: correlationKey(op, 'ot'), ringBits: highBits, count, choiceBits: 1, words: 1 }];
+};
+
+export const truncateProtocol = layerProtocol<TruncateOp>({
   title: 'truncate',
   need: (op) => op.inputs[0].need(op.inputs[0].fracBits + op.magnitudeBits + 2),
   cost(op) {
-    const { highBits, lowBits, count } = truncateShape(op);
+    const { highBits, lowBits, count } = shape(op);
     return {
       ownerToClient: highBits > 0 ? packedBytes(count, 1) : 0,
       clientToOwner: packedBytes(2 * count, highBits) + packedBytes(count, lowBits),
     };
   },
-  correlations(op) {
-    const { highBits, count } = truncateShape(op);
-    if (highBits === 0) return [];
-    return [{ kind: 'ot', key: correlationKey(op, 'ot'), ringBits: highBits, count, choiceBits: 1, words: 1 }];
-  },
+  correlations: specs,
   presetClient(op, client) {
-    const { k, f, highBits, count } = truncateShape(op);
+    const { k, f, highBits, count } = shape(op);
     if (!op.inputs[0].preset) return client.set(op.output, client.random.words(count));
     // The new share is (x_c >> f) − ρ'·2^(k−f) with a fresh ρ' of h bits: it hides the wrap, and is known ahead.
     const x = client.share(op.inputs[0]);
     const mask = maskOf(k);
     const rho = highBits > 0 ? client.random.words(count) : new Uint32Array(count);
-    client.kept.set(op.index, rho);
     client.set(
       op.output,
       x.map((value, i) => ((value & mask) >>> f) - shiftLeft(rho[i]!, k - f)),
     );
   },
-  clientRequests: (op) => truncate.correlations(op).map((spec) => ({ spec }) as never),
-  ownerRequests: (op) => truncate.correlations(op).map((spec) => ({ spec }) as never),
+  clientRequests: (op) => specs(op).map((spec) => ({ spec })),
+  ownerRequests: (op) => specs(op).map((spec) => ({ spec })),
 
   *client(op, client) {
-    const { k, f, highBits, lowBits, count } = truncateShape(op);
+    const { k, f, highBits, lowBits, count } = shape(op);
     const x = client.share(op.inputs[0]);
     const mask = maskOf(k);
     const output = client.share(op.output);
@@ -98,7 +112,7 @@ export const truncate: LayerProtocol<TruncateOp> = {
   },
 
   *owner(op, owner) {
-    const { k, f, highBits, lowBits, count } = truncateShape(op);
+    const { k, f, highBits, lowBits, count } = shape(op);
     const x = owner.share(op.inputs[0]);
     const mask = maskOf(k);
     const offset = shiftLeft(1, k - 2) + shiftLeft(1, f) - 1;
@@ -142,7 +156,7 @@ export const truncate: LayerProtocol<TruncateOp> = {
       x.map((value) => Math.floor((value + half) / unit)),
     );
   },
-};
+});
 
 /** Left shift that gives 0 for 32 and more, where JavaScript's would wrap. */
 function shiftLeft(value: number, bits: number): number {

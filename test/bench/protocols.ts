@@ -1,30 +1,33 @@
 // Online time of each protocol at the shapes of a 7 × 256 × 64 model, both parties in one thread, correlations from the ideal dealer.
 import type { PlanBuilder } from '../../protocols/layers/builder.ts';
-import { gelu } from '../../protocols/layers/gelu.ts';
 import { layerNorm } from '../../protocols/layers/layerNorm.ts';
+import { local } from '../../protocols/layers/local.ts';
 import type { Value } from '../../protocols/layers/op.ts';
+import { matmul, square } from '../../protocols/layers/product.ts';
 import { softmaxRows } from '../../protocols/layers/softmax.ts';
+import { spline } from '../../protocols/layers/spline.ts';
 import { squareRows } from '../../protocols/layers/squareAttention.ts';
+import { truncate } from '../../protocols/layers/truncate.ts';
 import { runMini } from '../support/mini.ts';
 import { type BenchResult, summarise } from './measure.ts';
 
 const out = { fracBits: 10, magnitudeBits: 4 };
 const table = { minimum: -8, rangeBits: 4, digitBits: 3, coefficientFracBits: 10, basisFracBits: 8, out };
-const spline = { ...table, digitBits: 4, degree: 2 };
-const positive = { ...spline, minimum: 0, rangeBits: 3 };
+const curve = { ...table, digitBits: 4, degree: 2 };
+const positive = { ...curve, minimum: 0, rangeBits: 3 };
 const read = (plan: PlanBuilder, v: Value, fracBits: number) =>
-  plan.local([v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
+  local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
 
 const protocols: Record<string, { rows: number; cols: number; build(plan: PlanBuilder, x: Value): Value }> = {
-  truncate: { rows: 64, cols: 256, build: (plan, x) => plan.truncate(read(plan, x, 20), 8, 10) },
-  square: { rows: 64, cols: 256, build: (plan, x) => plan.square(x) },
-  matmul: { rows: 64, cols: 64, build: (plan, x) => plan.matmul(x, x, 1) },
+  truncate: { rows: 64, cols: 256, build: (plan, x) => truncate(plan, read(plan, x, 20), 8, 10) },
+  square: { rows: 64, cols: 256, build: (plan, x) => square(plan, x) },
+  matmul: { rows: 64, cols: 64, build: (plan, x) => matmul(plan, x, x, 1) },
   layerNorm: {
     rows: 64,
     cols: 256,
     build: (plan, x) => layerNorm(plan, read(plan, x, 8), { epsilon: 1e-6, rsqrt: positive, out }),
   },
-  gelu: { rows: 1, cols: 512, build: (plan, x) => gelu(plan, read(plan, x, 8), spline) },
+  gelu: { rows: 1, cols: 512, build: (plan, x) => spline(plan, read(plan, x, 8), 'gelu', curve) },
   softmaxRows: {
     rows: 64,
     cols: 64,

@@ -2,7 +2,7 @@
 import type { Manifest } from '../../protocols/inference/manifest.ts';
 import { compilePlan } from '../../protocols/inference/plan.ts';
 import type { OwnerWeights } from '../../protocols/layers/op.ts';
-import { tableShape } from '../../protocols/layers/relativePosition.ts';
+import { protocolOf } from '../../protocols/layers/operations.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 
 interface Shape {
@@ -137,20 +137,20 @@ export function randomWeights(manifest: Manifest, seed = 1): OwnerWeights {
   const tensors = new Map<string, Uint32Array>();
   const draw = (count: number, limit: number) => random.words(count).map((word) => (word % (2 * limit + 1)) - limit);
   for (const op of compilePlan(manifest).operations) {
-    if (op.kind === 'relativePosition') {
-      const [offsets, heads] = tableShape(op);
-      // Weights of both signs: up to 1 in scores, an eighth in what sums over all tokens.
-      const limit = op.output.preset ? 0.125 : 1;
-      tensors.set(op.table, draw(offsets * heads, limit * 2 ** op.output.fracBits));
+    for (const { name, shape, limit } of protocolOf(op).tensors(op)) {
+      const count = shape.reduce((product, n) => product * n, 1);
+      const { fracBits, preset } = op.output!;
+      if (limit === undefined) {
+        // Biases, and positions: up to 1 in scores, an eighth in what sums over all tokens.
+        const bound = name.endsWith('.bias') ? 0.1 : preset ? 0.125 : 1;
+        tensors.set(name, draw(count, Math.round(bound * 2 ** fracBits)));
+        continue;
+      }
+      // Uniform in ±√(3/inputs)·gain has variance gain²/inputs.
+      const gain = op.inputs[0]!.fracBits === 0 ? 1 / 64 : 0.7;
+      const scale = Math.sqrt(3 / shape[1]!) * 2 ** (fracBits - op.inputs[0]!.fracBits);
+      tensors.set(name, draw(count, Math.min(limit - 1, Math.round(gain * scale))));
     }
-    if (op.kind !== 'linear') continue;
-    const inputs = op.inputs[0].cols;
-    // Uniform in ±√(3/inputs)·gain has variance gain²/inputs.
-    const weightFracBits = op.output.fracBits - op.inputs[0].fracBits;
-    const gain = op.inputs[0].fracBits === 0 ? 1 / 64 : 0.7;
-    const bound = Math.min(2047, Math.round(gain * Math.sqrt(3 / inputs) * 2 ** weightFracBits));
-    tensors.set(op.weights, draw(op.output.cols * inputs, bound));
-    tensors.set(op.bias, draw(op.output.cols, Math.round(0.1 * 2 ** op.output.fracBits)));
   }
   return {
     tensor(name) {

@@ -1,9 +1,19 @@
 /** Small plans for tests of single protocols: input → operations → reveal, both sides in one thread. */
 import { concatBytes } from '@noble/hashes/utils.js';
-import type { ArgmaxOp } from '../../protocols/layers/argmax.ts';
-import { type AnyOp, operationsOf, PlanBuilder, protocolOf, type Sequence } from '../../protocols/layers/builder.ts';
-import { ClientState, OwnerState, type OwnerWeights, ReferenceState, type Value } from '../../protocols/layers/op.ts';
-import { type RevealOp, revealed } from '../../protocols/layers/reveal.ts';
+import { assignRings } from '../../protocols/inference/rings.ts';
+import { operationsOf, PlanBuilder, type Sequence } from '../../protocols/layers/builder.ts';
+import { input as addInput, giveInput } from '../../protocols/layers/input.ts';
+import {
+  ClientState,
+  type EndingOp,
+  type Op,
+  OwnerState,
+  type OwnerWeights,
+  ReferenceState,
+  type Value,
+} from '../../protocols/layers/op.ts';
+import { endingOf, protocolOf } from '../../protocols/layers/operations.ts';
+import { reveal } from '../../protocols/layers/reveal.ts';
 import { parallel, type RoundRequest, type Rounds } from '../../protocols/layers/rounds.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { deal } from '../ideal/dealer.ts';
@@ -79,7 +89,7 @@ export interface MiniResult {
   /** Predicted bytes. */
   readonly cost: { clientToOwner: number; ownerToClient: number };
   readonly violations: ReferenceState['violations'];
-  readonly operations: readonly AnyOp[];
+  readonly operations: readonly Op[];
 }
 
 /**
@@ -93,17 +103,19 @@ export function runMini(
   build: (plan: PlanBuilder, x: Value) => Value,
   magnitudeBits = 0,
   weights: OwnerWeights = noWeights,
-  ending: (plan: PlanBuilder, y: Value, bits: number) => RevealOp | ArgmaxOp = (plan, y, bits) => plan.reveal(y, bits),
+  ending: (plan: PlanBuilder, y: Value, bits: number) => EndingOp = (plan, y, bits) => reveal(plan, y, bits),
 ): MiniResult {
   const plan = new PlanBuilder();
   plan.step = 'input';
-  const x = plan.input(rows, input.length / rows);
+  const given = addInput(plan, rows, input.length / rows);
+  const x = given.output;
   plan.step = 'test';
   const y = build(plan, x);
   const bits = magnitudeBits || 31 - y.fracBits;
   plan.step = 'reveal';
   const reveal = ending(plan, y, bits);
-  const sequence = plan.finish();
+  const { sequence } = plan;
+  assignRings(sequence);
   const operations = [...operationsOf(sequence)];
 
   const client = new ClientState(new Prg(seed, 'client'));
@@ -116,12 +128,11 @@ export function runMini(
     const ownerRequests = protocol.ownerRequests(op, owner);
     clientRequests.forEach((request, i) => {
       const [forClient, forOwner] = deal(request, ownerRequests[i]!, dealer, (name) => weights.tensor(name));
-      if (op.kind === 'linear') client.set(op.output, (forClient as { share: Uint32Array }).share);
-      else client.correlations.put(request.spec.key, forClient);
+      protocol.arrived(op, client, request.spec.key, forClient);
       owner.correlations.put(request.spec.key, forOwner);
     });
   }
-  client.kept.set(operations[0]!.index, new Uint32Array(input));
+  giveInput(given, client, input);
   const startMs = performance.now();
   const { messages, left } = pump(
     run(sequence, (op) => protocolOf(op).client(op, client)),
@@ -132,7 +143,7 @@ export function runMini(
     throw new Error('something was left over');
 
   const reference = new ReferenceState(weights);
-  reference.set(operations[0]!.output!, input);
+  reference.set(x, input);
   for (const op of operations) protocolOf(op).reference(op, reference);
   const cost = { clientToOwner: 0, ownerToClient: 0 };
   for (const op of operations) {
@@ -141,7 +152,7 @@ export function runMini(
     cost.ownerToClient += ownerToClient;
   }
   return {
-    secure: reveal.kind === 'reveal' ? revealed(reveal, client.keptBy(reveal)) : new Int32Array(client.keptBy(reveal)),
+    secure: endingOf(reveal).learned(reveal, client),
     reference: reference.value(y),
     messages,
     onlineMs,
@@ -151,7 +162,7 @@ export function runMini(
   };
 }
 
-function* run(sequence: Sequence, side: (op: AnyOp) => Rounds<void>): Rounds<void> {
+function* run(sequence: Sequence, side: (op: Op) => Rounds<void>): Rounds<void> {
   for (const node of sequence) {
     if ('branches' in node) yield* parallel(node.branches.map((branch) => run(branch, side)));
     else yield* side(node);

@@ -8,12 +8,17 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { describe, expect, it } from 'vitest';
 import type { PlanBuilder } from '../../protocols/layers/builder.ts';
-import { gelu } from '../../protocols/layers/gelu.ts';
 import { layerNorm } from '../../protocols/layers/layerNorm.ts';
+import { linear } from '../../protocols/layers/linear.ts';
+import { local } from '../../protocols/layers/local.ts';
 import type { Value } from '../../protocols/layers/op.ts';
+import { matmul, square } from '../../protocols/layers/product.ts';
+import { relativePosition } from '../../protocols/layers/relativePosition.ts';
 import { softmaxRows } from '../../protocols/layers/softmax.ts';
+import { spline } from '../../protocols/layers/spline.ts';
 import { squareRows } from '../../protocols/layers/squareAttention.ts';
 import { squareUnits } from '../../protocols/layers/squareUnits.ts';
+import { truncate } from '../../protocols/layers/truncate.ts';
 import { bytesFrom, runMini } from '../support/mini.ts';
 
 const file = fileURLToPath(new URL('layers.json', import.meta.url));
@@ -24,7 +29,7 @@ interface Transcript {
 }
 
 const read = (plan: PlanBuilder, v: Value, fracBits: number) =>
-  plan.local([v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
+  local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
 const out = { fracBits: 10, magnitudeBits: 4 };
 const table = { minimum: -8, rangeBits: 4, digitBits: 3, coefficientFracBits: 10, basisFracBits: 8, out };
 const positive = { ...table, minimum: 0, rangeBits: 3, degree: 2 };
@@ -39,27 +44,29 @@ const weights = {
 
 const layers: Record<string, (plan: PlanBuilder, x: Value) => Value> = {
   'input and reveal': (_plan, x) => x,
-  'linear, truncate (preset)': (plan, x) => plan.truncate(plan.linear(x, 'w', 3, 10), 6, 4),
-  'square, truncate (any)': (plan, x) => plan.truncate(plan.square(read(plan, x, 9)), 6, 9),
+  'linear, truncate (preset)': (plan, x) => truncate(plan, linear(plan, x, 'w', 3, 10), 6, 4),
+  'square, truncate (any)': (plan, x) => truncate(plan, square(plan, read(plan, x, 9)), 6, 9),
   'matrix product': (plan, x) =>
-    plan.truncate(
-      plan.matmul(
+    truncate(
+      plan,
+      matmul(
+        plan,
         x,
-        plan.local([x], 8, 8, ([w]) => w!.slice()),
+        local(plan, [x], 8, 8, ([w]) => w!.slice()),
         1,
       ),
       24,
       -4,
     ),
   layerNorm: (plan, x) => layerNorm(plan, read(plan, x, 8), { epsilon: 1e-6, rsqrt: positive, out }),
-  gelu: (plan, x) => gelu(plan, read(plan, x, 8), { ...table, degree: 2 }),
+  gelu: (plan, x) => spline(plan, read(plan, x, 8), 'gelu', { ...table, degree: 2 }),
   'softmax rows': (plan, x) =>
     softmaxRows(plan, read(plan, x, 8), { exp: table, reciprocal: positive, probabilities: out }),
   'square rows': (plan, x) =>
     squareRows(plan, read(plan, x, 12), { scores: { fracBits: 9, magnitudeBits: 4 }, probabilities: out }),
   'relative position': (plan, x) => {
-    const scores = plan.local([x], 16, 4, ([w]) => w!.slice(), 12);
-    return plan.truncate(plan.addRelativePosition(scores, 'position', 2), 4, 9);
+    const scores = local(plan, [x], 16, 4, ([w]) => w!.slice(), 12);
+    return truncate(plan, relativePosition(plan, scores, 'position', 2), 4, 9);
   },
   'square units': (plan, x) =>
     squareUnits(plan, read(plan, x, 12), { input: { fracBits: 9, magnitudeBits: 4 }, outMagnitudeBits: 8 }, 8),

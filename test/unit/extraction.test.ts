@@ -1,7 +1,8 @@
 /** What a client that deviates reads of the head: as many bits for each query as the reveal has, and no more. */
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { answerBits, answerFracBits, compilePlan } from '../../protocols/inference/plan.ts';
+import { answerBits, compilePlan } from '../../protocols/inference/plan.ts';
+import { answerFracBits } from '../../protocols/inference/vit.ts';
 import { readModel } from '../../scripts/lib/models.ts';
 import { extractHead, query, weightsPerAnswer, windowOf } from '../support/extraction.ts';
 import { modelOf } from '../support/pairing.ts';

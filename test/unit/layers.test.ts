@@ -1,13 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { argmax } from '../../protocols/layers/argmax.ts';
 import type { PlanBuilder } from '../../protocols/layers/builder.ts';
+import { exp } from '../../protocols/layers/exp.ts';
+import { gelu as geluFunction } from '../../protocols/layers/gelu.ts';
 import { layerNorm } from '../../protocols/layers/layerNorm.ts';
+import { linear } from '../../protocols/layers/linear.ts';
+import { local } from '../../protocols/layers/local.ts';
 import { ClientState, OwnerState, type OwnerWeights, ReferenceState, Value } from '../../protocols/layers/op.ts';
+import { matmul, meanSquare, scale, square } from '../../protocols/layers/product.ts';
+import { relativePosition } from '../../protocols/layers/relativePosition.ts';
 import { softmaxRows } from '../../protocols/layers/softmax.ts';
-import { gelu as geluFunction } from '../../protocols/layers/spline.ts';
+import { spline } from '../../protocols/layers/spline.ts';
 import { squareRows } from '../../protocols/layers/squareAttention.ts';
 import { squareUnits } from '../../protocols/layers/squareUnits.ts';
-import { truncate } from '../../protocols/layers/truncate.ts';
+import { truncate, truncateProtocol } from '../../protocols/layers/truncate.ts';
 import { unpack } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { deal } from '../ideal/dealer.ts';
@@ -43,13 +50,14 @@ describe('truncate', () => {
     [
       'preset',
       (plan: PlanBuilder, x: Value) =>
-        plan.truncate(
-          plan.local([x], x.rows, x.cols, ([w]) => w!.slice(), 20),
+        truncate(
+          plan,
+          local(plan, [x], x.rows, x.cols, ([w]) => w!.slice(), 20),
           9,
           12,
         ),
     ],
-    ['any', (plan: PlanBuilder, x: Value) => plan.truncate(asProduct(plan, x), 9, 12)],
+    ['any', (plan: PlanBuilder, x: Value) => truncate(plan, asProduct(plan, x), 9, 12)],
   ])('is within one unit of the exact quotient (%s form)', (_name, build) => {
     fc.assert(
       fc.property(seeds, integers(28, 16), (seed, x) => {
@@ -71,8 +79,9 @@ describe('truncate', () => {
       x,
       100,
       (plan, v) =>
-        plan.truncate(
-          plan.local([v], v.rows, v.cols, ([w]) => w!.slice(), 20),
+        truncate(
+          plan,
+          local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), 20),
           9,
           12,
         ),
@@ -104,14 +113,19 @@ describe('truncate', () => {
       op.inputs[0],
       Uint32Array.from({ length: x.length << k }, (_, i) => x[i >> k]! - (i % 2 ** k)),
     );
-    truncate.presetClient(op, client);
+    truncateProtocol.presetClient(op, client);
     const dealer = new Prg(new Uint8Array(32).fill(3), 'dealer');
-    truncate.clientRequests(op, client).forEach((request, i) => {
-      const [forClient, forOwner] = deal(request, truncate.ownerRequests(op, owner)[i]!, dealer, noWeights.tensor);
+    truncateProtocol.clientRequests(op, client).forEach((request, i) => {
+      const [forClient, forOwner] = deal(
+        request,
+        truncateProtocol.ownerRequests(op, owner)[i]!,
+        dealer,
+        noWeights.tensor,
+      );
       client.correlations.put(request.spec.key, forClient);
       owner.correlations.put(request.spec.key, forOwner);
     });
-    pump(truncate.client(op, client), truncate.owner(op, owner));
+    pump(truncateProtocol.client(op, client), truncateProtocol.owner(op, owner));
     const [ours, theirs] = [client.share(op.output), owner.share(op.output)];
     const results = Int32Array.from(ours, (share, i) => ((share + theirs[i]!) << (32 - k)) >> (32 - k));
     const reference = new ReferenceState(noWeights);
@@ -119,7 +133,7 @@ describe('truncate', () => {
       op.inputs[0],
       Int32Array.from(results, (_, i) => x[i >> k]!),
     );
-    truncate.reference(op, reference);
+    truncateProtocol.reference(op, reference);
     return { results, violations: reference.violations };
   };
 
@@ -151,8 +165,9 @@ describe('truncate', () => {
       Int32Array.of(1 << 20, -(1 << 20), 5, -5),
       1,
       (plan, v) =>
-        plan.truncate(
-          plan.local([v], 1, 4, ([w]) => w!.slice(), 10),
+        truncate(
+          plan,
+          local(plan, [v], 1, 4, ([w]) => w!.slice(), 10),
           18,
           0,
         ),
@@ -167,9 +182,9 @@ describe('truncate', () => {
 
 /** x as the result of a product (x·1 with the shares that a product leaves), so that the client's share is not preset. */
 function asProduct(plan: PlanBuilder, x: Value, fracBits = 20): Value {
-  const ones = plan.local([x], x.rows, 1, ([w]) => new Uint32Array(x.rows).map(() => w![0]! * 0), 0);
-  const zero = plan.scale(ones, x);
-  return plan.local([zero, x], x.rows, x.cols, ([z, w]) => z!.map((value, i) => value + w![i]!), fracBits);
+  const ones = local(plan, [x], x.rows, 1, ([w]) => new Uint32Array(x.rows).map(() => w![0]! * 0), 0);
+  const zero = scale(plan, ones, x);
+  return local(plan, [zero, x], x.rows, x.cols, ([z, w]) => z!.map((value, i) => value + w![i]!), fracBits);
 }
 
 describe('products', () => {
@@ -178,28 +193,30 @@ describe('products', () => {
     fc.assert(
       fc.property(seeds, integers(12, 16), (seed, x) => {
         const at = (i: number, j: number) => x[i * 4 + j]!;
-        const squares = runMini(seed, x, rows, (plan, v) => plan.square(v));
+        const squares = runMini(seed, x, rows, (plan, v) => square(plan, v));
         expect([...squares.secure]).toEqual([...x].map((value) => value * value));
         expectPlannedCost(squares);
-        const means = runMini(seed, x, rows, (plan, v) => plan.meanSquare(v));
+        const means = runMini(seed, x, rows, (plan, v) => meanSquare(plan, v));
         expect([...means.secure]).toEqual(
           [0, 1, 2, 3].map((i) => [0, 1, 2, 3].reduce((sum, j) => sum + at(i, j) ** 2, 0)),
         );
-        const product = runMini(seed, x, rows, (plan, v) => plan.matmul(v, v, 1));
+        const product = runMini(seed, x, rows, (plan, v) => matmul(plan, v, v, 1));
         expect([...product.secure]).toEqual(
           [...x].map((_, n) => [0, 1, 2, 3].reduce((sum, j) => (sum + at(n >> 2, j) * at(j, n & 3)) | 0, 0)),
         );
         const batch = runMini(seed, x, 8, (plan, v) =>
-          plan.matmul(
+          matmul(
+            plan,
             v,
-            plan.local([v], 4, 4, ([w]) => w!.slice()),
+            local(plan, [v], 4, 4, ([w]) => w!.slice()),
             2,
           ),
         );
         expect(batch.secure[15]).toBe(x[6]! * x[3]! + x[7]! * x[7]!);
         const scaled = runMini(seed, x, rows, (plan, v) =>
-          plan.scale(
-            plan.local([v], rows, 1, ([w]) => w!.filter((_, i) => i % 4 === 1)),
+          scale(
+            plan,
+            local(plan, [v], rows, 1, ([w]) => w!.filter((_, i) => i % 4 === 1)),
             v,
           ),
         );
@@ -227,7 +244,7 @@ describe('products', () => {
         new Uint8Array(32),
         Int32Array.of(7, 8, -9, 10),
         2,
-        (plan, v) => plan.linear(v, name, 3, 0),
+        (plan, v) => linear(plan, v, name, 3, 0),
         0,
         weights,
       );
@@ -258,8 +275,8 @@ describe('relative position', () => {
   };
 
   it.each([
-    ['preset', (plan: PlanBuilder, x: Value) => plan.addRelativePosition(x, 'b', side)],
-    ['any', (plan: PlanBuilder, x: Value) => plan.addRelativePosition(asProduct(plan, x, 0), 'b', side)],
+    ['preset', (plan: PlanBuilder, x: Value) => relativePosition(plan, x, 'b', side)],
+    ['any', (plan: PlanBuilder, x: Value) => relativePosition(plan, asProduct(plan, x, 0), 'b', side)],
   ])('adds signed constants of the offset, for nothing (%s form)', (_name, build) => {
     fc.assert(
       fc.property(
@@ -280,13 +297,13 @@ describe('relative position', () => {
 
   it('sends what the same plan sends without it', () => {
     const x = new Int32Array(heads * tokens ** 2).fill(-5);
-    const build = (plan: PlanBuilder, v: Value) => plan.truncate(asProduct(plan, v, 20), 6, 9);
+    const build = (plan: PlanBuilder, v: Value) => truncate(plan, asProduct(plan, v, 20), 6, 9);
     const without = runMini(new Uint8Array(32), x, heads * tokens, build);
     const with_ = runMini(
       new Uint8Array(32),
       x,
       heads * tokens,
-      (plan, v) => plan.truncate(plan.addRelativePosition(asProduct(plan, v, 20), 'b', side), 6, 9),
+      (plan, v) => truncate(plan, relativePosition(plan, asProduct(plan, v, 20), 'b', side), 6, 9),
       0,
       { tensor: () => tensor(() => 77) },
     );
@@ -313,12 +330,12 @@ describe('relative position', () => {
       scores,
       size,
       (plan, v) => {
-        const s = plan.local([v], size, size, ([w]) => w!.slice(), fracBits);
-        const squares = squareRows(plan, plan.addRelativePosition(s, 'before', 4), {
+        const s = local(plan, [v], size, size, ([w]) => w!.slice(), fracBits);
+        const squares = squareRows(plan, relativePosition(plan, s, 'before', 4), {
           scores: { fracBits: 9, magnitudeBits: 4 },
           probabilities: { fracBits, magnitudeBits: 3 },
         });
-        return plan.addRelativePosition(squares, 'after', 4);
+        return relativePosition(plan, squares, 'after', 4);
       },
       6,
       { tensor: (name) => Uint32Array.from(name === 'before' ? before : after) },
@@ -334,7 +351,7 @@ describe('relative position', () => {
 
   it('refuses a shape that is not heads of tokens by tokens, and a table of another size', () => {
     const run = (rows: number, entries: number) =>
-      runMini(new Uint8Array(32), new Int32Array(rows * 9), rows, (plan, x) => plan.addRelativePosition(x, 'b', 3), 8, {
+      runMini(new Uint8Array(32), new Int32Array(rows * 9), rows, (plan, x) => relativePosition(plan, x, 'b', 3), 8, {
         tensor: () => new Uint32Array(entries),
       });
     expect(() => run(10, 50)).toThrow(/expected \(heads·9, 9\).*got \(10, 9\)/);
@@ -356,7 +373,7 @@ describe('square units', () => {
           (plan, v) =>
             squareUnits(
               plan,
-              plan.local([v], 4, 6, ([w]) => w!.slice(), 14),
+              local(plan, [v], 4, 6, ([w]) => w!.slice(), 14),
               { input: { fracBits: 9, magnitudeBits: 3 }, outMagnitudeBits: 6 },
               6,
             ),
@@ -381,7 +398,7 @@ describe('tables', () => {
   const real = (values: Float64Array) => Int32Array.from(values, (x) => Math.round(x / unit));
   const points = (low: number, high: number, count: number) =>
     Float64Array.from({ length: count }, (_, i) => low + ((high - low) * i) / count);
-  const withFracBits = (plan: PlanBuilder, v: Value) => plan.local([v], v.rows, v.cols, ([w]) => w!.slice(), 10);
+  const withFracBits = (plan: PlanBuilder, v: Value) => local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), 10);
 
   it('GELU with 2^4 segments of degree 2 is within 0.004 + rounding over all its domain', () => {
     const x = points(-6.9, 7.9, 4000);
@@ -398,7 +415,7 @@ describe('tables', () => {
       new Uint8Array(32).fill(1),
       real(x),
       4,
-      (plan, v) => plan.spline(withFracBits(plan, v), 'gelu', spec),
+      (plan, v) => spline(plan, withFracBits(plan, v), 'gelu', spec),
       5,
     );
     expect(result.violations).toEqual([]);
@@ -427,7 +444,7 @@ describe('tables', () => {
         new Uint8Array(32).fill(2),
         real(x),
         4,
-        (plan, v) => plan.spline(withFracBits(plan, v), fn, spec, 0.001),
+        (plan, v) => spline(plan, withFracBits(plan, v), fn, spec, 0.001),
         2,
       );
       expect(result.violations).toEqual([]);
@@ -450,7 +467,7 @@ describe('tables', () => {
       new Uint8Array(32).fill(5),
       real(x),
       4,
-      (plan, v) => plan.exp(withFracBits(plan, v), spec),
+      (plan, v) => exp(plan, withFracBits(plan, v), spec),
       12,
     );
     expect(result.violations).toEqual([]);
@@ -475,7 +492,7 @@ describe('tables', () => {
       new Uint8Array(32).fill(6),
       real(points(-47, 6, 1000)),
       1,
-      (plan, v) => plan.exp(withFracBits(plan, v), spec),
+      (plan, v) => exp(plan, withFracBits(plan, v), spec),
       12,
     );
     const { output } = operations.find(({ kind }) => kind === 'exp')!;
@@ -501,7 +518,7 @@ describe('tables', () => {
       new Uint8Array(32),
       real(Float64Array.of(0, -7)),
       1,
-      (plan, v) => plan.exp(withFracBits(plan, v), spec),
+      (plan, v) => exp(plan, withFracBits(plan, v), spec),
       12,
     );
     expect(violations.map(({ kind }) => kind)).toEqual(['exp']);
@@ -521,7 +538,7 @@ describe('layers', () => {
     );
   };
   const quantised = (x: Float64Array) => Int32Array.from(x, (value) => Math.round(value * 2 ** fracBits));
-  const read = (plan: PlanBuilder, v: Value) => plan.local([v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
+  const read = (plan: PlanBuilder, v: Value) => local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
 
   it('LayerNorm normalises rows', () => {
     const x = gaussian(8 * 64, 1.3);
@@ -599,7 +616,7 @@ describe('layers', () => {
       (plan, v) =>
         squareRows(
           plan,
-          plan.local([v], 16, 16, ([w]) => w!.map((value) => value << 6), 16),
+          local(plan, [v], 16, 16, ([w]) => w!.map((value) => value << 6), 16),
           { scores: { fracBits: 9, magnitudeBits: 4 }, probabilities: { fracBits: 12, magnitudeBits: 5 } },
         ),
       6,
@@ -628,7 +645,7 @@ describe('argmax', () => {
             (_plan, input) => input,
             22,
             noWeights,
-            (plan, y, bits) => plan.argmax(y, bits),
+            (plan, y, bits) => argmax(plan, y, bits),
           );
           expect(x[result.secure[0]!]).toBe(sorted[0]);
           expectPlannedCost(result);
@@ -646,7 +663,7 @@ describe('argmax', () => {
       (_plan, input) => input,
       magnitudeBits,
       noWeights,
-      (plan, y, bits) => plan.argmax(y, bits),
+      (plan, y, bits) => argmax(plan, y, bits),
     );
     expectPlannedCost(result);
     return { label: result.secure[0]!, violations: result.violations };

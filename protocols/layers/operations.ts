@@ -1,0 +1,48 @@
+/** The registry: every kind of operation and its protocol. A new operation is its file and one line here. */
+import { argmaxProtocol } from './argmax.ts';
+import { expProtocol } from './exp.ts';
+import { inputProtocol } from './input.ts';
+import { linearProtocol } from './linear.ts';
+import { localProtocol } from './local.ts';
+import type { Ending, EndingOp, LayerProtocol, Op } from './op.ts';
+import { openProtocol } from './open.ts';
+import { matmulProtocol, scaleProtocol, squareProtocol, sumOfSquaresProtocol } from './product.ts';
+import { relativePositionProtocol } from './relativePosition.ts';
+import { revealProtocol } from './reveal.ts';
+import { splineProtocol } from './spline.ts';
+import { truncateProtocol } from './truncate.ts';
+
+const protocols: Readonly<Record<string, LayerProtocol<never>>> = {
+  input: inputProtocol,
+  linear: linearProtocol,
+  truncate: truncateProtocol,
+  open: openProtocol,
+  matmul: matmulProtocol,
+  square: squareProtocol,
+  sumOfSquares: sumOfSquaresProtocol,
+  scale: scaleProtocol,
+  spline: splineProtocol,
+  exp: expProtocol,
+  local: localProtocol,
+  relativePosition: relativePositionProtocol,
+  reveal: revealProtocol,
+  argmax: argmaxProtocol,
+};
+
+/**
+ * The protocol of an operation.
+ * @throws RangeError when the registry has none of that kind.
+ */
+export function protocolOf<O extends Op>(op: O): LayerProtocol<O> {
+  const protocol = protocols[op.kind];
+  if (!protocol) throw new RangeError(`${op.step}: no protocol of the kind ${op.kind}`);
+  // The kind names the operation's type.
+  return protocol as unknown as LayerProtocol<O>;
+}
+
+/** @throws RangeError when a plan cannot end with the operation. */
+export function endingOf<O extends EndingOp>(op: O): Ending<O> {
+  const { ending } = protocolOf(op);
+  if (!ending) throw new RangeError(`${op.step}: a plan cannot end with ${op.kind}`);
+  return ending;
+}
