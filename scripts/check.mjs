@@ -4,6 +4,8 @@ import { main } from './lib/main.mjs';
 import { python, setUpPython } from './lib/python.mjs';
 import { setUp } from './lib/setup.mjs';
 
+const sources = ['protocols', 'client', 'signaling-server', 'scripts', 'examples', 'test'];
+
 await main(async () => {
   await setUp();
   await setUpPython();
@@ -20,7 +22,12 @@ await main(async () => {
       ),
     ],
     ['lint and format', nodeProgram('@biomejs/biome/bin/biome', 'check', '--diagnostic-level=error')],
-    ['import rules', nodeProgram('vitest/vitest.mjs', 'run', 'test/unit/layout.test.ts')],
+    // protocols/ by itself, without a page's names.
+    ['types of the library', nodeProgram('typescript/bin/tsc', '--project', 'protocols/tsconfig.json', '--noEmit')],
+    [
+      'import rules',
+      nodeProgram('dependency-cruiser/bin/dependency-cruise.mjs', '--config', '.dependency-cruiser.mjs', ...sources),
+    ],
     ['Python types', [python, ['-m', 'mypy', '--config-file', 'model-artifacts/pyproject.toml']]],
     ['Python lint', [python, ['-m', 'ruff', 'check', 'model-artifacts']]],
   ];
