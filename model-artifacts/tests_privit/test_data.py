@@ -121,3 +121,84 @@ def test_warp_turns_about_the_centre_and_leaves_the_rest_alone():
 def test_jitter_of_strength_zero_changes_nothing():
     images = torch.rand(2, 3, 4, 4) * 255
     torch.testing.assert_close(augment.jitter(images, 0.0, torch.Generator()), images)
+
+
+def picture(side: int, shade: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new('RGB', (side, side + 4), (shade, shade, shade)).save(buffer, 'PNG')
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def own_set(tmp_path):
+    """Two classes whose names sort by number, one folder around everything, images in a folder below their class."""
+    root = tmp_path / 'My Photos'
+    for split, count in (('train', 4), ('val', 2)):
+        for label, shade in (('kind 9', 40), ('kind 10', 200)):
+            folder = root / 'all' / split / label / 'images'
+            folder.mkdir(parents=True)
+            for i in range(count):
+                (folder / f'{i}.png').write_bytes(picture(12, shade))
+    (root / 'all' / 'train' / 'notes.txt').write_text('no image')
+    return root
+
+
+def test_a_folder_of_ones_own_needs_no_source_to_be_edited(own_set, tmp_path):
+    cache = tmp_path / 'cache'
+    splits = load_splits(str(own_set), tmp_path, cache, 2)
+    assert splits.train.info.labels == ['kind 9', 'kind 10'] and splits.train.info.size == 12
+    assert (splits.train.info.name, splits.train.info.title) == ('my-photos', 'My Photos')
+    assert [len(s) for s in (splits.train, splits.validation, splits.test)] == [6, 2, 4]
+    for split in (splits.train, splits.validation, splits.test):
+        assert torch.equal(split.images[:, 0, 0, 0] > 100, split.labels == 1)
+    assert load_splits(str(own_set), tmp_path, cache, 2, 8).train.images.shape[1:] == (3, 8, 8)
+    (own_set / 'all' / 'train' / 'kind 9' / 'images' / 'new.png').write_bytes(picture(12, 40))
+    assert len(load_splits(str(own_set), tmp_path, cache, 2).train) == 7  # not from the cache of what it was
+    archive = tmp_path / 'same.zip'
+    with zipfile.ZipFile(archive, 'w') as file:
+        for path in own_set.rglob('*.png'):
+            file.write(path, path.relative_to(own_set))
+    from_zip, from_folder = (load_splits(str(p), tmp_path, cache, 2).test for p in (archive, own_set))
+    assert torch.equal(from_zip.images, from_folder.images) and torch.equal(from_zip.labels, from_folder.labels)
+
+
+def test_tiny_imagenets_layout_with_annotated_validation_images_and_words(tmp_path):
+    root = tmp_path / 'tiny-imagenet-200'
+    for synset, shade in (('n02', 200), ('n01', 40)):
+        (root / 'train' / synset / 'images').mkdir(parents=True)
+        for i in range(4):
+            (root / 'train' / synset / 'images' / f'{synset}_{i}.JPEG').write_bytes(picture(16, shade))
+    (root / 'val' / 'images').mkdir(parents=True)
+    (root / 'test' / 'images').mkdir(parents=True)
+    for i, shade in enumerate((200, 40, 200)):
+        (root / 'val' / 'images' / f'val_{i}.JPEG').write_bytes(picture(16, shade))
+        (root / 'test' / 'images' / f'test_{i}.JPEG').write_bytes(picture(16, shade))  # nobody says what these are
+    (root / 'val' / 'val_annotations.txt').write_text('val_0.JPEG\tn02\t0\t0\nval_1.JPEG\tn01\t0\t0\nval_2.JPEG\tn02\t0\t0\n')
+    (root / 'words.txt').write_text('n01\tcrane, a bird\nn02\tcrane\nn03\tnot here\n')
+    splits = load_splits(str(root), tmp_path, tmp_path / 'cache', 2)
+    assert splits.test.info.labels == ['crane (n01)', 'crane (n02)']  # two of the same name stay two
+    assert torch.equal(splits.test.images[:, 0, 0, 0] > 100, splits.test.labels == 1) and len(splits.test) == 3
+    assert len(splits.train) == 6
+
+
+def test_folders_that_are_no_image_set_say_what_is_missing(own_set, tmp_path):
+    cache = tmp_path / 'cache'
+    with pytest.raises(ValueError, match="would leave no training image of 'kind 9'"):
+        for i in range(3):
+            (own_set / 'all' / 'train' / 'kind 9' / 'images' / f'{i}.png').unlink()
+        load_splits(str(own_set), tmp_path, cache, 2)
+    (own_set / 'all' / 'val' / 'kind 9').rename(own_set / 'all' / 'val' / 'kind 11')
+    with pytest.raises(ValueError, match="'kind 11' is among the held-out classes"):
+        load_splits(str(own_set), tmp_path, cache, 2)
+    (own_set / 'all' / 'val').rename(own_set / 'all' / 'elsewhere')
+    with pytest.raises(ValueError, match=r'expected held-out images in val/CLASS/ or test/CLASS/'):
+        load_splits(str(own_set), tmp_path, cache, 2)
+    (own_set / 'all' / 'elsewhere').rename(own_set / 'all' / 'test')
+    (own_set / 'all' / 'test' / 'kind 11').rename(own_set / 'all' / 'test' / 'kind 9')
+    (own_set / 'all' / 'test' / 'kind 9' / 'images' / '0.png').write_text('torn')
+    with pytest.raises(ValueError, match=r'0\.png cannot be read as an image'):
+        load_splits(str(own_set), tmp_path, cache, 2, 12)
+    text = tmp_path / 'x.zip'
+    text.write_text('no zip')
+    with pytest.raises(ValueError, match='expected a folder or a zip'):
+        load_splits(str(text), tmp_path, cache)

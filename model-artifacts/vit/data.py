@@ -1,6 +1,6 @@
-"""Image sets: a zip of `SPLIT/CLASS/*.jpg` decoded once into a uint8 cache, then split into train, validation and test.
+"""Image sets: folders of photographs (`folders.py`) decoded once into a uint8 cache, then split into train, validation and test.
 
-Selection of every kind uses `validation`, held out of the zip's own `train/`; `test` (the zip's `test/` or `val/`) is for one
+Selection of every kind uses `validation`, held out of the set's own `train/`; `test` (its `test/` or `val/`) is for one
 final figure.
 """
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import zipfile
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+
+from .folders import Listing, Tree, decode_square, list_images, open_tree
 
 CIFAR10_LABELS = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck']
 IMAGENETTE_LABELS = [
@@ -89,25 +91,46 @@ def default_cache_dir() -> Path:
     return Path(base) if base else Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache')) / 'privit'
 
 
-def load_splits(name: str, data_dir: Path, cache_dir: Path | None = None, num_validation: int | None = None) -> Splits:
-    """The three splits of `cifar10`, `imagenette`, or `synthetic` (made up on the spot, for tests).
+STORED_SIZE = 256
+"""Pixels to which the images of one's own set are stored at most, unless said otherwise."""
+
+
+def load_splits(
+    name: str, data_dir: Path, cache_dir: Path | None = None, num_validation: int | None = None, stored_size: int | None = None
+) -> Splits:
+    """The three splits of `cifar10`, `imagenette`, of a folder or zip of one's own (a path, see `folders.py`), or `synthetic` (made up on the
+    spot, for tests).
 
     num_validation: training images to hold out, if not as many as the set says. Fewer are a part of those; once nothing is left to be
     chosen but the end, a last training may hold out just enough to notice that it fails.
+    stored_size: pixels a side in which the images of a path are kept; by default as large as most of them are, at most STORED_SIZE.
     """
     if name == 'synthetic':
         if num_validation is not None:
             raise ValueError('num_validation: expected none for synthetic, whose validation images are made up apart')
         return synthetic_splits()
-    if name not in IMAGE_SETS:
-        raise ValueError(f"dataset: expected one of {[*IMAGE_SETS, 'synthetic']}, got {name!r}")
-    info = IMAGE_SETS[name]
-    arrays = _decode_zip(info, Path(data_dir) / info.file, Path(cache_dir or default_cache_dir()))
+    cache = Path(cache_dir or default_cache_dir())
+    if name in IMAGE_SETS:
+        if stored_size is not None:
+            raise ValueError(f'stored_size: expected none for {name}, which has its own')
+        info = IMAGE_SETS[name]
+        path = Path(data_dir) / info.file
+        if not (cache / f'{info.name}-{info.size}' / 'complete').exists() and not path.exists():
+            raise FileNotFoundError(f'{path}: expected the image set of {info.title} (option --data-dir)')
+        arrays = _decoded(info, path, cache / f'{info.name}-{info.size}')
+    elif Path(name).exists():
+        info, arrays = _own_set(Path(name), cache, stored_size)
+    else:
+        raise ValueError(f"dataset: expected one of {[*IMAGE_SETS, 'synthetic']}, or the path of a folder or zip of images, got {name!r}")
     train = ImageSet(info, arrays['train_images'], arrays['train_labels'])
     test = ImageSet(info, arrays['test_images'], arrays['test_labels'])
     count = info.num_validation if num_validation is None else num_validation
     if not len(info.labels) <= count <= len(train) // 2:
         raise ValueError(f'num_validation: expected {len(info.labels)}..{len(train) // 2}, got {count}')
+    sizes = train.labels.bincount(minlength=len(info.labels))
+    if int(sizes.min()) <= count // len(info.labels):
+        few = info.labels[int(sizes.argmin())]
+        raise ValueError(f'num_validation: {count} would leave no training image of {few!r}, which has {int(sizes.min())}')
     held_out, kept = stratified_holdout(train.labels, count)
     return Splits(train.subset(kept), train.subset(held_out), test)
 
@@ -131,46 +154,62 @@ def stratified_holdout(labels: Tensor, count: int, seed: int = 2310) -> tuple[Te
     return held_out, rest.nonzero().flatten()
 
 
-def _decode_zip(info: ImageSetInfo, path: Path, cache_dir: Path) -> dict[str, Tensor]:
-    cache = cache_dir / f'{info.name}-{info.size}'
+def _own_set(path: Path, cache: Path, stored_size: int | None) -> tuple[ImageSetInfo, dict[str, Tensor]]:
+    """Of a folder or zip: what it is, and its images. The cache is another one as soon as any of the files changes."""
+    with open_tree(path) as tree:
+        listing = list_images(tree, str(path))
+        size = stored_size or usual_size(tree, listing)
+    folders = listing.folders
+    words = [listing.names.get(folder, folder) for folder in folders]
+    labels = [w if words.count(w) == 1 else f'{w} ({folder})' for w, folder in zip(words, folders)]
+    name = re.sub(r'[^a-z0-9]+', '-', path.resolve().stem.lower()).strip('-') or 'images'
+    images = len(listing.splits['train'])
+    grey = (127.5,) * 3
+    info = ImageSetInfo(name, path.resolve().stem, path.name, size, labels, grey, grey, max(len(labels), min(images // 20, 2500)), 0.875)
+    return info, _decoded(info, path, cache / f'{name}-{size}-{listing.digest}')
+
+
+def usual_size(tree: Tree, listing: Listing) -> int:
+    """The shorter side, in pixels, that at least half of the images have (64 of them are asked); at most STORED_SIZE."""
+    members = listing.splits['train']
+    some = members[:: -(-len(members) // 64)]
+    sides = sorted(min(Image.open(io.BytesIO(tree.read(name))).size) for name, _ in some)
+    return min(STORED_SIZE, sides[len(sides) // 2])
+
+
+def _decoded(info: ImageSetInfo, path: Path, cache: Path) -> dict[str, Tensor]:
     keys = ['train_images', 'train_labels', 'test_images', 'test_labels']
     if not (cache / 'complete').exists():
-        if not path.exists():
-            raise FileNotFoundError(f'{path}: expected the image set of {info.title} (option --data-dir)')
         cache.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(n for n in archive.namelist() if n.lower().endswith(('.jpg', '.jpeg')))
-            folders = {n.split('/')[1] for n in names}
-            order = info.labels if set(info.labels) == folders else sorted(folders, key=lambda f: _label_position(f, info))
-            for key, prefixes in (('train', ('train',)), ('test', ('test', 'val'))):
-                chosen = [n for n in names if n.split('/')[0] in prefixes]
-                images = np.empty((len(chosen), 3, info.size, info.size), np.uint8)
-                for i, n in enumerate(chosen):
-                    images[i] = decode_square(archive.read(n), info.size)
-                np.save(cache / f'{key}_images.npy', images)
-                np.save(cache / f'{key}_labels.npy', np.array([order.index(n.split('/')[1]) for n in chosen], np.int64))
+        with open_tree(path) as tree:
+            listing = list_images(tree, str(path))
+            place = {folder: _label_position(folder, listing, info) for folder in listing.folders}
+            for key, members in listing.splits.items():
+                images = np.lib.format.open_memmap(cache / f'{key}_images.npy', 'w+', np.uint8, (len(members), 3, info.size, info.size))
+                for i, (name, _) in enumerate(members):
+                    try:
+                        images[i] = decode_square(tree.read(name), info.size)
+                    except OSError as error:
+                        raise ValueError(f'{path}: {name} cannot be read as an image ({error}): remove it or replace it') from error
+                images.flush()
+                np.save(cache / f'{key}_labels.npy', np.array([place[folder] for _, folder in members], np.int64))
         (cache / 'complete').touch()
     # Memory-mapped: several runs then share one copy.
     return {key: torch.from_numpy(np.load(cache / f'{key}.npy', mmap_mode='c')) for key in keys}
 
 
-def _label_position(folder: str, info: ImageSetInfo) -> int:
-    simplified = [label.lower().replace(' ', '').replace('_', '') for label in info.labels]
-    wanted = folder.lower().replace(' ', '').replace('_', '').replace('-', '')
-    if wanted not in simplified:
-        raise ValueError(f'{folder!r}: expected one of the classes {info.labels}')
-    return simplified.index(wanted)
+def _label_position(folder: str, listing: Listing, info: ImageSetInfo) -> int:
+    """Which of the set's labels a class folder is: by its words, else by its name, in any spelling of spaces, hyphens and capitals."""
 
+    def simplified(text: str) -> str:
+        return re.sub(r'[ _-]', '', text.lower())
 
-def decode_square(jpeg: bytes, size: int) -> np.ndarray:
-    """RGB uint8 (3, size, size): shorter side resized to `size` (bilinear), centre crop."""
-    image = Image.open(io.BytesIO(jpeg)).convert('RGB')
-    if image.size != (size, size):
-        shorter = min(image.size)  # the longer side is rounded down, as the client does
-        image = image.resize((image.width * size // shorter, image.height * size // shorter), Image.Resampling.BILINEAR)
-        left, top = (image.width - size) // 2, (image.height - size) // 2
-        image = image.crop((left, top, left + size, top + size))
-    return np.asarray(image).transpose(2, 0, 1)
+    known = [simplified(label) for label in info.labels]
+    word = listing.names.get(folder, folder)
+    for candidate in (f'{word} ({folder})', word, folder):
+        if simplified(candidate) in known:
+            return known.index(simplified(candidate))
+    raise ValueError(f'{folder!r}: expected one of the classes {info.labels}')
 
 
 def synthetic_splits(count: int = 96, size: int = 8, classes: int = 4, seed: int = 0) -> Splits:
