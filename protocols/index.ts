@@ -13,6 +13,7 @@ export {
   type PartyOptions,
   serveAsOwner,
 } from './inference/api.ts';
+export { defaultLimit, weightBits } from './inference/extraction.ts';
 export { inputOf, prepareImage, type RgbaImage } from './inference/image.ts';
 export { type Manifest, parseManifest } from './inference/manifest.ts';
 export type { Phase, PhaseMeter, StepMeter } from './inference/meters.ts';

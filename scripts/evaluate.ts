@@ -194,7 +194,7 @@ async function classifyAll(
   const options = { onEvent: () => {} };
   const [client, owner] = await Promise.all([
     ClientSession.open(new FramedChannel(clientWire), options),
-    OwnerSession.open(new FramedChannel(ownerWire), model, options),
+    OwnerSession.open(new FramedChannel(ownerWire), model, { ...options, limit: Number.POSITIVE_INFINITY }),
   ]);
   const served = owner.serve();
   const results: number[][] = [];

@@ -1,29 +1,37 @@
 /**
- * npm run owner -- [--model NAME] [--server URL] [--label-only] [--limit N]
+ * npm run owner -- [--model NAME] [--server URL] [--label-only] [--limit N|none]
  * A headless owner: opens a room on a running server (npm run demo), prints the invite link, and serves one client after another.
  */
 import { networkInterfaces } from 'node:os';
 import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-datachannel/polyfill';
 import type { PeerLink } from '../client/src/pairing/peerLink.ts';
-import { dataChannelWire, OwnerSession, openStreams, type SessionEvent } from '../protocols/index.ts';
+import {
+  answerBits,
+  dataChannelWire,
+  defaultLimit,
+  OwnerSession,
+  openStreams,
+  type SessionEvent,
+  weightBits,
+} from '../protocols/index.ts';
 import { defaultModel, modelFolder, readModel } from './lib/models.ts';
 import { readOptions } from './lib/options.ts';
 
-const usage = 'npm run owner -- [--model NAME] [--server URL] [--label-only] [--limit N]';
+const usage = 'npm run owner -- [--model NAME] [--server URL] [--label-only] [--limit N|none]';
 
 async function main(): Promise<void> {
   const values = readOptions(usage, {
     model: { type: 'string', default: defaultModel },
     server: { type: 'string', default: 'http://localhost:3000' },
     'label-only': { type: 'boolean', default: false },
-    limit: { type: 'string' },
+    limit: { type: 'string', default: `${defaultLimit}` },
   });
   const server = URL.canParse(values.server) ? new URL(values.server) : undefined;
   if (!server || !/^https?:$/.test(server.protocol))
     throw new Error(`--server: expected an address such as http://localhost:3000, got ${values.server}`);
-  const limit = values.limit === undefined ? undefined : Number(values.limit);
-  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1))
-    throw new Error(`--limit: expected a whole number of classifications, at least 1, got ${values.limit}`);
+  const limit = values.limit === 'none' ? Number.POSITIVE_INFINITY : Number(values.limit);
+  if (values.limit !== 'none' && !(Number.isSafeInteger(limit) && limit >= 1))
+    throw new Error(`--limit: expected a whole number of classifications, at least 1, or none; got ${values.limit}`);
   const model = await readModel(await modelFolder(values.model), values['label-only'] ? 'label' : 'logits');
   installBrowserGlobals(server);
   // Only now: these modules look for WebRTC and the page's address when they are loaded.
@@ -32,27 +40,32 @@ async function main(): Promise<void> {
     import('../client/src/pairing/invite.ts'),
   ]);
 
+  const allBits = weightBits(model.plan, model.weights);
   let served = 0;
+  const told = () => {
+    const bits = served * answerBits(model.plan);
+    return `${served} classifications served: at most ${Math.ceil(bits)} bits, ${((100 * bits) / allBits).toFixed(3)} % of the weights, told to clients that cheat`;
+  };
   const serve = async (link: PeerLink) => {
     const { channel, ot } = openStreams(dataChannelWire(link.channel));
     const onEvent = (event: SessionEvent) => {
-      if (event.type !== 'state' || event.state !== 'done') return;
-      served++;
-      if (served === limit) closeAtLimit();
+      if (event.type === 'answer') served = event.answers;
+      if (event.type === 'state' && event.state === 'done' && served >= limit) closeAtLimit();
     };
-    const options = { onEvent, ot, ...(limit !== undefined && { limit: limit - served }) };
+    const options = { onEvent, ot, limit, answersBefore: served };
     try {
       const session = await OwnerSession.open(channel, model, options);
       say('a client is connected');
       await session.serve();
-      say(`the client left; ${served} classifications served`);
+      say(`the client left; ${told()}`);
     } catch (error) {
-      say(`session ended: ${(error as Error).message}; ${served} classifications served`);
+      say(`session ended: ${(error as Error).message}; ${told()}`);
+      if (served >= limit) return closeAtLimit();
     }
     pairing.dropPeer(lingerMs);
   };
   const closeAtLimit = () => {
-    say(`${served} of ${limit} classifications served: the room is closed`);
+    say(`the limit is reached, the room is closed; ${told()}`);
     pairing.close({ afterMs: lingerMs });
     // As long again, for the server to hear of it.
     setTimeout(() => process.exit(0), 2 * lingerMs);

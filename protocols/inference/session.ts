@@ -14,13 +14,14 @@ import type { OtStream } from '../offline/otStream.ts';
 import type { TwoPartyOptions } from '../offline/twoParty.ts';
 import { systemPrg } from '../sharing/prg.ts';
 import { executeClient, executeOwner } from './execute.ts';
+import { defaultLimit } from './extraction.ts';
 import { inputOf } from './image.ts';
 import { requireAffordable } from './limits.ts';
 import { type Manifest, maxManifestBytes, parseManifest } from './manifest.ts';
 import { OtStreamMeter, type Phase, PhaseMeasurement, type PhaseMeter, type StepMeter } from './meters.ts';
 import type { OwnerModel } from './model.ts';
 import { type OfflinePhase, twoParty } from './offline.ts';
-import { type Answer, compilePlan, type Plan, type StepPlan } from './plan.ts';
+import { type Answer, answerBits, compilePlan, type Plan, type StepPlan } from './plan.ts';
 import { prepareClient, prepareOwner } from './prepare.ts';
 
 /** Changes whenever the two sides' messages do. */
@@ -49,7 +50,9 @@ export type SessionEvent =
       readonly elapsedMs: number;
       readonly steps: readonly StepMeter[];
       readonly framingBytes: number;
-    };
+    }
+  /** At the owner: an answer is about to leave. `answers` in all, this one and those before the session included; `bits` of this one. */
+  | { readonly type: 'answer'; readonly answers: number; readonly bits: number };
 
 export interface SessionOptions {
   onEvent(event: SessionEvent): void;
@@ -80,8 +83,10 @@ export interface SessionReport {
 }
 
 export interface OwnerOptions extends SessionOptions {
-  /** Classifications after which the owner refuses more; none by default. */
+  /** Answers, `answersBefore` included, after which the owner refuses more: `defaultLimit`, unless said otherwise. */
   readonly limit?: number;
+  /** Answers that this model's clients got before this session. */
+  readonly answersBefore?: number;
 }
 
 /** What both sides of a session have in common. */
@@ -362,7 +367,9 @@ export class ClientSession extends Session {
 /** The owner: holds the model, learns that a classification took place. */
 export class OwnerSession extends Session {
   readonly #model: OwnerModel;
-  readonly #limit: number;
+  /** Answers after which the owner refuses more; may be changed at any time. */
+  limit: number;
+  #answers: number;
   #prepared: OwnerState | undefined;
   #provider: OwnerProvider | undefined;
   /** Classifications served so far. */
@@ -371,7 +378,8 @@ export class OwnerSession extends Session {
   private constructor(channel: Channel, model: OwnerModel, options: OwnerOptions) {
     super(channel, model.plan, options, 'owner', new OtStreamMeter());
     this.#model = model;
-    this.#limit = options.limit ?? Number.POSITIVE_INFINITY;
+    this.limit = options.limit ?? defaultLimit;
+    this.#answers = options.answersBefore ?? 0;
   }
 
   /** @throws ProtocolError `version` when the client runs another version. */
@@ -413,10 +421,13 @@ export class OwnerSession extends Session {
         if (asked === command.close) break;
         if (asked !== command.prepare && asked !== command.classify)
           throw new ProtocolError('value', 'session', 'the client asked for something unknown');
-        if (this.served >= this.#limit)
-          throw new ProtocolError('refused', 'session', `the owner serves ${this.#limit} classifications and no more`);
+        if (this.#answers >= this.limit)
+          throw new ProtocolError('refused', 'session', `the owner serves ${this.limit} classifications and no more`);
         if (asked === command.classify && !this.#prepared)
           throw new ProtocolError('value', 'session', 'the client asked to classify before preparing');
+        // Each takes the owner seconds and megabytes, and a client could ask for ever.
+        if (asked === command.prepare && this.#prepared)
+          throw new ProtocolError('value', 'session', 'the client asked to prepare twice for one classification');
         this.channel.send(Uint8Array.of(asked));
         await this.channel.flush();
         await (asked === command.prepare ? this.#prepare() : this.#classify());
@@ -449,7 +460,17 @@ export class OwnerSession extends Session {
     const prepared = this.#prepared!;
     this.#prepared = undefined;
     const measurement = this.measure('online');
-    await executeOwner(this.plan, prepared, measurement.channel, this.onlineProgress(measurement), this.options.signal);
+    const enter = this.onlineProgress(measurement);
+    let isAnswered = false;
+    // All messages before the answer are uniform to the client. From the first of its step on it counts, whether or not it arrives.
+    const onStep = (step: string) => {
+      if (step === this.plan.reveal.step && !isAnswered) {
+        isAnswered = true;
+        this.options.onEvent({ type: 'answer', answers: ++this.#answers, bits: answerBits(this.plan) });
+      }
+      enter(step);
+    };
+    await executeOwner(this.plan, prepared, measurement.channel, onStep, this.options.signal);
     measurement.end();
     this.served++;
     this.progress('online', 1, 'done');

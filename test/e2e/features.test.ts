@@ -102,6 +102,10 @@ test('the owner’s limit closes the room after the answer', async () => {
   await client.getByTestId('sample').nth(1).click();
   await client.getByText('This model knows 4 things').waitFor();
   expect(await client.getByText(/Starts when prepared|Classified as soon/).count()).toBe(0);
+  // A new room keeps the limit, which the owner has to raise first.
+  await owner.getByText(/can have learned 6\d bits of the weights from these answers/).waitFor();
+  expect(await owner.getByRole('button', { name: 'Open a new room' }).isDisabled()).toBe(true);
+  await owner.getByLabel('Close the room after').selectOption('5');
   await owner.getByRole('button', { name: 'Open a new room' }).click();
   await owner.getByTestId('invite').waitFor();
 });

@@ -37,7 +37,11 @@ export async function pair(
 ) {
   const [client, owner] = await Promise.all([
     ClientSession.open(a, { offline, onEvent: (event) => onEvent('client', event) }),
-    OwnerSession.open(b, model, { offline, onEvent: (event) => onEvent('owner', event) }),
+    OwnerSession.open(b, model, {
+      offline,
+      onEvent: (event) => onEvent('owner', event),
+      limit: Number.POSITIVE_INFINITY,
+    }),
   ]);
   return { client, owner, served: owner.serve() };
 }

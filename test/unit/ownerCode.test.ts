@@ -170,12 +170,18 @@ test('an owner’s room survives in the tab’s storage, and what is no room the
     room: { code: room, secret: new Uint8Array(32).fill(3), fromCodes: [new Uint8Array(32).fill(4)] },
     bundled: 'cifar10',
     served: 2,
+    toldBits: 260,
     sessions: 3,
-    limit: undefined,
+    limit: 5,
     answer: 'label' as const,
   };
-  saveOwner(saved);
-  expect(loadOwner()).toEqual(saved);
+  for (const limit of [5, null]) {
+    saveOwner({ ...saved, limit });
+    expect(loadOwner()).toEqual({ ...saved, limit });
+  }
+  // Who says nothing of a limit has the default.
+  storage.set('blindsight room', JSON.stringify({ ...JSON.parse([...storage.values()][0]!), limit: undefined }));
+  expect(loadOwner()?.limit).toBe(100);
   const [key, text] = [...storage][0]!;
   for (const broken of ['', 'null', '{}', text.replace(/"secret":"[^"]{5}/, '"secret":"'), text.slice(0, -3)]) {
     storage.set(key, broken);

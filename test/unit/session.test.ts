@@ -8,7 +8,12 @@ import { loadOwnerModel } from '../../protocols/inference/model.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
 import { compilePlan } from '../../protocols/inference/plan.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
-import { ClientSession, OwnerSession, type SessionEvent } from '../../protocols/inference/session.ts';
+import {
+  ClientSession,
+  type OwnerOptions,
+  OwnerSession,
+  type SessionEvent,
+} from '../../protocols/inference/session.ts';
 import { preparationCost, rlweResultCount, setupCost } from '../../protocols/offline/twoParty.ts';
 import { maxResults } from '../../protocols/rlwe/noise.ts';
 import { idealOffline } from '../ideal/dealer.ts';
@@ -290,21 +295,77 @@ describe('session', () => {
     expect(rlweResultCount(stages.flat())).toBeGreaterThan(0.8 * maxResults);
   });
 
-  it('serves no more than the owner allows', async () => {
-    const offline = idealOffline();
-    const [a, b] = channels();
-    const [client, owner] = await Promise.all([
-      ClientSession.open(a, { offline, onEvent: () => {} }),
-      OwnerSession.open(b, model, { offline, onEvent: () => {}, limit: 1 }),
-    ]);
-    const served = owner.serve();
-    await client.classify(picture(imageSize));
-    const [again, end] = await Promise.allSettled([client.prepare(), served]);
-    expect(again).toMatchObject({
-      status: 'rejected',
-      reason: { code: 'peer-aborted', message: expect.stringContaining('owner serves 1 classifications') },
+  describe('the limit of answers', () => {
+    const opened = async (options: Partial<OwnerOptions>) => {
+      const offline = idealOffline();
+      const [a, b] = channels();
+      const events: SessionEvent[] = [];
+      const [client, owner] = await Promise.all([
+        ClientSession.open(a, { offline, onEvent: () => {} }),
+        OwnerSession.open(b, model, { offline, onEvent: (event) => events.push(event), ...options }),
+      ]);
+      const answers = () => events.flatMap((event) => (event.type === 'answer' ? [event.answers] : []));
+      return { client, owner, served: owner.serve(), answers, clientChannel: a };
+    };
+    const refused = (end: unknown, limit: number) =>
+      expect(end).toMatchObject({
+        reason: { code: 'peer-aborted', message: expect.stringContaining(`owner serves ${limit} classifications`) },
+      });
+
+    it('is a hundred, unless the owner says otherwise', async () => {
+      const { client, owner, served } = await opened({ answersBefore: 99 });
+      expect(owner.limit).toBe(100);
+      await client.classify(picture(imageSize));
+      const [again, end] = await Promise.allSettled([client.prepare(), served]);
+      refused(again, 100);
+      expect(end).toMatchObject({ status: 'rejected', reason: { code: 'refused' } });
     });
-    expect(end).toMatchObject({ status: 'rejected', reason: { code: 'refused' } });
+
+    it('counts what was answered before, in sessions from before a reload', async () => {
+      const { client, served, answers } = await opened({ limit: 5, answersBefore: 4 });
+      await client.classify(picture(imageSize));
+      expect(answers()).toEqual([5]);
+      const [again] = await Promise.allSettled([client.prepare(), served]);
+      refused(again, 5);
+    });
+
+    it('may be changed while a client is connected', async () => {
+      const { client, owner, served, answers } = await opened({ limit: 1 });
+      owner.limit = 2;
+      for (const seed of [1, 2]) await client.classify(picture(imageSize, seed));
+      expect(answers()).toEqual([1, 2]);
+      const [again] = await Promise.allSettled([client.prepare(), served]);
+      refused(again, 2);
+    });
+
+    it('counts an answer from when it leaves: a client that goes before the owner is done has it all the same', async () => {
+      const [a, b] = channels();
+      const offline = idealOffline();
+      let answers = 0;
+      const [client, owner] = await Promise.all([
+        ClientSession.open(a, { offline, onEvent: () => {} }),
+        OwnerSession.open(b, model, {
+          offline,
+          onEvent(event) {
+            if (event.type !== 'answer') return;
+            answers = event.answers;
+            void a.close();
+          },
+        }),
+      ]);
+      const [, end] = await Promise.allSettled([client.classify(picture(imageSize)), owner.serve()]);
+      expect(end.status).toBe('rejected');
+      expect([answers, owner.served]).toEqual([1, 0]);
+    });
+
+    it('is not spent, and nothing is made, by preparing again and again without an image', async () => {
+      const { client, served, answers, clientChannel } = await opened({});
+      await client.prepare();
+      clientChannel.send(Uint8Array.of(1));
+      await clientChannel.flush();
+      await expect(served).rejects.toThrow('the client asked to prepare twice for one classification');
+      expect(answers()).toEqual([]);
+    });
   });
 
   it('refuses another version, and an owner that is asked out of turn', async () => {

@@ -309,7 +309,10 @@ export const de: Words = {
       allScores: 'alle Punktzahlen',
       labelOnly: 'nur die Antwort',
       tooManyClasses: '(zu viele Klassen)',
+      told: (bits, share) =>
+        `Wer betrügt, kann aus diesen Antworten ${bits} Bits der Gewichte erfahren haben und nicht mehr: ${share} davon.`,
       newRoom: 'Einen neuen Raum öffnen',
+      raiseLimit: 'Die Grenze ist erreicht. Erhöhen Sie sie, um einen Raum zu öffnen.',
       closeRoom: 'Den Raum schließen',
       disconnect: 'Die Person trennen',
     },

@@ -301,7 +301,10 @@ export const en = {
       allScores: 'all scores',
       labelOnly: 'only the label',
       tooManyClasses: '(too many classes)',
+      told: (bits: string, share: string) =>
+        `Clients that cheat can have learned ${bits} bits of the weights from these answers and no more: ${share} of them.`,
       newRoom: 'Open a new room',
+      raiseLimit: 'The limit is reached. Raise it to open a room.',
       closeRoom: 'Close the room',
       disconnect: 'Disconnect the client',
     },

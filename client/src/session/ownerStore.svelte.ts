@@ -1,4 +1,4 @@
-import type { Answer } from '../../../protocols/index.ts';
+import { type Answer, defaultLimit } from '../../../protocols/index.ts';
 import { iceServers } from '../pairing/iceServers.ts';
 import { formatInvite } from '../pairing/invite.ts';
 import type { CodeState } from '../pairing/ownerCode.ts';
@@ -30,11 +30,17 @@ export class OwnerStore {
   notice = $state.raw<Notice>();
   /** Present while a client is connected, and kept after it left for its figures. */
   session = $state.raw<SessionView>();
+  /** Answers given, as the Worker counts them. */
   served = $state(0);
+  /** What a dishonest client could have learned from them, in bits. */
+  toldBits = $state(0);
+  /** Of the model's weights. */
+  weightBits = $state<number>();
   /** Connections over which they were, or could have been, served. */
   sessions = $state(0);
-  /** Classifications after which the room closes; undefined for no limit. */
-  limit = $state<number>();
+  /** Answers after which the Worker refuses more and the room closes; undefined for no limit. */
+  limit = $state<number | undefined>(defaultLimit);
+  isAtLimit = $derived(this.limit !== undefined && this.served >= this.limit);
   /** What clients of this model can be told. */
   answers = $state.raw<readonly Answer[]>(['logits', 'label']);
   /** What the next client learns. */
@@ -61,8 +67,9 @@ export class OwnerStore {
     if (!saved) return forgetOwner();
     this.#saved = saved;
     this.served = saved.served;
+    this.toldBits = saved.toldBits;
     this.sessions = saved.sessions;
-    this.limit = saved.limit;
+    this.limit = saved.limit ?? undefined;
     this.answer = saved.answer;
     if (saved.bundled !== undefined) {
       await this.choose(async () => {
@@ -97,12 +104,14 @@ export class OwnerStore {
       else {
         this.model = model;
         this.answers = checked.answers;
+        this.weightBits = checked.weightBits;
         if (!checked.answers.includes(this.answer)) {
           // Chosen for the model from before a reload. Nobody may learn more than the owner has said.
           this.paused = true;
           this.answer = 'logits';
           this.notice = notice('error', ({ model }) => model.cannotHide);
-        } else await this.openRoom();
+        } else if (this.isAtLimit) this.#closeAtLimit();
+        else await this.openRoom();
       }
     } catch {
       this.notice = notice('error', ({ model }) => model.notLoaded);
@@ -169,6 +178,7 @@ export class OwnerStore {
 
   setLimit(limit: number | undefined): void {
     this.limit = limit;
+    this.#worker?.setLimit(limit);
     this.#save();
   }
 
@@ -203,9 +213,10 @@ export class OwnerStore {
     this.paused = true;
   }
 
+  /** Opens a new room, unless the limit is reached: the owner raises it first. */
   async resume(): Promise<void> {
+    if (this.isAtLimit) return;
     this.paused = false;
-    if (this.limit !== undefined && this.served >= this.limit) this.limit = undefined;
     await this.openRoom();
   }
 
@@ -230,8 +241,8 @@ export class OwnerStore {
     const room = this.#pairing?.save() ?? this.#saved?.room;
     if (!room) return;
     const bundled = this.model ? this.model.bundled : this.#saved?.bundled;
-    const { served, sessions, limit, answer } = this;
-    saveOwner({ room, bundled, served, sessions, limit, answer });
+    const { served, toldBits, sessions, limit = null, answer } = this;
+    saveOwner({ room, bundled, served, toldBits, sessions, limit, answer });
   }
 
   /** The server was away, and has not given the room back. */
@@ -260,30 +271,29 @@ export class OwnerStore {
     const session = new SessionView('owner', this.statistics);
     this.session = session;
     this.statistics.start(link);
-    let counted = false;
     const worker = new ProtocolWorker({
       onEvent: (event) => {
         session.apply(event);
         if (event.type === 'manifest') this.sessions++;
-        if (event.type !== 'state') return;
-        if (event.state === 'classifying') counted = false;
-        if (event.state === 'done' && !counted) {
-          counted = true;
-          this.served++;
+        if (event.type === 'answer') {
+          this.served = event.answers;
+          this.toldBits += event.bits;
           this.#save();
-          if (this.limit !== undefined && this.served >= this.limit) this.#closeAtLimit();
         }
+        if (event.type === 'state' && event.state === 'done' && this.isAtLimit) this.#closeAtLimit();
       },
       onMaskedImage: (bytes) => (session.maskedImage = bytes),
       onClosed: () => this.#endSession(notice('info', ({ ends }) => ends.finished)),
       onFailed: (failure) => {
         if (this.#worker !== worker) return;
-        if (failure.code === 'closed') this.#pairing?.peerLost();
+        // An answer counts from when it leaves: the connection may have broken before it had arrived.
+        if (this.isAtLimit) this.#closeAtLimit();
+        else if (failure.code === 'closed') this.#pairing?.peerLost();
         else this.#endSession(failureNotice(failure, 'owner'), lingerMs);
       },
     });
     this.#worker = worker;
-    worker.openOwner(link.channel, this.model!.files, this.answer);
+    worker.openOwner(link.channel, this.model!.files, this.answer, this.limit, this.served);
   }
 
   /** The client is gone and may come back. */

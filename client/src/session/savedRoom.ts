@@ -2,7 +2,7 @@
  * An owner's room over a reload of its tab: sessionStorage keeps it in this tab, until the tab is closed or the owner
  * leaves. It holds the room's secrets; scripts of this origin could read them, as they could the page itself.
  */
-import type { Answer } from '../../../protocols/index.ts';
+import { type Answer, defaultLimit } from '../../../protocols/index.ts';
 import { fromBase64url, toBase64url } from '../pairing/invite.ts';
 import type { SavedRoom } from '../pairing/roomSecrets.ts';
 
@@ -12,9 +12,12 @@ export interface SavedOwner {
   readonly room: SavedRoom;
   /** Name of the bundled model; an owner's own has to be chosen again. */
   readonly bundled: string | undefined;
+  /** Answers given, and the bits that they carried. */
   readonly served: number;
+  readonly toldBits: number;
   readonly sessions: number;
-  readonly limit: number | undefined;
+  /** Null for none. */
+  readonly limit: number | null;
   readonly answer: Answer;
 }
 
@@ -45,15 +48,16 @@ export function forgetOwner(): void {
 /** Undefined when there is none, or another version of this program wrote it. */
 export function loadOwner(): SavedOwner | undefined {
   try {
-    const { room, bundled, served, sessions, limit, answer } = JSON.parse(sessionStorage.getItem(key) ?? '');
+    const { room, bundled, served, toldBits, sessions, limit, answer } = JSON.parse(sessionStorage.getItem(key) ?? '');
     const [secret, ...fromCodes] = [room.secret, ...room.fromCodes].map(fromBase64url);
     if (!secret || [secret, ...fromCodes].some(({ length }) => length !== 32)) return undefined;
     return {
       room: { code: String(room.code), secret, fromCodes },
       bundled: typeof bundled === 'string' ? bundled : undefined,
       served: Number.isSafeInteger(served) ? served : 0,
+      toldBits: Number.isFinite(toldBits) ? toldBits : 0,
       sessions: Number.isSafeInteger(sessions) ? sessions : 0,
-      limit: Number.isSafeInteger(limit) ? limit : undefined,
+      limit: Number.isSafeInteger(limit) || limit === null ? limit : defaultLimit,
       answer: answer === 'label' ? 'label' : 'logits',
     };
   } catch {

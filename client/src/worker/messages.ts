@@ -12,7 +12,16 @@ export interface OwnerFiles {
 
 export type ToProtocolWorker =
   | { type: 'openClient'; wire: WireHandle }
-  | { type: 'openOwner'; wire: WireHandle; files: OwnerFiles; answer: Answer }
+  /** `limit` as OwnerOptions has it, undefined for none. */
+  | {
+      type: 'openOwner';
+      wire: WireHandle;
+      files: OwnerFiles;
+      answer: Answer;
+      limit: number | undefined;
+      answersBefore: number;
+    }
+  | { type: 'limit'; limit: number | undefined }
   | { type: 'check'; files: OwnerFiles }
   | { type: 'prepare' }
   | { type: 'classify'; pixels: Uint8Array }
@@ -25,13 +34,19 @@ export interface Failure {
   message: string;
 }
 
+export interface CheckedModel {
+  /** What clients of this model can be told. */
+  answers: readonly Answer[];
+  /** How many bits its weights are. */
+  weightBits: number;
+}
+
 export type FromProtocolWorker =
   | { type: 'event'; event: SessionEvent }
   /** The image as it crossed the wire: 32 bits per value, in the order of `inputOf`. */
   | { type: 'maskedImage'; bytes: Uint8Array }
   | { type: 'opened' }
-  /** `answers`: what clients of this model can be told. */
-  | { type: 'checked'; answers: readonly Answer[] }
+  | ({ type: 'checked' } & CheckedModel)
   | { type: 'prepared' }
   | { type: 'classified'; classification: Classification }
   | { type: 'closed' }

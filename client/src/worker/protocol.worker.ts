@@ -14,6 +14,7 @@ import {
   type SessionEvent,
   sessionWires,
   streamChannel,
+  weightBits,
 } from '../../../protocols/index.ts';
 import { batchEvents } from './eventBatch.ts';
 import type { FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
@@ -34,11 +35,14 @@ function onEvent(event: SessionEvent): void {
 
 const abort = new AbortController();
 let client: ClientSession | undefined;
+let owner: OwnerSession | undefined;
+/** The page may change it while the owner's session is opened. */
+let limit: number | undefined;
 /** Operations that a cancellation ends. */
 let running = 0;
 
 self.onmessage = async ({ data }: MessageEvent<ToProtocolWorker>) => {
-  const isOperation = data.type !== 'cancel';
+  const isOperation = data.type !== 'cancel' && data.type !== 'limit';
   if (isOperation) running++;
   try {
     await handle(data);
@@ -60,8 +64,12 @@ self.onmessage = async ({ data }: MessageEvent<ToProtocolWorker>) => {
 async function handle(message: ToProtocolWorker): Promise<void> {
   switch (message.type) {
     case 'check': {
-      const { classes } = (await loadModel(message.files)).manifest.architecture;
-      return post({ type: 'checked', answers: classes <= maxLabelClasses ? ['logits', 'label'] : ['logits'] });
+      const { manifest, plan, weights } = await loadModel(message.files);
+      return post({
+        type: 'checked',
+        answers: manifest.architecture.classes <= maxLabelClasses ? ['logits', 'label'] : ['logits'],
+        weightBits: weightBits(plan, weights),
+      });
     }
     case 'openClient': {
       const { channel, ot } = streamsOver(message.wire, 'sent');
@@ -70,15 +78,22 @@ async function handle(message: ToProtocolWorker): Promise<void> {
     }
     case 'openOwner': {
       const { channel, ot } = streamsOver(message.wire, 'received');
-      const session = await OwnerSession.open(channel, await loadModel(message.files, message.answer), {
+      limit = message.limit;
+      owner = await OwnerSession.open(channel, await loadModel(message.files, message.answer), {
         onEvent,
         signal: abort.signal,
         ot,
+        answersBefore: message.answersBefore,
       });
+      owner.limit = limit ?? Number.POSITIVE_INFINITY;
       post({ type: 'opened' });
-      await session.serve();
+      await owner.serve();
       return post({ type: 'closed' });
     }
+    case 'limit':
+      limit = message.limit;
+      if (owner) owner.limit = limit ?? Number.POSITIVE_INFINITY;
+      return;
     case 'prepare':
       await client!.prepare();
       return post({ type: 'prepared' });

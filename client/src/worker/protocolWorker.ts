@@ -1,5 +1,12 @@
 import type { Answer, Classification, SessionEvent } from '../../../protocols/index.ts';
-import type { Failure, FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
+import type {
+  CheckedModel,
+  Failure,
+  FromProtocolWorker,
+  OwnerFiles,
+  ToProtocolWorker,
+  WireHandle,
+} from './messages.ts';
 import { relayThroughPort } from './relay.ts';
 
 export interface ProtocolWorkerListener {
@@ -45,8 +52,19 @@ export class ProtocolWorker {
     this.#open((wire) => ({ type: 'openClient', wire }), channel);
   }
 
-  openOwner(channel: RTCDataChannel, files: OwnerFiles, answer: Answer): void {
-    this.#open((wire) => ({ type: 'openOwner', wire, files, answer }), channel);
+  /** @param limit answers, `answersBefore` included, after which the Worker refuses more. */
+  openOwner(
+    channel: RTCDataChannel,
+    files: OwnerFiles,
+    answer: Answer,
+    limit: number | undefined,
+    answersBefore: number,
+  ): void {
+    this.#open((wire) => ({ type: 'openOwner', wire, files, answer, limit, answersBefore }), channel);
+  }
+
+  setLimit(limit: number | undefined): void {
+    this.#post({ type: 'limit', limit });
   }
 
   prepare(): void {
@@ -85,11 +103,11 @@ export class ProtocolWorker {
   }
 }
 
-/** Whether an owner's files fit together; resolves with what clients can be told, or with what is wrong. */
-export function checkOwnerFiles(files: OwnerFiles): Promise<{ answers: readonly Answer[] } | { failure: Failure }> {
+/** Whether an owner's files fit together; resolves with what they are, or with what is wrong. */
+export function checkOwnerFiles(files: OwnerFiles): Promise<CheckedModel | { failure: Failure }> {
   return new Promise((resolve) => {
     const worker = new Worker(new URL('./protocol.worker.ts', import.meta.url), { type: 'module', name: 'check' });
-    const finish = (outcome: { answers: readonly Answer[] } | { failure: Failure }) => {
+    const finish = (outcome: CheckedModel | { failure: Failure }) => {
       worker.terminate();
       resolve(outcome);
     };
