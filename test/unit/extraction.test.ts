@@ -1,6 +1,7 @@
 /** What a client that deviates reads of the head: as many bits for each query as the reveal has, and no more. */
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { defaultLimit, weightBits } from '../../protocols/inference/extraction.ts';
 import { answerBits, compilePlan } from '../../protocols/inference/plan.ts';
 import { answerFracBits } from '../../protocols/inference/vit.ts';
 import { readModel } from '../../scripts/lib/models.ts';
@@ -45,6 +46,9 @@ describe('extraction from the head', () => {
     const { dim } = model.manifest.architecture;
     expect(weights).toEqual(weights.map((_, row) => head.slice(row * dim, row * dim + columns)));
     expect(1 + Math.ceil(dim / weightsPerAnswer(plan))).toBe(257);
+    // At the default limit it ends with less than a thousandth of the weights, however well they are packed.
+    const all = weightBits(plan, model.weights);
+    expect((defaultLimit * answerBits(plan)) / all).toBeLessThan(0.001);
   });
 
   it('gets less than four bits where the label alone is revealed', () => {
