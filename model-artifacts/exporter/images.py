@@ -8,11 +8,58 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from .folding import Array
 
 TEST_SPLITS = ('test', 'val')
+
+# What the client reads (client/src/worker/pictureFile.ts), so that a model is measured on what it will see.
+READ_FORMATS = ('PNG', 'JPEG', 'GIF', 'WEBP')
+HEADER_BYTES = 16 << 20
+MAX_PIXELS = 100_000_000
+SRGB = ImageCms.createProfile('sRGB')
+
+
+class PictureError(ValueError):
+    """The file is not read; the text says why."""
+
+
+def open_picture(file: bytes) -> Image.Image:
+    """A file of a format that the client reads too; its pixels are decoded later. Raises PictureError."""
+    try:
+        image = Image.open(io.BytesIO(file[:HEADER_BYTES]), formats=READ_FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise PictureError(f'{image.width}×{image.height} pixels: expected {MAX_PIXELS} at most')
+        return Image.open(io.BytesIO(file), formats=READ_FORMATS)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PictureError(f"expected {', '.join(READ_FORMATS)}, its size within the first {HEADER_BYTES} bytes: {error}") from None
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """As browsers show it on a white page: turned as its orientation says, its profile's colours in sRGB. Raises PictureError."""
+    try:
+        image.load()
+    except (OSError, SyntaxError) as error:
+        raise PictureError(f'damaged or cut off: {error}') from None
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith('I;16'):  # 16-bit grey, which Pillow's own conversion cuts off at 255
+        image = Image.fromarray(((np.asarray(image, np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert('RGBA')
+        image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), _in_srgb(image))
+    # Of CMYK's profiles browsers make different things; without, ink takes light away in all of them.
+    return image.convert('RGB') if image.mode == 'CMYK' else _in_srgb(image.convert('RGB'))
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get('icc_profile')
+    if not profile:
+        return image
+    try:
+        return ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), SRGB, outputMode=image.mode)
+    except ImageCms.PyCMSError:  # of grey, or broken: browsers leave the colours as they are
+        return image
 
 
 @dataclass(frozen=True)
@@ -24,11 +71,7 @@ class Preprocessing:
 
     def apply(self, image: Image.Image) -> Array:
         """RGB uint8 (crop, crop, 3). Antialiased bilinear: Pillow's BILINEAR, whose triangle filter widens when it shrinks."""
-        image = ImageOps.exif_transpose(image)
-        if image.has_transparency_data:  # browsers' canvas here is white before the image is drawn
-            image = image.convert('RGBA')
-            image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)
-        image = image.convert('RGB')
+        image = to_rgb(image)
         width, height = image.size
         shorter = min(width, height)  # the longer side is rounded down, as the client does
         size = (width * self.shorter_side // shorter, height * self.shorter_side // shorter)
@@ -62,7 +105,7 @@ class ImageZip:
             self.entries.append((parts[0], name, positions[_simplified(parts[1])]))
 
     def read(self, entries: list[tuple[str, str, int]]) -> LabelledImages:
-        images = [self.preprocessing.apply(Image.open(io.BytesIO(self.archive.read(name)))) for _, name, _ in entries]
+        images = [self.preprocessing.apply(open_picture(self.archive.read(name))) for _, name, _ in entries]
         return LabelledImages(np.stack(images), np.array([label for _, _, label in entries]))
 
     def training(self, count: int, seed: int = 0) -> LabelledImages:

@@ -11,6 +11,25 @@ export interface RgbaImage {
   readonly height: number;
 }
 
+/** A rectangle of an image, in pixels. */
+export interface ImageArea {
+  readonly left: number;
+  readonly top: number;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** An image whose pixels are not all in memory at once. */
+export interface ImageAreas {
+  readonly width: number;
+  readonly height: number;
+  /** RGBA bytes, row by row; asked from top to bottom. */
+  read(area: ImageArea): Uint8ClampedArray | Uint8Array;
+}
+
+/** Read at a time: 4 MB. */
+const areaPixels = 2 ** 20;
+
 /**
  * Shorter side to `shorterSide`, then the centre `crop`×`crop`. Transparency is laid on white.
  * @returns crop×crop×3 RGB bytes.
@@ -21,6 +40,20 @@ export function prepareImage(image: RgbaImage, preprocessing: Manifest['preproce
   if (width < 1 || height < 1 || data.length !== 4 * width * height) {
     throw new RangeError(`image: expected ${4 * width * height} bytes for ${width}×${height}, got ${data.length}`);
   }
+  const read = ({ left, top, columns, rows }: ImageArea) => {
+    const area = new Uint8Array(4 * columns * rows);
+    for (let y = 0; y < rows; y++) {
+      const from = 4 * ((top + y) * width + left);
+      area.set(data.subarray(from, from + 4 * columns), 4 * y * columns);
+    }
+    return area;
+  };
+  return prepareImageAreas({ width, height, read }, preprocessing);
+}
+
+/** As `prepareImage`, of an image that is read piece by piece, and only where the crop needs it. */
+export function prepareImageAreas(image: ImageAreas, preprocessing: Manifest['preprocessing']): Uint8Array {
+  const { width, height } = image;
   const { shorterSide, crop } = preprocessing;
   const longerSide = (side: number) => Math.floor((side * shorterSide) / Math.min(width, height)); // exact: integers below 2^53
   // As torchvision: the longer side is rounded down.
@@ -31,23 +64,29 @@ export function prepareImage(image: RgbaImage, preprocessing: Manifest['preproce
   // Pillow's order: horizontal first, each pass rounded to bytes.
   const columns = triangleWeights(width, outWidth, left, crop);
   const rows = triangleWeights(height, outHeight, top, crop);
-  const firstRow = rows[0]!.from;
-  const lastRow = rows.reduce((last, { from, weights }) => Math.max(last, from + weights.length), 0);
+  const [firstRow, lastRow] = rangeOf(rows);
+  const [firstColumn, lastColumn] = rangeOf(columns);
+  const wide = lastColumn - firstColumn;
   const horizontal = new Uint8Array((lastRow - firstRow) * crop * 3);
-  for (let y = firstRow, out = 0; y < lastRow; y++) {
-    for (const { from, weights } of columns) {
-      let [r, g, b] = [0, 0, 0];
-      for (let i = 0, at = 4 * (y * width + from); i < weights.length; i++, at += 4) {
-        const weight = weights[i]!;
-        const alpha = data[at + 3]! / 255;
-        const white = 255 * (1 - alpha);
-        r += weight * (data[at]! * alpha + white);
-        g += weight * (data[at + 1]! * alpha + white);
-        b += weight * (data[at + 2]! * alpha + white);
+  const atOnce = Math.max(1, Math.floor(areaPixels / wide));
+  for (let first = firstRow, out = 0; first < lastRow; first += atOnce) {
+    const area = { left: firstColumn, top: first, columns: wide, rows: Math.min(atOnce, lastRow - first) };
+    const data = image.read(area);
+    for (let y = 0; y < area.rows; y++) {
+      for (const { from, weights } of columns) {
+        let [r, g, b] = [0, 0, 0];
+        for (let i = 0, at = 4 * (y * wide + from - firstColumn); i < weights.length; i++, at += 4) {
+          const weight = weights[i]!;
+          const alpha = data[at + 3]! / 255;
+          const white = 255 * (1 - alpha);
+          r += weight * (data[at]! * alpha + white);
+          g += weight * (data[at + 1]! * alpha + white);
+          b += weight * (data[at + 2]! * alpha + white);
+        }
+        horizontal[out++] = toByte(r);
+        horizontal[out++] = toByte(g);
+        horizontal[out++] = toByte(b);
       }
-      horizontal[out++] = toByte(r);
-      horizontal[out++] = toByte(g);
-      horizontal[out++] = toByte(b);
     }
   }
   const pixels = new Uint8Array(crop * crop * 3);
@@ -70,6 +109,12 @@ interface Taps {
   readonly from: number;
   readonly weights: Float64Array;
 }
+
+/** The first input that any of them reads, and the one after the last. */
+const rangeOf = (taps: Taps[]): [number, number] => [
+  taps[0]!.from,
+  taps.reduce((last, { from, weights }) => Math.max(last, from + weights.length), 0),
+];
 
 /** For the outputs first … first+count−1 of a resize from `size` to `outSize`: which inputs, with which weights, in units of 2^-22. */
 function triangleWeights(size: number, outSize: number, first: number, count: number): Taps[] {

@@ -823,14 +823,47 @@ export const de: Words = {
         title: 'Dieser Tab kann gerade keine Bilder lesen.',
         text: 'Ein Teil der App wurde nicht geladen. Laden Sie die Seite neu; der Link bleibt derselbe.',
       },
-      notAnImage: {
-        title: 'Diese Datei ist kein Bild, das der Browser lesen kann.',
-        text: 'Wählen Sie eine JPEG-, PNG-, WebP- oder GIF-Datei.',
-      },
-      tooLarge: {
-        title: (size) => `Dieses Bild ist zu groß${size}.`,
-        size: (width, height) => ` (${width} × ${height} Pixel)`,
-        text: 'Mehr als 100 Megapixel passen nicht in den Speicher eines Tabs. Wählen Sie ein kleineres; das Modell betrachtet ohnehin ein kleines Quadrat.',
+      file: (name) => `„${name}“`,
+      unnamed: 'Dieses Bild',
+      size: (width, height) => ` (${width} × ${height} Pixel)`,
+      stands: (name) => (name ? `Das Bild davor bleibt: „${name}“.` : 'Das Bild davor bleibt.'),
+      refused: {
+        'not-an-image': {
+          title: (file) => `${file} ist kein Bild, das hier gelesen werden kann.`,
+          text: 'Wählen Sie eine JPEG-, PNG-, WebP- oder GIF-Datei.',
+        },
+        heic: {
+          title: (file) => `${file} ist ein HEIC-Bild, das die meisten Browser nicht lesen können.`,
+          text: 'Wählen Sie ein JPEG: auf dem iPhone Einstellungen, Kamera, Formate, „Maximale Kompatibilität“; oder teilen Sie es als JPEG.',
+        },
+        svg: {
+          title: (file) => `${file} ist eine SVG-Zeichnung und kein Foto.`,
+          text: 'Speichern Sie sie zuerst als PNG: Dann hat sie eine feste Größe.',
+        },
+        tiff: {
+          title: (file) => `${file} ist ein TIFF-Bild, das Browser nicht lesen können.`,
+          text: 'Speichern Sie es zuerst als JPEG oder PNG.',
+        },
+        avif: {
+          title: (file) => `${file} ist ein AVIF-Bild, dessen Farben jeder Browser anders liest.`,
+          text: 'Speichern Sie es zuerst als JPEG, PNG oder WebP.',
+        },
+        'other-format': {
+          title: (file) => `${file} ist ein Bild, dessen Format hier nicht gelesen wird.`,
+          text: 'Speichern Sie es zuerst als JPEG oder PNG.',
+        },
+        metadata: {
+          title: (file) => `${file} beginnt mit mehr als 16 MB Metadaten.`,
+          text: 'Exportieren Sie das Bild neu, ohne Metadaten, und wählen Sie es noch einmal.',
+        },
+        damaged: {
+          title: (file) => `${file} ist beschädigt oder abgeschnitten.`,
+          text: 'Kopieren oder laden Sie es noch einmal, oder wählen Sie ein anderes.',
+        },
+        'too-large': {
+          title: (file, size) => `${file} ist zu groß${size}.`,
+          text: 'Mehr als 100 Megapixel passen nicht in den Speicher eines Tabs. Wählen Sie ein kleineres; das Modell betrachtet ohnehin ein kleines Quadrat.',
+        },
       },
     },
   },

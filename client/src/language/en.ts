@@ -807,14 +807,49 @@ export const en = {
         title: 'This tab cannot decode images now.',
         text: 'A part of the app did not load. Reload this page; the link stays the same.',
       },
-      notAnImage: {
-        title: 'This file is not an image that the browser can read.',
-        text: 'Choose a JPEG, PNG, WebP or GIF file.',
-      },
-      tooLarge: {
-        title: (size: string) => `This image is too large${size}.`,
-        size: (width: string, height: string) => ` (${width} × ${height} pixels)`,
-        text: 'More than 100 megapixels do not fit into a tab’s memory. Choose a smaller one; the model looks at a small square anyway.',
+      file: (name: string) => `“${name}”`,
+      unnamed: 'This picture',
+      size: (width: string, height: string) => ` (${width} × ${height} pixels)`,
+      stands: (name: string | undefined) =>
+        name ? `The picture before it stays: “${name}”.` : 'The picture before it stays.',
+      refused: {
+        'not-an-image': {
+          title: (file: string, _: string) => `${file} is not a picture that can be read here.`,
+          text: 'Choose a JPEG, PNG, WebP or GIF file.',
+        },
+        heic: {
+          title: (file: string, _: string) => `${file} is a HEIC picture, which most browsers cannot read.`,
+          text: 'Choose a JPEG: on an iPhone, Settings, Camera, Formats, “Most Compatible”; or share it as a JPEG.',
+        },
+        svg: {
+          title: (file: string, _: string) => `${file} is an SVG drawing, not a photograph.`,
+          text: 'Save it as a PNG first: its size is then fixed.',
+        },
+        tiff: {
+          title: (file: string, _: string) => `${file} is a TIFF picture, which browsers cannot read.`,
+          text: 'Save it as a JPEG or PNG first.',
+        },
+        avif: {
+          title: (file: string, _: string) =>
+            `${file} is an AVIF picture, whose colours every browser decodes in its own way.`,
+          text: 'Save it as a JPEG, PNG or WebP first.',
+        },
+        'other-format': {
+          title: (file: string, _: string) => `${file} is a picture of a kind that is not read here.`,
+          text: 'Save it as a JPEG or PNG first.',
+        },
+        metadata: {
+          title: (file: string, _: string) => `${file} starts with more than 16 MB of metadata.`,
+          text: 'Export the picture anew, without metadata, then choose it again.',
+        },
+        damaged: {
+          title: (file: string, _: string) => `${file} is damaged or cut off.`,
+          text: 'Copy or download it again, or choose another one.',
+        },
+        'too-large': {
+          title: (file: string, size: string) => `${file} is too large${size}.`,
+          text: 'More than 100 megapixels do not fit into a tab’s memory. Choose a smaller one; the model looks at a small square anyway.',
+        },
       },
     },
   },

@@ -23,6 +23,8 @@ import {
 import { lingerMs, type MeterRow, SessionView, type Totals } from './sessionView.svelte.ts';
 
 export interface ChosenImage extends PreparedImage {
+  /** Of its file, or what a sample is labelled. */
+  name?: string;
   /** What a sample is labelled; unknown for the user's own images. */
   truth: string | undefined;
 }
@@ -63,7 +65,7 @@ export class ClientStore {
   running = $state(false);
   readonly statistics = new LinkStatistics();
   /** What `image` was made from. */
-  #file: { file: Blob; truth: string | undefined } | undefined;
+  #file: { file: Blob; name: string | undefined; truth: string | undefined } | undefined;
   #pairing: ClientPairing | undefined;
   #worker: ProtocolWorker | undefined;
   readonly #images = new ImageWorker();
@@ -121,21 +123,26 @@ export class ClientStore {
   /**
    * Decodes `file` and shows what the model will see. From the second image on it is classified right away. What was asked
    * before waits until the new image is there, and is then asked of that one.
-   * @param truth what a sample is labelled
+   * @param name of the file; what was pasted or photographed has none
    */
-  async chooseImage(file: Blob, truth?: string): Promise<void> {
-    await this.#choose(async () => file, truth);
+  async chooseImage(file: Blob, name = file instanceof File ? file.name : undefined): Promise<void> {
+    await this.#choose(async () => file, name);
   }
 
   async chooseSample(sample: Sample): Promise<void> {
-    await this.#choose(async () => {
-      const response = await fetch(sample.url).catch(() => undefined);
-      if (!response?.ok) throw new SampleError();
-      return response.blob();
-    }, sample.label);
+    await this.#choose(
+      async () => {
+        const response = await fetch(sample.url).catch(() => undefined);
+        if (!response?.ok) throw new SampleError();
+        return response.blob();
+      },
+      `sample “${sample.label}”`,
+      sample.label,
+    );
   }
 
-  async #choose(load: () => Promise<Blob>, truth: string | undefined): Promise<void> {
+  /** @param truth what a sample is labelled */
+  async #choose(load: () => Promise<Blob>, name: string | undefined, truth?: string): Promise<void> {
     const preprocessing = this.session?.manifest?.preprocessing;
     if (!preprocessing || this.running) return;
     const id = ++this.#decodeId;
@@ -145,14 +152,14 @@ export class ClientStore {
       const file = await load();
       const image = await this.#images.prepare(file, preprocessing);
       if (id !== this.#decodeId) return;
-      this.#file = { file, truth };
-      this.image = { ...image, truth };
+      this.#file = { file, name, truth };
+      this.image = { ...image, ...(name ? { name } : {}), truth };
       if (this.session) this.session.maskedImage = undefined; // that of the image before
       if (!this.result) return;
       this.result = undefined;
       if (this.link !== 'closed') this.classify();
     } catch (error) {
-      if (id === this.#decodeId) this.imageNotice = imageNotice(error);
+      if (id === this.#decodeId) this.imageNotice = imageNotice(error, name, this.image);
     } finally {
       if (id === this.#decodeId) {
         this.decoding = false;
@@ -244,7 +251,8 @@ export class ClientStore {
     this.#model = model;
     if (this.#file && !isSame) {
       this.result = undefined;
-      await this.chooseImage(this.#file.file, this.#file.truth);
+      const { file, name, truth } = this.#file;
+      await this.#choose(async () => file, name, truth);
     }
     this.samples = await listSamples(manifest.name).catch(() => []);
   }

@@ -4,8 +4,8 @@ import { t, type Words } from '../language/language.ts';
 import { IceServersError } from '../pairing/iceServers.ts';
 import type { PairingEnd } from '../pairing/ownerPairing.ts';
 import { formatCount } from '../ui/format.ts';
-import { ImageError } from '../worker/imageWorker.ts';
 import type { Failure } from '../worker/messages.ts';
+import { PictureError } from '../worker/pictureFile.ts';
 
 export type Role = 'client' | 'owner';
 
@@ -116,13 +116,25 @@ export function iceNotice(problem: unknown): Notice {
 /** A sample did not arrive. */
 export class SampleError extends Error {}
 
-export function imageNotice(problem: unknown): Notice {
-  if (problem instanceof SampleError) return notice('error', ({ images }) => images.sample);
-  if (!(problem instanceof ImageError)) return notice('error', ({ images }) => images.worker);
-  if (problem.problem === 'not-an-image') return notice('error', ({ images }) => images.notAnImage);
-  const { width, height } = problem;
-  return notice('error', ({ images: { tooLarge } }) => ({
-    title: tooLarge.title(width && height ? tooLarge.size(formatCount(width), formatCount(height)) : ''),
-    text: tooLarge.text,
-  }));
+/**
+ * @param name of the file, where it has one
+ * @param standing the picture that stays on the screen, and is what a click on “Classify privately” would classify
+ */
+export function imageNotice(
+  problem: unknown,
+  name: string | undefined,
+  standing: { name?: string } | undefined,
+): Notice {
+  return notice('error', ({ images }) => {
+    const words = () => {
+      if (problem instanceof SampleError) return images.sample;
+      if (!(problem instanceof PictureError)) return images.worker;
+      const { title, text } = images.refused[problem.problem];
+      const { width, height } = problem;
+      const size = width && height ? images.size(formatCount(width), formatCount(height)) : '';
+      return { title: title(name ? images.file(name) : images.unnamed, size), text };
+    };
+    const { title, text } = words();
+    return { title, text: standing ? `${text} ${images.stands(standing.name)}` : text };
+  });
 }

@@ -1,55 +1,56 @@
-/** Decodes, reduces and crops an image off the main thread. */
-import { prepareImage } from '../../../protocols/inference/image.ts';
-import { imageSize } from './imageSize.ts';
+/** Decodes, resizes and crops an image off the main thread. */
+import { type ImageArea, prepareImageAreas } from '../../../protocols/inference/image.ts';
 import type { FromImageWorker, ToImageWorker } from './messages.ts';
+import { headerBytes, inspectHeader, inspectWhole, PictureError } from './pictureFile.ts';
 
-/** A decoded pixel takes 4 bytes: 400 MB, about what a tab on a telephone can bear. */
-const maxMegapixels = 100;
-/** Sides above are reduced by the browser while decoding, before the exact resize. */
-const maxSide = 2048;
 const previewSide = 640;
-/** Headers are near the start, but a JPEG may carry large metadata before its frame header. */
-const headerBytes = 1 << 20;
 
 self.onmessage = async ({ data }: MessageEvent<ToImageWorker>) => {
   const { id, file, preprocessing } = data;
   const answer = (message: FromImageWorker, transfer: Transferable[] = []) => self.postMessage(message, { transfer });
   try {
-    const declared = imageSize(new Uint8Array(await file.slice(0, headerBytes).arrayBuffer()));
-    if (declared && declared.width * declared.height > maxMegapixels * 1e6) {
-      return answer({ id, problem: 'too-large', ...declared });
-    }
-    const full = await createImageBitmap(file);
-    const { width, height } = full;
-    if (width * height > maxMegapixels * 1e6) return answer({ id, problem: 'too-large', width, height });
-    const working = await reduce(full, maxSide);
-    const pixels = prepareImage(pixelsOf(working), preprocessing);
-    const preview = await reduce(working, previewSide);
+    const bitmap = await decode(file);
+    const { width, height } = bitmap;
+    const pixels = prepareImageAreas({ width, height, read: areaReader(bitmap) }, preprocessing);
+    const preview = reduce(bitmap, previewSide);
+    bitmap.close();
     answer({ id, image: { pixels, crop: preprocessing.crop, width, height, preview } }, [pixels.buffer, preview]);
-  } catch {
-    answer({ id, problem: 'not-an-image' });
+  } catch (error) {
+    const { problem, width, height } = error instanceof PictureError ? error : new PictureError('damaged');
+    answer({ id, problem, ...(width && height ? { width, height } : {}) });
   }
 };
 
-/** At most `side` on the longer side; closes `bitmap` if it makes a smaller one. */
-async function reduce(bitmap: ImageBitmap, side: number): Promise<ImageBitmap> {
-  const scale = side / Math.max(bitmap.width, bitmap.height);
-  if (scale >= 1) return bitmap;
-  const smaller = await createImageBitmap(bitmap, {
-    resizeWidth: Math.max(1, Math.round(bitmap.width * scale)),
-    resizeHeight: Math.max(1, Math.round(bitmap.height * scale)),
-    resizeQuality: 'high',
-  });
-  bitmap.close();
-  return smaller;
+/** Turned as its orientation says, in sRGB. @throws PictureError; DOMException when the browser cannot decode it. */
+async function decode(file: Blob): Promise<ImageBitmap> {
+  const header = new Uint8Array(await file.slice(0, headerBytes).arrayBuffer());
+  const found = inspectHeader(header, file.size);
+  const whole = file.size > headerBytes ? new Uint8Array(await file.arrayBuffer()) : header;
+  // Browsers differ in what they make of CMYK's profiles; without, ink takes light away in all of them.
+  const isCmyk = inspectWhole(whole, found).components === 4;
+  return createImageBitmap(file, { colorSpaceConversion: isCmyk ? 'none' : 'default' });
 }
 
-/** RGBA on white: what a transparent image looks like on a page. */
-function pixelsOf(bitmap: ImageBitmap): ImageData {
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+/** RGBA on white: what a transparent image looks like on a page. Piece by piece, because a canvas of the whole may be too large. */
+function areaReader(bitmap: ImageBitmap): (area: ImageArea) => Uint8ClampedArray {
+  const canvas = new OffscreenCanvas(1, 1);
   const context = canvas.getContext('2d', { willReadFrequently: true })!;
-  context.fillStyle = '#fff';
-  context.fillRect(0, 0, bitmap.width, bitmap.height);
-  context.drawImage(bitmap, 0, 0);
-  return context.getImageData(0, 0, bitmap.width, bitmap.height);
+  return ({ left, top, columns, rows }) => {
+    [canvas.width, canvas.height] = [columns, rows];
+    context.fillStyle = '#fff';
+    context.fillRect(0, 0, columns, rows);
+    context.drawImage(bitmap, left, top, columns, rows, 0, 0, columns, rows);
+    return context.getImageData(0, 0, columns, rows).data;
+  };
+}
+
+/** At most `side` on the longer side. (Firefox before 149 has no `createImageBitmap` that resizes a bitmap.) */
+function reduce(bitmap: ImageBitmap, side: number): ImageBitmap {
+  const scale = Math.min(1, side / Math.max(bitmap.width, bitmap.height));
+  const shrunk = (length: number) => Math.max(1, Math.round(length * scale));
+  const canvas = new OffscreenCanvas(shrunk(bitmap.width), shrunk(bitmap.height));
+  const context = canvas.getContext('2d')!;
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  return canvas.transferToImageBitmap();
 }

@@ -1,15 +1,5 @@
-import type { FromImageWorker, ImageProblem, PreparedImage, Preprocessing, ToImageWorker } from './messages.ts';
-
-/** The image cannot be used; says why, in units that a message can name. */
-export class ImageError extends Error {
-  constructor(
-    readonly problem: ImageProblem,
-    readonly width?: number,
-    readonly height?: number,
-  ) {
-    super(problem);
-  }
-}
+import type { FromImageWorker, PreparedImage, Preprocessing, ToImageWorker } from './messages.ts';
+import { PictureError } from './pictureFile.ts';
 
 /** The Worker's script did not load, or failed. */
 export class ImageWorkerError extends Error {}
@@ -26,7 +16,7 @@ export class ImageWorker {
       const waiting = this.#waiting.get(data.id);
       this.#waiting.delete(data.id);
       if ('image' in data) waiting?.resolve(data.image);
-      else waiting?.reject(new ImageError(data.problem, data.width, data.height));
+      else waiting?.reject(new PictureError(data.problem, data.width, data.height));
     };
     this.#worker.onerror = () => {
       this.#failed = true;
@@ -35,7 +25,7 @@ export class ImageWorker {
     };
   }
 
-  /** @throws ImageError, ImageWorkerError */
+  /** @throws PictureError, ImageWorkerError */
   prepare(file: Blob, preprocessing: Preprocessing): Promise<PreparedImage> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {

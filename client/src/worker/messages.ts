@@ -1,4 +1,5 @@
 import type { Answer, Classification, SessionEvent } from '../../../protocols/index.ts';
+import type { PictureProblem } from './pictureFile.ts';
 
 /** The data channel itself where browsers can move one into a Worker, otherwise a port that the page relays to. */
 export type WireHandle = { kind: 'channel'; channel: RTCDataChannel } | { kind: 'port'; port: MessagePort };
@@ -70,10 +71,9 @@ export interface PreparedImage {
   preview: ImageBitmap;
 }
 
-export type ImageProblem = 'not-an-image' | 'too-large' | 'too-small';
 export type FromImageWorker =
   | { id: number; image: PreparedImage }
-  | { id: number; problem: ImageProblem; width?: number; height?: number };
+  | { id: number; problem: PictureProblem; width?: number; height?: number };
 
 export type ToPlaintextWorker = { onnxUrl: string; onnxSha256: string; pixels: Uint8Array; imageSize: number };
 export type FromPlaintextWorker = { logits: number[]; elapsedMs: number; sameModel: boolean } | PlaintextProblem;
