@@ -57,7 +57,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
     if not profile:
         return image
     try:
-        return ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), SRGB, outputMode=image.mode)
+        return ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), SRGB, outputMode=image.mode) or image
     except ImageCms.PyCMSError:  # of grey, or broken: browsers leave the colours as they are
         return image
 

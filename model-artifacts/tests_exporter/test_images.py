@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from exporter.images import PictureError, Preprocessing, open_picture
 
 VECTORS = Path(__file__).parents[2] / 'test/vectors'

@@ -185,6 +185,7 @@ def seen_files() -> dict[str, tuple[bytes, Array]]:
         'key-transparent.png': (png(GREY[..., None], 0, 8, [(b'tRNS', struct.pack('>H', int(GREY[9, 9])))]), np.where((GREY == GREY[9, 9])[..., None], 255, grey(GREY)).astype(np.uint8)),
         'gamma.png': (png(RGB, 2, 8, [(b'gAMA', struct.pack('>I', 45455))]), RGB),
         'display-p3.png': (png(MUTED, 2, 8, [(b'iCCP', b'p3\0\0' + zlib.compress(P3))]), to_srgb(MUTED, XYZ_FROM_P3, 2.2)),
+        'display-p3-alpha.png': (png(np.dstack([MUTED, ALPHA]), 6, 8, [(b'iCCP', b'p3\0\0' + zlib.compress(P3))]), on_white(to_srgb(MUTED, XYZ_FROM_P3, 2.2), ALPHA)),
         'linear.png': (png(MUTED, 2, 8, [(b'iCCP', b'lin\0\0' + zlib.compress(profile(XYZ_FROM_SRGB, 1)))]), to_srgb(MUTED, XYZ_FROM_SRGB, 1)),
         'one-pixel.png': (png(RGB[:1, :1], 2, 8), RGB[:1, :1]),
         'panorama.png': (png(wide, 2, 8), wide),
