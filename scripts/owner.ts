@@ -2,8 +2,6 @@
  * npm run owner -- [--model NAME] [--server URL] [--label-only] [--limit N|none]
  * A headless owner: opens a room on a running server (npm run demo), prints the invite link, and serves one client after another.
  */
-import { networkInterfaces } from 'node:os';
-import { RTCIceCandidate, RTCPeerConnection, RTCSessionDescription } from 'node-datachannel/polyfill';
 import type { PeerLink } from '../client/src/pairing/peerLink.ts';
 import {
   answerBits,
@@ -15,6 +13,7 @@ import {
   weightBits,
 } from '../protocols/index.ts';
 import { defaultModel, modelFolder, readModel } from './lib/models.ts';
+import { installWebRtc } from './lib/nodeWebRtc.ts';
 import { readOptions } from './lib/options.ts';
 
 const usage = 'npm run owner -- [--model NAME] [--server URL] [--label-only] [--limit N|none]';
@@ -33,8 +32,8 @@ async function main(): Promise<void> {
   if (values.limit !== 'none' && !(Number.isSafeInteger(limit) && limit >= 1))
     throw new Error(`--limit: expected a whole number of classifications, at least 1, or none; got ${values.limit}`);
   const model = await readModel(await modelFolder(values.model), values['label-only'] ? 'label' : 'logits');
-  installBrowserGlobals(server);
-  // Only now: these modules look for WebRTC and the page's address when they are loaded.
+  installWebRtc();
+  // Only now: these modules look for WebRTC when they are loaded.
   const [{ OwnerPairing }, { formatInvite }] = await Promise.all([
     import('../client/src/pairing/ownerPairing.ts'),
     import('../client/src/pairing/invite.ts'),
@@ -75,14 +74,15 @@ async function main(): Promise<void> {
       onSignaling: (state) => state === 'offline' && say(`no connection to ${server.origin}; trying again`),
       onLink: () => {},
       onCode: ({ text }) => text && say(`code for typing, for ten minutes: ${text}`),
-      onSecret: () => {}, // nothing is kept of a room when this program ends
+      onSecrets: () => {}, // nothing is kept of a room when this program ends
       onLost: () => say('the client is gone; waiting for it to come back'),
       onRoomLost: () => say('the server did not give the room back: start again, and send the new link'),
-      onShortCode: (words) => say(`both sides should show: ${words.join(' ')}`),
+      onCompareWords: (words) => say(`both sides should show: ${words.join(' ')}`),
       onChannel: (link) => void serve(link),
       onEnded: (end) => say(`connection ended: ${end}`),
     },
     [],
+    server.href,
   );
   const invite = await pairing.open();
   process.stdout.write(`${formatInvite(server.href, invite)}\n`);
@@ -96,34 +96,6 @@ async function main(): Promise<void> {
 const lingerMs = 500;
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
-
-/** What the pairing code finds in a browser: WebRTC, and the page's address for the signaling server. */
-function installBrowserGlobals(server: URL): void {
-  const isOffline = Object.values(networkInterfaces()).every((addresses) =>
-    addresses!.every(({ internal }) => internal),
-  );
-  class PeerConnection extends RTCPeerConnection {
-    constructor(configuration?: RTCConfiguration) {
-      // The native library leaves loopback out unless it is told to use it.
-      super({ ...configuration, ...(isOffline && { bindAddress: '127.0.0.1' }) } as RTCConfiguration);
-    }
-    // simple-peer edits the SDP in place, which this library's descriptions do not allow.
-    override async createOffer() {
-      const { type, sdp } = (await super.createOffer()) as RTCSessionDescriptionInit;
-      return { type, sdp } as RTCSessionDescription;
-    }
-    override async createAnswer() {
-      const { type, sdp } = (await super.createAnswer()) as RTCSessionDescriptionInit;
-      return { type, sdp } as RTCSessionDescription;
-    }
-  }
-  Object.assign(globalThis, {
-    RTCPeerConnection: PeerConnection,
-    RTCSessionDescription,
-    RTCIceCandidate,
-    location: server,
-  });
-}
 
 main().catch((error: unknown) => {
   say((error as Error).message);

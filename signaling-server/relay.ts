@@ -1,3 +1,4 @@
+import { createPublicKey, verify } from 'node:crypto';
 import type { Server as HttpServer } from 'node:http';
 import { Server, type Socket } from 'socket.io';
 import * as v from 'valibot';
@@ -7,6 +8,7 @@ import {
   LeaveReason,
   Locator,
   maxEventBytes,
+  OpenOptions,
   type RefusalCode,
   RoomCode,
   type ServerToTabEvents,
@@ -14,6 +16,7 @@ import {
   type TabToServerEvents,
 } from './events.ts';
 import { KeyedRateLimit, RateLimit } from './rateLimit.ts';
+import { openingMessage, roomCodeOf } from './roomKey.ts';
 import { Rooms } from './rooms.ts';
 
 type Tab = Socket<TabToServerEvents, ServerToTabEvents>;
@@ -55,15 +58,16 @@ export function attachRelay(http: HttpServer): { rooms: Rooms<Tab>; stop(): Prom
       return rooms.join(tab, code);
     };
 
-    tab.on('open', (code, reply) => {
-      const parsed = v.safeParse(v.nullable(RoomCode), code);
+    tab.on('open', (options, reply) => {
       if (!isReply(reply)) return;
-      if (!parsed.success) return reply(refused('malformed'));
+      if (!v.is(OpenOptions, options)) return reply(refused('malformed'));
       if (!admissionLimit.take(address)) return reply(refused('rate'));
+      const code = provenCode(options, tab.id);
+      if (code === undefined) return reply(refused('not-owner'));
       // Asked twice, after a connection that broke twice: the room is this tab's already, and a client may be in it.
-      if (parsed.output !== null && rooms.isOwner(tab, parsed.output)) return reply({ ok: true, code: parsed.output });
+      if (rooms.isOwner(tab, code)) return reply({ ok: true, code });
       leave('closed');
-      const result = rooms.open(tab, parsed.output);
+      const result = rooms.open(tab, code);
       reply('refused' in result ? refused(result.refused) : { ok: true, code: result.code });
     });
 
@@ -141,6 +145,19 @@ export function attachRelay(http: HttpServer): { rooms: Rooms<Tab>; stop(): Prom
 }
 
 const refused = (code: RefusalCode) => ({ ok: false, code }) as const;
+
+/** The code of the room whose key the tab on this connection has, or undefined when it has not. */
+function provenCode({ key, signature }: OpenOptions, connection: string): string | undefined {
+  const publicKey = Buffer.from(key, 'hex');
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x: publicKey.toString('base64url') };
+  const isProof = verify(
+    null,
+    openingMessage(connection),
+    createPublicKey({ key: jwk, format: 'jwk' }),
+    Buffer.from(signature, 'hex'),
+  );
+  return isProof ? roomCodeOf(publicKey) : undefined;
+}
 
 /** Events come from anywhere: one without an acknowledgement has no reply function. */
 const isReply = (reply: unknown): boolean => typeof reply === 'function';

@@ -1,5 +1,5 @@
-import { randomBytes, randomInt } from 'node:crypto';
-import { locatorLifetimeMs, type RefusalCode, roomCodeBytes } from './events.ts';
+import { randomInt } from 'node:crypto';
+import { locatorLifetimeMs, type RefusalCode } from './events.ts';
 import { alphabet, locatorLength } from './locator.ts';
 
 interface Room<Tab> {
@@ -28,14 +28,13 @@ export class Rooms<Tab> {
     return this.#rooms.size;
   }
 
-  /** Opens a room for `owner`; `code` asks for one that the owner had before. */
-  open(owner: Tab, code: string | null): { code: string } | { refused: RefusalCode } {
+  /** Opens the room with this code for `owner`, who has shown that it has its key. */
+  open(owner: Tab, code: string): { code: string } | { refused: RefusalCode } {
     if (this.#rooms.size >= this.maxRooms) return { refused: 'busy' };
-    if (code !== null && this.#rooms.has(code)) return { refused: 'room-full' };
-    const granted = code ?? randomBytes(roomCodeBytes).toString('base64url');
-    this.#rooms.set(granted, { owner, client: undefined });
-    this.#codeOf.set(owner, granted);
-    return { code: granted };
+    if (this.#rooms.has(code)) return { refused: 'room-full' };
+    this.#rooms.set(code, { owner, client: undefined });
+    this.#codeOf.set(owner, code);
+    return { code };
   }
 
   /** Gives the room of `owner` a locator that no other has, in place of the one before. */

@@ -8,6 +8,7 @@ const inputs = [
   'protocols',
   'signaling-server/events.ts',
   'signaling-server/locator.ts',
+  'signaling-server/roomKey.ts',
   'package-lock.json',
 ];
 const distDir = path.join(root, 'client', 'dist');

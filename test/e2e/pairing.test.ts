@@ -33,7 +33,7 @@ async function typeCode(client: Page, code: string): Promise<void> {
 /** The code with its last letter changed. */
 const mistyped = (code: string) => code.slice(0, -1) + (code.endsWith('7') ? '8' : '7');
 
-describe('a short code', () => {
+describe('a typed code', () => {
   test('typed, it pairs the tabs; after a reload they meet again without it', async () => {
     let sentByOwner: string[] = [];
     const { owner } = await openRoom(app, undefined, (page) => {

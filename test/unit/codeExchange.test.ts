@@ -5,14 +5,18 @@ import {
   type ExchangeWire,
   exchangeAsClient,
   exchangeAsOwner,
+  roleData,
   WrongCodeError,
 } from '../../client/src/pairing/codeExchange.ts';
+import { CPaceError, CPaceParty } from '../../client/src/pairing/cpace.ts';
 import { ClosedError, Inbox } from '../../client/src/pairing/inbox.ts';
-import { formatShortCode, newPassword, parseShortCode, type ShortCode } from '../../client/src/pairing/shortCode.ts';
+import { formatTypedCode, newPassword, parseTypedCode, type TypedCode } from '../../client/src/pairing/typedCode.ts';
 import type { CodeSignal } from '../../signaling-server/events.ts';
 
+/** Any element of ristretto255: RFC 9496, appendix A.1. */
+const basePoint = 'e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76';
 const room = 'AAECAwQFBgcICQoLDA0ODw';
-const code: ShortCode = { locator: 'K7Q2', password: 'M9XF' };
+const code: TypedCode = { locator: 'K7Q2', password: 'M9XF' };
 const hex = (bytes: number, byte = '00') => byte.repeat(bytes);
 
 /** What the server in between does with a message: passes it on (itself), alters it, or answers in the receiver's place. */
@@ -20,8 +24,8 @@ type Server = (signal: CodeSignal, from: 'client' | 'owner') => CodeSignal;
 
 /** Both sides over a server; each side's result or error. */
 async function run(options: {
-  client?: ShortCode;
-  owner?: ShortCode;
+  client?: TypedCode;
+  owner?: TypedCode;
   server?: Server;
   triesLeft?: number;
 }): Promise<{ client: unknown; owner: unknown; wrong: number; seen: CodeSignal[] }> {
@@ -53,7 +57,7 @@ async function run(options: {
   return { client, owner, wrong, seen };
 }
 
-describe('from a short code to an invite', () => {
+describe('from a typed code to an invite', () => {
   test('the same code on both sides gives both the same 256-bit secret, a new one each time', async () => {
     const first = await run({});
     expect(first.client).toEqual({ code: room, secret: first.owner });
@@ -118,17 +122,71 @@ describe('from a short code to an invite', () => {
     expect(client).toBeInstanceOf(ExchangeError);
   });
 
-  test('a server that reflects the client’s own messages is found out', async () => {
-    let share = '';
-    const { client } = await run({
-      server: (signal, from) => {
-        if (signal.kind === 'code-share') share = signal.share;
-        if (from === 'owner' && signal.kind === 'code-answer') return { ...signal, share };
-        if (from === 'owner' && signal.kind === 'code-reject') return { kind: 'code-accept', tag: hex(64) };
-        return signal;
+  /** Without an owner, and without the password: what comes back is what the client itself has sent. */
+  test('a server that reflects the client’s share and tag is found out at the share', async () => {
+    const inbox = new Inbox<CodeSignal>();
+    const sent: CodeSignal[] = [];
+    inbox.put({ kind: 'code-hello', nonce: hex(16) });
+    const client = exchangeAsClient(
+      {
+        send: (signal) => {
+          sent.push(signal);
+          if (signal.kind === 'code-share') inbox.put({ kind: 'code-answer', share: signal.share, room });
+          if (signal.kind === 'code-confirm') inbox.put({ kind: 'code-accept', tag: signal.tag });
+        },
+        receive: () => inbox.next(500),
       },
-    });
-    expect(client).toBeInstanceOf(ExchangeError);
+      code,
+    );
+    await expect(client).rejects.toThrow(ExchangeError);
+    expect(sent.map(({ kind }) => kind)).toEqual(['code-share']);
+  });
+
+  test('an owner’s share that comes back is found out by the owner, and counts for nothing', async () => {
+    // As if the other side knew the owner's randomness: then its share is known ahead, because the nonces are public.
+    const random = (length: number) => new Uint8Array(length).fill(9);
+    const run = (share: string, onAnswer: (share: string) => void) => {
+      const inbox = new Inbox<CodeSignal>();
+      inbox.put({ kind: 'code-share', nonce: hex(16), share });
+      const send = (signal: CodeSignal) => signal.kind === 'code-answer' && onAnswer(signal.share);
+      const countWrong = () => {
+        throw new Error('counted');
+      };
+      return exchangeAsOwner({ send, receive: () => inbox.next(20) }, code, room, countWrong, random);
+    };
+    let own = '';
+    await expect(run(basePoint, (share) => (own = share))).rejects.toThrow(ClosedError);
+    expect(own).toHaveLength(64);
+    await expect(run(own, () => {})).rejects.toThrow(ExchangeError);
+  });
+
+  test('a tag is of one role: the sides’ tags differ even where both have sent the same', () => {
+    const inputs = { password: new Uint8Array(4), channel: new Uint8Array(), session: new Uint8Array(32) };
+    const a = new CPaceParty('initiator', inputs, roleData.client, new Uint8Array(32).fill(3));
+    const b = new CPaceParty('responder', inputs, roleData.owner, new Uint8Array(32).fill(4));
+    expect(roleData.client).not.toEqual(roleData.owner);
+    const { tag, otherTag } = a.finish(b.message);
+    expect(tag).not.toEqual(otherTag);
+    expect(b.finish(a.message)).toMatchObject({ tag: otherTag, otherTag: tag });
+    expect(() => a.finish(a.message)).toThrow(CPaceError);
+  });
+
+  test.each<[string, unknown]>([
+    ['nothing', null],
+    ['no object', 'code-hello'],
+    ['a number for a nonce', { kind: 'code-hello', nonce: 7 }],
+    ['a long nonce', { kind: 'code-hello', nonce: hex(17) }],
+    ['a nonce in capitals', { kind: 'code-hello', nonce: 'AB'.repeat(16) }],
+    ['another field', { kind: 'code-hello', nonce: hex(16), room }],
+    ['a room with a long code', { kind: 'code-answer', share: basePoint, room: 'A'.repeat(10_000) }],
+    ['tries without an end', { kind: 'code-reject', triesLeft: Number.POSITIVE_INFINITY }],
+    ['a tag of null', { kind: 'code-accept', tag: null }],
+  ])('%s is refused by either side, at each step', async (_, message) => {
+    for (const step of ['code-hello', 'code-answer', 'code-accept', 'code-share', 'code-confirm']) {
+      const { client, owner } = await run({ server: (s) => (s.kind === step ? (message as CodeSignal) : s) });
+      const side = ['code-share', 'code-confirm'].includes(step) ? owner : client;
+      expect(side, step).toBeInstanceOf(ExchangeError);
+    }
   });
 
   test('messages in another order, the identity and non-canonical elements end the exchange', async () => {
@@ -155,17 +213,17 @@ describe('from a short code to an invite', () => {
 
 describe('codes as people type them', () => {
   test.each(['K7Q2-M9XF', 'k7q2m9xf', ' k7q2 m9xf ', 'K7Q2–M9XF'])('"%s" is read', (text) => {
-    expect(parseShortCode(text)).toEqual(code);
+    expect(parseTypedCode(text)).toEqual(code);
   });
 
   test('letters that look like digits are those digits', () => {
-    expect(parseShortCode('oOlL-iI01')).toEqual({ locator: '0011', password: '1101' });
+    expect(parseTypedCode('oOlL-iI01')).toEqual({ locator: '0011', password: '1101' });
   });
 
   test.each(['', 'K7Q2', 'K7Q2-M9XFA', 'K7Q2-M9XU', 'K7Q2-M9X!', 'http://localhost:3000/'])(
     '"%s" is no code',
     (text) => {
-      expect(parseShortCode(text)).toBeUndefined();
+      expect(parseTypedCode(text)).toBeUndefined();
     },
   );
 
@@ -173,7 +231,7 @@ describe('codes as people type them', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 4, maxLength: 4 }), (random) => {
         const password = newPassword(random);
-        expect(parseShortCode(formatShortCode({ locator: 'K7Q2', password }).toLowerCase())?.password).toBe(password);
+        expect(parseTypedCode(formatTypedCode({ locator: 'K7Q2', password }).toLowerCase())?.password).toBe(password);
       }),
     );
     expect(new Set(Array.from({ length: 32 }, (_, i) => newPassword(new Uint8Array(4).fill(i)))).size).toBe(32);

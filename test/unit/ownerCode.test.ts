@@ -1,12 +1,12 @@
 /** An owner's codes against a server that does what it likes; the guesses that it gets are what counts. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { derivePairingKeys } from '../../client/src/pairing/authenticate.ts';
+import { secretId } from '../../client/src/pairing/authenticate.ts';
 import { exchangeAsClient, type WrongCodeError } from '../../client/src/pairing/codeExchange.ts';
 import { Inbox } from '../../client/src/pairing/inbox.ts';
 import { type CodeState, maxWrong, OwnerCode, triesPerCode } from '../../client/src/pairing/ownerCode.ts';
 import { RoomSecrets } from '../../client/src/pairing/roomSecrets.ts';
-import { parseShortCode, type ShortCode } from '../../client/src/pairing/shortCode.ts';
 import type { Signaling } from '../../client/src/pairing/signaling.ts';
+import { parseTypedCode, type TypedCode } from '../../client/src/pairing/typedCode.ts';
 import { loadOwner, saveOwner } from '../../client/src/session/savedRoom.ts';
 import type { CodeSignal } from '../../signaling-server/events.ts';
 
@@ -20,6 +20,7 @@ class Server {
   secrets: Uint8Array[] = [];
   dismissed = 0;
   withdrawn = 0;
+  wrong = 0;
   refuses = false;
   #granted = 0;
   #toClient = new Inbox<CodeSignal>();
@@ -33,20 +34,24 @@ class Server {
       signal: async (signal: CodeSignal) => this.#toClient.put(signal),
       dismiss: async () => void this.dismissed++,
     } as unknown as Signaling,
-    { onChange: (state) => this.states.push(state), onSecret: (secret) => this.secrets.push(secret) },
+    {
+      onChange: (state) => void this.states.push(state),
+      onWrong: () => void this.wrong++,
+      onSecret: (secret) => void this.secrets.push(secret),
+    },
   );
 
-  get code(): ShortCode {
-    return parseShortCode(this.states.at(-1)!.text!)!;
+  get code(): TypedCode {
+    return parseTypedCode(this.states.at(-1)!.text!)!;
   }
 
-  get wrongCode(): ShortCode {
+  get wrongCode(): TypedCode {
     const { locator, password } = this.code;
     return { locator, password: password === '0000' ? '0001' : '0000' };
   }
 
   /** A whole exchange of somebody with this code. */
-  async try(code: ShortCode): Promise<unknown> {
+  async try(code: TypedCode): Promise<unknown> {
     const inbox = (this.#toClient = new Inbox());
     const admitted = this.owner.admit(room);
     const result = await exchangeAsClient(
@@ -119,11 +124,29 @@ test('a server that ends codes early gets no more guesses in all', async () => {
   expect(guesses).toBe(maxWrong);
 });
 
-test('a right code in between starts the count anew', async () => {
-  for (let i = 0; i < 6; i++) await server.try(server.wrongCode);
-  await server.try(server.code);
-  for (let i = 0; i < 6; i++) await server.try(server.wrongCode);
-  expect(server.states.at(-1)!.text).toBeDefined();
+test('right codes in between give whoever guesses no more tries', async () => {
+  let guesses = 0;
+  for (; guesses < 30 && server.states.at(-1)!.text; guesses++) {
+    await server.try(server.wrongCode);
+    if (server.states.at(-1)!.text) await server.try(server.code);
+  }
+  expect(guesses).toBe(maxWrong);
+  expect(server.wrong).toBe(maxWrong);
+  expect(server.secrets.length).toBeGreaterThan(0);
+});
+
+test('a reload of the owner’s tab gives no more tries either', async () => {
+  const { wrongTries } = server.owner;
+  expect(wrongTries).toBe(0);
+  for (let i = 0; i < 4; i++) await server.try(server.wrongCode);
+  expect(server.owner.wrongTries).toBe(4);
+  const next = new Server();
+  next.owner.wrongTries = server.owner.wrongTries;
+  await next.owner.renew();
+  let guesses = 0;
+  for (; guesses < 30 && next.states.at(-1)!.text; guesses++) await next.try(next.wrongCode);
+  expect(guesses).toBe(maxWrong - 4);
+  next.owner.close();
 });
 
 test('runs that are broken off count for nothing, and run one after the other', async () => {
@@ -148,15 +171,19 @@ test('a code is replaced when it expires; without a server there is none', async
 });
 
 test('a room knows its clients by the secrets they have', () => {
-  const secret = (byte: number) => new Uint8Array(32).fill(byte);
-  const id = (byte: number) => derivePairingKeys({ code: room, secret: secret(byte) }).id;
-  const secrets = new RoomSecrets(room, secret(0));
-  for (let byte = 1; byte <= 9; byte++) secrets.add(secret(byte));
-  expect(secrets.find(id(0)).id).toBe(id(0));
-  expect(secrets.find(id(9)).id).toBe(id(9));
-  expect(secrets.find(id(1)).id).toBe(id(0)); // forgotten: eight at most
-  const { code, secret: link, fromCodes } = secrets.save();
-  expect(new RoomSecrets(code, link, fromCodes).find(id(5)).id).toBe(id(5));
+  const secret = (i: number) => Uint8Array.from({ length: 32 }, (_, k) => (k === 0 ? i >> 8 : i));
+  const secrets = new RoomSecrets(new Uint8Array(32).fill(7), secret(0));
+  const id = (i: number) => secretId({ code: secrets.code, secret: secret(i) });
+  for (let i = 1; i <= 256; i++) secrets.add(secret(i));
+  expect(secrets.find(id(0))).toEqual(secret(0));
+  expect(secrets.find(id(1))).toEqual(secret(1)); // it was here last
+  secrets.add(secret(257));
+  expect(secrets.find(id(2))).toBeUndefined(); // 256 at most
+  expect(secrets.find(id(1))).toEqual(secret(1));
+  const { key, secret: link, guests } = secrets.save();
+  const again = new RoomSecrets(key, link, guests);
+  expect(again.code).toBe(secrets.code);
+  expect(again.find(id(5))).toEqual(secret(5));
 });
 
 test('an owner’s room survives in the tab’s storage, and what is no room there does not', () => {
@@ -167,7 +194,12 @@ test('an owner’s room survives in the tab’s storage, and what is no room the
   });
   expect(loadOwner()).toBeUndefined();
   const saved = {
-    room: { code: room, secret: new Uint8Array(32).fill(3), fromCodes: [new Uint8Array(32).fill(4)] },
+    room: {
+      key: new Uint8Array(32).fill(2),
+      secret: new Uint8Array(32).fill(3),
+      guests: [new Uint8Array(32).fill(4)],
+      wrongTries: 5,
+    },
     bundled: 'cifar10',
     served: 2,
     toldBits: 260,

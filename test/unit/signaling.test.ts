@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { RoomKey } from '../../client/src/pairing/authenticate.ts';
 import {
   locatorLifetimeMs,
   type Reply,
@@ -21,7 +22,9 @@ let server: SignalingServer;
 let folder: string;
 const tabs: Tab[] = [];
 
-const offer: Signal = { kind: 'sdp', type: 'offer', sdp: 'v=0', tag: 'a'.repeat(64) };
+const attempt = '0'.repeat(16);
+const [key, share] = ['a'.repeat(64), 'b'.repeat(64)];
+const offer: Signal = { kind: 'offer', attempt, sdp: 'v=0', key, share, signature: 'c'.repeat(128) };
 
 async function tab(origin?: string): Promise<Tab> {
   const socket: Tab = io(`http://localhost:${server.port}`, {
@@ -38,7 +41,8 @@ async function tab(origin?: string): Promise<Tab> {
   return socket;
 }
 
-const open = (t: Tab, code: string | null = null) => t.emitWithAck('open', code) as Promise<Reply<{ code: string }>>;
+const open = (t: Tab, room = new RoomKey()) =>
+  t.emitWithAck('open', room.proveFor(t.id!)) as Promise<Reply<{ code: string }>>;
 const keyId = '0123456789abcdef';
 const join = (t: Tab, code: string, linkTag: string | null = null) =>
   t.emitWithAck('join', code, { keyId, linkTag }) as Promise<Reply>;
@@ -57,9 +61,9 @@ const webSocketRequest = (target: string) =>
     '',
   ].join('\r\n');
 
-async function pair(): Promise<{ owner: Tab; client: Tab; code: string }> {
+async function pair(room = new RoomKey()): Promise<{ owner: Tab; client: Tab; code: string }> {
   const owner = await tab();
-  const opened = await open(owner);
+  const opened = await open(owner, room);
   if (!opened.ok) throw new Error(opened.code);
   const client = await tab();
   const joined = once(owner, 'peerJoined');
@@ -104,7 +108,7 @@ describe('rooms', () => {
     expect(await owner.emitWithAck('signal', offer)).toEqual({ ok: true });
     expect(await received).toEqual(offer);
     const answered = once(owner, 'signal');
-    const candidate: Signal = { kind: 'ice', candidate: 'candidate:1', sdpMid: '0', sdpMLineIndex: 0 };
+    const candidate: Signal = { kind: 'ice', attempt, candidate: 'candidate:1', sdpMid: '0', sdpMLineIndex: 0 };
     await client.emitWithAck('signal', candidate);
     expect(await answered).toEqual(candidate);
   });
@@ -150,17 +154,37 @@ describe('rooms', () => {
     expect(await join(client, code)).toEqual({ ok: false, code: 'no-such-room' });
   });
 
-  test('an owner reopens its room by code, and nobody else can while it is open', async () => {
-    const { owner, code } = await pair();
-    const other = await tab();
-    expect(await open(other, code)).toEqual({ ok: false, code: 'room-full' });
+  test('an owner reopens its room by its key, once the server has noticed that it was lost', async () => {
+    const room = new RoomKey();
+    const { owner, code } = await pair(room);
+    const again = await tab();
+    expect(await open(again, room)).toEqual({ ok: false, code: 'room-full' });
     owner.disconnect();
-    await expect.poll(() => open(other, code)).toEqual({ ok: true, code });
+    await expect.poll(() => open(again, room)).toEqual({ ok: true, code });
+  });
+
+  test('whoever has the code, and has listened to everything, cannot open the room when the owner is gone', async () => {
+    const room = new RoomKey();
+    const { owner, code } = await pair(room);
+    const listened = room.proveFor(owner.id!);
+    owner.disconnect();
+    const guest = await tab();
+    await expect.poll(() => join(guest, code)).toEqual({ ok: false, code: 'no-such-room' });
+    for (const proof of [
+      listened,
+      { ...new RoomKey().proveFor(guest.id!), key: listened.key },
+      { key: listened.key, signature: '0'.repeat(128) },
+    ])
+      expect(await guest.emitWithAck('open', proof)).toEqual({ ok: false, code: 'not-owner' });
+    for (const other of [code, null, { code }, { ...listened, code }])
+      expect(await guest.emitWithAck('open', other as never)).toEqual({ ok: false, code: 'malformed' });
+    expect(await open(await tab(), room)).toEqual({ ok: true, code });
   });
 
   test('an owner that asks for its room once more keeps it, and the client in it', async () => {
-    const { owner, client, code } = await pair();
-    expect(await open(owner, code)).toEqual({ ok: true, code });
+    const room = new RoomKey();
+    const { owner, client, code } = await pair(room);
+    expect(await open(owner, room)).toEqual({ ok: true, code });
     const received = once(client, 'signal');
     expect(await owner.emitWithAck('signal', offer)).toEqual({ ok: true });
     expect(await received).toEqual(offer);
@@ -231,7 +255,7 @@ describe('locators', () => {
       () => now,
       () => draws.shift() ?? 'AAAA',
     );
-    for (const owner of ['first', 'second', 'third']) rooms.open(owner, null);
+    for (const owner of ['first', 'second', 'third']) rooms.open(owner, `room of ${owner}`);
     expect(rooms.grantLocator('first')).toEqual({ locator: 'AAAA', lifetimeMs: locatorLifetimeMs });
     expect(rooms.grantLocator('second')).toMatchObject({ locator: 'BBBB' });
     expect(rooms.grantLocator('third')).toEqual({ refused: 'busy' }); // every draw is taken
@@ -287,7 +311,7 @@ describe('untrusted input', () => {
   test.each([
     ['an unknown kind', { kind: 'chat', text: 'hello' }],
     ['a long SDP', { ...offer, sdp: 'x'.repeat(9000) }],
-    ['a tag that is none', { ...offer, tag: 'zz' }],
+    ['a signature that is none', { ...offer, signature: 'zz' }],
     ['extra fields', { ...offer, image: 'x' }],
     ['no object', null],
     ['a share that is none', { kind: 'code-share', nonce: '0'.repeat(32), share: '0'.repeat(63) }],

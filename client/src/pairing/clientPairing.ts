@@ -1,4 +1,5 @@
-import { derivePairingKeys, type PairingKeys } from './authenticate.ts';
+import { type LinkSignal, maxCandidates, type Offer } from '../../../signaling-server/events.ts';
+import { ClientHandshake, type Pairing, secretId } from './authenticate.ts';
 import type { Invite } from './invite.ts';
 import type { PairingEnd, PairingListener } from './ownerPairing.ts';
 import { type LinkFailure, type LinkState, PeerLink } from './peerLink.ts';
@@ -11,6 +12,10 @@ export interface ClientPairingListener extends PairingListener {
 
 /** Pauses before the tries to connect again. In sum more than the ten seconds after which the server notices a loss. */
 const retryPausesMs = [300, 1000, 2000, 4000, 8000, 8000];
+/** A first connection that fails is tried again this often: now and then two tabs miss each other. */
+const firstConnectionTries = 2;
+/** An owner makes one each time that this tab joins; who sends more only keeps it busy. */
+const offersPerJoin = 3;
 /** For one try: from joining the room to a connection. */
 const tryTimeoutMs = 8000;
 /** For the first: until the owner's tab, which may be asleep, makes an offer. */
@@ -22,14 +27,20 @@ type Outcome = 'connected' | PairingEnd;
 
 /** The client's half of a pairing: joins the room of an invite and answers the owner's offer. */
 export class ClientPairing {
-  readonly #keys: PairingKeys;
+  /** The invite's, until a connection has led to one of this tab's own. */
+  #secret: Uint8Array;
+  #pairing: Pairing | undefined;
+  #offersLeft = 0;
+  /** Candidates that came before their offer. */
+  #early: Extract<LinkSignal, { kind: 'ice' }>[] = [];
   #link: PeerLink | undefined;
   #linkState: LinkState = 'closed';
   readonly #signaling: Signaling;
   #closed = false;
   #retrying = false;
   #tries = 0;
-  #connectedAtMs = 0;
+  /** Undefined until the first connection. */
+  #connectedAtMs: number | undefined;
   #offerTimer: ReturnType<typeof setTimeout> | undefined;
   /** Told how a try to connect again went. */
   #onOutcome: ((outcome: Outcome) => void) | undefined;
@@ -38,33 +49,33 @@ export class ClientPairing {
     private readonly invite: Invite,
     private readonly listener: ClientPairingListener,
     private readonly iceServers: RTCIceServer[],
+    server?: string,
   ) {
-    this.#keys = derivePairingKeys(invite);
-    this.#signaling = new Signaling({
-      onState: (state) => listener.onSignaling(state),
-      onReconnect: () => {
-        // Connected tabs have no need of the server, but the place in the room should be theirs.
-        if (this.#isLinked) void this.#takePlace();
-        else void this.#reconnect();
+    this.#secret = invite.secret;
+    this.#signaling = new Signaling(
+      {
+        onState: (state) => listener.onSignaling(state),
+        onReconnect: () => {
+          // Connected tabs have no need of the server, but the place in the room should be theirs.
+          if (this.#isLinked) void this.#takePlace();
+          else void this.#reconnect();
+        },
+        onPeerLeft: (reason) => {
+          if (reason === 'closed') return this.#end('peer-left');
+          if (reason === 'authentication' || reason === 'room-full') return this.#end(reason);
+          if (reason === 'unreachable') return this.#fail(reason);
+          // An owner whose connection to the server broke may still be connected with this tab, or have lost it unnoticed here.
+          if (reason === 'lost' && this.#isLinked) void this.#checkLink();
+          else this.#lose('peer-left');
+        },
+        onSignal: (signal) => {
+          if (this.#closed) return; // it goes on for a moment, until the server has the goodbye
+          if (signal.kind === 'offer') this.#onOffer(signal);
+          else if (signal.kind === 'ice') this.#onCandidate(signal);
+        },
       },
-      onPeerLeft: (reason) => {
-        if (reason === 'closed') return this.#end('peer-left');
-        if (reason === 'authentication' || reason === 'room-full') return this.#end(reason);
-        if (reason === 'unreachable') return this.#fail(reason);
-        // An owner whose connection to the server broke may still be connected with this tab, or have lost it unnoticed here.
-        if (reason === 'lost' && this.#isLinked) void this.#checkLink();
-        else this.#lose('peer-left');
-      },
-      onSignal: (signal) => {
-        if (this.#closed) return; // it goes on for a moment, until the server has the goodbye
-        if (signal.kind !== 'sdp' && signal.kind !== 'ice') return; // this tab has an invite already
-        if (!this.#link) {
-          if (signal.kind !== 'sdp') return; // left over from a connection that is closed
-          this.#connect();
-        }
-        this.#link?.receive(signal);
-      },
-    });
+      server,
+    );
   }
 
   /** @throws RefusedError `no-such-room`, `room-full`, … */
@@ -102,19 +113,38 @@ export class ClientPairing {
 
   /** @param linkTag of the connection that this tab has with the owner, who then does not make another. */
   #join(linkTag: string | null = null): Promise<void> {
-    return this.#signaling.join(this.invite.code, { keyId: this.#keys.id, linkTag });
+    this.#offersLeft = offersPerJoin;
+    const { code } = this.invite;
+    return this.#signaling.join(code, { keyId: secretId({ code, secret: this.#secret }), linkTag });
   }
 
-  #connect(): void {
+  /** A new one takes the place of one that led to nothing, as after a try that took too long. */
+  #onOffer(offer: Offer): void {
+    if (this.#isLinked || this.#offersLeft === 0) return;
+    this.#offersLeft--;
+    this.#link?.close();
+    const next = this.#connect();
+    for (const signal of [offer, ...this.#early.splice(0)]) next.receive(signal);
+  }
+
+  #onCandidate(signal: Extract<LinkSignal, { kind: 'ice' }>): void {
+    this.#link?.receive(signal);
+    if (!this.#isLinked && this.#early.length < maxCandidates) this.#early.push(signal);
+  }
+
+  #connect(): PeerLink {
     clearTimeout(this.#offerTimer);
     const isCurrent = () => this.#link === link;
     const link: PeerLink = new PeerLink({
-      initiator: false,
-      keys: this.#keys,
+      handshake: new ClientHandshake({ code: this.invite.code, secret: this.#secret }),
       iceServers: this.iceServers,
       listener: {
         onState: (state) => isCurrent() && this.#setLinkState(state),
-        onShortCode: (words) => isCurrent() && this.listener.onShortCode(words),
+        onPaired: (pairing) => {
+          if (!isCurrent()) return;
+          this.#pairing = pairing;
+          this.listener.onCompareWords(pairing.compareWords);
+        },
         onFailed: (failure) => isCurrent() && this.#fail(failure),
         send: (signal) => void this.#signaling.signal(signal).catch(() => {}), // the owner left; `peerLeft` says so
       },
@@ -122,6 +152,7 @@ export class ClientPairing {
     this.#link = link;
     this.#setLinkState('connecting');
     this.listener.onChannel(link);
+    return link;
   }
 
   #setLinkState(state: LinkState): void {
@@ -130,13 +161,14 @@ export class ClientPairing {
     this.listener.onLink(this.#retrying && state !== 'connected' ? 'reconnecting' : state);
     if (state !== 'connected') return;
     this.#connectedAtMs = performance.now();
+    // The owner has it too: it has taken this tab's answer.
+    this.#secret = this.#pairing?.nextSecret ?? this.#secret;
     this.#onOutcome?.('connected');
   }
 
   #fail(failure: LinkFailure): void {
-    // An offer from the try before may come late; its answer then does not fit either.
-    if (failure === 'lost' || this.#retrying) this.#lose(failure);
-    else this.#end(failure);
+    if (failure === 'authentication' && !this.#retrying) this.#end(failure);
+    else this.#lose(failure);
   }
 
   /** The connection is gone, or a try to make one failed: goes on trying. */
@@ -145,11 +177,11 @@ export class ClientPairing {
     this.#link = undefined;
     link?.close();
     if (this.#onOutcome) this.#onOutcome(why);
-    else void this.#reconnect();
+    else void this.#reconnect(why);
   }
 
   /** Tries with growing pauses, a limited number of times. One run at a time. */
-  async #reconnect(): Promise<void> {
+  async #reconnect(why: PairingEnd = 'lost'): Promise<void> {
     if (this.#retrying || this.#closed) return;
     this.#retrying = true;
     clearTimeout(this.#offerTimer);
@@ -157,13 +189,14 @@ export class ClientPairing {
     const link = this.#link;
     this.#link = undefined;
     link?.close();
-    if (performance.now() - this.#connectedAtMs > steadyMs) this.#tries = 0;
-    let outcome: Outcome = 'lost';
-    while (outcome !== 'connected' && this.#tries < retryPausesMs.length) {
+    const maxTries = this.#connectedAtMs === undefined ? firstConnectionTries : retryPausesMs.length;
+    if (performance.now() - (this.#connectedAtMs ?? Number.POSITIVE_INFINITY) > steadyMs) this.#tries = 0;
+    let outcome: Outcome = why;
+    while (outcome !== 'connected' && this.#tries < maxTries) {
       this.#setLinkState('reconnecting');
       this.listener.onLost();
       const pauseMs = retryPausesMs[this.#tries++]!;
-      this.listener.onRetry(this.#tries, retryPausesMs.length);
+      this.listener.onRetry(this.#tries, maxTries);
       await pause(pauseMs);
       if (this.#closed) return;
       outcome = await this.#try();

@@ -8,7 +8,7 @@
  * random oracle). Flights: initiator → responder 32 bytes, responder → initiator 32 bytes; key confirmation 64 bytes each way.
  */
 import { ristretto255, ristretto255_hasher } from '@noble/curves/ed25519.js';
-import { bytesToNumberLE } from '@noble/curves/utils.js';
+import { bytesToNumberLE, equalBytes } from '@noble/curves/utils.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
@@ -35,12 +35,11 @@ export interface CPaceMessage {
   readonly data: Uint8Array;
 }
 
-/** The other side's share is no element of the group, or the identity: nobody who follows the protocol sends that. */
-export class CPaceError extends Error {
-  constructor() {
-    super('cpace: expected an encoded element of ristretto255 other than the identity');
-  }
-}
+/**
+ * The other side's share is no element of the group, the identity, or this side's own, sent back: nobody who follows the
+ * protocol sends that.
+ */
+export class CPaceError extends Error {}
 
 /** One party in one run. */
 export class CPaceParty {
@@ -64,6 +63,8 @@ export class CPaceParty {
    * @throws CPaceError
    */
   finish(other: CPaceMessage): CPaceKeys {
+    // A share that comes back would make both tags one, and let whoever reflects it confirm a key that it does not have.
+    if (equalBytes(other.share, this.message.share)) throw new CPaceError('cpace: expected another share than its own');
     const { session } = this.inputs;
     const [initiator, responder] = this.role === 'initiator' ? [this.message, other] : [other, this.message];
     const key = intermediateSessionKey(session, multiplyVerified(this.#scalar, other.share), initiator, responder);
@@ -109,7 +110,7 @@ export function multiplyVerified(scalar: bigint, share: Uint8Array): Uint8Array 
   } catch {
     // Not the canonical encoding of a group element.
   }
-  throw new CPaceError();
+  throw new CPaceError('cpace: expected an encoded element of ristretto255 other than the identity');
 }
 
 /** ISK, §7.2, over the transcript of the initiator-responder setting. */

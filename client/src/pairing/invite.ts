@@ -2,10 +2,12 @@
  * The invite link: `https://HOST/?…#CODE.SECRET`. Both halves are in the fragment, which browsers do not send; the code
  * goes to the signaling server, the secret goes nowhere but to the other person.
  */
+import { base64urlnopad } from '@scure/base';
+
 export interface Invite {
-  /** Names the room on the signaling server: 128 bits, base64url. */
+  /** Names the room on the signaling server, and its owner: a hash of its key, 128 bits, base64url (roomKey.ts). */
   code: string;
-  /** Authenticates the connection between the tabs: 256 bits. */
+  /** Shows the owner that who has it was invited: 256 bits. */
   secret: Uint8Array;
 }
 
@@ -19,7 +21,7 @@ export function newSecret(): Uint8Array {
 /** @param base address of the page; its query (STUN and TURN servers) is kept. */
 export function formatInvite(base: string, { code, secret }: Invite): string {
   const url = new URL(base);
-  url.hash = `${code}.${toBase64url(secret)}`;
+  url.hash = `${code}.${base64urlnopad.encode(secret)}`;
   return url.href;
 }
 
@@ -27,17 +29,9 @@ export function formatInvite(base: string, { code, secret }: Invite): string {
 export function parseInvite(text: string): Invite | undefined {
   const match = form.exec(text.trim().split('#').at(-1)!);
   if (!match) return undefined;
-  const secret = fromBase64url(match[2]!);
-  return secret.length === secretBytes ? { code: match[1]!, secret } : undefined;
-}
-
-export function toBase64url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace(/=+$/, '');
-}
-
-export function fromBase64url(text: string): Uint8Array {
-  return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
+  try {
+    return { code: match[1]!, secret: base64urlnopad.decode(match[2]!) };
+  } catch {
+    return undefined; // not the one encoding of 32 bytes
+  }
 }

@@ -1,14 +1,15 @@
 import type { CodeSignal } from '../../../signaling-server/events.ts';
 import { exchangeAsOwner, WrongCodeError } from './codeExchange.ts';
 import { Inbox } from './inbox.ts';
-import { formatShortCode, newPassword, type ShortCode } from './shortCode.ts';
 import type { Signaling } from './signaling.ts';
+import { formatTypedCode, newPassword, type TypedCode } from './typedCode.ts';
 
 /** Guesses at one code. With 20 bits of password, whoever makes them all succeeds with 3 / 2^20. */
 export const triesPerCode = 3;
 /**
  * Wrong tries, of whatever codes, until somebody is guessing and it takes the owner to make another code. The server can
- * make codes end early (it need only drop the connection), so they are counted over all.
+ * make codes end early (it need only drop the connection), and clients with right codes may come in between, so they are
+ * counted over all, and only the owner's hand starts the count anew: each time it does, whoever guesses has 9 / 2^20.
  */
 export const maxWrong = 9;
 const replyTimeoutMs = 20_000;
@@ -25,11 +26,12 @@ export interface CodeState {
 
 const noCode: CodeState = { text: undefined, triesLeft: 0, expiresAtMs: 0, previous: undefined };
 
-/** The short code of an owner's room: asks the server for locators, runs the exchanges and counts the wrong ones. */
+/** The typed code of an owner's room: asks the server for locators, runs the exchanges and counts the wrong ones. */
 export class OwnerCode {
-  #code: ShortCode | undefined;
+  #code: TypedCode | undefined;
   #state = noCode;
-  #wrong = 0;
+  /** Since the owner last asked for a code. */
+  wrongTries = 0;
   #expiryTimer: ReturnType<typeof setTimeout> | undefined;
   #incoming: Inbox<CodeSignal> | undefined;
 
@@ -37,6 +39,7 @@ export class OwnerCode {
     private readonly signaling: Signaling,
     private readonly listener: {
       onChange(state: CodeState): void;
+      onWrong(): void;
       /** A client has this secret now, and is about to join with it. */
       onSecret(secret: Uint8Array): void;
     },
@@ -45,12 +48,12 @@ export class OwnerCode {
   /** Makes a code, in place of the one before. */
   async renew(previous?: 'used-up'): Promise<void> {
     this.#forget();
-    if (this.#wrong >= maxWrong) return this.#set({ ...noCode, previous: 'stopped' });
+    if (this.wrongTries >= maxWrong) return this.#set({ ...noCode, previous: 'stopped' });
     try {
       const { locator, lifetimeMs } = await this.signaling.grantLocator();
       this.#code = { locator, password: newPassword() };
       this.#expiryTimer = setTimeout(() => void this.renew(), lifetimeMs);
-      const text = formatShortCode(this.#code);
+      const text = formatTypedCode(this.#code);
       this.#set({ text, triesLeft: triesPerCode, expiresAtMs: Date.now() + lifetimeMs, previous });
     } catch {
       this.#set(noCode); // without a server, or in a full one, there is the link
@@ -59,7 +62,7 @@ export class OwnerCode {
 
   /** The same, as the owner asks for it: also after too many wrong tries. */
   renewByHand(): Promise<void> {
-    this.#wrong = 0;
+    this.wrongTries = 0;
     return this.renew();
   }
 
@@ -79,14 +82,13 @@ export class OwnerCode {
         room,
         () => this.#countWrong(),
       );
-      this.#wrong = 0;
       this.listener.onSecret(secret);
       await this.renew(); // a code works once
     } catch (error) {
       // One that left has no place any more; whoever has it then came after it.
       if (this.#incoming === inbox) this.#dismiss();
       if (!(error instanceof WrongCodeError) || this.#code) return;
-      if (this.#wrong >= maxWrong) await this.signaling.withdrawLocator().catch(() => {});
+      if (this.wrongTries >= maxWrong) await this.signaling.withdrawLocator().catch(() => {});
       await this.renew('used-up');
     }
   }
@@ -107,9 +109,10 @@ export class OwnerCode {
   }
 
   #countWrong(): number {
-    this.#wrong++;
-    const triesLeft = this.#wrong >= maxWrong ? 0 : Math.max(0, this.#state.triesLeft - 1);
+    this.wrongTries++;
+    const triesLeft = this.wrongTries >= maxWrong ? 0 : Math.max(0, this.#state.triesLeft - 1);
     if (triesLeft === 0) this.#forget(); // at once: no exchange may find it any more
+    this.listener.onWrong();
     this.#set({ ...this.#state, text: triesLeft === 0 ? undefined : this.#state.text, triesLeft });
     return triesLeft;
   }

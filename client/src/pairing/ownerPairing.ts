@@ -1,6 +1,6 @@
 import type { DismissReason } from '../../../signaling-server/events.ts';
-import { tagsEqual } from './authenticate.ts';
-import { newSecret } from './invite.ts';
+import { OwnerHandshake, type RoomKey, tagsEqual } from './authenticate.ts';
+import { type Invite, newSecret } from './invite.ts';
 import { type CodeState, OwnerCode } from './ownerCode.ts';
 import { type LinkFailure, type LinkState, PeerLink } from './peerLink.ts';
 import { RoomSecrets, type SavedRoom } from './roomSecrets.ts';
@@ -15,7 +15,7 @@ export type PairingEnd = LinkFailure | 'peer-left' | 'room-full' | 'server';
 export interface PairingListener {
   onSignaling(state: SignalingState): void;
   onLink(state: LinkState): void;
-  onShortCode(words: string[]): void;
+  onCompareWords(words: string[]): void;
   /** A connection is being made. Hand `link.channel` to a Worker before returning. */
   onChannel(link: PeerLink): void;
   /** The connection is gone; both sides try to make another, with the same secret. */
@@ -26,8 +26,8 @@ export interface PairingListener {
 
 export interface OwnerPairingListener extends PairingListener {
   onCode(state: CodeState): void;
-  /** A client has earned a secret by a short code: `save` tells of it. */
-  onSecret(): void;
+  /** A client has a secret of its own, or has tried a wrong code: `save` tells of it. */
+  onSecrets(): void;
   /** The server was away and does not give the room back; a client that is connected stays so. */
   onRoomLost(): void;
 }
@@ -62,35 +62,37 @@ export class OwnerPairing {
   constructor(
     private readonly listener: OwnerPairingListener,
     private readonly iceServers: RTCIceServer[],
+    server?: string,
   ) {
-    this.#signaling = new Signaling({
-      onState: (state) => listener.onSignaling(state),
-      onReconnect: () => void this.#reopen(),
-      onPeerJoined: (keyId, linkTag) => void this.#onPeerJoined(keyId, linkTag),
-      onPeerLeft: (reason) => {
-        this.#code.abort();
-        if (this.#visitor !== undefined) {
-          // It was not the client who left.
-          this.#arrivals++;
-          this.#visitor = undefined;
-          void this.#link?.check();
-        } else if (reason === 'unload') this.#lose();
-        // A client whose connection to the server broke may still be connected with this tab.
-        else if (reason !== 'lost') this.#end(reason === 'authentication' ? 'authentication' : 'peer-left');
-        else if (this.#linkState === 'connected') void this.#link?.check();
-        else if (this.#linkState === 'connecting') this.#lose();
+    this.#signaling = new Signaling(
+      {
+        onState: (state) => listener.onSignaling(state),
+        onReconnect: () => void this.#reopen(),
+        onPeerJoined: (keyId, linkTag) => void this.#onPeerJoined(keyId, linkTag),
+        onPeerLeft: (reason) => {
+          this.#code.abort();
+          if (this.#visitor !== undefined) {
+            // It was not the client who left.
+            this.#arrivals++;
+            this.#visitor = undefined;
+            void this.#link?.check();
+          } else if (reason === 'unload') this.#lose();
+          // A client whose connection to the server broke may still be connected with this tab.
+          else if (reason !== 'lost') this.#end(reason === 'authentication' ? 'authentication' : 'peer-left');
+          else if (this.#linkState === 'connected') void this.#link?.check();
+          else if (this.#linkState === 'connecting') this.#lose();
+        },
+        onSignal: (signal) => {
+          if (signal.kind === 'answer' || signal.kind === 'ice') this.#link?.receive(signal);
+          else if (signal.kind !== 'offer') this.#code.receive(signal);
+        },
       },
-      onSignal: (signal) => {
-        if (signal.kind === 'sdp' || signal.kind === 'ice') this.#link?.receive(signal);
-        else this.#code.receive(signal);
-      },
-    });
+      server,
+    );
     this.#code = new OwnerCode(this.#signaling, {
       onChange: (state) => listener.onCode(state),
-      onSecret: (secret) => {
-        this.#secrets?.add(secret);
-        listener.onSecret();
-      },
+      onWrong: () => listener.onSecrets(),
+      onSecret: (secret) => this.#addSecret(secret),
     });
   }
 
@@ -99,19 +101,24 @@ export class OwnerPairing {
    * now (a copy of this tab, say).
    * @throws RefusedError
    */
-  async open(saved?: SavedRoom): Promise<{ code: string; secret: Uint8Array }> {
-    if (saved && (await this.#openAgain(saved.code, reopenTriesAfterReload)) === 'open') {
-      this.#secrets = new RoomSecrets(saved.code, saved.secret, saved.fromCodes);
+  async open(saved?: SavedRoom): Promise<Invite> {
+    const again = saved && new RoomSecrets(saved.key, saved.secret, saved.guests);
+    if (again && (await this.#openAgain(again.key, reopenTriesAfterReload)) === 'open') {
+      this.#secrets = again;
+      this.#code.wrongTries = saved.wrongTries;
     } else {
-      this.#secrets = new RoomSecrets(await this.#signaling.open(null), newSecret());
+      const secrets = new RoomSecrets(newSecret(), newSecret());
+      await this.#signaling.open(secrets.key);
+      this.#secrets = secrets;
     }
     void this.#code.renew();
-    return this.#secrets;
+    const { code, secret } = this.#secrets;
+    return { code, secret };
   }
 
   /** What `open` needs after a reload. */
   save(): SavedRoom | undefined {
-    return this.#secrets?.save();
+    return this.#secrets && { ...this.#secrets.save(), wrongTries: this.#code.wrongTries };
   }
 
   renewCode(): Promise<void> {
@@ -143,7 +150,7 @@ export class OwnerPairing {
   }
 
   /**
-   * @param keyId of the client's secret; null for a client that has a short code.
+   * @param keyId of the client's secret; null for a client that has a typed code.
    * @param linkTag of the connection that the client says it has with this tab: it only takes its place again.
    */
   async #onPeerJoined(keyId: string | null, linkTag: string | null): Promise<void> {
@@ -170,12 +177,16 @@ export class OwnerPairing {
     // A link that was dropped lingers for a moment; it has no say any more.
     const isCurrent = () => this.#link === link;
     const link: PeerLink = new PeerLink({
-      initiator: true,
-      keys: secrets.find(keyId),
+      // For an unknown secret any: the answer's tag will not fit, and says so.
+      handshake: new OwnerHandshake(secrets.key, secrets.find(keyId) ?? newSecret()),
       iceServers: this.iceServers,
       listener: {
         onState: (state) => isCurrent() && this.#setLinkState(state),
-        onShortCode: (words) => isCurrent() && this.listener.onShortCode(words),
+        onPaired: ({ nextSecret, compareWords }) => {
+          if (!isCurrent()) return;
+          this.#addSecret(nextSecret);
+          this.listener.onCompareWords(compareWords);
+        },
         onFailed: (failure) => {
           if (!isCurrent()) return;
           if (failure === 'lost') return this.#lose();
@@ -188,6 +199,11 @@ export class OwnerPairing {
     });
     this.#link = link;
     this.listener.onChannel(link);
+  }
+
+  #addSecret(secret: Uint8Array): void {
+    this.#secrets?.add(secret);
+    this.listener.onSecrets();
   }
 
   /** Until the server has done so, who leaves is the visitor. */
@@ -238,18 +254,18 @@ export class OwnerPairing {
     let reconnects: number;
     do {
       reconnects = this.#reconnects;
-      outcome = await this.#openAgain(this.#secrets.code, reopenTries);
+      outcome = await this.#openAgain(this.#secrets.key, reopenTries);
     } while (reconnects !== this.#reconnects);
     this.#reopening = false;
     if (outcome === 'open') await this.#code.renew();
     else if (outcome === 'refused') this.listener.onRoomLost();
   }
 
-  async #openAgain(code: string, tries: number): Promise<Reopened> {
+  async #openAgain(key: RoomKey, tries: number): Promise<Reopened> {
     let outcome: Reopened = 'unreachable';
     for (let attempt = 0; attempt < tries; attempt++) {
       try {
-        await this.#signaling.open(code);
+        await this.#signaling.open(key);
         return 'open';
       } catch (error) {
         outcome = error instanceof RefusedError && error.code !== 'timeout' ? 'refused' : 'unreachable';

@@ -1,12 +1,12 @@
 import SimplePeer from 'simple-peer/simplepeer.min.js';
-import type { LinkSignal } from '../../../signaling-server/events.ts';
-import { type PairingKeys, shortCode, tagAnswer, tagLink, tagOffer, tagsEqual } from './authenticate.ts';
+import { type LinkSignal, maxCandidates } from '../../../signaling-server/events.ts';
+import { AuthenticationError, ClientHandshake, OwnerHandshake, type Pairing } from './authenticate.ts';
 import { LinkProbe } from './linkProbe.ts';
 
 /** `interrupted`: no packets come, and they may come again. `reconnecting`: the connection is lost, and another is being made. */
 export type LinkState = 'connecting' | 'connected' | 'interrupted' | 'reconnecting' | 'closed';
 export type LinkFailure =
-  | 'authentication' // the other side does not have the invite's secret, or somebody altered the SDP
+  | 'authentication' // the other side is not the owner, or not invited, or somebody altered the SDP
   | 'unreachable' // no way through between the two networks
   | 'timeout'
   | 'lost'; // was connected, and is gone
@@ -14,7 +14,8 @@ export type LinkFailure =
 export interface LinkListener {
   /** Starts as `connecting`, without a call. */
   onState(state: Exclude<LinkState, 'reconnecting'>): void;
-  onShortCode(words: string[]): void;
+  /** The other side is who it should be; the connection between the two tabs is still being made. */
+  onPaired(pairing: Pairing): void;
   /** The link is closed when this is called. */
   onFailed(failure: LinkFailure): void;
   send(signal: LinkSignal): void;
@@ -36,29 +37,30 @@ export class PeerLink {
   readonly probe: LinkProbe;
   readonly #peer: SimplePeer.Instance;
   readonly #listener: LinkListener;
-  readonly #keys: PairingKeys;
-  readonly #initiator: boolean;
-  #offerSdp: string | undefined;
-  #answered = false;
-  #tag: string | undefined;
+  readonly #handshake: OwnerHandshake | ClientHandshake;
+  /** The owner's number for this try to connect; a client has it from the offer. */
+  #attempt: string | undefined;
+  #pairing: Pairing | undefined;
+  /** Own candidates that the other side must not have yet; undefined when it may have all. */
+  #held: LocalCandidate[] | undefined = [];
+  #candidates = 0;
   #closed = false;
   #connected = false;
   readonly #timer: ReturnType<typeof setTimeout>;
 
   constructor(options: {
-    initiator: boolean;
-    keys: PairingKeys;
+    handshake: OwnerHandshake | ClientHandshake;
     iceServers: RTCIceServer[];
     listener: LinkListener;
   }) {
     this.#listener = options.listener;
-    this.#keys = options.keys;
-    this.#initiator = options.initiator;
-    this.#peer = new SimplePeer({ initiator: options.initiator, config: { iceServers: options.iceServers } });
+    this.#handshake = options.handshake;
+    const initiator = options.handshake instanceof OwnerHandshake;
+    this.#peer = new SimplePeer({ initiator, config: { iceServers: options.iceServers } });
     this.connection = (this.#peer as unknown as { _pc: RTCPeerConnection })._pc;
     this.channel = this.connection.createDataChannel('mpc', { negotiated: true, id: 1, ordered: true });
     this.#timer = setTimeout(() => this.#fail('timeout'), connectTimeoutMs);
-    this.probe = new LinkProbe((message) => this.#peer.send(message), !options.initiator);
+    this.probe = new LinkProbe((message) => this.#peer.send(message), !initiator);
 
     this.#peer.on('signal', (data) => this.#onLocalSignal(data as unknown as LocalSignal));
     this.#peer.on('connect', () => {
@@ -82,32 +84,48 @@ export class PeerLink {
 
   /** Known to these two tabs only (authenticate.ts); undefined before offer and answer. */
   get tag(): string | undefined {
-    return this.#tag;
+    return this.#pairing?.linkTag;
   }
 
   /** Takes what the other tab signalled, by way of the untrusted server. */
   receive(signal: LinkSignal): void {
     if (this.#closed) return;
-    if (signal.kind === 'ice') {
-      const { candidate, sdpMid, sdpMLineIndex } = signal;
-      this.#peer.signal({
-        type: 'candidate',
-        candidate: { candidate, sdpMid, sdpMLineIndex },
-      } as SimplePeer.SignalData);
-      return;
+    if (signal.kind === 'ice') this.#receiveCandidate(signal);
+    else if (this.#handshake instanceof OwnerHandshake) this.#receiveAsOwner(this.#handshake, signal);
+    else this.#receiveAsClient(this.#handshake, signal);
+  }
+
+  #receiveCandidate({ attempt, candidate, sdpMid, sdpMLineIndex }: Extract<LinkSignal, { kind: 'ice' }>): void {
+    if (attempt !== this.#attempt || ++this.#candidates > maxCandidates) return;
+    this.#peer.signal({ type: 'candidate', candidate: { candidate, sdpMid, sdpMLineIndex } } as SimplePeer.SignalData);
+  }
+
+  /** One answer settles whom the owner is paired with; what a server sends after it, or again, changes nothing. */
+  #receiveAsOwner(handshake: OwnerHandshake, signal: LinkSignal): void {
+    if (this.#pairing || signal.kind !== 'answer' || signal.attempt !== this.#attempt) return;
+    this.#verify(() => {
+      this.#settle(handshake.accept(signal));
+      this.#peer.signal({ type: 'answer', sdp: signal.sdp });
+      this.#releaseCandidates();
+    });
+  }
+
+  #receiveAsClient(handshake: ClientHandshake, signal: LinkSignal): void {
+    if (signal.kind !== 'offer' || signal.attempt === this.#attempt) return;
+    this.#verify(() => {
+      handshake.accept(signal);
+      this.#attempt = signal.attempt;
+      this.#peer.signal({ type: 'offer', sdp: signal.sdp });
+    });
+  }
+
+  #verify(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof AuthenticationError)) throw error;
+      this.#fail('authentication');
     }
-    // One offer and one answer make a pairing; a further one could name another certificate.
-    if (this.#answered || signal.type !== (this.#initiator ? 'answer' : 'offer')) return this.#fail('authentication');
-    if (this.#initiator) {
-      if (!this.#offerSdp || !tagsEqual(signal.tag, tagAnswer(this.#keys, this.#offerSdp, signal.sdp)))
-        return this.#fail('authentication');
-      this.#settle(this.#offerSdp, signal.sdp);
-    } else {
-      if (this.#offerSdp || !tagsEqual(signal.tag, tagOffer(this.#keys, signal.sdp)))
-        return this.#fail('authentication');
-      this.#offerSdp = signal.sdp;
-    }
-    this.#peer.signal({ type: signal.type, sdp: signal.sdp });
   }
 
   /**
@@ -130,23 +148,46 @@ export class PeerLink {
   }
 
   #onLocalSignal(data: LocalSignal): void {
-    if (data.type === 'offer') {
-      this.#offerSdp = data.sdp;
-      this.#listener.send({ kind: 'sdp', type: 'offer', sdp: data.sdp, tag: tagOffer(this.#keys, data.sdp) });
-    } else if (data.type === 'answer' && this.#offerSdp) {
-      const tag = tagAnswer(this.#keys, this.#offerSdp, data.sdp);
-      this.#settle(this.#offerSdp, data.sdp);
-      this.#listener.send({ kind: 'sdp', type: 'answer', sdp: data.sdp, tag });
+    if (data.type === 'offer' && this.#handshake instanceof OwnerHandshake) {
+      // The owner's addresses are for whom it has invited, so they follow the answer that proves it. Besides, a client
+      // that can reach an owner before its answer does makes libdatachannel fail now and then.
+      const offer = this.#handshake.offer(data.sdp.replace(/a=(candidate:.*|end-of-candidates)\r?\n/g, ''));
+      this.#attempt = offer.attempt;
+      this.#listener.send(offer);
+    } else if (data.type === 'answer' && this.#handshake instanceof ClientHandshake) {
+      const handshake = this.#handshake;
+      this.#verify(() => {
+        const { answer, pairing } = handshake.answer(data.sdp);
+        this.#settle(pairing);
+        this.#listener.send(answer);
+        this.#releaseCandidates();
+      });
     } else if (data.type === 'candidate') {
-      const { candidate, sdpMid, sdpMLineIndex } = data.candidate;
-      this.#listener.send({ kind: 'ice', candidate, sdpMid: sdpMid ?? null, sdpMLineIndex: sdpMLineIndex ?? null });
+      if (this.#held) this.#held.push(data.candidate);
+      else this.#sendCandidate(data.candidate);
     }
   }
 
-  #settle(offerSdp: string, answerSdp: string): void {
-    this.#answered = true;
-    this.#tag = tagLink(this.#keys, offerSdp, answerSdp);
-    this.#listener.onShortCode(shortCode(this.#keys, offerSdp, answerSdp));
+  #releaseCandidates(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const candidate of held) this.#sendCandidate(candidate);
+  }
+
+  #sendCandidate({ candidate, sdpMid, sdpMLineIndex }: LocalCandidate): void {
+    const attempt = this.#attempt!; // known since the description was sent
+    this.#listener.send({
+      kind: 'ice',
+      attempt,
+      candidate,
+      sdpMid: sdpMid ?? null,
+      sdpMLineIndex: sdpMLineIndex ?? null,
+    });
+  }
+
+  #settle(pairing: Pairing): void {
+    this.#pairing = pairing;
+    this.#listener.onPaired(pairing);
   }
 
   #setState(state: Exclude<LinkState, 'reconnecting'>): void {
@@ -160,7 +201,13 @@ export class PeerLink {
   }
 }
 
+interface LocalCandidate {
+  candidate: string;
+  sdpMid?: string | null;
+  sdpMLineIndex?: number | null;
+}
+
 type LocalSignal =
   | { type: 'offer' | 'answer'; sdp: string }
-  | { type: 'candidate'; candidate: { candidate: string; sdpMid?: string | null; sdpMLineIndex?: number | null } }
+  | { type: 'candidate'; candidate: LocalCandidate }
   | { type: 'renegotiate' | 'transceiverRequest' };

@@ -1,42 +1,66 @@
-import { derivePairingKeys, type PairingKeys } from './authenticate.ts';
+import { RoomKey, secretId } from './authenticate.ts';
 
-/** Clients that came by a short code and may come back; the oldest is forgotten first. */
-const maxFromCodes = 8;
+/** Clients that may come back, each with a secret of its own; who was away longest is forgotten first. */
+const maxGuests = 256;
 
 /** An owner's room, as a tab keeps it over a reload. */
 export interface SavedRoom {
-  readonly code: string;
+  /** 32 bytes: who has it is the room's owner. */
+  readonly key: Uint8Array;
   /** The link's. */
   readonly secret: Uint8Array;
-  /** One for each client that came by a short code: who guesses a code has nothing of the others. */
-  readonly fromCodes: readonly Uint8Array[];
+  /** One for each client that was connected, or came by a typed code: none of them has anything of the others. */
+  readonly guests: readonly Uint8Array[];
+  /** Wrong tries at typed codes since the owner last asked for one. */
+  readonly wrongTries: number;
 }
 
-/** The secrets with which clients may enter a room. */
+/** An owner's key, and the secrets with which clients may enter its room. */
 export class RoomSecrets {
-  readonly #link: PairingKeys;
-  #fromCodes: { secret: Uint8Array; keys: PairingKeys }[] = [];
+  readonly key: RoomKey;
+  readonly #linkId: string;
+  /** By their ids; the one that came last is last. */
+  readonly #guests = new Map<string, Uint8Array>();
 
   constructor(
-    readonly code: string,
+    secretKey: Uint8Array,
+    /** The link's. */
     readonly secret: Uint8Array,
-    fromCodes: readonly Uint8Array[] = [],
+    guests: readonly Uint8Array[] = [],
   ) {
-    this.#link = derivePairingKeys({ code, secret });
-    for (const each of fromCodes) this.add(each);
+    this.key = new RoomKey(secretKey);
+    this.#linkId = this.#idOf(secret);
+    for (const guest of guests) this.add(guest);
   }
 
-  add(secret: Uint8Array): void {
-    const keys = derivePairingKeys({ code: this.code, secret });
-    this.#fromCodes = [...this.#fromCodes, { secret, keys }].slice(-maxFromCodes);
+  get code(): string {
+    return this.key.code;
   }
 
-  /** The keys that a client says it has; for an unknown id the link's, whose tags will not fit and say so. */
-  find(keyId: string): PairingKeys {
-    return this.#fromCodes.find(({ keys }) => keys.id === keyId)?.keys ?? this.#link;
+  add(guest: Uint8Array): void {
+    this.#guests.set(this.#idOf(guest), guest);
+    for (const id of this.#guests.keys()) {
+      if (this.#guests.size <= maxGuests) break;
+      this.#guests.delete(id);
+    }
   }
 
-  save(): SavedRoom {
-    return { code: this.code, secret: this.secret, fromCodes: this.#fromCodes.map(({ secret }) => secret) };
+  /** The secret that a client says it has; undefined for one that is unknown, or forgotten. */
+  find(id: string): Uint8Array | undefined {
+    if (id === this.#linkId) return this.secret;
+    const guest = this.#guests.get(id);
+    if (guest) {
+      this.#guests.delete(id);
+      this.#guests.set(id, guest);
+    }
+    return guest;
+  }
+
+  save(): Omit<SavedRoom, 'wrongTries'> {
+    return { key: this.key.secretKey, secret: this.secret, guests: [...this.#guests.values()] };
+  }
+
+  #idOf(secret: Uint8Array): string {
+    return secretId({ code: this.code, secret });
   }
 }

@@ -1,15 +1,20 @@
 import { io, type Socket } from 'socket.io-client';
-import type {
-  DismissReason,
-  JoinOptions,
-  LeaveReason,
+import * as v from 'valibot';
+import {
+  type DismissReason,
+  type JoinOptions,
+  KeyId,
+  type LeaveReason,
   PeerLeftReason,
-  RefusalCode,
-  Reply,
-  ServerToTabEvents,
+  type RefusalCode,
+  type Reply,
+  replies,
+  type ServerToTabEvents,
   Signal,
-  TabToServerEvents,
+  type TabToServerEvents,
+  Tag,
 } from '../../../signaling-server/events.ts';
+import type { RoomKey } from './authenticate.ts';
 
 /** `offline`: the server could not be reached several times in a row; the attempts go on. */
 export type SignalingState = 'connecting' | 'connected' | 'reconnecting' | 'offline' | 'closed';
@@ -24,7 +29,7 @@ export interface SignalingListener {
   onSignal(signal: Signal): void;
 }
 
-/** The server refused; `code` says why. */
+/** The server refused; `code` says why. `timeout`: it did not answer, or not in the form that it should. */
 export class RefusedError extends Error {
   constructor(readonly code: RefusalCode | 'timeout') {
     super(`The signaling server refused: ${code}`);
@@ -35,17 +40,22 @@ const replyTimeoutMs = 8000;
 /** Some seven seconds. */
 const failuresUntilOffline = 4;
 
-/** This tab's connection to the signaling server. It reconnects by itself until it is closed. */
+/**
+ * This tab's connection to the signaling server. It reconnects by itself until it is closed. The server is not trusted:
+ * what does not have the form that it should is not passed on.
+ */
 export class Signaling {
   readonly #socket: Socket<ServerToTabEvents, TabToServerEvents>;
 
-  constructor(listener: SignalingListener) {
-    const socket: Socket<ServerToTabEvents, TabToServerEvents> = io({
+  /** @param url of the server; a page's own by default. */
+  constructor(listener: SignalingListener, url?: string) {
+    const options = {
       transports: ['websocket'],
       forceNew: true,
       reconnectionDelay: 500,
       reconnectionDelayMax: 3000,
-    });
+    };
+    const socket: Socket<ServerToTabEvents, TabToServerEvents> = url === undefined ? io(options) : io(url, options);
     this.#socket = socket;
     let connectedBefore = false;
     let failures = 0;
@@ -66,38 +76,48 @@ export class Signaling {
       if (reason === 'io server disconnect') socket.connect();
     });
     socket.on('restarting', () => listener.onState('reconnecting'));
-    socket.on('peerJoined', (keyId, linkTag) => listener.onPeerJoined?.(keyId, linkTag));
-    socket.on('peerLeft', (reason) => listener.onPeerLeft(reason));
-    socket.on('signal', (signal) => listener.onSignal(signal));
+    socket.on('peerJoined', (...given) => {
+      const parsed = v.safeParse(PeerJoined, given);
+      if (parsed.success) listener.onPeerJoined?.(...parsed.output);
+    });
+    socket.on('peerLeft', (reason) => {
+      if (v.is(PeerLeftReason, reason)) listener.onPeerLeft(reason);
+    });
+    socket.on('signal', (signal) => {
+      const parsed = v.safeParse(Signal, signal);
+      if (parsed.success) listener.onSignal(parsed.output);
+    });
   }
 
-  /** Opens a room, or reopens the one with `code`; answers with its code. */
-  async open(code: string | null): Promise<string> {
-    return (await this.#ask(this.#timed.emitWithAck('open', code))).code;
+  /** Opens the room of `key`, for the first time or again. @throws RefusedError */
+  async open(key: RoomKey): Promise<void> {
+    await this.#connected();
+    const { code } = await this.#ask(this.#timed.emitWithAck('open', key.proveFor(this.#socket.id!)), replies.opened);
+    if (code !== key.code) throw new RefusedError('malformed');
   }
 
   grantLocator(): Promise<{ locator: string; lifetimeMs: number }> {
-    return this.#ask(this.#timed.emitWithAck('grantLocator'));
+    return this.#ask(this.#timed.emitWithAck('grantLocator'), replies.located);
   }
 
   async withdrawLocator(): Promise<void> {
-    await this.#ask(this.#timed.emitWithAck('withdrawLocator'));
+    await this.#ask(this.#timed.emitWithAck('withdrawLocator'), replies.plain);
   }
 
   async join(code: string, options: JoinOptions): Promise<void> {
-    await this.#ask(this.#timed.emitWithAck('join', code, options));
+    await this.#ask(this.#timed.emitWithAck('join', code, options), replies.plain);
   }
 
   async joinByLocator(locator: string): Promise<void> {
-    await this.#ask(this.#timed.emitWithAck('joinByLocator', locator));
+    await this.#ask(this.#timed.emitWithAck('joinByLocator', locator), replies.plain);
   }
 
   async signal(signal: Signal): Promise<void> {
-    await this.#ask(this.#timed.emitWithAck('signal', signal));
+    await this.#ask(this.#timed.emitWithAck('signal', signal), replies.plain);
   }
 
   async dismiss(reason: DismissReason): Promise<void> {
-    await this.#ask(this.#timed.emitWithAck('dismiss', reason));
+    await this.#ask(this.#timed.emitWithAck('dismiss', reason), replies.plain);
   }
 
   /** Leaves the room and the server; resolves when the server has said so, or after a second. */
@@ -114,10 +134,33 @@ export class Signaling {
     return this.#socket.timeout(replyTimeoutMs);
   }
 
+  /** The server's name for the connection is known only then. @throws RefusedError `timeout` */
+  async #connected(): Promise<void> {
+    if (this.#socket.connected) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let onConnect = () => {};
+    try {
+      await new Promise<void>((resolve, reject) => {
+        onConnect = resolve;
+        this.#socket.once('connect', onConnect);
+        timer = setTimeout(() => reject(new RefusedError('timeout')), replyTimeoutMs);
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#socket.off('connect', onConnect);
+    }
+  }
+
   /** @throws RefusedError */
-  async #ask<T>(pending: Promise<Reply<T>>): Promise<{ ok: true } & T> {
-    const reply = await pending.catch((): Reply<T> | undefined => undefined);
-    if (!reply?.ok) throw new RefusedError(reply ? reply.code : 'timeout');
-    return reply;
+  async #ask<T>(
+    pending: Promise<Reply>,
+    form: v.GenericSchema<unknown, Reply<T>>,
+  ): Promise<Extract<Reply<T>, { ok: true }>> {
+    const parsed = v.safeParse(form, await pending.catch(() => undefined));
+    if (!parsed.success) throw new RefusedError('timeout');
+    if (!parsed.output.ok) throw new RefusedError(parsed.output.code);
+    return parsed.output as Extract<Reply<T>, { ok: true }>;
   }
 }
+
+const PeerJoined = v.strictTuple([v.nullable(KeyId), v.nullable(Tag)]);

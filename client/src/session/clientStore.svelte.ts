@@ -100,7 +100,7 @@ export class ClientStore {
         // One that was stopped lingers for a moment; it has no say any more.
         onSignaling: (state) => this.#pairing === pairing && (this.signaling = state),
         onLink: (state) => this.#pairing === pairing && (this.link = state),
-        onShortCode: (words) => this.#pairing === pairing && (this.words = words),
+        onCompareWords: (words) => this.#pairing === pairing && (this.words = words),
         onChannel: (link) => this.#pairing === pairing && this.#startSession(link),
         onLost: () => this.#pairing === pairing && this.#suspendSession(),
         onRetry: (attempt, of) => this.#pairing === pairing && (this.retry = { attempt, of }),

@@ -43,6 +43,7 @@ export function refusalNotice(code: RefusalCode | 'timeout'): Notice {
     case 'room-full':
       return refusal('roomFull');
     case 'malformed':
+    case 'not-owner':
     case 'no-peer':
       return refusal('malformed');
     case 'rate':

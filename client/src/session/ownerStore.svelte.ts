@@ -25,7 +25,7 @@ export class OwnerStore {
   words = $state.raw<string[]>([]);
   /** The last client went without a goodbye that said why. */
   lost = $state(false);
-  /** The short code that leads to this room. */
+  /** The typed code that leads to this room. */
   code = $state.raw<CodeState>();
   notice = $state.raw<Notice>();
   /** Present while a client is connected, and kept after it left for its figures. */
@@ -148,9 +148,9 @@ export class OwnerStore {
         // One that was closed lingers for a moment; it has no say any more.
         onSignaling: (state) => isCurrent() && (this.signaling = state),
         onLink: (state) => isCurrent() && (this.link = state),
-        onShortCode: (words) => isCurrent() && (this.words = words),
+        onCompareWords: (words) => isCurrent() && (this.words = words),
         onCode: (code) => isCurrent() && (this.code = code),
-        onSecret: () => isCurrent() && this.#save(),
+        onSecrets: () => isCurrent() && this.#save(),
         onChannel: (link) => isCurrent() && this.#startSession(link),
         onLost: () => isCurrent() && this.#suspendSession(),
         onRoomLost: () => isCurrent() && this.#onRoomLost(),

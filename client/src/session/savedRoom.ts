@@ -2,8 +2,10 @@
  * An owner's room over a reload of its tab: sessionStorage keeps it in this tab, until the tab is closed or the owner
  * leaves. It holds the room's secrets; scripts of this origin could read them, as they could the page itself.
  */
+
+import { base64urlnopad } from '@scure/base';
+import * as v from 'valibot';
 import { type Answer, defaultLimit } from '../../../protocols/index.ts';
-import { fromBase64url, toBase64url } from '../pairing/invite.ts';
 import type { SavedRoom } from '../pairing/roomSecrets.ts';
 
 const key = 'blindsight room';
@@ -32,12 +34,10 @@ function withStorage<T>(use: (storage: Storage) => T, otherwise: T): T {
 
 export const hasSavedOwner = (): boolean => withStorage((storage) => storage.getItem(key) !== null, false);
 
-export function saveOwner({ room, ...rest }: SavedOwner): void {
-  const { code, secret, fromCodes } = room;
-  const text = JSON.stringify({
-    ...rest,
-    room: { code, secret: toBase64url(secret), fromCodes: fromCodes.map(toBase64url) },
-  });
+export function saveOwner(owner: SavedOwner): void {
+  const text = JSON.stringify(owner, (_, value) =>
+    value instanceof Uint8Array ? base64urlnopad.encode(value) : value,
+  );
   withStorage((storage) => storage.setItem(key, text), undefined);
 }
 
@@ -45,21 +45,28 @@ export function forgetOwner(): void {
   withStorage((storage) => storage.removeItem(key), undefined);
 }
 
+const Secret = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/), // 32 bytes
+  v.transform((text) => base64urlnopad.decode(text)),
+);
+const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const Saved = v.object({
+  room: v.object({ key: Secret, secret: Secret, guests: v.pipe(v.array(Secret), v.maxLength(256)), wrongTries: Count }),
+  bundled: v.optional(v.string()),
+  served: Count,
+  sessions: Count,
+  toldBits: v.pipe(v.number(), v.finite(), v.minValue(0)),
+  /** null: none. */
+  limit: v.optional(v.nullable(Count), defaultLimit),
+  answer: v.picklist(['logits', 'label']),
+});
+
 /** Undefined when there is none, or another version of this program wrote it. */
 export function loadOwner(): SavedOwner | undefined {
   try {
-    const { room, bundled, served, toldBits, sessions, limit, answer } = JSON.parse(sessionStorage.getItem(key) ?? '');
-    const [secret, ...fromCodes] = [room.secret, ...room.fromCodes].map(fromBase64url);
-    if (!secret || [secret, ...fromCodes].some(({ length }) => length !== 32)) return undefined;
-    return {
-      room: { code: String(room.code), secret, fromCodes },
-      bundled: typeof bundled === 'string' ? bundled : undefined,
-      served: Number.isSafeInteger(served) ? served : 0,
-      toldBits: Number.isFinite(toldBits) ? toldBits : 0,
-      sessions: Number.isSafeInteger(sessions) ? sessions : 0,
-      limit: Number.isSafeInteger(limit) || limit === null ? limit : defaultLimit,
-      answer: answer === 'label' ? 'label' : 'logits',
-    };
+    const { bundled, ...rest } = v.parse(Saved, JSON.parse(sessionStorage.getItem(key) ?? ''));
+    return { ...rest, bundled };
   } catch {
     return undefined;
   }

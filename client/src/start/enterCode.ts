@@ -1,13 +1,13 @@
+/** What happens when somebody types a code; loaded only then. */
 import { t } from '../language/language.ts';
-/** What happens when somebody types a short code; loaded only then. */
 import { WrongCodeError } from '../pairing/codeExchange.ts';
 import type { Invite } from '../pairing/invite.ts';
 import { redeemCode } from '../pairing/redeemCode.ts';
-import type { ShortCode } from '../pairing/shortCode.ts';
 import { RefusedError } from '../pairing/signaling.ts';
+import type { TypedCode } from '../pairing/typedCode.ts';
 import { refusalNotice } from '../session/notices.ts';
 
-export async function enterCode(code: ShortCode): Promise<{ invite: Invite } | { problem: string }> {
+export async function enterCode(code: TypedCode): Promise<{ invite: Invite } | { problem: string }> {
   try {
     return { invite: await redeemCode(code) };
   } catch (error) {

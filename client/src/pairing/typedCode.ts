@@ -1,11 +1,11 @@
 /**
- * The short code for typing: `K7Q2-M9XF`. Its first half finds the room on the signaling server, its second half is a
+ * The typed code: `K7Q2-M9XF`. Its first half finds the room on the signaling server, its second half is a
  * password of 20 bits that only the two tabs know (codeExchange.ts says why so few are enough).
  * Letters and digits are Crockford's base 32: none look alike, and what people take for one another is read as the same.
  */
 import { alphabet, locatorLength } from '../../../signaling-server/locator.ts';
 
-export interface ShortCode {
+export interface TypedCode {
   readonly locator: string;
   readonly password: string;
 }
@@ -17,10 +17,10 @@ export function newPassword(random: Uint8Array = crypto.getRandomValues(new Uint
   return Array.from(random.subarray(0, passwordLength), (byte) => alphabet[byte % 32]).join('');
 }
 
-export const formatShortCode = ({ locator, password }: ShortCode): string => `${locator}-${password}`;
+export const formatTypedCode = ({ locator, password }: TypedCode): string => `${locator}-${password}`;
 
-/** Reads what somebody typed: in any case, with or without hyphens and spaces. Undefined when it is no short code. */
-export function parseShortCode(text: string): ShortCode | undefined {
+/** Reads what somebody typed: in any case, with or without hyphens and spaces. Undefined when it is none. */
+export function parseTypedCode(text: string): TypedCode | undefined {
   const letters = text
     .toUpperCase()
     .replace(/[\s\-–—]/g, '')
