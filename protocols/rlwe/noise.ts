@@ -3,15 +3,24 @@
  * only operations that IEEE 754 rounds exactly are used, no logarithms or powers with fractions, which engines may round differently.
  *
  * Errors and the rounding residues are sums of many independent bounded terms, subgaussian with their variance as proxy (centred
- * binomial: sums of halves of signs); conditioned on the other factor, so is each sum here. `tail` standard deviations are exceeded with
- * probability at most 2·exp(−tail²/2) < 2^−61 for each coefficient, hence 2^−40 for `maxResults` of them.
+ * binomial: sums of halves of signs); conditioned on the other factor, so is each sum here. Where a proxy exceeds the variance (squares of
+ * uniform numbers, ternary squares), the proxy is what is taken. Each bound below is exceeded with probability at most exp(−tail²/2) for each
+ * side that counts, `eventsPerResult` of which make a result wrong: 2^−40 for `maxResults` of them (test/unit/rlweScheme.test.ts adds them up).
+ *
+ * One margin serves plans of every size: 9.7 in place of the 9.3 that 2^19 results need makes no answer of the shipped models a bit wider.
  */
 import { errorVariance, type Parameters } from './parameters.ts';
 
-export const tail = 9.3;
+export const tail = 9.7;
 
-/** Results of one inference: a plan with more is refused (inference/plan.ts). */
-export const maxResults = 2 ** 21;
+/** Results of one inference: a plan with more is refused (inference/plan.ts). Six times a ViT-Tiny/16 at 224 pixels with every row and token exact. */
+export const maxResults = 2 ** 25;
+
+/**
+ * The one-sided tails that a result depends on, at most: its error (two); and for each of two answers that make it up, the norm of the
+ * encryption of zero and the squares of the key switches' digits; the squares of its masks. The secret's norm counts once for each key.
+ */
+export const eventsPerResult = 2 + 2 * 2 + 1;
 
 export interface NoiseQuery {
   readonly ringBits: number;
@@ -34,13 +43,17 @@ export interface NoiseBound {
   readonly bound: number;
 }
 
-/** ‖s‖², except with probability 2^−60: the mean 2n/3 plus `tail` standard deviations. */
-const secretNorm = (degree: number) => (2 * degree) / 3 + tail * Math.sqrt((2 * degree) / 9);
+/** ‖s‖² of a uniform ternary s: the mean 2n/3 plus `tail` deviations, by the proxy of a bit that is 1 in 2 of 3 cases (Kearns and Saul, 1998: 0.2405). */
+const secretNorm = (degree: number) => (2 * degree) / 3 + tail * Math.sqrt(0.2405 * degree);
 
-/** Variance of one key switch's error: Σ over digits of n·E[digit²]·σ², digits uniform in their range (5 % of slack). */
+/**
+ * Variance of one key switch's error: Σ over digits of n·digit²·σ², digits uniform in their range: their mean square, 4^bits/12, plus `tail`
+ * deviations of the mean of as many squares (each √0.0979 of 1/4, by the proxy of `maskSquares`).
+ */
 export function keySwitchVariance({ degree, digitBits, digitsPerPrime }: Parameters): number {
   const perCoefficient = digitBits.reduce((sum, bits) => sum + (digitsPerPrime * 4 ** bits) / 12, 0);
-  return 1.05 * degree * perCoefficient * errorVariance;
+  const excess = (tail * 0.939) / Math.sqrt(degree * digitBits.length * digitsPerPrime);
+  return (1 + excess) * degree * perCoefficient * errorVariance;
 }
 
 /** Variance of the phase before the modulus switch. */
@@ -66,8 +79,8 @@ export function noiseBound(parameters: Parameters, query: NoiseQuery): NoiseBoun
     const fromRounding = rounding * 2 ** (ringBits - bits);
     const bound = tail * Math.sqrt(fromPhase * fromPhase + fromRounding * fromRounding);
     if (bound >= 1) continue;
-    // The client computes a'·s modulo p1·p2: a' is uniform below 2^bits.
-    const product = tail * 2 ** bits * Math.sqrt(secretNorm(parameters.degree) / 3);
+    // The client computes a'·s modulo p1·p2: a' is uniform below 2^bits. Half as many deviations more, and the event is too rare to count.
+    const product = 1.5 * tail * 2 ** bits * Math.sqrt(secretNorm(parameters.degree) / 3);
     if (product >= (p1! * p2!) / 2) return undefined;
     return { phase, rounding, bits, bound };
   }
@@ -75,8 +88,9 @@ export function noiseBound(parameters: Parameters, query: NoiseQuery): NoiseBoun
 }
 
 /**
- * Σ ρ² over `count` masks ρ, uniform in [−2^(bits−1), 2^(bits−1)), except with probability 2^−60: each square is below 4^bits/4, has the mean
- * 4^bits/12 and the standard deviation 0.0745·4^bits.
+ * Σ ρ² over `count` masks ρ, uniform in [−2^(bits−1), 2^(bits−1)): each square is below 4^bits/4 and has the mean 4^bits/12. The square of a uniform
+ * number in [−1, 1] is subgaussian with proxy 0.0979 (its variance is 0.0889; the largest of 2·ln E[exp(λ(u² − 1/3))]/λ², at λ = 3.0), so a
+ * deviation is √0.0979/4 = 0.0783 of 4^bits.
  */
 export const maskSquares = (count: number, bits: number): number =>
-  count * 4 ** bits * Math.min(1 / 4, 1 / 12 + (tail * 0.0745) / Math.sqrt(count));
+  count * 4 ** bits * Math.min(1 / 4, 1 / 12 + (tail * 0.0783) / Math.sqrt(count));

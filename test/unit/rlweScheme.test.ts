@@ -19,7 +19,15 @@ import {
   readCiphertext,
   SecretKey,
 } from '../../protocols/rlwe/keys.ts';
-import { keySwitchVariance, maskSquares, noiseBound, phaseVariance, tail } from '../../protocols/rlwe/noise.ts';
+import {
+  eventsPerResult,
+  keySwitchVariance,
+  maskSquares,
+  maxResults,
+  noiseBound,
+  phaseVariance,
+  tail,
+} from '../../protocols/rlwe/noise.ts';
 import { packingExponents, packLeaves } from '../../protocols/rlwe/packing.ts';
 import { checkParameters, errorVariance, parameterSets } from '../../protocols/rlwe/parameters.ts';
 import { type Polynomial, Ring } from '../../protocols/rlwe/ring.ts';
@@ -351,6 +359,27 @@ describe.each(sets)('%s', (_, parameters) => {
 });
 
 describe('noise', () => {
+  it('leaves the results of one inference right, except with probability 2^-40 for all that can go wrong', () => {
+    const oneTail = Math.exp((-tail * tail) / 2);
+    // Each result's tails, and the norm of each key's secret.
+    const events = maxResults * eventsPerResult + parameterSets.length;
+    expect(Math.log2(events * oneTail)).toBeLessThan(-40);
+  });
+
+  it('takes proxies that bound what is summed', () => {
+    // E[exp(λ(x − E[x]))] ≤ exp(λ²·proxy/2), of the square of a number uniform in [−1, 1] and of a ternary number's square.
+    const steps = 2000;
+    for (let lambda = 0.05; lambda < 40; lambda += 0.05) {
+      let square = 0;
+      for (let i = 0; i < steps; i++) square += Math.exp(lambda * (((i + 0.5) / steps) ** 2 - 1 / 3)) / steps;
+      expect(Math.log(square)).toBeLessThan((lambda * lambda * 0.0979) / 2);
+      const ternary = Math.exp((-2 * lambda) / 3) / 3 + (2 / 3) * Math.exp(lambda / 3);
+      expect(Math.log(ternary)).toBeLessThanOrEqual((lambda * lambda * 0.2405) / 2);
+    }
+    expect(0.0783).toBeGreaterThanOrEqual(Math.sqrt(0.0979) / 4);
+    expect(0.939).toBeGreaterThanOrEqual(Math.sqrt(0.0979) / (1 / 3));
+  });
+
   it('narrower answers for smaller rings, and none where the error would not fit', () => {
     fc.assert(
       fc.property(fc.integer({ min: 8, max: 32 }), fc.integer({ min: 0, max: 6 }), (ringBits, levels) => {

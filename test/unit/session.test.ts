@@ -280,16 +280,16 @@ describe('session', () => {
     // Linear layers and attention are counted before anything is built; then the whole plan: here most are in fc1.
     const largest = { imageSize: 64, dim: 1024, depth: 24, heads: 16, mlpDim: 4096, softmax: 1, gelu: 1 };
     expect(() => compilePlan(makeManifest(largest))).toThrow(
-      /ring-LWE results: expected at most 2097152, got at least 553795584$/,
+      /ring-LWE results: expected at most 33554432, got at least 553795584$/,
     );
     // What is counted ahead is never more than there is: with square units, whose squares are not ring-LWE's.
     const wide = makeManifest({ squareUnits: 1024, gelu: 0, softmax: 0 });
     const { tokens, dim, depth, heads } = wide.architecture;
     const ahead = depth * (heads * tokens ** 2 + 6 * tokens * dim + tokens * 1024);
     expect(rlweResultCount(compilePlan(wide).stages.flat())).toBeGreaterThanOrEqual(ahead);
-    const hidden = { imageSize: 16, depth: 8, mlpDim: 4096 };
+    const hidden = { imageSize: 32, dim: 256, depth: 24, mlpDim: 4096, softmax: 0, squareUnits: 0 };
     expect(() => compilePlan(makeManifest({ ...hidden, gelu: 1 }))).toThrow(
-      /ring-LWE results: expected at most 2097152, got 2\d{6}$/,
+      /ring-LWE results: expected at most 33554432, got 37\d{6}$/,
     );
     const { stages } = compilePlan(makeManifest({ ...hidden, gelu: 0.8 }));
     expect(rlweResultCount(stages.flat())).toBeGreaterThan(0.8 * maxResults);
