@@ -134,19 +134,22 @@ function triangleWeights(size: number, outSize: number, first: number, count: nu
 
 /**
  * Pixels in the order of the patch embedding's weights: token by token, within a token (channel, y, x); each minus 128.
- * @param pixels imageSize×imageSize×3 RGB bytes.
+ * @param pixels imageSize×imageWidth×3 RGB bytes.
  * @throws RangeError when there are more or fewer.
  */
-export function inputOf(pixels: Uint8Array, { imageSize, patchSize }: Manifest['architecture']): Int32Array {
-  if (pixels.length !== imageSize * imageSize * 3)
-    throw new RangeError(`pixels: expected ${imageSize}×${imageSize}×3 bytes, got ${pixels.length}`);
+export function inputOf(
+  pixels: Uint8Array,
+  { imageSize: height, imageWidth: width = height, patchSize }: Manifest['architecture'],
+): Int32Array {
+  if (pixels.length !== height * width * 3)
+    throw new RangeError(`pixels: expected ${width}×${height}×3 bytes, got ${pixels.length}`);
   const input = new Int32Array(pixels.length);
   let out = 0;
-  for (let top = 0; top < imageSize; top += patchSize) {
-    for (let left = 0; left < imageSize; left += patchSize) {
+  for (let top = 0; top < height; top += patchSize) {
+    for (let left = 0; left < width; left += patchSize) {
       for (let channel = 0; channel < 3; channel++) {
         for (let y = top; y < top + patchSize; y++) {
-          for (let x = left; x < left + patchSize; x++) input[out++] = pixels[3 * (y * imageSize + x) + channel]! - 128;
+          for (let x = left; x < left + patchSize; x++) input[out++] = pixels[3 * (y * width + x) + channel]! - 128;
         }
       }
     }

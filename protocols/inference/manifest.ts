@@ -5,13 +5,22 @@
  * Conventions. A tensor's `fracBits` a: the integer v stands for v·2^-a. Its `magnitudeBits` b: |value| < 2^b, where b
  * already holds a factor of two over the calibrated maximum; b may be negative. Rings are not part of the manifest: the
  * plan derives them (`fracBits + magnitudeBits + 2` bits where a truncation follows).
+ *
+ * A mean over n is a sum with ⌈log2 n⌉ more fraction bits: it holds the mean times n/2^⌈log2 n⌉, in (1/2, 1]. The plan makes up for that factor
+ * nowhere; the exporter does, in weights and in the tables' `inputScale` (docs/artifact.md).
  */
 import * as v from 'valibot';
 import { ProtocolError } from '../channel/errors.ts';
+import { type ActivationName, activations } from '../layers/splineFunctions.ts';
 
 const int = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+/** Limits on what a stranger's manifest may ask to be looked at; what it may cost is limited by its plan (limits.ts). */
+const [maxImageSize, maxTokens, maxDim, maxDepth, maxHeads, maxMlpDim, maxClasses] = [
+  1024, 2048, 2048, 48, 32, 8192, 4096,
+];
+
 const fracBits = int(-8, 30);
 const magnitudeBits = int(-24, 30);
 
@@ -30,10 +39,18 @@ const Domain = v.strictObject({
   digitBits: int(1, 10),
 });
 
+/** The function is evaluated at x·inputScale, 1 by default; the domain is that of x. */
+const inputScale = v.exactOptional(v.pipe(v.number(), v.gtValue(0), v.maxValue(16)));
+
+/** Degree of the polynomial on each segment. */
+const degree = int(1, 4);
+
 const Spline = v.strictObject({
   ...Domain.entries,
-  /** Degree of the polynomial on each segment. */
-  degree: int(1, 4),
+  degree,
+  inputScale,
+  /** The second of two levels, over a part of the domain: see protocols/layers/spline.ts. */
+  fine: v.exactOptional(v.strictObject({ ...Domain.entries, digitBits: int(1, 9), degree })),
   /** Fraction bits of the table's entries. */
   coefficientFracBits: int(0, 28),
   /** Fraction bits of the powers of t in [0, 1), the position within the segment. */
@@ -45,6 +62,7 @@ const Spline = v.strictObject({
 /** exp(x) = exp(client's part) · exp(owner's part): one table, no polynomial. See protocols/layers/exp.ts. */
 const Exp = v.strictObject({
   ...Domain.entries,
+  inputScale,
   coefficientFracBits: int(0, 28),
   basisFracBits: int(4, 16),
   out: Tensor,
@@ -58,7 +76,26 @@ const Norm = v.strictObject({
   out: Tensor,
 });
 
+/** The activation of an MLP. */
+const Activation = v.strictObject({
+  ...Spline.entries,
+  /** Outputs are cut there. */
+  ceiling: v.exactOptional(v.pipe(v.number(), v.minValue(0.125), v.maxValue(2 ** 16))),
+});
+
+/** A step of softmax by squaring, see protocols/layers/softmax.ts. */
+const Squaring = v.strictObject({
+  /** The attention weights before it, times 2^⌈log2 tokens⌉. */
+  input: Tensor,
+  /** Their squares. */
+  square: Tensor,
+  /** Of the row's mean square, ≥ 1. */
+  reciprocal: Spline,
+});
+
 const Block = v.strictObject({
+  /** The stream from this block on, where it needs fewer fraction bits than before. */
+  residual: v.exactOptional(Tensor),
   norm1: Norm,
   attn: v.strictObject({
     /** Fraction bits of the integer weights of each third of `qkv`, and the three results after truncation; 1/√d_head is inside q. */
@@ -74,6 +111,7 @@ const Block = v.strictObject({
     exp: Exp,
     /** n/Σexp of a softmax row as a function of Σexp/n ≥ 1 (n tokens). */
     reciprocal: Spline,
+    squarings: v.exactOptional(v.pipe(v.array(Squaring), v.minLength(1), v.maxLength(2))),
     /** Softmax rows (exp·reciprocal/n) and square rows (scores²/n) alike; static mixing is added at these fraction bits, whatever its magnitude. */
     probabilities: Tensor,
     /** Attention weights · v. */
@@ -89,8 +127,16 @@ const Block = v.strictObject({
   norm2: Norm,
   mlp: v.strictObject({
     fc1WeightFracBits: fracBits,
-    /** GELU of fc1's output; fc1's output itself is not truncated. */
-    gelu: Spline,
+    /** The activation of fc1's output; fc1's output itself is not truncated. */
+    gelu: v.exactOptional(Activation),
+    /** In its place: hidden units of like range side by side, each group with its own table. */
+    geluGroups: v.exactOptional(
+      v.pipe(
+        v.array(v.strictObject({ units: int(1, maxMlpDim), ...Activation.entries })),
+        v.minLength(1),
+        v.maxLength(8),
+      ),
+    ),
     fc2WeightFracBits: fracBits,
     fc2MagnitudeBits: magnitudeBits,
     /** fc2·fc1 in one matrix, for tokens whose GELU is the identity. */
@@ -100,10 +146,14 @@ const Block = v.strictObject({
 });
 
 const rows = v.pipe(
-  v.array(int(0, 1023)),
-  v.maxLength(1024),
+  v.array(int(0, maxTokens - 1)),
+  v.maxLength(maxTokens),
   v.check((list) => list.every((r, i) => i === 0 || r > list[i - 1]!), 'ascending'),
 );
+
+/** Tokens whose attention and MLP a layer computes: the class token alone in the last layer before its head. */
+const queriesOf = (a: { tokens: number; depth: number; pool?: string | undefined }, layer: number): number =>
+  a.pool === 'class' && layer === a.depth - 1 ? 1 : a.tokens;
 
 export const ManifestSchema = v.pipe(
   v.strictObject({
@@ -113,15 +163,27 @@ export const ManifestSchema = v.pipe(
     title: text(120),
     description: text(2000),
     architecture: v.strictObject({
-      imageSize: int(4, 512),
+      /** Height in pixels; and width, but for imageWidth. */
+      imageSize: int(4, maxImageSize),
+      imageWidth: v.exactOptional(int(4, maxImageSize)),
       patchSize: int(1, 64),
-      dim: int(4, 1024),
-      depth: int(1, 24),
-      heads: int(1, 16),
-      mlpDim: int(4, 4096),
-      /** (imageSize / patchSize)², a power of two. */
-      tokens: int(1, 1024),
-      classes: int(2, 1000),
+      dim: int(4, maxDim),
+      depth: int(1, maxDepth),
+      heads: int(1, maxHeads),
+      /** dim / heads by default. */
+      headDim: v.exactOptional(int(1, 256)),
+      mlpDim: int(4, maxMlpDim),
+      /** prefixTokens + (imageSize / patchSize)·(imageWidth / patchSize). */
+      tokens: int(1, maxTokens),
+      /** Tokens that no patch has, before the others: the class token, then registers. The owner's. */
+      prefixTokens: v.exactOptional(int(1, 16)),
+      /**
+       * What the head sees: fc_norm of the mean over the patches (by default), fc_norm of the class token, or the mean over the patches of
+       * what fc_norm makes of each.
+       */
+      pool: v.exactOptional(v.picklist(['mean', 'class', 'norm-mean'])),
+      activation: v.exactOptional(v.picklist(Object.keys(activations) as ActivationName[])),
+      classes: int(2, maxClasses),
       /** Whether the owner adds a table of relative positions to the scores: q·kᵀ + B (layers/relativePosition.ts). */
       positionalScores: v.exactOptional(v.boolean()),
       /** The same for the attention weights, after softmax or square: A + C. */
@@ -129,21 +191,29 @@ export const ManifestSchema = v.pipe(
       /** Hidden units of each block beside attention whose activation is the square (layers/squareUnits.ts). */
       squareUnits: v.exactOptional(int(1, 1024)),
     }),
-    /** Shorter side resized (antialiased bilinear) to `shorterSide` pixels, then the centre `crop`×`crop` taken; RGB bytes. */
-    preprocessing: v.strictObject({ shorterSide: int(4, 1024), crop: int(4, 512) }),
-    labels: v.pipe(v.array(text(80)), v.minLength(2), v.maxLength(1000)),
+    /** Resized with antialiasing, cut out, RGB bytes: see image.ts. */
+    preprocessing: v.strictObject({
+      /** `shorter`: the shorter side to `shorterSide`, then the centre taken (by default). `squash`: to the model's size, both sides. */
+      fit: v.exactOptional(v.picklist(['shorter', 'squash'])),
+      shorterSide: int(4, 2 * maxImageSize),
+      /** Height of what is taken; and width, but for cropWidth. */
+      crop: int(4, maxImageSize),
+      cropWidth: v.exactOptional(int(4, maxImageSize)),
+      interpolation: v.exactOptional(v.picklist(['bilinear', 'bicubic'])),
+    }),
+    labels: v.pipe(v.array(text(80)), v.minLength(2), v.maxLength(maxClasses)),
     switches: v.strictObject({
       /** [layer][head] → rows (query tokens) whose softmax is exact, ascending. */
-      softmaxRows: v.pipe(v.array(v.pipe(v.array(rows), v.maxLength(16))), v.maxLength(24)),
+      softmaxRows: v.pipe(v.array(v.pipe(v.array(rows), v.maxLength(maxHeads))), v.maxLength(maxDepth)),
       /** [layer] → tokens whose GELU is exact, ascending. */
-      geluTokens: v.pipe(v.array(rows), v.maxLength(24)),
+      geluTokens: v.pipe(v.array(rows), v.maxLength(maxDepth)),
     }),
     fixedPoint: v.strictObject({
       /** Weights of the patch embedding, which act on (pixel − 128); its output before truncation. */
       patchEmbed: v.strictObject({ weightFracBits: fracBits, magnitudeBits }),
       /** The residual stream: |x| of any token in any block. */
       residual: Tensor,
-      blocks: v.pipe(v.array(Block), v.maxLength(24)),
+      blocks: v.pipe(v.array(Block), v.maxLength(maxDepth)),
       /** Mean of the residual stream over the tokens. */
       pool: Tensor,
       fcNorm: Norm,
@@ -152,19 +222,30 @@ export const ManifestSchema = v.pipe(
     /** Digests of the files beside the manifest; the client has no need of the files. */
     files: v.strictObject({ weightsSha256: sha256, onnxSha256: sha256 }),
   }),
+  v.check(({ architecture: { imageSize, imageWidth = imageSize, patchSize, tokens, prefixTokens = 0 } }) => {
+    const patches = (imageSize / patchSize) * (imageWidth / patchSize);
+    return imageSize % patchSize === 0 && imageWidth % patchSize === 0 && prefixTokens + patches === tokens;
+  }, 'tokens = prefixTokens + (imageSize / patchSize)·(imageWidth / patchSize)'),
   v.check(
-    ({ architecture: a }) => a.imageSize % a.patchSize === 0 && (a.imageSize / a.patchSize) ** 2 === a.tokens,
-    'tokens = (imageSize / patchSize)²',
+    ({ architecture: { dim, heads, headDim } }) => headDim !== undefined || dim % heads === 0,
+    'dim must be a multiple of heads, or headDim given',
   ),
   v.check(
-    ({ architecture: a }) => Number.isInteger(Math.log2(a.tokens)) && Number.isInteger(Math.log2(a.dim)),
-    'tokens and dim must be powers of two',
+    ({ architecture: a }) => a.pool !== 'class' || a.prefixTokens !== undefined,
+    'a class token is the first of prefixTokens',
   ),
-  v.check(({ architecture: a }) => a.dim % a.heads === 0, 'dim must be a multiple of heads'),
+  v.check(
+    ({ architecture: a }) =>
+      !(a.positionalScores || a.staticMixing) || (a.prefixTokens === undefined && a.imageWidth === undefined),
+    'relative positions are those of a square grid without prefixTokens',
+  ),
   v.check(({ architecture: a, labels }) => labels.length === a.classes, 'one label for each class'),
   v.check(
-    ({ architecture: a, preprocessing: p }) => p.crop === a.imageSize && p.shorterSide >= p.crop,
-    'crop = imageSize ≤ shorterSide',
+    ({ architecture: a, preprocessing: p }) =>
+      p.crop === a.imageSize &&
+      p.cropWidth === a.imageWidth &&
+      p.shorterSide >= Math.min(p.crop, p.cropWidth ?? p.crop),
+    'crop = imageSize, cropWidth = imageWidth, the smaller of them ≤ shorterSide',
   ),
   v.check(
     ({ architecture: a, fixedPoint }) => fixedPoint.blocks.length === a.depth,
@@ -176,14 +257,27 @@ export const ManifestSchema = v.pipe(
     'scales of square units in every block, if the architecture has such units',
   ),
   v.check(
+    ({ architecture: a, fixedPoint }) =>
+      fixedPoint.blocks.every(({ mlp: { gelu, geluGroups } }) => {
+        if (!geluGroups) return gelu !== undefined;
+        const fracBits = geluGroups[0]?.out.fracBits;
+        return (
+          gelu === undefined &&
+          geluGroups.reduce((sum, { units }) => sum + units, 0) === a.mlpDim &&
+          geluGroups.every(({ out }) => out.fracBits === fracBits)
+        );
+      }),
+    'in every MLP gelu, or geluGroups of mlpDim units together whose results have the same fraction bits',
+  ),
+  v.check(
     ({ architecture: a, switches: s }) =>
       s.softmaxRows.length === a.depth &&
       s.geluTokens.length === a.depth &&
       s.softmaxRows.every(
-        (layer) => layer.length === a.heads && layer.every((head) => head.every((row) => row < a.tokens)),
+        (layer, i) => layer.length === a.heads && layer.every((head) => head.every((row) => row < queriesOf(a, i))),
       ) &&
-      s.geluTokens.every((tokens) => tokens.every((token) => token < a.tokens)),
-    'switches for every layer and head, rows and tokens below `tokens`',
+      s.geluTokens.every((tokens, i) => tokens.every((token) => token < queriesOf(a, i))),
+    'switches for every layer and head, rows and tokens below `tokens` (of the last layer before a class token’s head: 0 alone)',
   ),
 );
 

@@ -43,53 +43,59 @@ export function takeColumns(plan: PlanBuilder, x: Value, first: number, count: n
   return local(plan, [x], x.rows, count, gather(index), fracBits);
 }
 
-/** The columns of x, then those of y. */
-export function besideColumns(plan: PlanBuilder, x: Value, y: Value): Value {
-  const cols = x.cols + y.cols;
-  const index = Uint32Array.from({ length: x.rows * cols }, (_, i) => {
-    const [row, col] = [Math.floor(i / cols), i % cols];
-    return col < x.cols ? row * x.cols + col : x.rows * x.cols + row * y.cols + col - x.cols;
-  });
-  return local(plan, [x, y], x.rows, cols, gather(index));
+/** The parts' columns one after another; the parts have the same rows. */
+export function besideColumns(plan: PlanBuilder, parts: readonly Value[]): Value {
+  if (parts.length === 1) return parts[0]!;
+  const rows = parts[0]!.rows;
+  const cols = parts.reduce((sum, part) => sum + part.cols, 0);
+  const index = new Uint32Array(rows * cols);
+  let [from, first] = [0, 0];
+  for (const part of parts) {
+    for (let row = 0; row < rows; row++) for (let j = 0; j < part.cols; j++) index[row * cols + first + j] = from++;
+    first += part.cols;
+  }
+  return local(plan, parts, rows, cols, gather(index));
 }
 
-/** (tokens, at least 3·dim) → q (heads·tokens, headDim), k transposed (heads·headDim, tokens), v (heads·tokens, headDim). */
-export function splitHeads(
+/** Columns `first` … of x, headDim for each head: (heads·rows, headDim). */
+export function headsAsRows(
   plan: PlanBuilder,
-  qkv: Value,
-  tokens: number,
-  dim: number,
+  x: Value,
+  first: number,
+  heads: number,
   headDim: number,
-  fracBits: readonly number[],
-): Value[] {
-  const heads = dim / headDim;
-  const size = tokens * dim;
-  const rowsOf = (third: number) =>
-    gather(
-      Uint32Array.from({ length: size }, (_, i) => {
-        const [head, token, d] = [Math.floor(i / (tokens * headDim)), Math.floor(i / headDim) % tokens, i % headDim];
-        return token * qkv.cols + third * dim + head * headDim + d;
-      }),
-    );
-  const columnsOf = (third: number) =>
-    gather(
-      Uint32Array.from({ length: size }, (_, i) => {
-        const [channel, token] = [Math.floor(i / tokens), i % tokens];
-        return token * qkv.cols + third * dim + channel;
-      }),
-    );
-  return [
-    local(plan, [qkv], heads * tokens, headDim, rowsOf(0), fracBits[0]),
-    local(plan, [qkv], heads * headDim, tokens, columnsOf(1), fracBits[1]),
-    local(plan, [qkv], heads * tokens, headDim, rowsOf(2), fracBits[2]),
-  ];
+  fracBits: number,
+): Value {
+  const index = Uint32Array.from({ length: heads * x.rows * headDim }, (_, i) => {
+    const [head, row, d] = [Math.floor(i / (x.rows * headDim)), Math.floor(i / headDim) % x.rows, i % headDim];
+    return row * x.cols + first + head * headDim + d;
+  });
+  return local(plan, [x], heads * x.rows, headDim, gather(index), fracBits);
 }
 
-/** (heads·tokens, headDim) → (tokens, dim). */
-export function joinHeads(plan: PlanBuilder, x: Value, tokens: number, dim: number, headDim: number): Value {
-  const index = Uint32Array.from({ length: tokens * dim }, (_, i) => {
-    const [token, head, d] = [Math.floor(i / dim), Math.floor((i % dim) / headDim), i % headDim];
-    return (head * tokens + token) * headDim + d;
+/** The same columns, transposed: (heads·headDim, rows). */
+export function headsAsColumns(
+  plan: PlanBuilder,
+  x: Value,
+  first: number,
+  heads: number,
+  headDim: number,
+  fracBits: number,
+): Value {
+  const index = Uint32Array.from(
+    { length: heads * headDim * x.rows },
+    (_, i) => (i % x.rows) * x.cols + first + Math.floor(i / x.rows),
+  );
+  return local(plan, [x], heads * headDim, x.rows, gather(index), fracBits);
+}
+
+/** (heads·rows, headDim) → (rows, heads·headDim). */
+export function joinHeads(plan: PlanBuilder, x: Value, heads: number): Value {
+  const [rows, headDim] = [x.rows / heads, x.cols];
+  const cols = heads * headDim;
+  const index = Uint32Array.from({ length: rows * cols }, (_, i) => {
+    const [row, head, d] = [Math.floor(i / cols), Math.floor((i % cols) / headDim), i % headDim];
+    return (head * rows + row) * headDim + d;
   });
-  return local(plan, [x], tokens, dim, gather(index));
+  return local(plan, [x], rows, cols, gather(index));
 }

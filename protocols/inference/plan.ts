@@ -14,7 +14,7 @@ import { maxResults } from '../rlwe/noise.ts';
 import { type StepPlan, stagesOf, stepsOf } from './costs.ts';
 import type { Manifest } from './manifest.ts';
 import { assignRings, widenRings } from './rings.ts';
-import { type Answer, addNetwork } from './vit.ts';
+import { type Answer, addNetwork, leastProducts } from './vit.ts';
 
 export type { Answer, StepPlan };
 
@@ -46,8 +46,7 @@ export const answerBits = ({ reveal }: Plan): number => endingOf(reveal).bits(re
  */
 export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan {
   // Linear layers and matrix products alone, before anything of that size is built: a client compiles what a stranger sends.
-  const { tokens, dim, depth, heads, squareUnits: units = 0 } = manifest.architecture;
-  requireFewResults(manifest, depth * (heads * tokens ** 2 + 6 * tokens * dim + tokens * units), 'at least ');
+  requireFewResults(manifest, leastProducts(manifest), 'at least ');
   const plan = new PlanBuilder();
   const { input, reveal } = addNetwork(plan, manifest, answer);
   const { sequence, named } = plan;

@@ -318,7 +318,7 @@ export class ClientSession extends Session {
 
   /**
    * Classifies an image; prepares first where that was not done.
-   * @param pixels imageSize×imageSize×3 RGB bytes, as prepareImage gives them.
+   * @param pixels imageSize×imageWidth×3 RGB bytes, as prepareImage gives them.
    * @throws RangeError when there are more or fewer.
    */
   async classify(pixels: Uint8Array): Promise<Classification> {

@@ -7,8 +7,9 @@ import type { PlanBuilder } from '../layers/builder.ts';
 import { type InputOp, input } from '../layers/input.ts';
 import { layerNorm } from '../layers/layerNorm.ts';
 import { linear } from '../layers/linear.ts';
-import { add, local, sumColumns } from '../layers/local.ts';
+import { add, ceilLog2, local, sumColumns } from '../layers/local.ts';
 import type { EndingOp, Value } from '../layers/op.ts';
+import { prepend } from '../layers/prepend.ts';
 import { matmul } from '../layers/product.ts';
 import { relativePosition } from '../layers/relativePosition.ts';
 import { reveal } from '../layers/reveal.ts';
@@ -17,8 +18,8 @@ import { spline } from '../layers/spline.ts';
 import { squareRows } from '../layers/squareAttention.ts';
 import { squareUnits } from '../layers/squareUnits.ts';
 import { truncate } from '../layers/truncate.ts';
-import type { BlockSpec, Manifest } from './manifest.ts';
-import { besideColumns, joinHeads, mergeRows, splitHeads, takeColumns, takeRows } from './moves.ts';
+import type { Manifest, TensorSpec } from './manifest.ts';
+import { besideColumns, headsAsColumns, headsAsRows, joinHeads, mergeRows, takeColumns, takeRows } from './moves.ts';
 
 /** What the client learns: all logits, or only which is the largest. The owner chooses. */
 export type Answer = 'logits' | 'label';
@@ -35,109 +36,139 @@ export function addNetwork(
   manifest: Manifest,
   answer: Answer,
 ): { input: InputOp; reveal: EndingOp } {
-  const { tokens, patchSize, dim, classes } = manifest.architecture;
-  const { fixedPoint, switches } = manifest;
-  const { residual: stream } = fixedPoint;
+  const { tokens, patchSize, dim, depth, prefixTokens = 0 } = manifest.architecture;
+  const { fixedPoint } = manifest;
+  const patches = tokens - prefixTokens;
 
   plan.step = 'input';
-  const given = input(plan, tokens, 3 * patchSize ** 2);
+  const given = input(plan, patches, 3 * patchSize ** 2);
   const pixels = plan.name('input', given.output);
   plan.step = 'patch_embed';
   const embedded = linear(plan, pixels, 'patch_embed', dim, fixedPoint.patchEmbed.weightFracBits, true);
-  let residual = plan.name(
-    'patch_embed',
-    truncate(plan, embedded, fixedPoint.patchEmbed.magnitudeBits, stream.fracBits),
-  );
+  const { magnitudeBits } = fixedPoint.patchEmbed;
+  const stream = truncate(plan, embedded, magnitudeBits, fixedPoint.residual.fracBits);
+  let x = plan.name('patch_embed', prefixTokens > 0 ? prepend(plan, stream, 'prefix', prefixTokens) : stream);
+  for (let layer = 0; layer < depth; layer++) x = addBlock(plan, manifest, layer, x);
+  const logits = addHead(plan, manifest, x);
 
-  fixedPoint.blocks.forEach((block, layer) => {
-    const prefix = `blocks.${layer}`;
-    const attention = addAttention(plan, prefix, manifest, block, switches.softmaxRows[layer]!, residual);
-    residual = plan.name(`${prefix}.attn.residual`, local(plan, [residual, attention], tokens, dim, add));
-    const mlp = addMlp(plan, prefix, manifest, block, switches.geluTokens[layer]!, residual);
-    residual = plan.name(`${prefix}.mlp.residual`, local(plan, [residual, mlp], tokens, dim, add));
-  });
-
-  plan.step = 'pool';
-  const sum = local(plan, [residual], 1, dim, sumColumns(tokens, dim), residual.fracBits + Math.log2(tokens));
-  const pooled = plan.name('pool', truncate(plan, sum, fixedPoint.pool.magnitudeBits, fixedPoint.pool.fracBits));
-  plan.step = 'fc_norm';
-  const normalised = plan.name('fc_norm', layerNorm(plan, pooled, fixedPoint.fcNorm));
-  plan.step = 'head';
-  const logits = plan.name('logits', linear(plan, normalised, 'head', classes, fixedPoint.head.weightFracBits));
-  const { magnitudeBits } = fixedPoint.head;
-  if (answer === 'label') return { input: given, reveal: argmax(plan, logits, magnitudeBits) };
-  const rounded = logits.fracBits > answerFracBits ? truncate(plan, logits, magnitudeBits, answerFracBits) : logits;
-  return { input: given, reveal: reveal(plan, rounded, magnitudeBits) };
+  const { magnitudeBits: logitMagnitude } = fixedPoint.head;
+  if (answer === 'label') return { input: given, reveal: argmax(plan, logits, logitMagnitude) };
+  const rounded = logits.fracBits > answerFracBits ? truncate(plan, logits, logitMagnitude, answerFracBits) : logits;
+  return { input: given, reveal: reveal(plan, rounded, logitMagnitude) };
 }
 
-/** Attention and, where the model has them, the square units beside it: (tokens, dim), what the block's first half adds to the stream. */
-function addAttention(
-  plan: PlanBuilder,
-  prefix: string,
-  manifest: Manifest,
-  block: BlockSpec,
-  kept: readonly (readonly number[])[],
-  x: Value,
-): Value {
-  const { tokens, dim, heads, squareUnits: units = 0 } = manifest.architecture;
-  const { attn } = block;
+/** At least so many numbers do linear layers and matrix products of a network make, whatever its switches. */
+export function leastProducts({ architecture }: Manifest): number {
+  const { tokens, dim, depth, heads, pool, squareUnits: units = 0 } = architecture;
+  const blocks = pool === 'class' ? depth - 1 : depth;
+  const inner = innerDim(architecture);
+  return blocks * (heads * tokens ** 2 + 4 * tokens * inner + 2 * tokens * dim + tokens * units);
+}
 
+const headDimOf = ({ dim, heads, headDim = dim / heads }: Manifest['architecture']): number => headDim;
+const innerDim = (architecture: Manifest['architecture']): number => architecture.heads * headDimOf(architecture);
+
+/** The residual stream (tokens, dim) after a block; of a last block before a class token's head only that token's row. */
+function addBlock(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value): Value {
+  const { dim, depth, pool } = manifest.architecture;
+  const block = manifest.fixedPoint.blocks[layer]!;
+  const prefix = `blocks.${layer}`;
   plan.step = `${prefix}.norm1`;
-  const y = plan.name(`${prefix}.norm1`, layerNorm(plan, x, block.norm1));
+  const stream = block.residual ? rescale(plan, x, block.residual) : x;
+  // Queries, and what follows, of the class token alone; keys and values of every token.
+  const isClassOnly = pool === 'class' && layer === depth - 1;
+  const attention = addAttention(plan, manifest, layer, stream, isClassOnly);
+  const kept = isClassOnly ? takeRows(plan, stream, [0]) : stream;
+  const between = plan.name(`${prefix}.attn.residual`, local(plan, [kept, attention], kept.rows, dim, add));
+  const mlp = addMlp(plan, manifest, layer, between);
+  return plan.name(`${prefix}.mlp.residual`, local(plan, [between, mlp], kept.rows, dim, add));
+}
 
+/** The stream with fewer fraction bits, for blocks in which it is larger. */
+function rescale(plan: PlanBuilder, x: Value, { magnitudeBits, fracBits }: TensorSpec): Value {
+  if (fracBits > x.fracBits)
+    throw new RangeError(`${plan.step}: residual: expected at most ${x.fracBits} fraction bits, got ${fracBits}`);
+  return fracBits === x.fracBits ? x : truncate(plan, x, magnitudeBits, fracBits);
+}
+
+/** The logits, (1, classes). */
+function addHead(plan: PlanBuilder, manifest: Manifest, x: Value): Value {
+  const { dim, classes, pool = 'mean', prefixTokens = 0 } = manifest.architecture;
+  const { fixedPoint } = manifest;
+  const norm = (tokens: Value) => {
+    plan.step = 'fc_norm';
+    return plan.name('fc_norm', layerNorm(plan, tokens, fixedPoint.fcNorm));
+  };
+  const mean = (tokens: Value) => {
+    plan.step = 'pool';
+    const { rows, fracBits } = tokens;
+    const sum = local(plan, [tokens], 1, dim, sumColumns(rows, dim), fracBits + ceilLog2(rows));
+    return plan.name('pool', truncate(plan, sum, fixedPoint.pool.magnitudeBits, fixedPoint.pool.fracBits));
+  };
+  const patches = () => takeRows(plan, x, range(prefixTokens, x.rows));
+  const features = pool === 'class' ? norm(x) : pool === 'mean' ? norm(mean(patches())) : mean(norm(patches()));
+  plan.step = 'head';
+  return plan.name('logits', linear(plan, features, 'head', classes, fixedPoint.head.weightFracBits));
+}
+
+/** Attention and, where the model has them, the square units beside it: (queries, dim), what the block's first half adds to the stream. */
+function addAttention(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value, isClassOnly: boolean): Value {
+  const { architecture, fixedPoint } = manifest;
+  const { dim, heads, squareUnits: units = 0 } = architecture;
+  const block = fixedPoint.blocks[layer]!;
+  const { attn } = block;
+  const prefix = `blocks.${layer}`;
+  const [headDim, inner] = [headDimOf(architecture), innerDim(architecture)];
+
+  const y = plan.name(`${prefix}.norm1`, layerNorm(plan, x, block.norm1));
   plan.step = `${prefix}.attn.qkv`;
-  const read = linear(plan, y, `${prefix}.attn.qkv`, 3 * dim + units, attn.qWeightFracBits);
-  const qkv = splitHeads(plan, read, tokens, dim, dim / heads, [
-    y.fracBits + attn.qWeightFracBits,
-    y.fracBits + attn.kWeightFracBits,
-    y.fracBits + attn.vWeightFracBits,
-  ]);
+  const [ofQueries, ofKeys] = isClassOnly
+    ? [
+        linear(plan, takeRows(plan, y, [0]), `${prefix}.attn.q`, inner + units, attn.qWeightFracBits),
+        linear(plan, y, `${prefix}.attn.kv`, 2 * inner, attn.kWeightFracBits),
+      ]
+    : oneForBoth(linear(plan, y, `${prefix}.attn.qkv`, 3 * inner + units, attn.qWeightFracBits));
+  const [firstKey, firstUnit] = isClassOnly ? [0, inner] : [inner, 3 * inner];
+  const q = headsAsRows(plan, ofQueries, 0, heads, headDim, y.fracBits + attn.qWeightFracBits);
+  const k = headsAsColumns(plan, ofKeys, firstKey, heads, headDim, y.fracBits + attn.kWeightFracBits);
+  const v = headsAsRows(plan, ofKeys, firstKey + inner, heads, headDim, y.fracBits + attn.vWeightFracBits);
   let mix!: Value;
   let squares: Value | undefined;
   plan.parallel(
-    () => (mix = mixHeads(plan, prefix, manifest, block, kept, qkv)),
+    () => (mix = mixHeads(plan, manifest, layer, [q, k, v])),
     () => {
       const spec = attn.squareUnits;
       if (!spec) return;
       plan.step = `${prefix}.attn.units`;
-      const inside = takeColumns(plan, read, 3 * dim, units, y.fracBits + spec.weightFracBits);
+      const inside = takeColumns(plan, ofQueries, firstUnit, units, y.fracBits + spec.weightFracBits);
       squares = plan.name(`${prefix}.attn.unit_squares`, squareUnits(plan, inside, spec, attn.mix.fracBits));
     },
   );
   plan.step = `${prefix}.attn.proj`;
-  return truncate(
-    plan,
-    linear(
-      plan,
-      squares ? besideColumns(plan, mix, squares) : mix,
-      `${prefix}.attn.proj`,
-      dim,
-      attn.projWeightFracBits,
-    ),
-    attn.projMagnitudeBits,
-    x.fracBits,
-  );
+  const mixed = squares ? besideColumns(plan, [mix, squares]) : mix;
+  const out = linear(plan, mixed, `${prefix}.attn.proj`, dim, attn.projWeightFracBits);
+  return truncate(plan, out, attn.projMagnitudeBits, x.fracBits);
 }
 
-/** The heads' weighted sums of values, side by side: (tokens, dim). */
-function mixHeads(
-  plan: PlanBuilder,
-  prefix: string,
-  manifest: Manifest,
-  { attn }: BlockSpec,
-  kept: readonly (readonly number[])[],
-  [q, k, v]: readonly Value[],
-): Value {
-  const { tokens, dim, heads, positionalScores, staticMixing } = manifest.architecture;
+const oneForBoth = (x: Value): [Value, Value] => [x, x];
+
+/**
+ * The heads' weighted sums of values, side by side: (queries, heads·headDim).
+ * @param qkv (heads·queries, headDim), (heads·headDim, tokens), (heads·tokens, headDim).
+ */
+function mixHeads(plan: PlanBuilder, manifest: Manifest, layer: number, [q, k, v]: [Value, Value, Value]): Value {
+  const { tokens, heads, positionalScores, staticMixing } = manifest.architecture;
+  const { attn } = manifest.fixedPoint.blocks[layer]!;
+  const prefix = `blocks.${layer}`;
   const side = Math.sqrt(tokens);
-  const headDim = dim / heads;
+  const queries = q.rows / heads;
   let qHeads!: Value;
   let kHeads!: Value;
   let vHeads!: Value;
   plan.parallel(
-    () => (qHeads = plan.name(`${prefix}.attn.q`, truncate(plan, q!, attn.q.magnitudeBits, attn.q.fracBits))),
-    () => (kHeads = plan.name(`${prefix}.attn.k`, truncate(plan, k!, attn.k.magnitudeBits, attn.k.fracBits))),
-    () => (vHeads = plan.name(`${prefix}.attn.v`, truncate(plan, v!, attn.v.magnitudeBits, attn.v.fracBits))),
+    () => (qHeads = plan.name(`${prefix}.attn.q`, truncate(plan, q, attn.q.magnitudeBits, attn.q.fracBits))),
+    () => (kHeads = plan.name(`${prefix}.attn.k`, truncate(plan, k, attn.k.magnitudeBits, attn.k.fracBits))),
+    () => (vHeads = plan.name(`${prefix}.attn.v`, truncate(plan, v, attn.v.magnitudeBits, attn.v.fracBits))),
   );
 
   plan.step = `${prefix}.attn.scores`;
@@ -147,9 +178,10 @@ function mixHeads(
     positionalScores ? relativePosition(plan, products, `${prefix}.attn.score_bias`, side) : products,
   );
 
-  const softmaxIndex = kept.flatMap((rows, head) => rows.map((row) => head * tokens + row));
-  const isSoftmax = new Set(softmaxIndex);
-  const squareIndex = Array.from({ length: heads * tokens }, (_, row) => row).filter((row) => !isSoftmax.has(row));
+  const softmaxIndex = manifest.switches.softmaxRows[layer]!.flatMap((rows, head) =>
+    rows.map((row) => head * queries + row),
+  );
+  const squareIndex = without(heads * queries, softmaxIndex);
   const parts: { rows: number[]; value: Value }[] = [];
   plan.parallel(
     () => {
@@ -164,30 +196,26 @@ function mixHeads(
     },
   );
   plan.step = `${prefix}.attn.mix`;
-  const switched = mergeRows(plan, parts, heads * tokens, tokens);
+  const switched = mergeRows(plan, parts, heads * queries, tokens);
   const probabilities = plan.name(
     `${prefix}.attn.probabilities`,
     staticMixing ? relativePosition(plan, switched, `${prefix}.attn.static_mix`, side) : switched,
   );
-  const mixed = joinHeads(plan, matmul(plan, probabilities, vHeads, heads), tokens, dim, headDim);
+  const mixed = joinHeads(plan, matmul(plan, probabilities, vHeads, heads), heads);
   return plan.name(`${prefix}.attn.mix`, truncate(plan, mixed, attn.mix.magnitudeBits, attn.mix.fracBits));
 }
 
-function addMlp(
-  plan: PlanBuilder,
-  prefix: string,
-  manifest: Manifest,
-  block: BlockSpec,
-  kept: readonly number[],
-  x: Value,
-): Value {
-  const { tokens, dim, mlpDim } = manifest.architecture;
+/** What the block's second half adds to the stream: fc2·GELU·fc1 for the tokens that keep it, one matrix for the others. */
+function addMlp(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value): Value {
+  const { dim, mlpDim } = manifest.architecture;
+  const block = manifest.fixedPoint.blocks[layer]!;
   const { mlp } = block;
+  const prefix = `blocks.${layer}`;
   plan.step = `${prefix}.norm2`;
   const y = plan.name(`${prefix}.norm2`, layerNorm(plan, x, block.norm2));
 
-  const isKept = new Set(kept);
-  const others = Array.from({ length: tokens }, (_, token) => token).filter((token) => !isKept.has(token));
+  const kept = manifest.switches.geluTokens[layer]!;
+  const others = without(x.rows, kept);
   const parts: { rows: readonly number[]; value: Value }[] = [];
   plan.parallel(
     () => {
@@ -195,7 +223,7 @@ function addMlp(
       plan.step = `${prefix}.mlp.fc1`;
       const hidden = linear(plan, takeRows(plan, y, kept), `${prefix}.mlp.fc1`, mlpDim, mlp.fc1WeightFracBits);
       plan.step = `${prefix}.mlp.gelu`;
-      const activated = spline(plan, hidden, 'gelu', mlp.gelu);
+      const activated = activate(plan, manifest, layer, hidden);
       plan.step = `${prefix}.mlp.fc2`;
       const out = linear(plan, activated, `${prefix}.mlp.fc2`, dim, mlp.fc2WeightFracBits);
       parts.push({ rows: kept, value: truncate(plan, out, mlp.fc2MagnitudeBits, x.fracBits) });
@@ -207,5 +235,34 @@ function addMlp(
       parts.push({ rows: others, value: truncate(plan, out, mlp.mergedMagnitudeBits, x.fracBits) });
     },
   );
-  return mergeRows(plan, parts, tokens, dim);
+  return mergeRows(plan, parts, x.rows, dim);
+}
+
+/** The activation of the hidden units, each group of them by its own table: the exporter puts units of like range side by side. */
+function activate(plan: PlanBuilder, manifest: Manifest, layer: number, hidden: Value): Value {
+  const { activation = 'gelu' } = manifest.architecture;
+  const { gelu, geluGroups = [] } = manifest.fixedPoint.blocks[layer]!.mlp;
+  if (gelu) return spline(plan, hidden, activation, gelu);
+  let first = 0;
+  const parts: Value[] = [];
+  plan.parallel(
+    ...geluGroups.map(({ units, ...spec }, i) => {
+      const from = first;
+      first += units;
+      return () => {
+        const inside = takeColumns(plan, hidden, from, units, hidden.fracBits);
+        parts[i] = spline(plan, inside, activation, spec);
+      };
+    }),
+  );
+  return besideColumns(plan, parts);
+}
+
+/** from … to − 1. */
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+
+/** The numbers below `count` that are not in the list. */
+function without(count: number, list: readonly number[]): number[] {
+  const listed = new Set(list);
+  return range(0, count).filter((i) => !listed.has(i));
 }

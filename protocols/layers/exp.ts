@@ -10,16 +10,15 @@ import { truncate } from './truncate.ts';
 
 export interface ExpOp extends TableOp {
   readonly kind: 'exp';
-  readonly inputs: readonly [Value];
   readonly coefficientFracBits: number;
   readonly basisFracBits: number;
 }
 
-/** exp(x), truncated to `spec.out`. */
+/** exp(x·inputScale), truncated to `spec.out`. */
 export function exp(plan: PlanBuilder, x: Value, spec: ExpLike): Value {
-  const { out, ...rest } = spec;
+  const { out, inputScale = 1, ...rest } = spec;
   const output = plan.value(x.rows, x.cols, spec.coefficientFracBits + spec.basisFracBits);
-  plan.add<ExpOp>({ kind: 'exp', inputs: [x], output, ...rest });
+  plan.add<ExpOp>({ kind: 'exp', inputs: [x], output, inputScale, ...rest });
   return truncate(plan, output, out.magnitudeBits, out.fracBits);
 }
 
@@ -27,13 +26,13 @@ export const expProtocol = tableProtocol<ExpOp>({
   title: 'exp',
   constants: 0,
   terms: () => 1,
-  // exp(t·w) < 2^(w·log2 e).
-  basisBits: (op) => op.basisFracBits + Math.ceil(domainOf(op).width * Math.LOG2E),
+  // exp(t·w·s) < 2^(w·s·log2 e).
+  basisBits: (op) => op.basisFracBits + Math.ceil(domainOf(op).width * op.inputScale * Math.LOG2E),
   basis(op, t, out, at) {
-    out[at] = Math.round(Math.exp(t * domainOf(op).width) * 2 ** op.basisFracBits);
+    out[at] = Math.round(Math.exp(t * domainOf(op).width * op.inputScale) * 2 ** op.basisFracBits);
   },
   columns(op, start, out) {
-    out[0] = Math.exp(start) * 2 ** op.coefficientFracBits;
+    out[0] = Math.exp(start * op.inputScale) * 2 ** op.coefficientFracBits;
   },
-  evaluate: (_op, x) => Math.exp(x),
+  evaluate: (op, x) => Math.exp(x * op.inputScale),
 });

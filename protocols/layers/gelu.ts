@@ -6,6 +6,14 @@ import type { SplineFunction } from './splineFunctions.ts';
 
 export const geluFunction: SplineFunction = { evaluate: gelu };
 
+/** GELU by tanh (Hendrycks and Gimpel 2016, §2), as GPT-2 and many published ViTs have it. */
+export const geluTanhFunction: SplineFunction = {
+  evaluate: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+};
+
+/** x·σ(1.702·x) (Hendrycks and Gimpel 2016, §2), as CLIP has it. */
+export const quickGeluFunction: SplineFunction = { evaluate: (x) => x / (1 + Math.exp(-1.702 * x)) };
+
 /** x·Φ(x), the exact GELU (Hendrycks and Gimpel 2016). */
 export function gelu(x: number): number {
   return 0.5 * x * (1 + erf(x / Math.SQRT2));

@@ -1,5 +1,6 @@
 /**
- * LayerNorm whose mean and affine part were folded away at export: RMS normalisation, y = x·1/√(mean(x²) + ε), row by row.
+ * LayerNorm whose mean and affine part were folded away at export: RMS normalisation, y = x·1/√(mean(x²) + ε), row by row. The mean is held
+ * as `meanSquare` says: the table's `inputScale` makes up for the factor.
  *
  * One opening of x serves the sum of squares and the scaling. Online: 6 flights; per row of n: n ring elements, one digit and the
  * basis →, one table ←; one truncation ⇄; one ring element and n choice bits →, n truncations ←.

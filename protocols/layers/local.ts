@@ -51,6 +51,9 @@ export const localProtocol = layerProtocol<LocalOp>({
   },
 });
 
+/** ⌈log2 n⌉: a mean over n is a sum with that many more fraction bits, and a factor of n/2^⌈log2 n⌉ in (1/2, 1]. */
+export const ceilLog2 = (n: number): number => Math.ceil(Math.log2(n));
+
 /** x + y. */
 export const add = ([x, y]: readonly Uint32Array[]): Uint32Array => x!.map((value, i) => value + y![i]!);
 
@@ -86,7 +89,7 @@ export const sumColumns =
     return sums;
   };
 
-/** cols·x_ij − Σ_j x_ij: the deviation from the row's mean, with log2(cols) more fraction bits. */
+/** cols·x_ij − Σ_j x_ij: the deviation from the row's mean, times cols. */
 export const centreRows =
   (rows: number, cols: number) =>
   ([x]: readonly Uint32Array[]): Uint32Array => {

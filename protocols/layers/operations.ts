@@ -6,11 +6,13 @@ import { linearProtocol } from './linear.ts';
 import { localProtocol } from './local.ts';
 import type { Ending, EndingOp, LayerProtocol, Op } from './op.ts';
 import { openProtocol } from './open.ts';
+import { prependProtocol } from './prepend.ts';
 import { matmulProtocol, scaleProtocol, squareProtocol, sumOfSquaresProtocol } from './product.ts';
 import { relativePositionProtocol } from './relativePosition.ts';
 import { revealProtocol } from './reveal.ts';
 import { splineProtocol } from './spline.ts';
 import { truncateProtocol } from './truncate.ts';
+import { withinProtocol } from './within.ts';
 
 const protocols: Readonly<Record<string, LayerProtocol<never>>> = {
   input: inputProtocol,
@@ -22,8 +24,10 @@ const protocols: Readonly<Record<string, LayerProtocol<never>>> = {
   sumOfSquares: sumOfSquaresProtocol,
   scale: scaleProtocol,
   spline: splineProtocol,
+  within: withinProtocol,
   exp: expProtocol,
   local: localProtocol,
+  prepend: prependProtocol,
   relativePosition: relativePositionProtocol,
   reveal: revealProtocol,
   argmax: argmaxProtocol,

@@ -16,6 +16,7 @@ import type {
   SumOfSquaresSpec,
 } from '../offline/correlations.ts';
 import type { PlanBuilder } from './builder.ts';
+import { ceilLog2 } from './local.ts';
 import {
   correlationKey,
   type LayerProtocol,
@@ -70,10 +71,13 @@ export function square(plan: PlanBuilder, x: Value, fracBits = 2 * x.fracBits): 
   return output;
 }
 
-/** Mean square of each row; the division by a power of two is in the scale. */
+/**
+ * Σ_j x_ij²·2^-⌈log2 n⌉ of each row of n: the mean square times n/2^⌈log2 n⌉, which is in (1/2, 1]. The division is in the fraction bits;
+ * whoever reads the value takes the factor into its table (`inputScale`).
+ */
 export function meanSquare(plan: PlanBuilder, x: Value): Value {
   open(plan, x);
-  const output = plan.value(x.rows, 1, 2 * x.fracBits + Math.log2(x.cols));
+  const output = plan.value(x.rows, 1, 2 * x.fracBits + ceilLog2(x.cols));
   plan.add<SumOfSquaresOp>({ kind: 'sumOfSquares', inputs: [x], output });
   return output;
 }

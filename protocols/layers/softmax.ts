@@ -2,29 +2,48 @@
  * Attention rows whose switch kept the softmax: p = exp(c)/Σexp(c), with c the scores minus their row's **mean**, not its maximum: the
  * mean is linear, so it costs nothing, and then Σexp ≥ n by Jensen's inequality, so the reciprocal's domain is bounded below.
  *
- * Online: 10 flights (exp 4, reciprocal 4, scaling 2). Scores come untruncated.
+ * By squaring, where scores are far from their mean: with P = 2^L·softmax(scores/2^k), L = ⌈log2 n⌉, each of k steps P ← P²/(Σ P²·2^-L) doubles
+ * the exponent, and every intermediate stays small: Σ P²·2^-L ≥ 1, as Σ P·2^-L = 1.
+ *
+ * Means are sums·2^-L: with s = Σexp·2^-L the weights exp·(1/s)·2^-L are exact whatever n is. The centred scores are c·n/2^L, which the
+ * exponential's `inputScale` makes up for, as it does for 2^-k.
+ * Online: 10 flights (exp 4, reciprocal 4, scaling 2), and for each squaring 8 (square 2, reciprocal 4, scaling 2). Scores come untruncated.
  */
 import type { PlanBuilder } from './builder.ts';
 import { exp } from './exp.ts';
-import { centreRows, local, sumRows } from './local.ts';
+import { ceilLog2, centreRows, local, sumRows } from './local.ts';
 import type { Value } from './op.ts';
-import { scale } from './product.ts';
-import type { ExpLike, SplineLike, TensorLike } from './specs.ts';
+import { scale, square } from './product.ts';
+import type { ExpLike, SplineLike, SquaringLike, TensorLike } from './specs.ts';
 import { spline } from './spline.ts';
 import { truncate } from './truncate.ts';
 
-/** @param scores (rows, n) with n a power of two. */
+/** @param scores (rows, n). */
 export function softmaxRows(
   plan: PlanBuilder,
   scores: Value,
-  spec: { readonly exp: ExpLike; readonly reciprocal: SplineLike; readonly probabilities: TensorLike },
+  spec: {
+    readonly exp: ExpLike;
+    readonly reciprocal: SplineLike;
+    readonly squarings?: readonly SquaringLike[];
+    readonly probabilities: TensorLike;
+  },
 ): Value {
   const { rows, cols } = scores;
-  const log2n = Math.log2(cols);
+  const log2n = ceilLog2(cols);
+  /** x divided by its row's mean; truncated to 2^L times that over n where another step follows, else to that over n. */
+  const normalise = (x: Value, reciprocal: SplineLike, next: SquaringLike | undefined): Value => {
+    const mean = local(plan, [x], rows, 1, sumRows(rows, cols), x.fracBits + log2n);
+    const r = spline(plan, mean, 'reciprocal', reciprocal);
+    const { magnitudeBits, fracBits } = next ? next.input : spec.probabilities;
+    return truncate(plan, scale(plan, r, x, r.fracBits + x.fracBits + (next ? 0 : log2n)), magnitudeBits, fracBits);
+  };
+  const squarings = spec.squarings ?? [];
   const centred = local(plan, [scores], rows, cols, centreRows(rows, cols), scores.fracBits + log2n);
-  const e = exp(plan, centred, spec.exp);
-  const mean = local(plan, [e], rows, 1, sumRows(rows, cols), e.fracBits + log2n);
-  const r = spline(plan, mean, 'reciprocal', spec.reciprocal);
-  const p = scale(plan, r, e, r.fracBits + e.fracBits + log2n);
-  return truncate(plan, p, spec.probabilities.magnitudeBits, spec.probabilities.fracBits);
+  let p = normalise(exp(plan, centred, spec.exp), spec.reciprocal, squarings[0]);
+  squarings.forEach((step, i) => {
+    const squared = truncate(plan, square(plan, p), step.square.magnitudeBits, step.square.fracBits);
+    p = normalise(squared, step.reciprocal, squarings[i + 1]);
+  });
+  return p;
 }

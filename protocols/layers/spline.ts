@@ -2,23 +2,73 @@
  * Piecewise polynomials by table lookup (table.ts): GELU, 1/√x, 1/x. Column d holds the coefficient of t^d, t = l/w in [0, 1), of
  * the polynomial that interpolates the function at the Chebyshev nodes of the interval, so that the error of degree 2 is at
  * most w³·max|f'''|/192.
+ *
+ * In two levels, where the domain is wide and the function bends in a small part of it (1/√x near 0, GELU around 0): a fine table over
+ * that part, and a coarse one over everything. Elements whose coarse segment begins in the part get 0 from the coarse table and a bit
+ * (within.ts) that selects them in the fine one; the sum is the result. Costs 2 more flights, and 2^(m+1) entries of the fine table.
  */
 import type { PlanBuilder } from './builder.ts';
+import { add, local } from './local.ts';
 import type { Value } from './op.ts';
-import type { SplineLike } from './specs.ts';
+import type { DomainLike, SplineLike } from './specs.ts';
 import { type SplineFunctionName, splineFunctions } from './splineFunctions.ts';
 import { domainOf, type TableOp, tableProtocol } from './table.ts';
 import { truncate } from './truncate.ts';
+import { type Interval, isWithin, within } from './within.ts';
 
 export interface SplineOp extends TableOp {
   readonly kind: 'spline';
-  readonly inputs: readonly [Value];
   readonly function: SplineFunctionName;
-  /** Added to x before the function. */
+  /** Added to x·inputScale before the function. */
   readonly epsilon: number;
+  /** The result is cut there: an activation that saturates. */
+  readonly ceiling?: number;
   readonly degree: number;
   readonly coefficientFracBits: number;
   readonly basisFracBits: number;
+  /** Segments that begin there are another table's, and give 0. */
+  readonly except?: Interval;
+}
+
+/** f(x·inputScale + epsilon), truncated to `spec.out`. */
+export function spline(plan: PlanBuilder, x: Value, fn: SplineFunctionName, spec: SplineLike, epsilon = 0): Value {
+  const { out, fine, inputScale = 1, ...coarse } = spec;
+  const table = (
+    inputs: SplineOp['inputs'],
+    own: DomainLike & { readonly degree: number },
+    except?: Interval,
+  ): Value => {
+    const output = plan.value(x.rows, x.cols, spec.coefficientFracBits + spec.basisFracBits);
+    plan.add<SplineOp>({
+      ...({ kind: 'spline', inputs, output, function: fn, epsilon, inputScale } as const),
+      ...coarse,
+      ...own,
+      ...(except && { except }),
+    });
+    return output;
+  };
+  if (!fine) return truncate(plan, table([x], coarse), out.magnitudeBits, out.fracBits);
+  const interval = fineInterval(spec, fine);
+  let coarsePart!: Value;
+  let finePart!: Value;
+  plan.parallel(
+    () => (coarsePart = table([x], coarse, interval)),
+    () => (finePart = table([x, within(plan, x, spec, interval)], fine)),
+  );
+  const sum = local(plan, [coarsePart, finePart], x.rows, x.cols, add);
+  return truncate(plan, sum, out.magnitudeBits, out.fracBits);
+}
+
+/**
+ * Where the coarse segments that the fine table serves begin: with all of the segment in the fine domain, which needs no beginning where
+ * nothing lies below it.
+ */
+function fineInterval({ minimum, rangeBits, digitBits }: DomainLike, fine: DomainLike): Interval {
+  const width = 2 ** (rangeBits - digitBits);
+  const to = fine.minimum + 2 ** fine.rangeBits - width;
+  if (to < fine.minimum)
+    throw new RangeError(`fine: rangeBits: expected at least ${rangeBits - digitBits}, a coarse segment`);
+  return { from: fine.minimum <= minimum + width ? minimum : fine.minimum, to };
 }
 
 /** Chebyshev nodes of [0, 1] for degrees 0 to 4. */
@@ -44,14 +94,6 @@ function lagrangeBasis(nodes: readonly number[]): number[][] {
   });
 }
 
-/** f(x), truncated to `spec.out`. @param epsilon added to x first. */
-export function spline(plan: PlanBuilder, x: Value, fn: SplineFunctionName, spec: SplineLike, epsilon = 0): Value {
-  const { out, ...rest } = spec;
-  const output = plan.value(x.rows, x.cols, spec.coefficientFracBits + spec.basisFracBits);
-  plan.add<SplineOp>({ kind: 'spline', inputs: [x], output, function: fn, epsilon, ...rest });
-  return truncate(plan, output, out.magnitudeBits, out.fracBits);
-}
-
 export const splineProtocol = tableProtocol<SplineOp>({
   title: 'spline',
   constants: 1,
@@ -62,6 +104,7 @@ export const splineProtocol = tableProtocol<SplineOp>({
     for (let d = 0; d < op.degree; d++) out[at + d] = Math.round((power *= t));
   },
   columns(op, start, out) {
+    if (op.except && isWithin(op.except, start)) return void out.fill(0);
     const { width } = domainOf(op);
     let nodes: readonly number[] = chebyshevNodes[op.degree]!;
     let lagrange = lagrangeOnWhole[op.degree]!;
@@ -81,7 +124,7 @@ export const splineProtocol = tableProtocol<SplineOp>({
     out[0]! *= unit * 2 ** op.basisFracBits;
     for (let d = 1; d <= op.degree; d++) out[d]! *= unit;
   },
-  evaluate: evaluateSpline,
+  evaluate: (op, x) => (op.except && isWithin(op.except, x - domainOf(op).width / 2) ? 0 : evaluateSpline(op, x)),
 });
 
 /** Where the domain that may be used begins: above the lowest segment. */
@@ -90,5 +133,6 @@ const lowest = (op: SplineOp): number => op.minimum + 2 ** (op.rangeBits - op.di
 /** The function; one of positive numbers is held constant well below the domain, where it would not be finite. */
 function evaluateSpline(op: SplineOp, x: number): number {
   const { evaluate, isOfPositive } = splineFunctions[op.function];
-  return evaluate((isOfPositive ? Math.max(x, lowest(op) / 2) : x) + op.epsilon);
+  const y = evaluate((isOfPositive ? Math.max(x, lowest(op) / 2) : x) * op.inputScale + op.epsilon);
+  return op.ceiling === undefined ? y : Math.min(y, op.ceiling);
 }

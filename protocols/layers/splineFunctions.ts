@@ -1,5 +1,5 @@
 /** The registry of functions that spline.ts can approximate. A new one is its file and one line here. */
-import { geluFunction } from './gelu.ts';
+import { geluFunction, geluTanhFunction, quickGeluFunction } from './gelu.ts';
 
 export interface SplineFunction {
   evaluate(x: number): number;
@@ -8,7 +8,12 @@ export interface SplineFunction {
 }
 
 /** What may stand between the two layers of an MLP. */
-export const activations = { gelu: geluFunction } satisfies Record<string, SplineFunction>;
+export const activations = {
+  gelu: geluFunction,
+  'gelu-tanh': geluTanhFunction,
+  'quick-gelu': quickGeluFunction,
+} satisfies Record<string, SplineFunction>;
+export type ActivationName = keyof typeof activations;
 
 const positive = {
   rsqrt: { evaluate: (x) => 1 / Math.sqrt(x), isOfPositive: true },

@@ -23,12 +23,15 @@ import { correlationKey, type LayerProtocol, layerProtocol, type Op, Slot, type 
 import { receive, send } from './rounds.ts';
 
 export interface TableOp extends Op {
-  readonly inputs: readonly [Value];
+  /** The value; and a shared bit, where only elements whose bit is 1 are looked up, and the others give 0. */
+  readonly inputs: readonly [Value] | readonly [Value, Value];
   readonly output: Value;
   /** The domain is [minimum, minimum + 2^rangeBits), in 2^digitBits segments. */
   readonly minimum: number;
   readonly rangeBits: number;
   readonly digitBits: number;
+  /** The function is evaluated at x·inputScale; the domain is that of x. */
+  readonly inputScale: number;
 }
 
 /** What distinguishes one table from another. */
@@ -69,12 +72,14 @@ export function domainOf(op: TableOp) {
 
 export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerProtocol<O> {
   const columnsOf = (op: O) => fn.constants + fn.terms(op);
+  const selectorBits = ({ inputs }: O) => inputs.length - 1;
+  const choiceBits = (op: O) => op.digitBits + selectorBits(op);
   const otSpec = (op: O): OtSpec => ({
     kind: 'ot',
     key: correlationKey(op, 'ot'),
     ringBits: op.output.ringBits,
     count: op.output.size,
-    choiceBits: op.digitBits,
+    choiceBits: choiceBits(op),
     words: columnsOf(op),
   });
   /** Bits of the basis that matter in the output's ring. */
@@ -86,22 +91,26 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
     count: op.output.size * fn.terms(op),
     factorBits: factorBits(op),
   });
-  const entries = (op: O) => op.output.size * 2 ** op.digitBits * columnsOf(op);
+  const entries = (op: O) => op.output.size * 2 ** choiceBits(op) * columnsOf(op);
   /** The client's shares of the coefficients, fresh: (elements, columns). Its share of the result is known online only. */
   const coefficients = new Slot<Uint32Array>('coefficients');
 
   return layerProtocol<O>({
     title: fn.title,
-    need: (op) => op.inputs[0].need(domainOf(op).domainBits),
+    need(op) {
+      op.inputs[0].need(domainOf(op).domainBits);
+      op.inputs[1]?.need(1);
+    },
     cost: (op) => ({
       ownerToClient:
-        packedBytes(op.output.size, op.digitBits) + packedBytes(op.output.size * fn.terms(op), factorBits(op)),
+        packedBytes(op.output.size, choiceBits(op)) + packedBytes(op.output.size * fn.terms(op), factorBits(op)),
       clientToOwner: packedBytes(entries(op), op.output.ringBits),
     }),
-    correlations: (op) => [otSpec(op), ringCotSpec(op)],
+    correlations: (op) => (fn.terms(op) > 0 ? [otSpec(op), ringCotSpec(op)] : [otSpec(op)]),
     presetClient: (op, client) => coefficients.put(client, op, client.random.words(op.output.size * columnsOf(op))),
     clientRequests(op, client) {
       const terms = fn.terms(op);
+      if (terms === 0) return [{ spec: otSpec(op) }];
       const columns = columnsOf(op);
       const own = coefficients.get(client, op);
       const c = new Uint32Array(op.output.size * terms);
@@ -110,7 +119,8 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       }
       return [{ spec: otSpec(op) }, { spec: ringCotSpec(op), c }];
     },
-    ownerRequests: (op) => [{ spec: otSpec(op) }, { spec: ringCotSpec(op) }],
+    ownerRequests: (op) =>
+      fn.terms(op) > 0 ? [{ spec: otSpec(op) }, { spec: ringCotSpec(op) }] : [{ spec: otSpec(op) }],
 
     *client(op, client) {
       const { domainBits, widthBits, unit } = domainOf(op);
@@ -118,11 +128,13 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const terms = fn.terms(op);
       const columns = columnsOf(op);
       const segments = 2 ** op.digitBits;
+      const choices = 2 ** choiceBits(op);
 
-      const shifts = unpack(yield* receive(op.step, packedBytes(size, op.digitBits)), size, op.digitBits);
+      const shifts = unpack(yield* receive(op.step, packedBytes(size, choiceBits(op))), size, choiceBits(op));
       const bits = factorBits(op);
       const flips = unpack(yield* receive(op.step, packedBytes(size * terms, bits)), size * terms, bits);
       const x = client.share(op.inputs[0]);
+      const selector = op.inputs[1] && client.share(op.inputs[1]);
       const own = coefficients.get(client, op);
       const { messages } = client.ot(op);
       const domainMask = maskOf(domainBits);
@@ -134,16 +146,22 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
           // The owner has subtracted the minimum.
           const start = ((x[i]! + shiftedDigit(digit, widthBits)) & domainMask) >>> 0;
           fn.columns(op, op.minimum + start * unit, entry);
-          const out = (i * segments + digit) * columns;
-          const key = (i * segments + (digit ^ shifts[i]!)) * columns;
-          // Reduced first: a double of 2^53 or more would round the masks' low bits away.
-          for (let d = 0; d < columns; d++)
-            table[out + d] = (Math.round(entry[d]!) >>> 0) - own[i * columns + d]! + messages[key + d]!;
+          for (let bit = 0; bit <= selectorBits(op); bit++) {
+            const choice = bit * segments + digit;
+            const out = (i * choices + choice) * columns;
+            const key = (i * choices + (choice ^ shifts[i]!)) * columns;
+            const isSelected = selector === undefined || ((selector[i]! ^ bit) & 1) === 1;
+            // Reduced first: a double of 2^53 or more would round the masks' low bits away.
+            for (let d = 0; d < columns; d++) {
+              const word = isSelected ? Math.round(entry[d]!) >>> 0 : 0;
+              table[out + d] = word - own[i * columns + d]! + messages[key + d]!;
+            }
+          }
         }
       }
       yield* send(op.step, pack(table, ringBits));
 
-      const { keys } = client.ringCot(op);
+      const { keys } = terms > 0 ? client.ringCot(op) : noKeys;
       const share = new Uint32Array(size);
       for (let i = 0, cot = 0; i < size; i++) {
         let sum = fn.constants ? own[i * columns]! : 0;
@@ -181,13 +199,15 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const largest = maskOf(fn.basisBits(op));
       for (let i = 0; i < basis.length; i++) basis[i] = Math.min(basis[i]!, largest);
       const ot = owner.ot(op);
-      const { choices, keys } = owner.ringCot(op);
+      const { choices, keys } = terms > 0 ? owner.ringCot(op) : noKeys;
       const flips = basis.map((value, i) => value ^ choices[i]!);
+      const selector = op.inputs[1] && owner.share(op.inputs[1]);
+      const chosen = digits.map((digit, i) => digit + (selector ? (selector[i]! & 1) * segments : 0));
       yield* send(
         op.step,
         pack(
-          digits.map((digit, i) => digit ^ ot.choices[i]!),
-          op.digitBits,
+          chosen.map((choice, i) => choice ^ ot.choices[i]!),
+          choiceBits(op),
         ),
       );
       yield* send(op.step, pack(flips, bits));
@@ -195,7 +215,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const table = unpack(yield* receive(op.step, packedBytes(entries(op), ringBits)), entries(op), ringBits);
       const share = new Uint32Array(size);
       for (let i = 0, cot = 0; i < size; i++) {
-        const row = (i * segments + digits[i]!) * columns;
+        const row = (i * 2 ** choiceBits(op) + chosen[i]!) * columns;
         let sum = 0;
         if (fn.constants) sum = (sum + table[row]! - ot.messages[i * columns]!) | 0;
         for (let d = 0; d < terms; d++) {
@@ -216,14 +236,18 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const { unit, width } = domainOf(op);
       const x = reference.value(op.inputs[0]);
       const low = (op.minimum + width) / unit;
-      reference.check(op, x, low, (op.minimum + 2 ** op.rangeBits) / unit);
+      const selector = op.inputs[1] && reference.value(op.inputs[1]);
+      const isSelected = (_value: number, i: number) => selector === undefined || (selector[i]! & 1) === 1;
+      reference.check(op, x.filter(isSelected), low, (op.minimum + 2 ** op.rangeBits) / unit);
       const scale = 2 ** op.output.fracBits;
       reference.set(
         op.output,
-        x.map((value) => Math.round(fn.evaluate(op, value * unit) * scale)),
+        x.map((value, i) => (isSelected(value, i) ? Math.round(fn.evaluate(op, value * unit) * scale) : 0)),
       );
     },
   });
 }
+
+const noKeys = { choices: new Uint32Array(0), keys: new Uint32Array(0) };
 
 const shiftedDigit = (digit: number, bits: number) => (bits >= 32 ? 0 : digit << bits);

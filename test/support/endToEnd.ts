@@ -55,7 +55,8 @@ export async function runEndToEnd(
   let worst: number | undefined;
   let drawn = 0;
   for (let run = 0; run < classifications; run++) {
-    const pixels = picture(manifest.architecture.imageSize, seed + run);
+    const { imageSize, imageWidth } = manifest.architecture;
+    const pixels = picture(imageSize, seed + run, imageWidth);
     const result = await client.classify(pixels);
     const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, manifest.architecture));
     if (reference.violations.length === 0) {

@@ -5,13 +5,32 @@ import type { OwnerWeights } from '../../protocols/layers/op.ts';
 import { protocolOf } from '../../protocols/layers/operations.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 
-interface Shape {
+type Pool = NonNullable<Manifest['architecture']['pool']>;
+type Activation = NonNullable<Manifest['architecture']['activation']>;
+
+export interface Shape {
   imageSize?: number;
+  imageWidth?: number;
   patchSize?: number;
   dim?: number;
   depth?: number;
   heads?: number;
+  headDim?: number;
   mlpDim?: number;
+  classes?: number;
+  prefixTokens?: number;
+  pool?: Pool;
+  activation?: Activation;
+  /** Steps of softmax by squaring. */
+  squarings?: number;
+  /** Tables in two levels for norms, and GELU with a wide one. */
+  isTwoLevel?: boolean;
+  /** Groups of hidden units, of like size. */
+  geluGroups?: number;
+  /** Fraction bits that the stream loses at every block. */
+  residualDrop?: number;
+  /** Of the table after pooling: more for smaller means. */
+  poolDigits?: number;
   /** Fractions of exact rows and tokens, spread evenly. */
   softmax?: number;
   gelu?: number;
@@ -21,19 +40,34 @@ interface Shape {
   squareUnits?: number;
 }
 
+/** `inputScale`, where it is not 1. */
+const scaled = (inputScale: number) => (inputScale === 1 ? {} : { inputScale });
+
 export function makeManifest({
   imageSize = 8,
+  imageWidth,
   patchSize = 2,
   dim = 16,
   depth = 2,
   heads = 2,
+  headDim,
   mlpDim = 32,
+  classes = 10,
+  prefixTokens = 0,
+  pool = 'mean',
+  activation = 'gelu',
+  squarings = 0,
+  isTwoLevel = false,
+  geluGroups = 0,
+  residualDrop = 0,
+  poolDigits = 6,
   softmax = 0.25,
-  gelu = 0.1,
+  gelu: geluShare = 0.1,
   positional = true,
   squareUnits = 6,
 }: Shape = {}): Manifest {
-  const tokens = (imageSize / patchSize) ** 2;
+  const tokens = prefixTokens + (imageSize / patchSize) * ((imageWidth ?? imageSize) / patchSize);
+  const factor = (n: number) => n / 2 ** Math.ceil(Math.log2(n));
   const spread = (count: number, fraction: number, offset: number) =>
     Array.from({ length: count }, (_, i) => i).filter(
       (i) => Math.floor((i + offset + 1) * fraction) > Math.floor((i + offset) * fraction),
@@ -46,9 +80,36 @@ export function makeManifest({
     coefficientFracBits: 14,
     basisFracBits: 10,
     out: { fracBits: 11, magnitudeBits: 3 },
+    ...scaled(1 / factor(dim)),
+    // The coarse segments begin at 0; the first two are the fine table's.
+    ...(isTwoLevel && {
+      ...{ minimum: -0.5, rangeBits: 4, digitBits: 5 },
+      fine: { minimum: 0, rangeBits: 0, digitBits: 5, degree: 2 },
+    }),
+  };
+  // Of a mean over tokens, which is smaller.
+  const afterPool =
+    isTwoLevel && pool === 'mean'
+      ? { minimum: -0.125, rangeBits: 1, digitBits: 4, fine: { minimum: 0, rangeBits: -2, digitBits: 6, degree: 2 } }
+      : pool === 'mean'
+        ? { rangeBits: 1, digitBits: poolDigits }
+        : {};
+  const gelu = {
+    ...{ minimum: -8, rangeBits: 4, digitBits: 4, degree: 2, coefficientFracBits: 12, basisFracBits: 10 },
+    ...(isTwoLevel && {
+      ...{ minimum: -32, rangeBits: 6, digitBits: 4, ceiling: 3 },
+      fine: { minimum: -8, rangeBits: 4, digitBits: 5, degree: 2 },
+    }),
+    out: { fracBits: 10, magnitudeBits: 4 },
+  };
+  const reciprocal = {
+    // 1/x of Σexp·2^-⌈log2 n⌉, at least n/2^⌈log2 n⌉ > 1/2.
+    ...{ minimum: factor(tokens) < 1 ? 0.25 : 0.5, rangeBits: 5, digitBits: factor(tokens) < 1 ? 7 : 6, degree: 2 },
+    ...{ coefficientFracBits: 14, basisFracBits: 10, out: { fracBits: 11, magnitudeBits: 1 } },
   };
   const norm = { rsqrt, epsilon: 1e-6, out: { fracBits: 10, magnitudeBits: 4 } };
-  const block = {
+  const block = (layer: number) => ({
+    ...(residualDrop > 0 && { residual: { fracBits: 9 - residualDrop * (layer + 1), magnitudeBits: 4 } }),
     norm1: norm,
     attn: {
       qWeightFracBits: 11,
@@ -65,16 +126,16 @@ export function makeManifest({
         coefficientFracBits: 11,
         basisFracBits: 8,
         out: { fracBits: 11, magnitudeBits: 10 },
+        ...scaled(1 / factor(tokens) / 2 ** squarings),
       },
-      reciprocal: {
-        minimum: 0.5,
-        rangeBits: 5,
-        digitBits: 6,
-        degree: 2,
-        coefficientFracBits: 14,
-        basisFracBits: 10,
-        out: { fracBits: 11, magnitudeBits: 1 },
-      },
+      reciprocal,
+      ...(squarings > 0 && {
+        squarings: Array.from({ length: squarings }, () => ({
+          input: { fracBits: 8, magnitudeBits: 5 },
+          square: { fracBits: 8, magnitudeBits: 10 },
+          reciprocal: { ...reciprocal, minimum: 0.5, rangeBits: 5, digitBits: 7 },
+        })),
+      }),
       probabilities: { fracBits: 12, magnitudeBits: 2 },
       mix: { fracBits: 10, magnitudeBits: 4 },
       projWeightFracBits: 11,
@@ -86,45 +147,56 @@ export function makeManifest({
     norm2: norm,
     mlp: {
       fc1WeightFracBits: 11,
-      gelu: {
-        minimum: -8,
-        rangeBits: 4,
-        digitBits: 4,
-        degree: 2,
-        coefficientFracBits: 12,
-        basisFracBits: 10,
-        out: { fracBits: 10, magnitudeBits: 4 },
-      },
+      ...(geluGroups === 0
+        ? { gelu }
+        : {
+            geluGroups: Array.from({ length: geluGroups }, (_, i) => ({
+              units: Math.floor(((i + 1) * mlpDim) / geluGroups) - Math.floor((i * mlpDim) / geluGroups),
+              ...gelu,
+              // Another table for each.
+              digitBits: gelu.digitBits + (i % 2),
+            })),
+          }),
       fc2WeightFracBits: 11,
       fc2MagnitudeBits: 4,
       mergedWeightFracBits: 11,
       mergedMagnitudeBits: 4,
     },
-  };
+  });
+  const queries = (layer: number) => (pool === 'class' && layer === depth - 1 ? 1 : tokens);
   return {
     format: 'blindsight-manifest/1',
     name: 'test',
     title: 'Test model',
     description: 'Random weights.',
     architecture: {
-      ...{ imageSize, patchSize, dim, depth, heads, mlpDim, tokens, classes: 10 },
+      ...{ imageSize, patchSize, dim, depth, heads, mlpDim, tokens, classes },
+      ...(imageWidth !== undefined && { imageWidth }),
+      ...(headDim !== undefined && { headDim }),
+      ...(prefixTokens > 0 && { prefixTokens }),
+      ...(pool !== 'mean' && { pool }),
+      ...(activation !== 'gelu' && { activation }),
       ...(positional && { positionalScores: true, staticMixing: true }),
       ...(squareUnits > 0 && { squareUnits }),
     },
-    preprocessing: { shorterSide: imageSize, crop: imageSize },
-    labels: Array.from({ length: 10 }, (_, i) => `class ${i}`),
+    preprocessing: {
+      shorterSide: imageSize,
+      crop: imageSize,
+      ...(imageWidth !== undefined && { cropWidth: imageWidth }),
+    },
+    labels: Array.from({ length: classes }, (_, i) => `class ${i}`),
     switches: {
       softmaxRows: Array.from({ length: depth }, (_, layer) =>
-        Array.from({ length: heads }, (_, head) => spread(tokens, softmax, 3 * layer + head)),
+        Array.from({ length: heads }, (_, head) => spread(queries(layer), softmax, 3 * layer + head)),
       ),
-      geluTokens: Array.from({ length: depth }, (_, layer) => spread(tokens, gelu, 5 * layer)),
+      geluTokens: Array.from({ length: depth }, (_, layer) => spread(queries(layer), geluShare, 5 * layer)),
     },
     fixedPoint: {
       patchEmbed: { weightFracBits: 16, magnitudeBits: 3 },
       residual: { fracBits: 9, magnitudeBits: 4 },
-      blocks: Array.from({ length: depth }, () => structuredClone(block)),
+      blocks: Array.from({ length: depth }, (_, layer) => structuredClone(block(layer))),
       pool: { fracBits: 9, magnitudeBits: 4 },
-      fcNorm: { ...norm, rsqrt: { ...rsqrt, rangeBits: 1, digitBits: 6 } },
+      fcNorm: { ...norm, rsqrt: { ...rsqrt, ...afterPool } },
       head: { weightFracBits: 11, magnitudeBits: 5 },
     },
     files: { weightsSha256: '0'.repeat(64), onnxSha256: '0'.repeat(64) },
@@ -142,7 +214,7 @@ export function randomWeights(manifest: Manifest, seed = 1): OwnerWeights {
       const { fracBits, preset } = op.output!;
       if (limit === undefined) {
         // Biases, and positions: up to 1 in scores, an eighth in what sums over all tokens.
-        const bound = name.endsWith('.bias') ? 0.1 : preset ? 0.125 : 1;
+        const bound = name.endsWith('.bias') ? 0.1 : name === 'prefix' ? 1.5 : preset ? 0.125 : 1;
         tensors.set(name, draw(count, Math.round(bound * 2 ** fracBits)));
         continue;
       }

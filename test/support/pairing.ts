@@ -26,8 +26,8 @@ export function channels(): [Channel, Channel] {
 }
 
 /** Random RGB bytes. */
-export const picture = (size: number, seed = 5): Uint8Array =>
-  new Prg(new Uint8Array(32).fill(seed), 'picture').bytes(size * size * 3);
+export const picture = (height: number, seed = 5, width = height): Uint8Array =>
+  new Prg(new Uint8Array(32).fill(seed), 'picture').bytes(height * width * 3);
 
 export async function pair(
   model: OwnerModel,

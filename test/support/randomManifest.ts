@@ -93,9 +93,9 @@ function rescale(manifest: Manifest, s: Scales): Manifest {
     attn.exp.digitBits += s.expDigits;
     attn.reciprocal.digitBits += s.reciprocalDigits;
     attn.probabilities.fracBits += s.probabilityBits;
-    Object.assign(mlp.gelu, { digitBits: mlp.gelu.digitBits + s.geluDigits, degree: s.geluDegree });
-    mlp.gelu.coefficientFracBits += s.coefficientBits;
-    mlp.gelu.basisFracBits += s.basisBits;
+    Object.assign(mlp.gelu!, { digitBits: mlp.gelu!.digitBits + s.geluDigits, degree: s.geluDegree });
+    mlp.gelu!.coefficientFracBits += s.coefficientBits;
+    mlp.gelu!.basisFracBits += s.basisBits;
   }
   return manifest;
 }

@@ -12,6 +12,7 @@ import { layerNorm } from '../../protocols/layers/layerNorm.ts';
 import { linear } from '../../protocols/layers/linear.ts';
 import { local } from '../../protocols/layers/local.ts';
 import type { Value } from '../../protocols/layers/op.ts';
+import { prepend } from '../../protocols/layers/prepend.ts';
 import { matmul, square } from '../../protocols/layers/product.ts';
 import { relativePosition } from '../../protocols/layers/relativePosition.ts';
 import { softmaxRows } from '../../protocols/layers/softmax.ts';
@@ -35,11 +36,13 @@ const table = { minimum: -8, rangeBits: 4, digitBits: 3, coefficientFracBits: 10
 const positive = { ...table, minimum: 0, rangeBits: 3, degree: 2 };
 const weights = {
   tensor: (name: string) =>
-    name === 'w.weight'
-      ? Uint32Array.from({ length: 24 }, (_, i) => i - 12)
-      : name === 'position'
-        ? Uint32Array.from({ length: 36 }, (_, i) => 5 * i - 90)
-        : Uint32Array.from({ length: 3 }, (_, i) => i),
+    name === 'w'
+      ? Uint32Array.from({ length: 16 }, (_, i) => 3 * i)
+      : name === 'w.weight'
+        ? Uint32Array.from({ length: 24 }, (_, i) => i - 12)
+        : name === 'position'
+          ? Uint32Array.from({ length: 36 }, (_, i) => 5 * i - 90)
+          : Uint32Array.from({ length: 3 }, (_, i) => i),
 };
 
 const layers: Record<string, (plan: PlanBuilder, x: Value) => Value> = {
@@ -70,6 +73,19 @@ const layers: Record<string, (plan: PlanBuilder, x: Value) => Value> = {
   },
   'square units': (plan, x) =>
     squareUnits(plan, read(plan, x, 12), { input: { fracBits: 9, magnitudeBits: 4 }, outMagnitudeBits: 8 }, 8),
+  'softmax rows by squaring': (plan, x) =>
+    softmaxRows(plan, read(plan, x, 8), {
+      ...{ exp: { ...table, inputScale: 0.5 }, reciprocal: positive, probabilities: out },
+      squarings: [
+        { input: { fracBits: 6, magnitudeBits: 4 }, square: { fracBits: 6, magnitudeBits: 8 }, reciprocal: positive },
+      ],
+    }),
+  'spline in two levels': (plan, x) =>
+    spline(plan, read(plan, x, 8), 'gelu-tanh', {
+      ...{ ...table, rangeBits: 5, minimum: -16, degree: 1, ceiling: 4 },
+      fine: { minimum: -4, rangeBits: 3, digitBits: 3, degree: 2 },
+    }),
+  'rows of the owner before': (plan, x) => truncate(plan, linear(plan, prepend(plan, x, 'w', 2), 'w', 3, 10), 6, 4),
 };
 
 describe('layer transcripts', () => {

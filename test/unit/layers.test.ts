@@ -244,7 +244,7 @@ describe('products', () => {
         new Uint8Array(32),
         Int32Array.of(7, 8, -9, 10),
         2,
-        (plan, v) => linear(plan, v, name, 3, 0),
+        (plan, v) => linear(plan, v, name, 3, 0, name === 'b'),
         0,
         weights,
       );

@@ -255,7 +255,7 @@ describe('session', () => {
       [{ imageSize: 16, mlpDim: 64, gelu: 1 }, /one message would send 7\d MiB, at most 32 MiB/],
     ] as const) {
       const manifest = makeManifest(shape);
-      for (const { mlp } of manifest.fixedPoint.blocks) Object.assign(mlp.gelu, { digitBits: 10, degree: 4 });
+      for (const { mlp } of manifest.fixedPoint.blocks) Object.assign(mlp.gelu!, { digitBits: 10, degree: 4 });
       const manifestJson = JSON.stringify(manifest);
       const [a, b] = channels();
       const owner = OwnerSession.open(b, { ...model, manifestJson }, { onEvent: () => {} }).then((s) => s.serve());

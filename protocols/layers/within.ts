@@ -1,0 +1,48 @@
+/**
+ * A shared bit for each element: whether a table's segment begins in an interval, by one lookup of bits (table.ts). The coarse level
+ * of a spline in two levels (spline.ts) hands those elements to the fine one.
+ *
+ * Segments begin where the client's share has them, at u_c + i·w: for a value within w above the interval's beginning or end, the bit is
+ * either. Whoever uses it must be right for both. The reference takes the middle.
+ * Nobody learns anything. Online and correlations: as table.ts, one column of one bit, no product.
+ */
+import type { PlanBuilder } from './builder.ts';
+import type { Value } from './op.ts';
+import type { DomainLike } from './specs.ts';
+import { domainOf, type TableOp, tableProtocol } from './table.ts';
+
+/** Beginnings of segments, both included. */
+export interface Interval {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface WithinOp extends TableOp {
+  readonly kind: 'within';
+  readonly interval: Interval;
+}
+
+/** @returns bits, modulo 2. */
+export function within(plan: PlanBuilder, x: Value, domain: DomainLike, interval: Interval): Value {
+  const { minimum, rangeBits, digitBits } = domain;
+  const output = plan.value(x.rows, x.cols, 0);
+  plan.add<WithinOp>({
+    ...({ kind: 'within', inputs: [x], output, interval, inputScale: 1 } as const),
+    ...{ minimum, rangeBits, digitBits },
+  });
+  return output;
+}
+
+export const isWithin = ({ from, to }: Interval, start: number): boolean => start >= from && start <= to;
+
+export const withinProtocol = tableProtocol<WithinOp>({
+  title: 'comparison',
+  constants: 1,
+  terms: () => 0,
+  basisBits: () => 1,
+  basis() {},
+  columns(op, start, out) {
+    out[0] = isWithin(op.interval, start) ? 1 : 0;
+  },
+  evaluate: (op, x) => (isWithin(op.interval, x - domainOf(op).width / 2) ? 1 : 0),
+});

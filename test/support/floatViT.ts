@@ -1,0 +1,107 @@
+/** A Vision Transformer in floating point, written from the papers and not from the plan: what any manifest's network must compute. */
+import type { Manifest } from '../../protocols/inference/manifest.ts';
+import type { OwnerWeights } from '../../protocols/layers/op.ts';
+import { splineFunctions } from '../../protocols/layers/splineFunctions.ts';
+
+type Matrix = number[][];
+
+const product = (a: Matrix, b: Matrix): Matrix =>
+  a.map((row) => b[0]!.map((_, j) => row.reduce((sum, x, i) => sum + x * b[i]![j]!, 0)));
+const sum = (a: Matrix, b: Matrix): Matrix => a.map((row, i) => row.map((x, j) => x + b[i]![j]!));
+const transpose = (a: Matrix): Matrix => a[0]!.map((_, j) => a.map((row) => row[j]!));
+const mean = (row: readonly number[]) => row.reduce((total, x) => total + x, 0) / row.length;
+
+/**
+ * The logits of a picture.
+ * @param input integers, (patches, 3·patchSize²), as inputOf gives them.
+ * @param weights integers with the manifest's fraction bits.
+ */
+export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: Int32Array): number[] {
+  const { architecture: a, fixedPoint: f, switches } = manifest;
+  const { heads, headDim = a.dim / a.heads, prefixTokens = 0, pool = 'mean', activation = 'gelu' } = a;
+  const inner = heads * headDim;
+  const read = (name: string, cols: number, fracBits: number): Matrix => {
+    const flat = Array.from(weights.tensor(name), (word) => (word | 0) * 2 ** -fracBits);
+    return Array.from({ length: flat.length / cols }, (_, i) => flat.slice(i * cols, (i + 1) * cols));
+  };
+  /** x·Wᵀ + b, of rows first … of the tensor. */
+  const linear = (x: Matrix, name: string, fracBits: number, inFracBits: number, first = 0, count?: number): Matrix => {
+    const w = read(`${name}.weight`, x[0]!.length, fracBits);
+    const rows = w.slice(first, first + (count ?? w.length));
+    const b = read(`${name}.bias`, 1, fracBits + inFracBits).map(([bias]) => bias!);
+    const perRow = b.length === w.length * x.length;
+    return product(x, transpose(rows)).map((row, i) =>
+      row.map((y, j) => y + b[perRow ? i * w.length + first + j : first + j]!),
+    );
+  };
+  const norm = (x: Matrix, spec: typeof f.fcNorm, factor = 1) =>
+    x.map((row) => {
+      const square = mean(row.map((value) => value * value)) + spec.epsilon / factor ** 2;
+      return row.map((value) => value / Math.sqrt(square));
+    });
+
+  const patches = input.length / (3 * a.patchSize ** 2);
+  const pixels = Array.from({ length: patches }, (_, i) => [
+    ...input.slice(i * 3 * a.patchSize ** 2, (i + 1) * 3 * a.patchSize ** 2),
+  ]);
+  let x = linear(pixels, 'patch_embed', f.patchEmbed.weightFracBits, 0);
+  if (prefixTokens > 0) x = [...read('prefix', a.dim, f.residual.fracBits), ...x];
+
+  f.blocks.forEach((block, layer) => {
+    const { attn, mlp } = block;
+    const isClassOnly = pool === 'class' && layer === a.depth - 1;
+    const y = norm(x, block.norm1);
+    const of = (third: number, fracBits: number, rows: Matrix) => {
+      const [name, first] = !isClassOnly ? ['qkv', third] : third === 0 ? ['q', 0] : ['kv', third - 1];
+      return linear(rows, `blocks.${layer}.attn.${name}`, fracBits, block.norm1.out.fracBits, first * inner, inner);
+    };
+    const queries = isClassOnly ? [y[0]!] : y;
+    const [q, k, v] = [
+      of(0, attn.qWeightFracBits, queries),
+      of(1, attn.kWeightFracBits, y),
+      of(2, attn.vWeightFracBits, y),
+    ];
+    const mixed: Matrix = queries.map(() => []);
+    for (let head = 0; head < heads; head++) {
+      const cut = (m: Matrix) => m.map((row) => row.slice(head * headDim, (head + 1) * headDim));
+      const scores = product(cut(q), transpose(cut(k)));
+      // The exporter's factor on scores is not in these random weights: softmax as it stands, squares over 2^⌈log2 n⌉.
+      const p = scores.map((row, i) => {
+        if (!switches.softmaxRows[layer]![head]!.includes(i))
+          return row.map((s) => s ** 2 / 2 ** Math.ceil(Math.log2(row.length)));
+        const exps = row.map((s) => Math.exp(s - mean(row)));
+        return exps.map((e) => e / (mean(exps) * row.length));
+      });
+      product(p, cut(v)).forEach((row, i) => {
+        mixed[i]!.push(...row);
+      });
+    }
+    const kept = isClassOnly ? [x[0]!] : x;
+    x = sum(kept, linear(mixed, `blocks.${layer}.attn.proj`, attn.projWeightFracBits, attn.mix.fracBits));
+    const z = norm(x, block.norm2);
+    const activated = (mlp.gelu ? [{ units: a.mlpDim, ...mlp.gelu }] : mlp.geluGroups!).flatMap(({ units, ...spec }) =>
+      Array.from({ length: units }, () => spec),
+    );
+    const { evaluate } = splineFunctions[activation];
+    const out = z.map((row, i) => {
+      if (!switches.geluTokens[layer]!.includes(i))
+        return linear([row], `blocks.${layer}.mlp.merged`, mlp.mergedWeightFracBits, block.norm2.out.fracBits)[0]!;
+      const hidden = linear([row], `blocks.${layer}.mlp.fc1`, mlp.fc1WeightFracBits, block.norm2.out.fracBits);
+      const units = hidden.map((h) => h.map((u, j) => Math.min(evaluate(u), activated[j]!.ceiling ?? u ** 2 + 9)));
+      return linear(units, `blocks.${layer}.mlp.fc2`, mlp.fc2WeightFracBits, activated[0]!.out.fracBits)[0]!;
+    });
+    x = sum(x, out);
+  });
+
+  const average = (rows: Matrix) => [transpose(rows).map(mean)];
+  const factor = patches / 2 ** Math.ceil(Math.log2(patches));
+  const features =
+    pool === 'class'
+      ? norm(x, f.fcNorm)
+      : pool === 'mean'
+        ? norm(average(x.slice(prefixTokens)), f.fcNorm, factor)
+        : // The exporter's factor on the head is not in these random weights.
+          average(norm(x.slice(prefixTokens), f.fcNorm)).map((row) => row.map((value) => value * factor));
+  const inFracBits = pool === 'norm-mean' ? f.pool.fracBits : f.fcNorm.out.fracBits;
+  return linear(features, 'head', f.head.weightFracBits, inFracBits)[0]!;
+}

@@ -1,0 +1,62 @@
+// Vision Transformers of any shape: what the integers compute is the network, and what two parties compute is the integers, at the plan's cost.
+import { describe, expect, it, vi } from 'vitest';
+import { inputOf } from '../../protocols/inference/image.ts';
+import { parseManifest } from '../../protocols/inference/manifest.ts';
+import { evaluateReference } from '../../protocols/inference/reference.ts';
+import { smallParameters } from '../ideal/otPair.ts';
+import { runEndToEnd } from '../support/endToEnd.ts';
+import { floatLogits } from '../support/floatViT.ts';
+import { makeManifest, randomWeights, type Shape } from '../support/manifest.ts';
+import { modelOf, picture } from '../support/pairing.ts';
+
+vi.mock('../../protocols/ot/baseOt.ts', () => import('../ideal/baseOt.ts'));
+
+const plain = { positional: false, squareUnits: 0, softmax: 1, gelu: 1, poolDigits: 8 } as const;
+const shapes: Record<string, Shape> = {
+  'nine tokens, width 12, three heads': { ...plain, imageSize: 9, patchSize: 3, dim: 12, heads: 3, mlpDim: 20 },
+  'class token': { ...plain, prefixTokens: 1, pool: 'class' },
+  'class token, one block': { ...plain, prefixTokens: 1, pool: 'class', depth: 1 },
+  'class token, registers, Taylorized rows': { ...plain, prefixTokens: 5, pool: 'class', softmax: 0.4, gelu: 0.3 },
+  'registers and mean of the patches': { ...plain, prefixTokens: 3, dim: 24, heads: 2, isTwoLevel: true },
+  'norm before the mean': { ...plain, imageSize: 6, dim: 20, heads: 2, pool: 'norm-mean' },
+  'not square': { ...plain, imageSize: 4, imageWidth: 10 },
+  'heads narrower than the width': { ...plain, dim: 18, heads: 4, headDim: 3, isTwoLevel: true },
+  'tanh GELU': { ...plain, activation: 'gelu-tanh', imageSize: 6 },
+  'quick GELU': { ...plain, activation: 'quick-gelu' },
+  'softmax by one squaring': { ...plain, imageSize: 6, squarings: 1 },
+  'softmax by two squarings': { ...plain, imageSize: 6, squarings: 2, prefixTokens: 1, pool: 'class' },
+  'tables in two levels': { ...plain, isTwoLevel: true, imageSize: 6 },
+  'hidden units in groups': { ...plain, geluGroups: 3, mlpDim: 23 },
+  'a stream that loses fraction bits': { ...plain, residualDrop: 1, imageSize: 6 },
+  'square units beside a class token': { ...plain, prefixTokens: 1, pool: 'class', squareUnits: 5, softmax: 0.5 },
+  'a hundred and fifty classes': { ...plain, classes: 150, depth: 1 },
+};
+
+describe.each(Object.entries(shapes))('%s', (_name, shape) => {
+  const manifest = parseManifest(JSON.stringify(makeManifest(shape)));
+  const { imageSize, imageWidth = imageSize } = manifest.architecture;
+  const pixels = (seed: number) => picture(imageSize, seed, imageWidth);
+
+  // Of square units the float network knows nothing.
+  it.skipIf(shape.squareUnits)('integers are the network', () => {
+    const weights = randomWeights(manifest, 3);
+    const { plan } = modelOf(manifest);
+    for (let seed = 1; seed <= 3; seed++) {
+      const input = inputOf(pixels(seed), manifest.architecture);
+      const { logits, violations } = evaluateReference(plan, weights, input);
+      expect(violations).toEqual([]);
+      const expected = floatLogits(manifest, weights, input);
+      const spread = Math.sqrt(expected.reduce((sum, logit) => sum + logit ** 2, 0) / expected.length);
+      const off = expected.map((logit, i) => Math.abs(logit - logits[i]! * 2 ** -plan.logitFracBits));
+      expect(Math.max(...off)).toBeLessThan(0.05 * spread);
+    }
+  });
+
+  it('two parties compute the integers, at the planned cost', async () => {
+    const worst = await runEndToEnd(
+      { manifest, answer: 'logits', seed: 3 },
+      { parameters: smallParameters, isParallel: true, classifications: 1 },
+    );
+    expect(worst).toBeLessThan(0.1);
+  });
+});

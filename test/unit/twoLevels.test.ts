@@ -1,0 +1,122 @@
+// Splines in two levels: right over all of the coarse domain, whatever the sharing, at the planned cost.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { local } from '../../protocols/layers/local.ts';
+import type { SplineLike } from '../../protocols/layers/specs.ts';
+import { spline } from '../../protocols/layers/spline.ts';
+import { type SplineFunctionName, splineFunctions } from '../../protocols/layers/splineFunctions.ts';
+import { within } from '../../protocols/layers/within.ts';
+import { bytesFrom, runMini } from '../support/mini.ts';
+
+const fracBits = 10;
+const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const out = { fracBits: 12, magnitudeBits: 5 };
+
+/** A ratio of 512 : 1 by 2^5 + 2·2^5 entries. */
+const rsqrt: SplineLike = {
+  ...{ minimum: -1, rangeBits: 5, digitBits: 5, degree: 2, coefficientFracBits: 12, basisFracBits: 9 },
+  out: { fracBits: 12, magnitudeBits: 3 },
+  fine: { minimum: 0, rangeBits: 1, digitBits: 5, degree: 2 },
+};
+/** Exact around 0, and of inputs of any size that a network may have; saturating at 20. */
+const gelu: SplineLike = {
+  ...{
+    minimum: -128,
+    rangeBits: 8,
+    digitBits: 5,
+    degree: 1,
+    ceiling: 20,
+    coefficientFracBits: 12,
+    basisFracBits: 8,
+    out,
+  },
+  fine: { minimum: -16, rangeBits: 5, digitBits: 5, degree: 2 },
+};
+
+const cases: [string, SplineFunctionName, SplineLike, number, number, (y: number) => number][] = [
+  // Above one fine segment, up to the top; relative to the value.
+  ['1/√x', 'rsqrt', rsqrt, 1 / 16, 30.9, (y) => 0.02 * y + 2 ** -9],
+  // Cut at the ceiling, which the segment across it rounds off.
+  ['GELU', 'gelu', gelu, -119, 127, (y) => (Math.abs(y - 20) < 9 ? 2.2 : 0.012)],
+];
+
+describe.each(cases)('%s in two levels', (_name, fn, spec, low, high, tolerance) => {
+  it('is the function wherever a segment may begin', () => {
+    const bound = 2 ** fracBits;
+    fc.assert(
+      fc.property(
+        seeds,
+        fc.array(fc.double({ min: low, max: high, noNaN: true }), { minLength: 40, maxLength: 40 }),
+        (seed, at) => {
+          const narrow = spec.fine!;
+          // Also where the fine table begins and ends, and one coarse segment beside.
+          const width = 2 ** (spec.rangeBits - spec.digitBits);
+          const edges = [narrow.minimum, narrow.minimum + 2 ** narrow.rangeBits].flatMap((edge) =>
+            [-width, -1 / bound, 0, 1 / bound, width].map((step) => Math.min(high, Math.max(low, edge + step))),
+          );
+          const x = Int32Array.from([...at, ...edges], (value) => Math.round(value * bound));
+          const result = runMini(seed, x, x.length, (plan, v) =>
+            spline(
+              plan,
+              local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), fracBits),
+              fn,
+              spec,
+            ),
+          );
+          expect(result.violations).toEqual([]);
+          result.secure.forEach((y, i) => {
+            const exact = Math.min(
+              splineFunctions[fn].evaluate(x[i]! / bound),
+              spec.ceiling ?? Number.POSITIVE_INFINITY,
+            );
+            expect(Math.abs(y / 2 ** 12 - exact), `${x[i]! / bound}`).toBeLessThan(tolerance(exact));
+          });
+          const { clientToOwner, ownerToClient } = result.cost;
+          expect(bytesFrom(result.messages, 'client')).toBe(clientToOwner);
+          expect(bytesFrom(result.messages, 'owner')).toBe(ownerToClient);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it('costs at most a kibibyte for each element', () => {
+    const { cost } = runMini(new Uint8Array(32), new Int32Array(64).fill(2 ** fracBits), 64, (plan, v) =>
+      spline(
+        plan,
+        local(plan, [v], 64, 1, ([w]) => w!.slice(), fracBits),
+        fn,
+        spec,
+      ),
+    );
+    expect((cost.clientToOwner + cost.ownerToClient) / 64).toBeLessThan(1024);
+  });
+});
+
+it('a bit says whether the segment begins in the interval, and either where the sharing decides', () => {
+  const domain = { minimum: -8, rangeBits: 4, digitBits: 4 };
+  fc.assert(
+    fc.property(seeds, (seed) => {
+      const x = Int32Array.from({ length: 14 * 8 }, (_, i) => (i - 6 * 8) * 128);
+      const { secure } = runMini(
+        seed,
+        x,
+        x.length,
+        (plan, v) =>
+          within(
+            plan,
+            local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), fracBits),
+            domain,
+            { from: -2, to: 3 },
+          ),
+        1,
+      );
+      secure.forEach((bit, i) => {
+        const value = x[i]! / 2 ** fracBits;
+        if (value < -2 || value >= 4) expect(bit & 1, `${value}`).toBe(0);
+        if (value >= -1 && value <= 3) expect(bit & 1, `${value}`).toBe(1);
+      });
+    }),
+    { numRuns: 20 },
+  );
+});
