@@ -3,7 +3,7 @@
  *
  * message = header, payload; cut into chunks of `chunkBytes` (both sides use the same), only the last of which is shorter.
  * header = u32 payload length, u32 number of the message in its direction, u32 checksum over both and the payload; all
- * little endian.
+ * little endian. A flight longer than the longest message is cut: every message of full length may be continued by the next.
  *
  * An abort is one chunk with bit 31 of the length set, numbered 2^32 − 1, whose payload is a code, a line feed and a
  * text; it may come between the chunks of another message, so that giving up need not wait.
@@ -41,6 +41,25 @@ export function encodeMessage(
   chunkBytes: number,
 ): Uint8Array[] {
   return encode(parts, length, length, number, chunkBytes);
+}
+
+/** A flight's parts as messages of at most `maxMessageBytes`, all but the last of exactly that. The parts are viewed, not copied. */
+export function cutFlight(parts: readonly Uint8Array[], maxMessageBytes: number): Uint8Array[][] {
+  const messages: Uint8Array[][] = [];
+  let room = 0;
+  for (const part of parts) {
+    for (let at = 0; at < part.length; ) {
+      if (room === 0) {
+        messages.push([]);
+        room = maxMessageBytes;
+      }
+      const taken = Math.min(room, part.length - at);
+      messages.at(-1)!.push(part.subarray(at, at + taken));
+      at += taken;
+      room -= taken;
+    }
+  }
+  return messages;
 }
 
 /** @throws ProtocolError `length` when the chunk is too short for a header. */

@@ -1,25 +1,30 @@
 /** The channel over a wire: messages, their checks, and how a session ends. frame.ts has the format. */
 import type { Channel, ChannelCounters, Wire } from './channel.ts';
 import { ProtocolError } from './errors.ts';
-import { decodeAbort, encodeAbort, encodeMessage, headerBytes } from './frame.ts';
+import { cutFlight, decodeAbort, encodeAbort, encodeMessage, headerBytes } from './frame.ts';
 import { Inbox } from './inbox.ts';
 
 export interface FramedChannelOptions {
   /** A multiple of 4, at least 16, at most the wire's `maxChunkBytes`; the same on both sides. 64 KiB unless given. */
   readonly chunkBytes?: number;
-  /** The longest message accepted or sent, at most 32 MiB, which is what it is unless given. */
+  /** Where a flight is cut into messages (frame.ts), at most 32 MiB, which is what it is unless given; the same on both sides. */
   readonly maxMessageBytes?: number;
-  /** How far the peer may be ahead of what was received here, with some overhead for each message; twice the longest message unless given. */
+  /**
+   * The longest flight, and how far the peer may be ahead of what was received here, with some overhead for each message; eight times the
+   * longest message unless given.
+   */
   readonly maxUnreadBytes?: number;
   /** What the wire adds to every chunk, for the counters: 0 unless given. */
   readonly taggingBytes?: number;
 }
 
+/** Ten times the longest message of the models of 64 tokens (3.4 MB, a pairing's keys). */
+const longestMessageBytes = 32 * 2 ** 20;
 /**
- * Ten times the longest message of the shipped models (3.4 MB, a pairing's keys); twice this is six times what may wait to be read (10.6 MB,
- * a stage's ciphertexts). A peer can make a tab hold no more than that for each stream.
+ * Of a ViT-Tiny/16 at 224 px with every nonlinearity exact the tables of a block's GELU are 35 MB in one flight. A peer can make a tab hold no
+ * more than this for each stream.
  */
-export const longestMessageBytes = 32 * 2 ** 20;
+export const longestFlightBytes = 8 * longestMessageBytes;
 
 export class FramedChannel implements Channel {
   /** A received message counts when its first byte is taken, so figures do not depend on timing. */
@@ -34,6 +39,7 @@ export class FramedChannel implements Channel {
 
   private readonly chunkBytes: number;
   private readonly maxMessageBytes: number;
+  private readonly maxUnreadBytes: number;
   private readonly taggingBytes: number;
   private readonly inbox: Inbox;
   private outgoing: Uint8Array[] = [];
@@ -59,11 +65,12 @@ export class FramedChannel implements Channel {
     }
     this.chunkBytes = chunkBytes;
     this.maxMessageBytes = maxMessageBytes;
+    this.maxUnreadBytes = options.maxUnreadBytes ?? (longestFlightBytes / longestMessageBytes) * maxMessageBytes;
     this.taggingBytes = options.taggingBytes ?? 0;
     this.inbox = new Inbox({
       chunkBytes,
       maxMessageBytes,
-      maxUnreadBytes: options.maxUnreadBytes ?? 2 * maxMessageBytes,
+      maxUnreadBytes: this.maxUnreadBytes,
     });
     wire.onClose = (reason) => this.end(closedError(reason, this.inbox.isArriving));
     wire.onChunk = (chunk) => this.accept(chunk);
@@ -72,14 +79,14 @@ export class FramedChannel implements Channel {
   send(bytes: Uint8Array): void {
     if (!(bytes instanceof Uint8Array)) throw new TypeError(`bytes: expected a Uint8Array, got ${typeof bytes}`);
     if (this.failure) throw this.failure;
-    const messageBytes = this.outgoingBytes + bytes.length;
-    if (messageBytes > this.maxMessageBytes) {
+    const flightBytes = this.outgoingBytes + bytes.length;
+    if (flightBytes > this.maxUnreadBytes) {
       throw new RangeError(
-        `message: expected at most ${this.maxMessageBytes} bytes between two flushes, got ${messageBytes}`,
+        `flight: expected at most ${this.maxUnreadBytes} bytes between two flushes, got ${flightBytes}`,
       );
     }
     if (bytes.length > 0) this.outgoing.push(bytes);
-    this.outgoingBytes = messageBytes;
+    this.outgoingBytes = flightBytes;
   }
 
   /**
@@ -102,11 +109,11 @@ export class FramedChannel implements Channel {
    * As the interface says. While part of a message is still unread, `receive` reads on in it and flushes nothing: the
    * peer is not waiting for an answer yet. One `receive` at a time.
    * @returns a buffer of its own that begins at offset 0, so that it can be viewed as words.
-   * @throws RangeError for a length that is no integer in [0, maxMessageBytes]; Error when another receive is pending.
+   * @throws RangeError for a length that is no integer in [0, maxUnreadBytes]; Error when another receive is pending.
    */
   async receive(length: number): Promise<Uint8Array> {
-    if (!Number.isInteger(length) || length < 0 || length > this.maxMessageBytes) {
-      throw new RangeError(`length: expected an integer in [0, ${this.maxMessageBytes}], got ${length}`);
+    if (!Number.isInteger(length) || length < 0 || length > this.maxUnreadBytes) {
+      throw new RangeError(`length: expected an integer in [0, ${this.maxUnreadBytes}], got ${length}`);
     }
     if (this.isReceiving) throw new Error('receive: expected no other receive to be pending');
     this.isReceiving = true;
@@ -117,6 +124,7 @@ export class FramedChannel implements Channel {
         if (length === 0) return new Uint8Array(0);
         await this.openNext();
       }
+      while (length > this.inbox.openBytes && this.inbox.isContinued) await this.openNext();
       const { openBytes } = this.inbox;
       if (length > openBytes) {
         await this.breakOff(lengthError(`expected ${length} bytes, got ${openBytes} to the end of the peer's message`));
@@ -149,31 +157,40 @@ export class FramedChannel implements Channel {
   }
 
   private write(): void {
-    const chunks = encodeMessage(this.outgoing, this.outgoingBytes, this.counters.messagesSent, this.chunkBytes);
-    this.counters.bytesSent += this.outgoingBytes;
-    this.counters.framingBytesSent += headerBytes + chunks.length * this.taggingBytes;
-    this.counters.messagesSent++;
+    for (const parts of cutFlight(this.outgoing, this.maxMessageBytes)) {
+      const length = parts.reduce((sum, part) => sum + part.length, 0);
+      const number = this.counters.messagesSent++;
+      this.counters.bytesSent += length;
+      this.counters.framingBytesSent += headerBytes + this.chunksOf(length) * this.taggingBytes;
+      this.writing = this.writing.then(async () => {
+        // Encoded when its turn comes: of a long flight only one message is there twice.
+        for (const chunk of encodeMessage(parts, length, number, this.chunkBytes)) {
+          if (this.failure) return;
+          // Whoever flushes finds the error in `failure`.
+          await this.wire.send(chunk).catch((error: unknown) => this.end(closedError(error, false)));
+        }
+      });
+    }
     this.outgoing = [];
     this.outgoingBytes = 0;
-    this.writing = this.writing.then(async () => {
-      for (const chunk of chunks) {
-        if (this.failure) return;
-        // Whoever flushes finds the error in `failure`.
-        await this.wire.send(chunk).catch((error: unknown) => this.end(closedError(error, false)));
-      }
-    });
   }
 
   private async openNext(): Promise<void> {
-    while (!this.inbox.openNext()) {
+    let length = this.inbox.openNext();
+    while (length === undefined) {
       if (this.failure) throw this.failure;
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });
+      length = this.inbox.openNext();
     }
     this.counters.messagesReceived++;
-    const chunks = Math.ceil((headerBytes + this.inbox.openBytes) / this.chunkBytes);
-    this.counters.framingBytesReceived += headerBytes + chunks * this.taggingBytes;
+    this.counters.framingBytesReceived += headerBytes + this.chunksOf(length) * this.taggingBytes;
+  }
+
+  /** Of a message with a payload of `length` bytes. */
+  private chunksOf(length: number): number {
+    return Math.ceil((headerBytes + length) / this.chunkBytes);
   }
 
   private accept(chunk: Uint8Array): void {

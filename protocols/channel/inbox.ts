@@ -6,7 +6,7 @@ import { decodeHeader, type Header, headerBytes, headerChecksum } from './frame.
 export interface InboxLimits {
   readonly chunkBytes: number;
   readonly maxMessageBytes: number;
-  /** Payloads and `messageOverheadBytes` for each message that waits. */
+  /** Payloads, and `messageOverheadBytes` for each message that waits. */
   readonly maxUnreadBytes: number;
 }
 
@@ -19,8 +19,10 @@ export class Inbox {
   private nextNumber = 0;
   private arriving: { header: Header; pieces: Uint8Array[]; bytes: number; hash: number } | undefined;
   private readonly messages: { pieces: Uint8Array[]; bytes: number }[] = [];
-  /** The message being read, and how far its first piece is. */
+  /** What is being read, a message and those that continue it; and how far its first piece is. */
   private open: { pieces: Uint8Array[]; offset: number; bytes: number } | undefined;
+  /** Whether the message opened last is a full one: then the flight may go on in the next. */
+  isContinued = false;
 
   constructor(private readonly limits: InboxLimits) {}
 
@@ -60,11 +62,19 @@ export class Inbox {
     this.arriving = undefined;
   }
 
-  /** Opens the next whole message; false when there is none. */
-  openNext(): boolean {
+  /**
+   * Opens the next whole message, behind what is left of the one that it continues.
+   * @returns its length; undefined when there is none.
+   */
+  openNext(): number | undefined {
     const message = this.messages.shift();
-    if (message) this.open = { ...message, offset: 0 };
-    return message !== undefined;
+    if (!message) return undefined;
+    this.isContinued = message.bytes === this.limits.maxMessageBytes;
+    if (this.open) {
+      this.open.pieces.push(...message.pieces);
+      this.open.bytes += message.bytes;
+    } else this.open = { ...message, offset: 0 };
+    return message.bytes;
   }
 
   /** Takes `length` bytes, at most `openBytes`, from the open message. */

@@ -42,7 +42,7 @@ function* withoutContent(sequence: Sequence): Rounds<void> {
   }
 }
 
-/** Bytes of the longest online message: a flight is one. */
+/** Bytes of the longest online flight. */
 export function longestFlight(sequence: Sequence): number {
   let [longest, flight] = [0, 0];
   let sender: boolean | undefined;

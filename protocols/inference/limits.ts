@@ -1,6 +1,6 @@
 /** What a plan may cost. A client takes part in no more of what a stranger sends, and an owner learns it before a room is open. */
 import { ProtocolError } from '../channel/errors.ts';
-import { longestMessageBytes } from '../channel/framed.ts';
+import { longestFlightBytes } from '../channel/framed.ts';
 import { longestFlight } from './costs.ts';
 import type { Plan } from './plan.ts';
 
@@ -15,7 +15,7 @@ export function requireAffordable(plan: Plan): void {
     bytes += step.offlineBytesClientToOwner + step.offlineBytesOwnerToClient;
   }
   requireAtMost('one classification', bytes, maxPlanBytes);
-  requireAtMost('one message', longestFlight(plan.sequence), longestMessageBytes);
+  requireAtMost('one flight', longestFlight(plan.sequence), longestFlightBytes);
 }
 
 function requireAtMost(what: string, bytes: number, most: number): void {

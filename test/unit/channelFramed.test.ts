@@ -336,9 +336,50 @@ describe('the end of a session', () => {
   });
 });
 
+describe('flights longer than a message', () => {
+  it('arrive intact, in pieces of any length, and each message counts', async () => {
+    const options = { chunkBytes: 16, maxMessageBytes: 40, maxUnreadBytes: 20_000 };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 8 }),
+        fc.nat(),
+        async (cuts, seed) => {
+          const [a, b] = channelPair(options);
+          const total = cuts.reduce((sum, length) => sum + length, 0);
+          const whole = bytes(total, seed);
+          a.send(whole.subarray(0, total >> 1));
+          a.send(whole.subarray(total >> 1));
+          const sent = a.flush();
+          let at = 0;
+          for (const cut of cuts) {
+            const length = Math.min(cut, total - at);
+            expectSame(await b.receive(length), whole.subarray(at, at + length));
+            at += length;
+          }
+          await sent;
+          expect(a.counters.messagesSent).toBe(Math.ceil(total / 40));
+          expect(b.counters.messagesReceived).toBe(a.counters.messagesSent);
+          expect(b.counters.framingBytesReceived).toBe(a.counters.framingBytesSent);
+          // And the other way round.
+          b.send(bytes(41));
+          expectSame((await Promise.all([a.receive(41), b.flush()]))[0], bytes(41));
+        },
+      ),
+    );
+  });
+
+  it('end where a message is not full', async () => {
+    const [channel, wire] = channelAndWire({ maxMessageBytes: 100, maxUnreadBytes: 2000 });
+    await wire.send(message(bytes(100), 0)[0]!);
+    await wire.send(message(bytes(99), 1)[0]!);
+    await wire.send(message(bytes(10), 2)[0]!);
+    expect(await codeOf(channel.receive(200))).toBe('length');
+  });
+});
+
 describe("a caller's mistakes", () => {
   it('are TypeErrors and RangeErrors', async () => {
-    const [a] = channelPair({ maxMessageBytes: 100 });
+    const [a] = channelPair({ maxMessageBytes: 60, maxUnreadBytes: 100 });
     await expect(a.receive(-1)).rejects.toThrow(RangeError);
     await expect(a.receive(1.5)).rejects.toThrow(RangeError);
     await expect(a.receive(101)).rejects.toThrow(RangeError);
