@@ -1,12 +1,13 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
+import { precompress } from './precompress.ts';
 
 /** Where `npm run dev` starts the server. */
 const signalingServer = `http://localhost:${process.env.PORT || 3000}`;
 
 export default defineConfig({
   root: import.meta.dirname,
-  plugins: [svelte()],
+  plugins: [svelte(), precompress()],
   worker: { format: 'es' },
   build: {
     target: 'es2022',

@@ -1,19 +1,35 @@
+/**
+ * `npm run demo`. By the environment: PORT; TRUSTED_PROXIES (addresses or subnets, with commas between); REDIS_URL, to
+ * share the rooms with other processes; LOG_LEVEL (`info` says what happens, in JSON, on stderr).
+ */
 import { networkInterfaces } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import pino from 'pino';
+import { bundledFiles } from './bundledModels.ts';
 import { createSignalingServer } from './server.ts';
 
-const port = Number(process.env.PORT ?? 3000);
+const { PORT, TRUSTED_PROXIES, REDIS_URL, LOG_LEVEL } = process.env;
+/** An empty PORT is none. */
+const port = PORT ? Number(PORT) : 3000;
 if (!Number.isInteger(port) || port < 0 || port > 65535) {
-  console.error(`PORT must be a number from 0 to 65535, not "${process.env.PORT}".`);
+  console.error(`PORT must be a number from 0 to 65535, not "${PORT}".`);
   process.exit(1);
 }
+const log = pino(
+  { level: LOG_LEVEL || 'silent', base: null, timestamp: pino.stdTimeFunctions.isoTime },
+  process.stderr,
+);
 
 const here = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 try {
+  const modelsDir = here('../model-artifacts/zoo');
   const server = await createSignalingServer({
     port,
     distDir: here('../client/dist'),
-    modelsDir: here('../model-artifacts/zoo'),
+    modelsDir,
+    modelFiles: await bundledFiles(modelsDir, console.error),
+    trustedProxies: TRUSTED_PROXIES ? TRUSTED_PROXIES.split(',') : [],
+    ...(REDIS_URL && { redisUrl: REDIS_URL }),
   });
   const inNetwork = Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
@@ -22,7 +38,12 @@ try {
   console.log(
     `Blindsight: http://localhost:${server.port}${inNetwork.length ? ` (in your network: ${inNetwork.join(', ')})` : ''}`,
   );
-  const stop = () => void server.stop().then(() => process.exit(0));
+  log.info({ port: server.port }, 'started');
+  setInterval(() => log.info({ rooms: server.rooms, tabs: server.tabs }, 'serving'), 60_000).unref();
+  const stop = (signal: string) => {
+    log.info({ signal, rooms: server.rooms, tabs: server.tabs }, 'stopping');
+    void server.stop().then(() => process.exit(0));
+  };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
 } catch (error) {

@@ -25,6 +25,12 @@ export class RateLimit {
     return this.#tokens >= this.burst;
   }
 
+  /** Until there are so many tokens. */
+  msUntil(tokens: number): number {
+    this.#refill();
+    return Math.max(0, ((tokens - this.#tokens) / this.perSecond) * 1000);
+  }
+
   #refill(): void {
     const now = this.nowMs();
     this.#tokens = Math.min(this.burst, this.#tokens + ((now - this.#updatedMs) / 1000) * this.perSecond);
@@ -32,8 +38,12 @@ export class RateLimit {
   }
 }
 
-/** One bucket for each key (an address); full buckets are forgotten, so that memory stays bounded. */
+/**
+ * One bucket for each key (an address). Keys that were not used for as long as a bucket takes to fill are forgotten, the
+ * oldest first, a few at each use: memory stays bounded, and no use looks at all of them.
+ */
 export class KeyedRateLimit {
+  /** By the time of their last use. */
   readonly #buckets = new Map<string, RateLimit>();
 
   constructor(
@@ -42,10 +52,20 @@ export class KeyedRateLimit {
     private readonly nowMs?: () => number,
   ) {}
 
+  get size(): number {
+    return this.#buckets.size;
+  }
+
   take(key: string): boolean {
-    if (this.#buckets.size > 1000) for (const [k, bucket] of this.#buckets) if (bucket.full) this.#buckets.delete(k);
-    let bucket = this.#buckets.get(key);
-    if (!bucket) this.#buckets.set(key, (bucket = new RateLimit(this.burst, this.perSecond, this.nowMs)));
-    return bucket.take();
+    const bucket = this.#buckets.get(key) ?? new RateLimit(this.burst, this.perSecond, this.nowMs);
+    this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    const taken = bucket.take();
+    const oldest = this.#buckets.entries();
+    for (let i = 0; i < 2; i++) {
+      const { value } = oldest.next();
+      if (value?.[1].full) this.#buckets.delete(value[0]);
+    }
+    return taken;
   }
 }

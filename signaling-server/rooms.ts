@@ -2,6 +2,23 @@ import { randomInt } from 'node:crypto';
 import { locatorLifetimeMs, type RefusalCode } from './events.ts';
 import { alphabet, locatorLength } from './locator.ts';
 
+type Awaitable<T> = T | Promise<T>;
+
+/** Rooms of two, in this process (below) or shared by several (redisRooms.ts). A tab is known by its connection's name. */
+export interface RoomStore {
+  open(owner: string, code: string): Awaitable<{ code: string } | { refused: RefusalCode }>;
+  grantLocator(owner: string): Awaitable<{ locator: string; lifetimeMs: number } | { refused: RefusalCode }>;
+  withdrawLocator(owner: string): Awaitable<void>;
+  join(client: string, code: string): Awaitable<{ owner: string } | { refused: RefusalCode }>;
+  find(locator: string): Awaitable<string | undefined>;
+  isOwner(tab: string, code: string): Awaitable<boolean>;
+  codeOf(tab: string): Awaitable<string | undefined>;
+  dismiss(owner: string): Awaitable<string | undefined>;
+  peerOf(tab: string): Awaitable<string | undefined>;
+  leave(tab: string): Awaitable<string | undefined>;
+  readonly size: number;
+}
+
 interface Room<Tab> {
   owner: Tab;
   client: Tab | undefined;
@@ -9,8 +26,8 @@ interface Room<Tab> {
   locator?: { text: string; expiresMs: number } | undefined;
 }
 
-/** With 10,000 rooms one draw in a hundred is taken. */
-const maxDraws = 100;
+/** With 20,000 rooms one draw in fifty is taken. */
+export const maxDraws = 100;
 
 /** Rooms of two. A room lives as long as its owner is in it; the client's place can be taken again after it left. */
 export class Rooms<Tab> {
@@ -132,5 +149,5 @@ export class Rooms<Tab> {
   }
 }
 
-const drawLocator = (): string =>
+export const drawLocator = (): string =>
   Array.from({ length: locatorLength }, () => alphabet[randomInt(alphabet.length)]).join('');

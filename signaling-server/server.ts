@@ -1,35 +1,79 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { attachRelay } from './relay.ts';
+import { addressReader } from './address.ts';
+import { attachRelay, defaultLimits, type Limits } from './relay.ts';
 import { type StaticOptions, staticFiles } from './staticFiles.ts';
+
+export interface ServerOptions extends StaticOptions {
+  /** 0 takes a free one. */
+  port: number;
+  /** Of all interfaces by default. */
+  host?: string;
+  limits?: Partial<Limits>;
+  /** Proxies whose `X-Forwarded-For` is believed (address.ts). */
+  trustedProxies?: string[];
+  /** Where several processes share their rooms. */
+  redisUrl?: string;
+}
 
 export interface SignalingServer {
   readonly port: number;
+  readonly rooms: number;
+  readonly tabs: number;
   /** Tells the tabs, closes every connection, and resolves when the port is free. */
   stop(): Promise<void>;
 }
 
 /** What tabs have to take leave in. */
 const graceMs = 500;
+/** A connection on which nothing goes out or comes in is closed: who reads nothing keeps nothing open. */
+const idleMs = 30_000;
 
 /**
  * Serves the app and introduces tabs to each other. Listens on all interfaces, so that a telephone in the same network
- * can take part; `port` 0 takes a free one.
+ * can take part. `/healthz` says how it is; `/metrics` (Prometheus) does, to this machine only.
  */
-export async function createSignalingServer(options: StaticOptions & { port: number }): Promise<SignalingServer> {
-  const http = createServer(staticFiles(options));
-  const relay = attachRelay(http);
+export async function createSignalingServer(options: ServerOptions): Promise<SignalingServer> {
+  const addressOf = addressReader(options.trustedProxies ?? []);
+  const files = staticFiles(options);
+  const startedMs = performance.now();
+  const http = createServer({ requestTimeout: idleMs, headersTimeout: idleMs }, (request, response) => {
+    if (request.url === '/healthz') return sendHealth(response);
+    if (request.url === '/metrics' && isLoopback(addressOf(request))) return void sendMetrics(response);
+    void files(request, response);
+  });
+  http.timeout = idleMs;
+  const shared = await connectShared(options);
+  const relay = attachRelay(http, { limits: options.limits, addressOf, ...shared });
   const connections = new Set<Socket>();
   http.on('connection', (socket) => {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
   });
+
+  function sendHealth(response: ServerResponse): void {
+    response.setHeader('Content-Type', 'application/json; charset=utf-8').setHeader('Cache-Control', 'no-store');
+    const uptimeS = Math.round((performance.now() - startedMs) / 1000);
+    response.end(JSON.stringify({ status: 'ok', uptimeS, rooms: relay.rooms.size, tabs: relay.tabs }));
+  }
+
+  async function sendMetrics(response: ServerResponse): Promise<void> {
+    const { registry } = relay.metrics;
+    response.setHeader('Content-Type', registry.contentType).end(await registry.metrics());
+  }
+
   await new Promise<void>((resolve, reject) => {
     http.once('error', reject);
-    http.listen(options.port, resolve);
+    http.listen(options.port, options.host, resolve);
   });
   return {
     port: (http.address() as AddressInfo).port,
+    get rooms() {
+      return relay.rooms.size;
+    },
+    get tabs() {
+      return relay.tabs;
+    },
     async stop() {
       const closed = relay.stop(); // closes `http` as well
       // Which waits for every connection, for ever for one that a browser opened in advance and never used. Node's
@@ -39,6 +83,17 @@ export async function createSignalingServer(options: StaticOptions & { port: num
       }, graceMs);
       await closed;
       clearTimeout(timer);
+      await shared.store?.close();
     },
   };
 }
+
+/** Redis is loaded only where it is used. */
+async function connectShared({ redisUrl, limits }: ServerOptions) {
+  if (redisUrl === undefined) return {};
+  const { RedisRooms } = await import('./redisRooms.ts');
+  const { rooms, adapter } = await RedisRooms.connect(redisUrl, limits?.rooms ?? defaultLimits.rooms);
+  return { store: rooms, adapter };
+}
+
+const isLoopback = (network: string): boolean => network.startsWith('127.') || network === '0:0:0:0::/64';

@@ -1,89 +1,89 @@
-import { createReadStream } from 'node:fs';
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
-import { pipeline } from 'node:stream';
-import { createGzip } from 'node:zlib';
+import Negotiator from 'negotiator';
+import send from 'send';
 import { type Accuracy, accuracyOf } from './modelCard.ts';
-
-const contentTypes: Record<string, string> = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.mjs': 'text/javascript; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.json': 'application/json; charset=utf-8',
-  '.md': 'text/markdown; charset=utf-8',
-  '.svg': 'image/svg+xml',
-  '.png': 'image/png',
-  '.jpg': 'image/jpeg',
-  '.webp': 'image/webp',
-  '.ico': 'image/x-icon',
-  '.woff2': 'font/woff2',
-  '.wasm': 'application/wasm',
-  '.bin': 'application/octet-stream',
-  '.onnx': 'application/octet-stream',
-};
-const compressed = new Set(['.html', '.js', '.mjs', '.css', '.json', '.svg', '.wasm']);
 
 /**
  * Cross-origin isolation (shared memory and precise timers need it), and a policy under which a page can load code from
- * here only. `wasm-unsafe-eval` admits WebAssembly, and no eval of JavaScript.
+ * here only, and connect to this host only. `wasm-unsafe-eval` admits WebAssembly, and no eval of JavaScript. Browsers
+ * differ in whether 'self' covers WebSockets, so the host is named.
  */
-const securityHeaders = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Content-Security-Policy':
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; font-src 'self'; " +
-    "img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self' ws: wss: blob:; manifest-src 'self'; " +
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'no-referrer',
-  'Permissions-Policy': 'camera=(self), microphone=(), geolocation=()',
-};
+function securityHeaders(host: string | undefined): Record<string, string> {
+  const isName = host !== undefined && /^[\w.-]+(:\d+)?$|^\[[\da-f:.]+\](:\d+)?$/i.test(host);
+  const sockets = isName ? ` ws://${host} wss://${host}` : '';
+  return {
+    'Cross-Origin-Opener-Policy': 'same-origin',
+    'Cross-Origin-Embedder-Policy': 'require-corp',
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    'Content-Security-Policy':
+      "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; font-src 'self'; " +
+      `img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'${sockets} blob:; manifest-src 'self'; ` +
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+    'Permissions-Policy': 'camera=(self), microphone=(), geolocation=()',
+  };
+}
 
 export interface StaticOptions {
   /** The built client. */
   distDir: string;
   /** Folder of model artifacts, served under /models/. */
   modelsDir: string;
+  /** The files below it that are for everybody (bundledModels.ts). */
+  modelFiles: ReadonlySet<string>;
 }
 
-/** Serves the built client, and the model artifacts under /models/; `/models/index.json` lists them. */
-export function staticFiles({ distDir, modelsDir }: StaticOptions) {
+/**
+ * Serves the built client, and models under /models/; `/models/index.json` lists them. `send` does what HTTP asks:
+ * conditional requests (strong, weak and lists of tags), ranges, types. Files are compressed when the client is built.
+ */
+export function staticFiles({ distDir, modelsDir, modelFiles }: StaticOptions) {
+  const index = listModels(modelsDir, modelFiles).then((models) => JSON.stringify(models));
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(securityHeaders(request.headers.host))) response.setHeader(name, value);
     try {
       if (request.method !== 'GET' && request.method !== 'HEAD') return fail(response, 405, 'Only GET and HEAD.');
-      const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-      const segments = decodeURIComponent(pathname).split('/').filter(Boolean);
-      if (pathname === '/models/index.json') {
+      const segments = segmentsOf(request.url ?? '/');
+      if (!segments) return fail(response, 400, 'Malformed address.');
+      const name = segments.join('/');
+      if (name === 'models/index.json') {
         response.setHeader('Cache-Control', 'no-cache');
-        response.setHeader('Content-Type', contentTypes['.json']!);
-        response.end(JSON.stringify(await listModels(modelsDir)));
+        response.setHeader('Content-Type', 'application/json; charset=utf-8');
+        response.end(await index);
         return;
       }
-      const isModel = segments[0] === 'models';
-      const root = isModel ? modelsDir : distDir;
-      const file = await findFile(root, isModel ? segments.slice(1) : segments);
+      const model = segments[0] === 'models' ? name.slice('models/'.length) : undefined;
+      const file =
+        model === undefined
+          ? await findFile(distDir, name || 'index.html')
+          : modelFiles.has(model) && (await findFile(modelsDir, model));
       if (file) return await sendFile(request, response, file, segments[0] === 'assets');
-      if (pathname === '/') return fail(response, 503, 'The client is not built yet: run `npm run demo`.');
+      if (name === '') return fail(response, 503, 'The client is not built yet: run `npm run demo`.');
       fail(response, 404, 'Not found.');
-    } catch (error) {
-      if (error instanceof URIError || error instanceof TypeError) return fail(response, 400, 'Malformed address.');
+    } catch {
       fail(response, 500, 'The server failed to read a file.');
     }
   };
 }
 
-/** `segments` below `root`, or undefined; links that lead out of `root` count as not found. */
-async function findFile(root: string, segments: string[]): Promise<string | undefined> {
-  if (segments.some((segment) => segment.startsWith('.') || segment.includes('\0') || segment.includes('\\')))
+/** Parts of the path; undefined where its percent signs mean nothing. */
+function segmentsOf(url: string): string[] | undefined {
+  try {
+    return decodeURIComponent(url.split(/[?#]/, 1)[0]!).split('/').filter(Boolean);
+  } catch {
     return undefined;
+  }
+}
+
+/** A file below `root`, or undefined; hidden ones, and links that lead out of `root`, count as not found. */
+async function findFile(root: string, name: string): Promise<string | undefined> {
+  if (/(^|\/)\.|[\0\\]/.test(name)) return undefined;
   try {
     const realRoot = await realpath(root);
-    let file = await realpath(path.join(realRoot, ...segments));
-    if ((await stat(file)).isDirectory()) file = await realpath(path.join(file, 'index.html'));
+    const file = await realpath(path.join(realRoot, name));
     return file.startsWith(realRoot + path.sep) && (await stat(file)).isFile() ? file : undefined;
   } catch {
     return undefined;
@@ -91,30 +91,39 @@ async function findFile(root: string, segments: string[]): Promise<string | unde
 }
 
 async function sendFile(request: IncomingMessage, response: ServerResponse, file: string, hashedName: boolean) {
-  const extension = path.extname(file);
-  const { size, mtimeMs } = await stat(file);
-  const zip = compressed.has(extension) && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-  const tag = `"${size.toString(36)}-${Math.trunc(mtimeMs).toString(36)}${zip ? '-gz' : ''}"`;
-  response.setHeader('Content-Type', contentTypes[extension] ?? 'application/octet-stream');
-  response.setHeader('Cache-Control', hashedName ? 'public, max-age=31536000, immutable' : 'no-cache');
-  response.setHeader('ETag', tag);
-  if (compressed.has(extension)) response.setHeader('Vary', 'Accept-Encoding');
-  if (request.headers['if-none-match'] === tag) {
-    response.statusCode = 304;
-    response.end();
-    return;
-  }
+  // The build has put it beside the file where it is smaller.
+  const hasZip = (await stat(`${file}.gz`).catch(() => undefined)) !== undefined;
+  const zip = hasZip && new Negotiator(request).encoding(['gzip', 'identity']) === 'gzip';
+  if (hasZip) response.setHeader('Vary', 'Accept-Encoding');
   if (zip) response.setHeader('Content-Encoding', 'gzip');
-  else response.setHeader('Content-Length', size);
-  if (request.method === 'HEAD') {
-    response.end();
-    return;
-  }
-  // A visitor who closes the page ends the pipeline early; there is nobody left to tell.
-  const done = () => {};
-  if (zip) pipeline(createReadStream(file), createGzip(), response, done);
-  else pipeline(createReadStream(file), response, done);
+  response.setHeader('Cache-Control', hashedName ? 'public, max-age=31536000, immutable' : 'no-cache');
+  const type = contentTypes[path.extname(file)];
+  if (type) response.setHeader('Content-Type', type);
+  send(request, path.basename(zip ? `${file}.gz` : file), {
+    root: path.dirname(file),
+    cacheControl: false,
+    dotfiles: 'deny',
+    index: false,
+  })
+    .on('error', ({ status }: { status?: number }) => {
+      response.removeHeader('Content-Encoding');
+      fail(response, status ?? 500, 'The file cannot be sent like this.');
+    })
+    .pipe(response);
 }
+
+/** By the file's own name, whatever it is compressed to; for other names `send` knows the type. */
+const contentTypes: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json; charset=utf-8',
+  '.webmanifest': 'application/manifest+json',
+  '.svg': 'image/svg+xml',
+  '.wasm': 'application/wasm',
+  '.onnx': 'application/octet-stream',
+};
 
 export interface ListedModel {
   name: string;
@@ -126,27 +135,25 @@ export interface ListedModel {
   accuracy: Accuracy | null;
 }
 
-async function listModels(modelsDir: string): Promise<ListedModel[]> {
-  const entries = await readdir(modelsDir, { withFileTypes: true }).catch(() => []);
+async function listModels(modelsDir: string, files: ReadonlySet<string>): Promise<ListedModel[]> {
+  const names = [...files].flatMap((file) => /^([^/]+)\/manifest\.json$/.exec(file)?.[1] ?? []);
   const models = await Promise.all(
-    entries
-      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-      .map(async ({ name }) => {
-        try {
-          const manifest = JSON.parse(await readFile(path.join(modelsDir, name, 'manifest.json'), 'utf8'));
-          const { size } = await stat(path.join(modelsDir, name, 'weights.bin'));
-          const card = await readFile(path.join(modelsDir, name, 'card.md'), 'utf8').catch(() => '');
-          return {
-            name,
-            title: String(manifest.title),
-            description: String(manifest.description),
-            weightsBytes: size,
-            accuracy: accuracyOf(card) ?? null,
-          };
-        } catch {
-          return undefined; // not, or not yet, an artifact
-        }
-      }),
+    names.map(async (name) => {
+      try {
+        const manifest = JSON.parse(await readFile(path.join(modelsDir, name, 'manifest.json'), 'utf8'));
+        const { size } = await stat(path.join(modelsDir, name, 'weights.bin'));
+        const card = await readFile(path.join(modelsDir, name, 'card.md'), 'utf8').catch(() => '');
+        return {
+          name,
+          title: String(manifest.title),
+          description: String(manifest.description),
+          weightsBytes: size,
+          accuracy: accuracyOf(card) ?? null,
+        };
+      } catch {
+        return undefined; // no artifact
+      }
+    }),
   );
   return models.filter((model) => model !== undefined);
 }

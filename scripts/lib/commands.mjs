@@ -57,3 +57,8 @@ export async function mustRun(program, args, options) {
 export function nodeProgram(path, ...args) {
   return [process.execPath, [`${root}node_modules/${path}`, ...args]];
 }
+
+/** A TypeScript program, in one process: between two, a signal may end the outer one only. */
+export function typescriptProgram(...args) {
+  return [process.execPath, ['--import', 'tsx', ...args]];
+}

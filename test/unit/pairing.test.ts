@@ -18,7 +18,12 @@ afterEach(async () => {
 });
 
 async function startServer(): Promise<string> {
-  const server = await createSignalingServer({ port: 0, distDir: '/nowhere', modelsDir: '/nowhere' });
+  const server = await createSignalingServer({
+    port: 0,
+    distDir: '/nowhere',
+    modelsDir: '/nowhere',
+    modelFiles: new Set(),
+  });
   closers.push(() => server.stop());
   return `http://localhost:${server.port}`;
 }

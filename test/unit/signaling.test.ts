@@ -1,7 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { RoomKey } from '../../client/src/pairing/authenticate.ts';
@@ -12,14 +9,14 @@ import {
   type Signal,
   type TabToServerEvents,
 } from '../../signaling-server/events.ts';
-import { KeyedRateLimit, RateLimit } from '../../signaling-server/rateLimit.ts';
 import { Rooms } from '../../signaling-server/rooms.ts';
 import { createSignalingServer, type SignalingServer } from '../../signaling-server/server.ts';
 
 type Tab = Socket<ServerToTabEvents, TabToServerEvents>;
 
 let server: SignalingServer;
-let folder: string;
+/** Files are tested in staticFiles.test.ts. */
+const noFiles = { distDir: '/nowhere', modelsDir: '/nowhere', modelFiles: new Set<string>() };
 const tabs: Tab[] = [];
 
 const attempt = '0'.repeat(16);
@@ -73,23 +70,7 @@ async function pair(room = new RoomKey()): Promise<{ owner: Tab; client: Tab; co
 }
 
 beforeAll(async () => {
-  folder = await mkdtemp(path.join(tmpdir(), 'blindsight-'));
-  await mkdir(path.join(folder, 'dist/assets'), { recursive: true });
-  await mkdir(path.join(folder, 'models/tiny'), { recursive: true });
-  await writeFile(path.join(folder, 'secret.txt'), 'secret');
-  await writeFile(path.join(folder, 'dist/index.html'), '<!doctype html>');
-  await writeFile(path.join(folder, 'dist/assets/kernel.wasm'), new Uint8Array([0, 97, 115, 109]));
-  await writeFile(path.join(folder, 'models/tiny/manifest.json'), '{"title":"Tiny","description":"For tests"}');
-  await writeFile(path.join(folder, 'models/tiny/weights.bin'), new Uint8Array(12));
-  await mkdir(path.join(folder, 'models/told'));
-  await writeFile(path.join(folder, 'models/told/manifest.json'), '{"title":"Told","description":"With a card"}');
-  await writeFile(path.join(folder, 'models/told/weights.bin'), new Uint8Array(3));
-  await writeFile(path.join(folder, 'models/told/card.md'), '| validation top-1, float | 75.00 % |');
-  server = await createSignalingServer({
-    port: 0,
-    distDir: path.join(folder, 'dist'),
-    modelsDir: path.join(folder, 'models'),
-  });
+  server = await createSignalingServer({ ...noFiles, port: 0 });
 });
 
 afterEach(() => {
@@ -98,7 +79,6 @@ afterEach(() => {
 
 afterAll(async () => {
   await server.stop();
-  await rm(folder, { recursive: true });
 });
 
 describe('rooms', () => {
@@ -238,7 +218,7 @@ describe('locators', () => {
   });
 
   test('guessing them is slow', async () => {
-    const own = await createSignalingServer({ port: 0, distDir: folder, modelsDir: folder });
+    const own = await createSignalingServer({ ...noFiles, port: 0 });
     const socket: Tab = io(`http://localhost:${own.port}`, { transports: ['websocket'], forceNew: true });
     tabs.push(socket);
     const replies = await Promise.all(Array.from({ length: 60 }, (_, i) => joinBy(socket, `00${10 + i}`)));
@@ -348,63 +328,13 @@ describe('untrusted input', () => {
   });
 });
 
-describe('files', () => {
-  const get = (url: string, headers: Record<string, string> = {}) =>
-    fetch(`http://localhost:${server.port}${url}`, { headers });
-
-  test('the app comes cross-origin isolated and with a content policy', async () => {
-    const response = await get('/');
-    expect(response.headers.get('cross-origin-opener-policy')).toBe('same-origin');
-    expect(response.headers.get('cross-origin-embedder-policy')).toBe('require-corp');
-    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
-    expect(response.headers.get('cache-control')).toBe('no-cache');
-  });
-
-  test('hashed assets are immutable, WASM has its type, unchanged files are not sent again', async () => {
-    const response = await get('/assets/kernel.wasm');
-    expect(response.headers.get('content-type')).toBe('application/wasm');
-    expect(response.headers.get('cache-control')).toContain('immutable');
-    const again = await get('/assets/kernel.wasm', { 'if-none-match': response.headers.get('etag')! });
-    expect(again.status).toBe(304);
-  });
-
-  test('models are listed, with the accuracy that their card gives, or none', async () => {
-    const listed: { name: string }[] = await (await get('/models/index.json')).json();
-    expect(listed.toSorted((a, b) => a.name.localeCompare(b.name))).toEqual([
-      { name: 'tiny', title: 'Tiny', description: 'For tests', weightsBytes: 12, accuracy: null },
-      {
-        name: 'told',
-        title: 'Told',
-        description: 'With a card',
-        weightsBytes: 3,
-        accuracy: { top1: 0.75, on: 'validation images' },
-      },
-    ]);
-    expect((await get('/models/tiny/weights.bin')).headers.get('content-length')).toBe('12');
-  });
-
-  test.each([
-    '/..%2fsecret.txt',
-    '/models/..%2f..%2fsecret.txt',
-    '/models/%2e%2e/secret.txt',
-    '/.git/config',
-    '/nothing',
-  ])('%s is not found', async (url) => {
-    expect((await get(url)).status).toBe(404);
-  });
-
-  test('a malformed address', async () => {
-    expect((await get('/%E0%A4%A')).status).toBe(400);
-  });
-});
-
 // Browsers open connections in advance and may never use them; Node counts such a one as busy.
 test.each([
   ['a connection that was never used', ''],
   ['half a request', 'GET / HT'],
   ['a WebSocket of no tab', webSocketRequest('/socket.io/?EIO=4&transport=websocket')],
 ])('stopping does not wait for %s', async (_, sent) => {
-  const own = await createSignalingServer({ port: 0, distDir: folder, modelsDir: folder });
+  const own = await createSignalingServer({ ...noFiles, port: 0 });
   const socket = connect(own.port, 'localhost');
   const closed = new Promise((resolve) => socket.once('close', resolve));
   socket.on('error', () => {});
@@ -419,7 +349,7 @@ test.each([
 });
 
 test('stopping tells the tabs', async () => {
-  const own = await createSignalingServer({ port: 0, distDir: folder, modelsDir: folder });
+  const own = await createSignalingServer({ ...noFiles, port: 0 });
   const socket: Tab = io(`http://localhost:${own.port}`, {
     transports: ['websocket'],
     forceNew: true,
@@ -430,19 +360,4 @@ test('stopping tells the tabs', async () => {
   await own.stop();
   await told;
   socket.disconnect();
-});
-
-describe('rate limits', () => {
-  test('a bucket empties and refills', () => {
-    let now = 0;
-    const limit = new RateLimit(2, 1, () => now);
-    expect([limit.take(), limit.take(), limit.take()]).toEqual([true, true, false]);
-    now += 1000;
-    expect([limit.take(), limit.take()]).toEqual([true, false]);
-  });
-
-  test('keys do not disturb each other', () => {
-    const limit = new KeyedRateLimit(1, 0, () => 0);
-    expect([limit.take('a'), limit.take('b'), limit.take('a')]).toEqual([true, true, false]);
-  });
 });

@@ -50,7 +50,9 @@ export class Signaling {
   /** @param url of the server; a page's own by default. */
   constructor(listener: SignalingListener, url?: string) {
     const options = {
-      transports: ['websocket'],
+      // Polling is for networks that let no WebSocket through.
+      transports: ['websocket', 'polling'],
+      tryAllTransports: true,
       forceNew: true,
       reconnectionDelay: 500,
       reconnectionDelayMax: 3000,

@@ -47,8 +47,9 @@ export async function startApp(): Promise<App> {
     '--use-fake-device-for-media-stream',
   ]);
   const modelsDir = await prepareModels();
+  const modelFiles = new Set(await readdir(modelsDir, { recursive: true }));
   await mkdir(screenshotsDir, { recursive: true });
-  const start = (port: number) => createSignalingServer({ port, distDir, modelsDir });
+  const start = (port: number) => createSignalingServer({ port, distDir, modelsDir, modelFiles });
   let server: SignalingServer = await start(0);
   const stopServer = async () => {
     const { port } = server;
