@@ -15,7 +15,7 @@ export {
 } from './inference/api.ts';
 export { defaultLimit, weightBits } from './inference/extraction.ts';
 export { inputOf, prepareImage, type RgbaImage } from './inference/image.ts';
-export { type Manifest, parseManifest } from './inference/manifest.ts';
+export { type Manifest, parseManifest, publicManifest } from './inference/manifest.ts';
 export type { Phase, PhaseMeter, StepMeter } from './inference/meters.ts';
 export { loadOwnerModel, type OwnerModel } from './inference/model.ts';
 export { type Answer, answerBits, compilePlan, type Plan, type StepPlan } from './inference/plan.ts';

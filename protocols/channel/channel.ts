@@ -5,6 +5,8 @@
  * the wire as one message. What can travel together does, and a flight is counted when the direction changes.
  */
 export interface Channel {
+  /** Where the channel can tell: how long the peer may be silent while something is waited for (framed.ts). */
+  idleMs?: number;
   /** Buffers `bytes`; they travel with the next `flush` or `receive`. The caller must not change them afterwards. */
   send(bytes: Uint8Array): void;
 

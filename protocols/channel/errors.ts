@@ -8,11 +8,13 @@ export type ProtocolErrorCode =
   | 'plan' // the two sides compiled different plans
   | 'value' // a value lies outside its range
   | 'refused' // the owner does not serve this request
+  | 'silent' // the peer sent nothing for too long
   | 'cancelled'; // this side's user cancelled
 
 /**
  * The peer (or the network) broke the protocol; the session ends on both sides.
- * Messages name the protocol and what was expected; they never contain a share, a key or a weight.
+ * Messages name the protocol and what was expected; they never contain a share, a key or a weight. They are shown to people and may
+ * quote what a peer or a file says, so they are cut to `maxErrorCharacters`.
  */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
@@ -21,6 +23,12 @@ export class ProtocolError extends Error {
     readonly protocol: string,
     message: string,
   ) {
-    super(`${protocol}: ${message}`);
+    super(cut(`${protocol}: ${message}`));
   }
 }
+
+/** Of a message, at most. */
+export const maxErrorCharacters = 500;
+
+const cut = (text: string): string =>
+  text.length <= maxErrorCharacters ? text : `${text.slice(0, maxErrorCharacters - 1)}…`;

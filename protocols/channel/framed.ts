@@ -14,6 +14,8 @@ export interface FramedChannelOptions {
    * longest message unless given.
    */
   readonly maxUnreadBytes?: number;
+  /** See `FramedChannel.idleMs`. */
+  readonly idleMs?: number;
   /** What the wire adds to every chunk, for the counters: 0 unless given. */
   readonly taggingBytes?: number;
 }
@@ -26,7 +28,16 @@ const longestMessageBytes = 32 * 2 ** 20;
  */
 export const longestFlightBytes = 8 * longestMessageBytes;
 
+/**
+ * Longer than any computation of the peer's between two messages: with the largest plan that is accepted, on a phone that is ten times as
+ * slow as the machine that otWork.ts names, a stage of ring-LWE takes two minutes.
+ */
+export const defaultIdleMs = 5 * 60_000;
+
 export class FramedChannel implements Channel {
+  /** How long nothing may move in either direction while something is waited for; then the session ends. May be changed at any time. */
+  idleMs: number;
+  private lastMovedMs = 0;
   /** A received message counts when its first byte is taken, so figures do not depend on timing. */
   readonly counters: ChannelCounters = {
     bytesSent: 0,
@@ -50,6 +61,11 @@ export class FramedChannel implements Channel {
   private isReceiving = false;
   /** Why the session has ended. */
   private failure: ProtocolError | undefined;
+  private markEnded!: () => void;
+  /** Resolves when it has. */
+  private readonly ended = new Promise<void>((resolve) => {
+    this.markEnded = resolve;
+  });
 
   /** @throws RangeError when the options do not fit the wire. */
   constructor(
@@ -67,6 +83,7 @@ export class FramedChannel implements Channel {
     this.maxMessageBytes = maxMessageBytes;
     this.maxUnreadBytes = options.maxUnreadBytes ?? (longestFlightBytes / longestMessageBytes) * maxMessageBytes;
     this.taggingBytes = options.taggingBytes ?? 0;
+    this.idleMs = options.idleMs ?? defaultIdleMs;
     this.inbox = new Inbox({
       chunkBytes,
       maxMessageBytes,
@@ -101,7 +118,7 @@ export class FramedChannel implements Channel {
         await this.breakOff(lengthError(`the peer's message is ${openBytes} bytes longer than expected`));
       this.write();
     }
-    await this.writing;
+    await this.notIdle(Promise.race([this.writing, this.ended]));
     if (this.failure) throw this.failure;
   }
 
@@ -168,6 +185,7 @@ export class FramedChannel implements Channel {
           if (this.failure) return;
           // Whoever flushes finds the error in `failure`.
           await this.wire.send(chunk).catch((error: unknown) => this.end(closedError(error, false)));
+          this.lastMovedMs = performance.now();
         }
       });
     }
@@ -179,9 +197,11 @@ export class FramedChannel implements Channel {
     let length = this.inbox.openNext();
     while (length === undefined) {
       if (this.failure) throw this.failure;
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
+      await this.notIdle(
+        new Promise<void>((resolve) => {
+          this.wake = resolve;
+        }),
+      );
       length = this.inbox.openNext();
     }
     this.counters.messagesReceived++;
@@ -195,6 +215,7 @@ export class FramedChannel implements Channel {
 
   private accept(chunk: Uint8Array): void {
     if (this.failure) return;
+    this.lastMovedMs = performance.now();
     const abort = decodeAbort(chunk);
     if (abort) {
       this.inbox.clear();
@@ -213,6 +234,8 @@ export class FramedChannel implements Channel {
 
   /** Ends the session because of `error`, tells the peer, and throws it. */
   private async breakOff(error: Error): Promise<never> {
+    // The peer is told once.
+    if (this.failure) throw error;
     const isForPeer = error instanceof ProtocolError;
     this.inbox.clear();
     this.end(isForPeer ? error : new ProtocolError('closed', 'channel', 'this side gave up'));
@@ -223,9 +246,36 @@ export class FramedChannel implements Channel {
     throw error;
   }
 
+  /** Waits; ends the session when nothing moves for `idleMs`. */
+  private async notIdle(waiting: Promise<void>): Promise<void> {
+    this.lastMovedMs = performance.now();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const look = () => {
+      // A timer counts 31 bits of milliseconds.
+      const leftMs = Math.min(this.lastMovedMs + this.idleMs - performance.now(), 2 ** 30);
+      if (leftMs > 0) timer = setTimeout(look, leftMs);
+      else this.endIdle();
+    };
+    look();
+    try {
+      await waiting;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private endIdle(): void {
+    const seconds = Math.round(this.idleMs / 1000);
+    const reason = new ProtocolError('silent', 'channel', `the other side was silent for ${seconds} seconds`);
+    void this.breakOff(reason).catch(() => {});
+    // A peer that does not read keeps the wire from taking the reason.
+    setTimeout(() => this.wire.close(), lastWordMs);
+  }
+
   private end(failure: ProtocolError): void {
     if (this.failure) return;
     this.failure = failure;
+    this.markEnded();
     this.outgoing = [];
     this.outgoingBytes = 0;
     this.wakeReceiver();
@@ -236,6 +286,9 @@ export class FramedChannel implements Channel {
     this.wake = undefined;
   }
 }
+
+/** For the reason to leave. */
+const lastWordMs = 1000;
 
 function lengthError(message: string): ProtocolError {
   return new ProtocolError('length', 'channel', message);

@@ -219,8 +219,8 @@ export const ManifestSchema = v.pipe(
       fcNorm: Norm,
       head: v.strictObject({ weightFracBits: fracBits, magnitudeBits }),
     }),
-    /** Digests of the files beside the manifest; the client has no need of the files. */
-    files: v.strictObject({ weightsSha256: sha256, onnxSha256: sha256 }),
+    /** Digests of the files beside the manifest. They stay with the owner: they would confirm guesses and link owners. */
+    files: v.exactOptional(v.strictObject({ weightsSha256: sha256, onnxSha256: sha256 })),
   }),
   v.check(({ architecture: { imageSize, imageWidth = imageSize, patchSize, tokens, prefixTokens = 0 } }) => {
     const patches = (imageSize / patchSize) * (imageWidth / patchSize);
@@ -287,6 +287,11 @@ export type SplineSpec = v.InferOutput<typeof Spline>;
 export type ExpSpec = v.InferOutput<typeof Exp>;
 export type NormSpec = v.InferOutput<typeof Norm>;
 export type BlockSpec = v.InferOutput<typeof Block>;
+
+/** What a client gets to see of a manifest. */
+export function publicManifest({ files: _digests, ...rest }: Manifest): Manifest {
+  return rest;
+}
 
 /** Longest manifest (bytes of JSON) that is read at all. */
 export const maxManifestBytes = 1 << 20;

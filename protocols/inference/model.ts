@@ -6,7 +6,7 @@ import { ProtocolError } from '../channel/errors.ts';
 import type { OwnerWeights } from '../layers/op.ts';
 import { protocolOf } from '../layers/operations.ts';
 import { requireAffordable } from './limits.ts';
-import { type Manifest, parseManifest } from './manifest.ts';
+import { type Manifest, parseManifest, publicManifest } from './manifest.ts';
 import { type Answer, compilePlan, type Plan } from './plan.ts';
 
 export interface OwnerModel {
@@ -17,14 +17,21 @@ export interface OwnerModel {
   readonly plan: Plan;
 }
 
+/** Longest index of tensors that is read at all, in characters, and the most tensors: twenty times what the shipped models have. */
+const maxIndexCharacters = 1 << 18;
+const maxTensors = 2048;
+
 const Index = v.object({
-  tensors: v.array(
-    v.object({
-      name: v.pipe(v.string(), v.maxLength(100)),
-      dtype: v.picklist(['int16', 'int32']),
-      shape: v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(1))), v.minLength(1), v.maxLength(2)),
-      offset: v.pipe(v.number(), v.integer(), v.minValue(0)),
-    }),
+  tensors: v.pipe(
+    v.array(
+      v.object({
+        name: v.pipe(v.string(), v.maxLength(100)),
+        dtype: v.picklist(['int16', 'int32']),
+        shape: v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(1))), v.minLength(1), v.maxLength(2)),
+        offset: v.pipe(v.number(), v.integer(), v.minValue(0)),
+      }),
+    ),
+    v.maxLength(maxTensors),
   ),
 });
 
@@ -38,18 +45,21 @@ export function loadOwnerModel(
   files: { manifest: string; weightsIndex: string; weights: ArrayBuffer },
   answer: Answer = 'logits',
 ): OwnerModel {
-  const manifest = parseManifest(files.manifest);
+  const whole = parseManifest(files.manifest);
+  const manifest = publicManifest(whole);
   const fail = (message: string): never => {
     throw new ProtocolError('manifest', 'model', message);
   };
+  if (files.weightsIndex.length > maxIndexCharacters)
+    fail(`weights.json: longer than ${maxIndexCharacters} characters`);
   let index: v.InferOutput<typeof Index>;
   try {
-    index = v.parse(Index, JSON.parse(files.weightsIndex));
+    index = v.parse(Index, JSON.parse(files.weightsIndex), { abortEarly: true });
   } catch (error) {
     return fail(`weights.json: ${(error as Error).message}`);
   }
   const digest = bytesToHex(sha256(new Uint8Array(files.weights)));
-  if (digest !== manifest.files.weightsSha256)
+  if (digest !== whole.files?.weightsSha256)
     fail('weights.bin is not the file that manifest.json names (its SHA-256 differs)');
   let plan: Plan;
   try {
@@ -79,7 +89,7 @@ export function loadOwnerModel(
   }
   return {
     manifest,
-    manifestJson: files.manifest,
+    manifestJson: JSON.stringify(manifest),
     plan,
     weights: {
       tensor(name) {

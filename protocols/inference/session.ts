@@ -7,6 +7,7 @@
 import { hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
+import { defaultIdleMs } from '../channel/framed.ts';
 import { RedirectedChannel } from '../channel/redirected.ts';
 import type { ClientState, OwnerState } from '../layers/op.ts';
 import type { ClientProvider, CorrelationSource, OwnerProvider } from '../offline/correlations.ts';
@@ -16,7 +17,7 @@ import { systemPrg } from '../sharing/prg.ts';
 import { executeClient, executeOwner } from './execute.ts';
 import { defaultLimit } from './extraction.ts';
 import { inputOf } from './image.ts';
-import { requireAffordable } from './limits.ts';
+import { type Budget, requireAffordable } from './limits.ts';
 import { type Manifest, maxManifestBytes, parseManifest } from './manifest.ts';
 import { OtStreamMeter, type Phase, PhaseMeasurement, type PhaseMeter, type StepMeter } from './meters.ts';
 import type { OwnerModel } from './model.ts';
@@ -54,10 +55,22 @@ export type SessionEvent =
   /** At the owner: an answer is about to leave. `answers` in all, this one and those before the session included; `bits` of this one. */
   | { readonly type: 'answer'; readonly answers: number; readonly bits: number };
 
+export interface IdleLimits {
+  readonly protocolMs: number;
+  readonly requestMs: number;
+}
+
+/** Somebody looks for a picture for half an hour; a program that answers nothing for five minutes is gone. */
+export const defaultIdleLimits: IdleLimits = Object.freeze({ protocolMs: defaultIdleMs, requestMs: 30 * 60_000 });
+
 export interface SessionOptions {
   onEvent(event: SessionEvent): void;
   /** Aborting ends the session on both sides. */
   readonly signal?: AbortSignal;
+  /** How long the other side may be silent, in milliseconds: while the protocol runs, and (the owner) while the client has no image. */
+  readonly idle?: Partial<IdleLimits>;
+  /** What the client takes part in at most: `defaultBudget` of limits.ts, unless said otherwise. */
+  readonly budget?: Budget;
   /** Who makes the correlations; both sides need the same. The two parties by default, an ideal dealer in tests. */
   readonly offline?: OfflinePhase;
   /** Where the oblivious transfers run beside everything else; both sides need one, or neither. */
@@ -94,6 +107,7 @@ abstract class Session {
   protected readonly measurements = new Map<Phase, PhaseMeasurement>();
   protected readonly offline: OfflinePhase;
   protected readonly offlineChannel: RedirectedChannel;
+  protected readonly idle: IdleLimits;
   protected constructor(
     protected readonly channel: Channel,
     readonly plan: Plan,
@@ -103,6 +117,7 @@ abstract class Session {
   ) {
     this.offline = options.offline ?? twoParty;
     this.offlineChannel = new RedirectedChannel(channel);
+    this.idle = { ...defaultIdleLimits, ...options.idle };
   }
 
   get manifest(): Manifest {
@@ -203,7 +218,12 @@ function measurePhase(
   );
 }
 
-async function guarded<T>(channel: Channel, { signal, onEvent }: SessionOptions, work: () => Promise<T>): Promise<T> {
+async function guarded<T>(
+  channel: Channel,
+  { signal, onEvent, idle }: SessionOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  channel.idleMs = idle?.protocolMs ?? defaultIdleLimits.protocolMs;
   const abort = () => void channel.close(new ProtocolError('cancelled', 'session', 'the other side cancelled'));
   signal?.addEventListener('abort', abort, { once: true });
   try {
@@ -267,7 +287,7 @@ export class ClientSession extends Session {
       const answer = answers[(await metered.receive(1))[0]!];
       if (!answer) throw new ProtocolError('value', 'handshake', 'the owner offers an answer of an unknown kind');
       const theirHash = await metered.receive(32);
-      const plan = compileUntrusted(parseManifest(json), answer);
+      const plan = compileUntrusted(parseManifest(json), answer, options.budget);
       const ourHash = hexToBytes(plan.hash);
       if (theirHash.some((byte, i) => byte !== ourHash[i])) {
         throw new ProtocolError(
@@ -417,7 +437,9 @@ export class OwnerSession extends Session {
   serve(): Promise<void> {
     return this.guard(async () => {
       for (;;) {
+        this.channel.idleMs = this.idle.requestMs;
         const [asked] = await this.channel.receive(1);
+        this.channel.idleMs = this.idle.protocolMs;
         if (asked === command.close) break;
         if (asked !== command.prepare && asked !== command.classify)
           throw new ProtocolError('value', 'session', 'the client asked for something unknown');
@@ -479,14 +501,14 @@ export class OwnerSession extends Session {
 }
 
 /** @throws ProtocolError `manifest` when the scales do not make a plan, or one that costs too much. */
-function compileUntrusted(manifest: Manifest, answer: Answer): Plan {
+function compileUntrusted(manifest: Manifest, answer: Answer, budget?: Budget): Plan {
   let plan: Plan;
   try {
     plan = compilePlan(manifest, answer);
   } catch (error) {
     throw new ProtocolError('manifest', 'handshake', (error as Error).message);
   }
-  requireAffordable(plan);
+  requireAffordable(plan, budget);
   return plan;
 }
 

@@ -199,7 +199,6 @@ export function makeManifest({
       fcNorm: { ...norm, rsqrt: { ...rsqrt, ...afterPool } },
       head: { weightFracBits: 11, magnitudeBits: 5 },
     },
-    files: { weightsSha256: '0'.repeat(64), onnxSha256: '0'.repeat(64) },
   };
 }
 

@@ -2,7 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { compilePlan, evaluateReference, inputOf, loadOwnerModel, parseManifest } from '../../protocols/index.ts';
+import { maxErrorCharacters } from '../../protocols/channel/errors.ts';
+import {
+  compilePlan,
+  evaluateReference,
+  inputOf,
+  loadOwnerModel,
+  parseManifest,
+  publicManifest,
+} from '../../protocols/index.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
 import { preparationCost, setupCost } from '../../protocols/offline/twoParty.ts';
 import { readModel } from '../../scripts/lib/models.ts';
@@ -163,6 +171,53 @@ describe('tiny artifact', () => {
       { ...manifest, fixedPoint: { ...manifest.fixedPoint, blocks } },
     ])
       expect(() => parseManifest(JSON.stringify(half))).toThrow(/scales of square units in every block/);
+  });
+
+  it('tells clients nothing of its files: digests would confirm a guess, and link owners of the same model', async () => {
+    const text = await readFile(`${folder}/manifest.json`, 'utf8');
+    const { files } = parseManifest(text);
+    const model = await readModel(folder);
+    for (const digest of Object.values(files!)) expect(model.manifestJson).not.toContain(digest);
+    expect(model.manifest).toEqual(publicManifest(parseManifest(text)));
+    const { client } = await pair(model);
+    expect(client.manifest).toEqual(model.manifest);
+    expect(JSON.stringify(client.manifest)).not.toMatch(/sha256|[0-9a-f]{32}/i);
+    await client.close();
+  });
+
+  it('refuses hostile files at once, in few words', async () => {
+    const manifest = await readFile(`${folder}/manifest.json`, 'utf8');
+    const weights = new Uint8Array(await readFile(`${folder}/weights.bin`)).buffer;
+    const refused = (files: { manifest: string; weightsIndex: string }) => {
+      const startMs = performance.now();
+      let message = '';
+      try {
+        loadOwnerModel({ ...files, weights });
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'ProtocolError', code: 'manifest' });
+        ({ message } = error as Error);
+      }
+      expect(message.length).toBeGreaterThan(10);
+      expect(message.length).toBeLessThanOrEqual(maxErrorCharacters);
+      expect(performance.now() - startMs).toBeLessThan(1000);
+      return message;
+    };
+    const bad = (count: number) => JSON.stringify({ tensors: Array.from({ length: count }, () => ({ name: 1 })) });
+    expect(refused({ manifest, weightsIndex: bad(300_000) })).toContain('weights.json: longer than 262144 characters');
+    refused({ manifest, weightsIndex: bad(20_000) });
+    refused({ manifest, weightsIndex: bad(2_000) });
+    const fine = { name: 'n', dtype: 'int16', shape: [1], offset: 0 };
+    refused({ manifest, weightsIndex: JSON.stringify({ tensors: Array.from({ length: 2049 }, () => fine) }) });
+    // A key, a name and a value of 900,000 characters, which an error would quote.
+    const long = 'x'.repeat(900_000);
+    for (const text of [
+      manifest.replace('"format"', `"${long}": 1, "format"`),
+      manifest.replace(/"name": "[^"]*"/, `"name": "${long}"`),
+      manifest.replace(/"format": "[^"]*"/, `"format": "${long}"`),
+    ]) {
+      expect(text).toContain(long);
+      refused({ manifest: text, weightsIndex: '{"tensors":[]}' });
+    }
   });
 
   it('refuses altered weights, missing tensors and a malformed manifest, saying which', async () => {

@@ -396,3 +396,34 @@ describe("a caller's mistakes", () => {
     expect(() => new FramedChannel(wire, { maxMessageBytes: 2 ** 30 })).toThrow(RangeError);
   });
 });
+
+describe('a peer that is silent', () => {
+  it('ends the session, and is told why', async () => {
+    const [channel, , sent] = channelAndWire({ idleMs: 40 });
+    expect(await codeOf(channel.receive(1))).toBe('silent');
+    expect(decodeAbort(sent.at(-1)!)?.message).toContain('(silent): channel: the other side was silent');
+  });
+
+  it('ends it where it reads nothing, too', async () => {
+    const [wire] = memoryWirePair();
+    let isClosed = false;
+    const stuck: Wire = Object.assign(wire, {
+      send: () => new Promise<void>(() => {}),
+      close: () => void (isClosed = true),
+    });
+    const channel = new FramedChannel(stuck, { idleMs: 40 });
+    channel.send(bytes(1));
+    expect(await codeOf(channel.flush())).toBe('silent');
+    await expect.poll(() => isClosed, { timeout: 5000 }).toBe(true);
+  });
+
+  it('is not one that is slow: every chunk counts', async () => {
+    const [channel, wire] = channelAndWire({ chunkBytes: 64, idleMs: 400 });
+    const received = channel.receive(500);
+    for (const chunk of message(bytes(500), 0, 64)) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await wire.send(chunk);
+    }
+    expectSame(await received, bytes(500));
+  });
+});

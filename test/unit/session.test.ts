@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import type { Wire } from '../../protocols/channel/channel.ts';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
+import { type Budget, defaultBudget, demandOf } from '../../protocols/inference/limits.ts';
 import { loadOwnerModel } from '../../protocols/inference/model.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
 import { compilePlan } from '../../protocols/inference/plan.ts';
+import { prepareClient, prepareOwner } from '../../protocols/inference/prepare.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import {
   ClientSession,
@@ -14,9 +18,18 @@ import {
   OwnerSession,
   type SessionEvent,
 } from '../../protocols/inference/session.ts';
+import {
+  type ClientProvider,
+  type ClientRequest,
+  correlationWords,
+  type OwnerProvider,
+  type ProgressListener,
+} from '../../protocols/offline/correlations.ts';
 import { preparationCost, rlweResultCount, setupCost } from '../../protocols/offline/twoParty.ts';
 import { maxResults } from '../../protocols/rlwe/noise.ts';
-import { idealOffline } from '../ideal/dealer.ts';
+import { Prg } from '../../protocols/sharing/prg.ts';
+import { readModel } from '../../scripts/lib/models.ts';
+import { IdealDealer, idealOffline } from '../ideal/dealer.ts';
 import { makeManifest } from '../support/manifest.ts';
 import { channels, modelOf, pair, picture } from '../support/pairing.ts';
 
@@ -248,14 +261,36 @@ describe('session', () => {
     }
   });
 
-  it('refuses a manifest whose plan would send too much, in all or in one message, naming size and limit', async () => {
+  it('refuses a manifest whose plan would send too much, in all or in one flight, naming size and limit', async () => {
     for (const [shape, size] of [
+      // What is sent is 1.3 GiB, in rings of a few bits; what is held of it, words.
+      [
+        {
+          imageSize: 16,
+          dim: 16,
+          depth: 24,
+          heads: 8,
+          mlpDim: 112,
+          gelu: 1,
+          softmax: 1,
+          positional: false,
+          squareUnits: 0,
+        },
+        /one offline stage would hold 17\d{8} words \(64\d\d MiB\), at most 536870912 words \(2048 MiB\) are accepted/,
+      ],
       // 64 tokens · 4,096 hidden units · 1,024 segments · 5 columns · 28 bits: 4.5 GiB a layer.
       [{ imageSize: 16, mlpDim: 4096, gelu: 1 }, /one classification would send 9\d{3} MiB, at most 2048 MiB/],
-      [{ imageSize: 16, mlpDim: 64, gelu: 1 }, /one message would send 7\d MiB, at most 32 MiB/],
+      [{ imageSize: 16, mlpDim: 256, gelu: 1 }, /one flight would send \d{3} MiB, at most 256 MiB/],
     ] as const) {
       const manifest = makeManifest(shape);
-      for (const { mlp } of manifest.fixedPoint.blocks) Object.assign(mlp.gelu!, { digitBits: 10, degree: 4 });
+      for (const { mlp, attn } of manifest.fixedPoint.blocks) {
+        Object.assign(mlp.gelu!, { digitBits: 10, degree: 4 });
+        if (shape.squareUnits !== 0) continue;
+        const narrow = { coefficientFracBits: 1, basisFracBits: 4, out: { fracBits: 1, magnitudeBits: 0 } };
+        Object.assign(mlp.gelu!, narrow);
+        Object.assign(attn.exp, { digitBits: 10, ...narrow });
+        Object.assign(mlp, { fc2WeightFracBits: 20 });
+      }
       const manifestJson = JSON.stringify(manifest);
       const [a, b] = channels();
       const owner = OwnerSession.open(b, { ...model, manifestJson }, { onEvent: () => {} }).then((s) => s.serve());
@@ -268,12 +303,120 @@ describe('session', () => {
       // Its owner learns the same before a room is open.
       const empty = createHash('sha256').digest('hex');
       const files = {
-        manifest: manifestJson.replace(/("weightsSha256":")0+/, `$1${empty}`),
+        manifest: JSON.stringify({ ...manifest, files: { weightsSha256: empty, onnxSha256: empty } }),
         weightsIndex: '{"tensors":[]}',
         weights: new ArrayBuffer(0),
       };
       expect(() => loadOwnerModel(files)).toThrow(size);
     }
+  });
+
+  it('counts the words of every correlation, at both parties', async () => {
+    const dealer = new IdealDealer(new Uint8Array(32), (name) => model.weights.tensor(name));
+    const held = (given: object) => Object.values(given).reduce((sum, { length }: Uint32Array) => sum + length, 0);
+    let compared = 0;
+    const counting = <P extends ClientProvider | OwnerProvider>(provider: P, party: 'client' | 'owner') => ({
+      ...provider,
+      async provide(requests: never[], progress: ProgressListener) {
+        const given = await provider.provide(requests, progress);
+        for (const [i, { spec }] of (requests as ClientRequest[]).entries()) {
+          expect(held(given[i]!), `${spec.kind} ${party}`).toBe(correlationWords(spec)[party]);
+          compared++;
+        }
+        return given;
+      },
+    });
+    const random = (party: string) => new Prg(new Uint8Array(32), party);
+    await Promise.all([
+      prepareClient(model.plan, counting(dealer.client, 'client') as ClientProvider, random('client'), () => {}),
+      prepareOwner(
+        model.plan,
+        model.weights,
+        counting(dealer.owner, 'owner') as OwnerProvider,
+        random('owner'),
+        () => {},
+      ),
+    ]);
+    expect(compared).toBe(2 * model.plan.stages.flat().length);
+  });
+
+  it('takes a tenth of the budget with the models that are shipped, and what a phone allows is a setting', async () => {
+    const { plan } = await readModel(fileURLToPath(new URL('../../model-artifacts/zoo/imagenette', import.meta.url)));
+    const demand = demandOf(plan);
+    for (const key of Object.keys(demand) as (keyof Budget)[])
+      expect(10 * demand[key], key).toBeLessThan(defaultBudget[key]);
+    const offline = idealOffline();
+    const [a, b] = channels();
+    const owner = OwnerSession.open(b, model, { offline, onEvent: () => {} }).then((session) => session.serve());
+    const budget = { ...defaultBudget, sessionWords: 1000 };
+    const [clientEnd] = await Promise.allSettled([
+      ClientSession.open(a, { offline, onEvent: () => {}, budget }),
+      owner,
+    ]);
+    expect(clientEnd).toMatchObject({
+      reason: { message: expect.stringMatching(/hold \d+ words .* at most 1000 words/) },
+    });
+  });
+
+  describe('the other side falls silent', () => {
+    // From some moment on nothing that the client sends arrives; the connection stays.
+    const mutedAt = async (moment: (event: SessionEvent) => boolean, atOnce = false) => {
+      const [a, b] = memoryWirePair();
+      let isMuted = atOnce;
+      const muted: Wire = {
+        maxChunkBytes: a.maxChunkBytes,
+        send: async (chunk) => void (isMuted || (await a.send(chunk))),
+        close: () => {},
+        get onChunk() {
+          return a.onChunk;
+        },
+        set onChunk(listener) {
+          a.onChunk = listener;
+        },
+        get onClose() {
+          return a.onClose;
+        },
+        set onClose(listener) {
+          a.onClose = listener;
+        },
+      };
+      const idle = { protocolMs: 1500, requestMs: 200 };
+      const opened = Promise.all([
+        ClientSession.open(new FramedChannel(muted), { onEvent: () => {} }).then((client) =>
+          isMuted ? undefined : client.classify(picture(imageSize)),
+        ),
+        OwnerSession.open(new FramedChannel(b), model, {
+          idle,
+          onEvent: (event) => void (isMuted ||= moment(event)),
+        }).then((owner) => owner.serve()),
+      ]);
+      return opened.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    };
+    const state = (name: string) => (event: SessionEvent) => event.type === 'state' && event.state === name;
+    const progress = (phase: string, least: number) => (event: SessionEvent) =>
+      event.type === 'progress' && event.phase === phase && event.fraction > least;
+
+    it.each([
+      ['before the handshake', () => true, true],
+      ['where it should ask for something', state('connected'), false],
+      ['in the setup', progress('setup', -1), false],
+      ['in the preparation', progress('offline', 0.3), false],
+      ['in the classification', progress('online', 0.3), false],
+      ['after it', state('done'), false],
+    ] as const)('%s: the owner gives up, and says so', async (_name, moment, atOnce) => {
+      const error = await mutedAt(moment, atOnce);
+      expect(error).toMatchObject({ name: 'ProtocolError', code: 'silent' });
+      expect((error as Error).message).toMatch(/the other side was silent for [0-2] seconds/);
+    });
+
+    it('so does a client whose owner falls silent', async () => {
+      const [a] = channels();
+      const ended = ClientSession.open(a, { onEvent: () => {}, idle: { protocolMs: 100 } });
+      await expect(ended).rejects.toMatchObject({ code: 'silent' });
+    });
   });
 
   it('makes no plan with more ring-LWE results than their error allows', () => {
@@ -349,7 +492,7 @@ describe('session', () => {
           onEvent(event) {
             if (event.type !== 'answer') return;
             answers = event.answers;
-            void a.close();
+            a.close().catch(() => {});
           },
         }),
       ]);

@@ -197,8 +197,8 @@ export const de: Words = {
       tie: 'Der Klartext sagt etwas anderes: beinahe gleichauf.',
       difference: 'Größter Unterschied einer Punktzahl:',
       took: (time) => `Das dauerte ${time}.`,
-      sameFile: 'Die Datei ist die, die das Manifest nennt.',
-      otherFile: 'Die öffentliche Datei ist nicht die, die das Manifest nennt.',
+      sameFile: 'Das Modell ist genau so beschrieben wie dieses öffentliche.',
+      otherFile: 'Das Modell ist anders beschrieben als dieses öffentliche.',
       problems: {
         load: 'Das Modell im Klartext konnte nicht geladen werden.',
         missing: 'Das Modell im Klartext liegt nicht auf diesem Server.',
@@ -769,6 +769,7 @@ export const de: Words = {
         owner: 'Die Person mit dem Bild hat die Sitzung beendet.',
         client: 'Der Besitzer hat die Sitzung beendet.',
       },
+      silent: { owner: 'Das Gegenüber antwortet nicht mehr.', client: 'Das Modell antwortet nicht mehr.' },
       refused: {
         owner: 'Die Person mit dem Bild macht das nicht mit.',
         client: 'Der Besitzer macht das nicht mit.',

@@ -191,8 +191,8 @@ export const en = {
       tie: 'Plaintext says otherwise: a near tie.',
       difference: 'Largest difference of a score:',
       took: (time: string) => `It took ${time}.`,
-      sameFile: 'The file is the one that the manifest names.',
-      otherFile: 'The public file differs from the one that the manifest names.',
+      sameFile: 'The owner describes its model exactly as this public one is described.',
+      otherFile: 'The owner describes another model than this public one.',
       problems: {
         load: 'The plaintext model could not be loaded.',
         missing: 'The plaintext model is not on this server.',
@@ -756,6 +756,7 @@ export const en = {
         text: (again: string) => `Neither the image nor the model was revealed. ${again}`,
       },
       peerAborted: { owner: 'The client ended the session.', client: 'The owner ended the session.' },
+      silent: { owner: 'The client did not answer any more.', client: 'The owner did not answer any more.' },
       refused: { owner: 'The client does not serve this.', client: 'The owner does not serve this.' },
       version: {
         title: 'The two tabs run different versions.',

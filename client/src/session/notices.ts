@@ -89,6 +89,8 @@ export function failureNotice({ code, message }: Failure, role: Role): Notice {
       return goneNotice(role, `${code} · ${message}`);
     case 'peer-aborted':
       return error(({ failures, again }) => ({ title: failures.peerAborted[role], text: again[role] }));
+    case 'silent':
+      return error(({ failures, again }) => ({ title: failures.silent[role], text: again[role] }));
     case 'refused':
       return error(({ failures, again }) => ({ title: failures.refused[role], text: again[role] }));
     case 'version':

@@ -1,4 +1,4 @@
-import type { Answer, Classification, SessionEvent } from '../../../protocols/index.ts';
+import type { Answer, Classification, Manifest, SessionEvent } from '../../../protocols/index.ts';
 import type { PictureProblem } from './pictureFile.ts';
 
 /** The data channel itself where browsers can move one into a Worker, otherwise a port that the page relays to. */
@@ -75,7 +75,8 @@ export type FromImageWorker =
   | { id: number; image: PreparedImage }
   | { id: number; problem: PictureProblem; width?: number; height?: number };
 
-export type ToPlaintextWorker = { onnxUrl: string; onnxSha256: string; pixels: Uint8Array; imageSize: number };
+/** `folder` of a bundled model, `manifest` the owner's. */
+export type ToPlaintextWorker = { folder: string; manifest: Manifest; pixels: Uint8Array };
 export type FromPlaintextWorker = { logits: number[]; elapsedMs: number; sameModel: boolean } | PlaintextProblem;
 /** `load`: this program's part; `missing`: the model's file; `run`: what the runtime says. */
 export type PlaintextProblem = { problem: 'load' | 'missing' | 'run'; detail?: string };

@@ -1,7 +1,6 @@
 /** Runs a bundled model in plaintext, to compare with. Possible only because this demonstration's model is public. */
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
 import * as ort from 'onnxruntime-web/wasm';
+import { parseManifest, publicManifest } from '../../../protocols/index.ts';
 import type { FromPlaintextWorker, ToPlaintextWorker } from './messages.ts';
 
 ort.env.wasm.numThreads = 1;
@@ -9,12 +8,16 @@ ort.env.wasm.numThreads = 1;
 self.onmessage = async ({ data }: MessageEvent<ToPlaintextWorker>) => {
   const answer = (message: FromPlaintextWorker) => self.postMessage(message);
   try {
-    const response = await fetch(data.onnxUrl);
-    if (!response.ok) return answer({ problem: 'missing' });
-    const onnx = new Uint8Array(await response.arrayBuffer());
-    const sameModel = bytesToHex(sha256(onnx)) === data.onnxSha256;
-    const session = await ort.InferenceSession.create(onnx);
-    const side = data.imageSize;
+    const [manifest, onnx] = await Promise.all([
+      fetch(`${data.folder}manifest.json`),
+      fetch(`${data.folder}model.onnx`),
+    ]);
+    if (!manifest.ok || !onnx.ok) return answer({ problem: 'missing' });
+    // The owner's files have no digest here: it would tell owners of the same model apart from others.
+    const bundled = publicManifest(parseManifest(await manifest.text()));
+    const sameModel = JSON.stringify(bundled) === JSON.stringify(data.manifest);
+    const session = await ort.InferenceSession.create(new Uint8Array(await onnx.arrayBuffer()));
+    const side = data.manifest.architecture.imageSize;
     const planar = new Float32Array(3 * side * side);
     for (let pixel = 0; pixel < side * side; pixel++) {
       for (let channel = 0; channel < 3; channel++)
