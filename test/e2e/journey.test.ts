@@ -51,7 +51,7 @@ test('two tabs pair by the invite link and classify a sample', async () => {
  * As a first visitor does it, with the bundled model that a visitor gets. One run serves many checks, because the tabs
  * compute for ten seconds and more.
  */
-test('first visit to result: the trained model, by “Try it alone”', async (context) => {
+test('first visit to result: the trained model, by “Try it alone” in two tabs', async (context) => {
   const owner = await app.page();
   await observeShifts(owner);
   const startedMs = Date.now();
@@ -60,6 +60,7 @@ test('first visit to result: the trained model, by “Try it alone”', async (c
   if (models.every(({ name }) => name === 'tiny')) return context.skip('no trained model in model-artifacts/zoo');
   const opened = owner.context().waitForEvent('page');
   await owner.getByRole('button', { name: 'Try it alone' }).click();
+  await owner.getByRole('button', { name: 'In two tabs' }).click();
   const client = await opened;
   await observeShifts(client);
   await client.getByTestId('sample').first().waitFor();
@@ -111,6 +112,36 @@ test('first visit to result: the trained model, by “Try it alone”', async (c
   await client.getByRole('button', { name: 'Check against plaintext' }).click();
   await client.getByText('Same answer in plaintext').waitFor();
 }, 300_000);
+
+test('both sides on one page: one click, and one more to the answer', async () => {
+  const page = await app.page();
+  await page.route('**/models/index.json', async (route) => {
+    const response = await route.fetch();
+    const models = ((await response.json()) as { name: string }[]).filter(({ name }) => name === 'tiny');
+    await route.fulfill({ response, json: models });
+  });
+  await page.goto(app.url);
+  await page.getByRole('button', { name: 'Try it alone' }).click();
+  await page.getByTestId('sample').first().click();
+  await page.getByTestId('result').waitFor({ timeout: 60_000 });
+  expect(await page.getByTestId('served').innerText()).toBe('1');
+  await page.getByLabel('The masked image: noise').waitFor();
+  // The next one is as many clicks, and what the owner's side shows is another noise.
+  const noise = () =>
+    page.getByLabel('The masked image: noise').evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
+  const before = await noise();
+  await page.getByTestId('sample').nth(1).click();
+  await expect.poll(() => page.getByTestId('served').innerText(), { timeout: 60_000 }).toBe('2');
+  await page.getByTestId('result').waitFor();
+  expect(await noise()).not.toBe(before);
+  await shoot(page, '16-alone');
+  // A reload starts it over; leaving leaves nothing behind.
+  await page.reload();
+  await page.getByTestId('sample').first().waitFor();
+  await page.getByRole('button', { name: 'Leave' }).click();
+  await page.getByRole('button', { name: 'Try it alone' }).waitFor();
+  expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+});
 
 test('the secret is in no request to the server', async () => {
   let sentByOwner: string[] = [];

@@ -39,7 +39,7 @@ export const de: Words = {
     lead: 'Ein Tab hat ein Bild, ein anderer ein neuronales Netz. Zusammen finden sie heraus, was auf dem Bild ist. Keiner sieht, was der andere hat, und kein Server rechnet mit.',
     alone: 'Allein ausprobieren',
     aloneNote:
-      'Keine Minute: Dieser Tab nimmt ein Modell, ein zweiter öffnet sich für das Bild. Es ist nichts zu installieren.',
+      'Unter einer Minute: beide Seiten auf dieser Seite, links das Bild, rechts das Modell. Nichts zu installieren.',
     doors: 'Oder zu zweit: Wählen Sie Ihre Seite',
     client: {
       title: 'Ich habe ein Bild',
@@ -95,6 +95,27 @@ export const de: Words = {
       other: 'der andere',
       together: 'zusammen',
     },
+  },
+
+  alone: {
+    title: 'Beide Seiten auf einer Seite',
+    twoTabs: 'In zwei Tabs',
+    clientSide: 'Die Person mit dem Bild',
+    ownerSide: 'Die Person mit dem Modell',
+    loading: 'Ein Modell wird geladen und geprüft; die beiden Seiten verbinden sich.',
+    choose: 'Wählen Sie ein Beispiel: Es wird sofort klassifiziert, und nur diese Seite sieht es.',
+    masked: 'maskierte Zahlen',
+    arrivingNow: 'Was ankommt, während es ankommt',
+    maskedCaption: 'Das Bild, wie es ankam',
+    model: 'Modell',
+    arrived: 'Empfangen',
+    picture: 'Das Bild',
+    answer: 'Die Antwort',
+    answered: 'Gegebene Antworten',
+    unknown: 'dieser Seite unbekannt',
+    unknownOf: (classes) => `eine von ${classes}, unbekannt welche`,
+    explanation:
+      'Jede Seite hat ihren eigenen Worker. Zwischen ihnen gehen nur die Bytes in der Mitte, über eine echte WebRTC-Verbindung; zwei Personen nähmen zwei Geräte.',
   },
 
   client: {

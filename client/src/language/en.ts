@@ -37,7 +37,7 @@ export const en = {
     title: 'Classify a picture without showing it.',
     lead: 'One tab has a picture, another has a neural network. Together they find out what is in the picture. Neither sees what the other has, and no server computes anything.',
     alone: 'Try it alone',
-    aloneNote: 'Under a minute: this tab takes a model, a second one opens for the picture. Nothing to install.',
+    aloneNote: 'Under a minute: both sides on this page, picture left, model right. Nothing to install.',
     doors: 'Or with somebody else: choose your side',
     client: {
       title: 'I have an image',
@@ -90,6 +90,27 @@ export const en = {
       other: 'other share',
       together: 'together',
     },
+  },
+
+  alone: {
+    title: 'Both sides on one page',
+    twoTabs: 'In two tabs',
+    clientSide: 'The person with the image',
+    ownerSide: 'The person with the model',
+    loading: 'A model is fetched and checked; the two sides connect.',
+    choose: 'Choose a sample: it is classified right away, and only this side sees it.',
+    masked: 'masked numbers',
+    arrivingNow: 'What arrives, as it arrives',
+    maskedCaption: 'The picture, as it arrived',
+    model: 'Model',
+    arrived: 'Received',
+    picture: 'The picture',
+    answer: 'The answer',
+    answered: 'Answers given',
+    unknown: 'unknown to this side',
+    unknownOf: (classes: string) => `one of ${classes}, unknown which`,
+    explanation:
+      'Each side has a Worker of its own. Nothing passes between them but the bytes in the middle, over a real WebRTC connection; two people would use two devices.',
   },
 
   client: {

@@ -283,6 +283,7 @@ export class OwnerStore {
         if (event.type === 'state' && event.state === 'done' && this.isAtLimit) this.#closeAtLimit();
       },
       onMaskedImage: (bytes) => (session.maskedImage = bytes),
+      onPassing: (bytes) => (session.passing = bytes),
       onClosed: () => this.#endSession(notice('info', ({ ends }) => ends.finished)),
       onFailed: (failure) => {
         if (this.#worker !== worker) return;

@@ -74,6 +74,8 @@ export class SessionView {
   framingBytes = $state(0);
   /** The last image as it crossed the wire. */
   maskedImage = $state.raw<Uint8Array>();
+  /** The latest bytes on the wire towards the owner. */
+  passing = $state.raw<Uint8Array>();
   rows = $state.raw<MeterRow[]>([]);
   /** Bytes per second over the last half minute in which bytes flowed, oldest first. */
   throughput = $state.raw<number[]>([]);

@@ -46,6 +46,8 @@ export type FromProtocolWorker =
   | { type: 'event'; event: SessionEvent }
   /** The image as it crossed the wire: 32 bits per value, in the order of `inputOf`. */
   | { type: 'maskedImage'; bytes: Uint8Array }
+  /** The latest bytes that this side was sent (the owner) or sent (the client), whatever they were; a few times a second. */
+  | { type: 'passing'; bytes: Uint8Array }
   | { type: 'opened' }
   | ({ type: 'checked' } & CheckedModel)
   | { type: 'prepared' }

@@ -115,7 +115,12 @@ async function handle(message: ToProtocolWorker): Promise<void> {
 function streamsOver(handle: WireHandle, direction: 'sent' | 'received') {
   const wire = handle.kind === 'channel' ? dataChannelWire(handle.channel as never) : messagePortWire(handle.port);
   const { session, ot } = sessionWires(wire);
-  tap = new WireTap(session, direction, (bytes) => post({ type: 'maskedImage', bytes }));
+  tap = new WireTap(
+    session,
+    direction,
+    (bytes) => post({ type: 'maskedImage', bytes }),
+    (bytes) => post({ type: 'passing', bytes }),
+  );
   return { channel: streamChannel(tap), ot: otInWorker(ot) };
 }
 

@@ -12,6 +12,7 @@ import { relayThroughPort } from './relay.ts';
 export interface ProtocolWorkerListener {
   onEvent?(event: SessionEvent): void;
   onMaskedImage?(bytes: Uint8Array): void;
+  onPassing?(bytes: Uint8Array): void;
   onOpened?(): void;
   onPrepared?(): void;
   onClassified?(classification: Classification): void;
@@ -30,6 +31,8 @@ export class ProtocolWorker {
           return listener.onEvent?.(data.event);
         case 'maskedImage':
           return listener.onMaskedImage?.(data.bytes);
+        case 'passing':
+          return listener.onPassing?.(data.bytes);
         case 'opened':
           return listener.onOpened?.();
         case 'prepared':
