@@ -4,7 +4,7 @@ import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type App, startApp } from './support/app.ts';
-import { alert, classifySample, modelButton, openRoom } from './support/pair.ts';
+import { alert, classifySample, modelButton, openRoom, tryAlone } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 
 let app: App;
@@ -53,6 +53,12 @@ test('no screen has a serious violation, in light and dark, wide and narrow', as
   await start.getByRole('button', { name: 'Share a model' }).click();
   await start.getByText('Recognises 4 things').waitFor();
   await check(start, 'choice of a model');
+
+  const alone = await tryAlone(app);
+  await check(alone, 'both sides');
+  await alone.getByTestId('sample').first().click();
+  await alone.getByTestId('result').waitFor({ timeout: 60_000 });
+  await check(alone, 'both sides, answered');
 
   const { owner, invite } = await openRoom(app);
   const code = await owner.getByTestId('code').innerText();

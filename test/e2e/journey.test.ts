@@ -5,7 +5,7 @@ import { evaluateReference, inputOf, loadOwnerModel } from '../../protocols/inde
 import { type App, startApp } from './support/app.ts';
 import { longestTaskMs } from './support/mainThread.ts';
 import { layoutShift, observeShifts, observeUpdates, updatesOf } from './support/observe.ts';
-import { classifySample, openRoom, pair, sentToServer } from './support/pair.ts';
+import { classifySample, openRoom, pair, sentToServer, tryAlone } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 
 async function readModel(folder: string) {
@@ -114,14 +114,7 @@ test('first visit to result: the trained model, by “Try it alone” in two tab
 }, 300_000);
 
 test('both sides on one page: one click, and one more to the answer', async () => {
-  const page = await app.page();
-  await page.route('**/models/index.json', async (route) => {
-    const response = await route.fetch();
-    const models = ((await response.json()) as { name: string }[]).filter(({ name }) => name === 'tiny');
-    await route.fulfill({ response, json: models });
-  });
-  await page.goto(app.url);
-  await page.getByRole('button', { name: 'Try it alone' }).click();
+  const page = await tryAlone(app);
   await page.getByTestId('sample').first().click();
   await page.getByTestId('result').waitFor({ timeout: 60_000 });
   expect(await page.getByTestId('served').innerText()).toBe('1');

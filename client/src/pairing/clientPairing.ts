@@ -1,9 +1,10 @@
 import { type LinkSignal, maxCandidates, type Offer } from '../../../signaling-server/events.ts';
 import { ClientHandshake, type Pairing, secretId } from './authenticate.ts';
+import { type Introduce, type Introduction, introduce } from './introduction.ts';
 import type { Invite } from './invite.ts';
 import type { PairingEnd, PairingListener } from './ownerPairing.ts';
 import { type LinkFailure, type LinkState, PeerLink } from './peerLink.ts';
-import { RefusedError, Signaling } from './signaling.ts';
+import { RefusedError } from './signaling.ts';
 
 export interface ClientPairingListener extends PairingListener {
   /** Before each try to connect again. */
@@ -35,7 +36,7 @@ export class ClientPairing {
   #early: Extract<LinkSignal, { kind: 'ice' }>[] = [];
   #link: PeerLink | undefined;
   #linkState: LinkState = 'closed';
-  readonly #signaling: Signaling;
+  readonly #signaling: Introduction;
   #closed = false;
   #retrying = false;
   #tries = 0;
@@ -49,10 +50,11 @@ export class ClientPairing {
     private readonly invite: Invite,
     private readonly listener: ClientPairingListener,
     private readonly iceServers: RTCIceServer[],
-    server?: string,
+    /** The signaling server's address, the page's own by default; or another way to meet. */
+    server?: string | Introduce,
   ) {
     this.#secret = invite.secret;
-    this.#signaling = new Signaling(
+    this.#signaling = introduce(
       {
         onState: (state) => listener.onSignaling(state),
         onReconnect: () => {
@@ -138,6 +140,7 @@ export class ClientPairing {
     const link: PeerLink = new PeerLink({
       handshake: new ClientHandshake({ code: this.invite.code, secret: this.#secret }),
       iceServers: this.iceServers,
+      isByHand: this.#signaling.isByHand,
       listener: {
         onState: (state) => isCurrent() && this.#setLinkState(state),
         onPaired: (pairing) => {

@@ -32,7 +32,7 @@ async function readIceServers(search: string): Promise<RTCIceServer[]> {
       username !== null && credential !== null ? { urls: url, username, credential } : { urls: url },
     );
   }
-  const response = await fetch('/ice.json').catch(() => {
+  const response = await fetch('ice.json').catch(() => {
     throw new UnreachableError();
   });
   return response.ok ? await response.json() : [];

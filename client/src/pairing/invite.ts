@@ -1,5 +1,5 @@
 /**
- * The invite link: `https://HOST/?…#CODE.SECRET`. Both halves are in the fragment, which browsers do not send; the code
+ * The invite link: `https://HOST/?…#CODE.SECRET`, and `#CODE.SECRET.OFFER` where no server introduces the tabs (byText.ts). Both halves are in the fragment, which browsers do not send; the code
  * goes to the signaling server, the secret goes nowhere but to the other person.
  */
 import { base64urlnopad } from '@scure/base';
@@ -9,19 +9,21 @@ export interface Invite {
   code: string;
   /** Shows the owner that who has it was invited: 256 bits. */
   secret: Uint8Array;
+  /** The owner's offer, packed; there where no server relays it. */
+  offer?: string;
 }
 
 const secretBytes = 32;
-const form = /^([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/;
+const form = /^([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})(?:\.([A-Za-z0-9_-]{1,8000}))?$/;
 
 export function newSecret(): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(secretBytes));
 }
 
 /** @param base address of the page; its query (STUN and TURN servers) is kept. */
-export function formatInvite(base: string, { code, secret }: Invite): string {
+export function formatInvite(base: string, { code, secret, offer }: Invite): string {
   const url = new URL(base);
-  url.hash = `${code}.${base64urlnopad.encode(secret)}`;
+  url.hash = [code, base64urlnopad.encode(secret), ...(offer ? [offer] : [])].join('.');
   return url.href;
 }
 
@@ -30,7 +32,8 @@ export function parseInvite(text: string): Invite | undefined {
   const match = form.exec(text.trim().split('#').at(-1)!);
   if (!match) return undefined;
   try {
-    return { code: match[1]!, secret: base64urlnopad.decode(match[2]!) };
+    const [, code, secret, offer] = match;
+    return { code: code!, secret: base64urlnopad.decode(secret!), ...(offer ? { offer } : {}) };
   } catch {
     return undefined; // not the one encoding of 32 bytes
   }

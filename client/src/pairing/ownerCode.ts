@@ -1,7 +1,7 @@
 import type { CodeSignal } from '../../../signaling-server/events.ts';
 import { exchangeAsOwner, WrongCodeError } from './codeExchange.ts';
 import { Inbox } from './inbox.ts';
-import type { Signaling } from './signaling.ts';
+import type { Introduction } from './introduction.ts';
 import { formatTypedCode, newPassword, type TypedCode } from './typedCode.ts';
 
 /** Guesses at one code. With 20 bits of password, whoever makes them all succeeds with 3 / 2^20. */
@@ -36,7 +36,7 @@ export class OwnerCode {
   #incoming: Inbox<CodeSignal> | undefined;
 
   constructor(
-    private readonly signaling: Signaling,
+    private readonly signaling: Introduction,
     private readonly listener: {
       onChange(state: CodeState): void;
       onWrong(): void;

@@ -1,10 +1,11 @@
 import type { DismissReason } from '../../../signaling-server/events.ts';
 import { OwnerHandshake, type RoomKey, tagsEqual } from './authenticate.ts';
+import { type Introduce, type Introduction, introduce } from './introduction.ts';
 import { type Invite, newSecret } from './invite.ts';
 import { type CodeState, OwnerCode } from './ownerCode.ts';
 import { type LinkFailure, type LinkState, PeerLink } from './peerLink.ts';
 import { RoomSecrets, type SavedRoom } from './roomSecrets.ts';
-import { RefusedError, Signaling, type SignalingState } from './signaling.ts';
+import { RefusedError, type SignalingState } from './signaling.ts';
 
 /**
  * Why a pairing ended: the connection failed, the other side left (`peer-left`) or does not come back (`lost`), it does
@@ -56,15 +57,16 @@ export class OwnerPairing {
   #reconnects = 0;
   #reopening = false;
   #closed = false;
-  readonly #signaling: Signaling;
+  readonly #signaling: Introduction;
   readonly #code: OwnerCode;
 
   constructor(
     private readonly listener: OwnerPairingListener,
     private readonly iceServers: RTCIceServer[],
-    server?: string,
+    /** The signaling server's address, the page's own by default; or another way to meet. */
+    server?: string | Introduce,
   ) {
-    this.#signaling = new Signaling(
+    this.#signaling = introduce(
       {
         onState: (state) => listener.onSignaling(state),
         onReconnect: () => void this.#reopen(),
@@ -180,6 +182,7 @@ export class OwnerPairing {
       // For an unknown secret any: the answer's tag will not fit, and says so.
       handshake: new OwnerHandshake(secrets.key, secrets.find(keyId) ?? newSecret()),
       iceServers: this.iceServers,
+      isByHand: this.#signaling.isByHand,
       listener: {
         onState: (state) => isCurrent() && this.#setLinkState(state),
         onPaired: ({ nextSecret, compareWords }) => {

@@ -22,6 +22,8 @@ export interface LinkListener {
 }
 
 const connectTimeoutMs = 25_000;
+/** People who carry offer and answer over take minutes. */
+const byHandTimeoutMs = 30 * 60_000;
 /** ICE repairs what a short loss of the network did; after this long the connection is made anew. */
 const interruptionLimitMs = 8000;
 
@@ -47,19 +49,23 @@ export class PeerLink {
   #closed = false;
   #connected = false;
   readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #isByHand: boolean;
 
   constructor(options: {
     handshake: OwnerHandshake | ClientHandshake;
     iceServers: RTCIceServer[];
     listener: LinkListener;
+    /** The offer goes to whom it is for, and its candidates with it: nothing else does. */
+    isByHand?: boolean | undefined;
   }) {
     this.#listener = options.listener;
     this.#handshake = options.handshake;
+    this.#isByHand = options.isByHand === true;
     const initiator = options.handshake instanceof OwnerHandshake;
     this.#peer = new SimplePeer({ initiator, config: { iceServers: options.iceServers } });
     this.connection = (this.#peer as unknown as { _pc: RTCPeerConnection })._pc;
     this.channel = this.connection.createDataChannel('mpc', { negotiated: true, id: 1, ordered: true });
-    this.#timer = setTimeout(() => this.#fail('timeout'), connectTimeoutMs);
+    this.#timer = setTimeout(() => this.#fail('timeout'), options.isByHand ? byHandTimeoutMs : connectTimeoutMs);
     this.probe = new LinkProbe((message) => this.#peer.send(message), !initiator);
 
     this.#peer.on('signal', (data) => this.#onLocalSignal(data as unknown as LocalSignal));
@@ -154,6 +160,7 @@ export class PeerLink {
       const offer = this.#handshake.offer(data.sdp.replace(/a=(candidate:.*|end-of-candidates)\r?\n/g, ''));
       this.#attempt = offer.attempt;
       this.#listener.send(offer);
+      if (this.#isByHand) this.#releaseCandidates();
     } else if (data.type === 'answer' && this.#handshake instanceof ClientHandshake) {
       const handshake = this.#handshake;
       this.#verify(() => {

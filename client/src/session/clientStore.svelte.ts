@@ -1,7 +1,9 @@
 import type { Classification } from '../../../protocols/index.ts';
 import type { Manifest } from '../../../protocols/inference/manifest.ts';
+import { clientByText } from '../pairing/byText.ts';
 import { ClientPairing } from '../pairing/clientPairing.ts';
 import { iceServers } from '../pairing/iceServers.ts';
+import type { Introduce } from '../pairing/introduction.ts';
 import type { Invite } from '../pairing/invite.ts';
 import type { LinkState, PeerLink } from '../pairing/peerLink.ts';
 import { RefusedError, type SignalingState } from '../pairing/signaling.ts';
@@ -21,6 +23,7 @@ import {
   SampleError,
 } from './notices.ts';
 import { lingerMs, type MeterRow, SessionView, type Totals } from './sessionView.svelte.ts';
+import { signalingServer } from './settings.ts';
 
 export interface ChosenImage extends PreparedImage {
   /** Of its file, or what a sample is labelled. */
@@ -59,6 +62,8 @@ export class ClientStore {
   /** While a file is being decoded. */
   decoding = $state(false);
   samples = $state.raw<Sample[]>([]);
+  /** The text that the owner needs, where no server carries it over. */
+  answerText = $state<string>();
   result = $state.raw<Result>();
   /** The user asked to classify; it starts when the preparation is finished. */
   requested = $state(false);
@@ -75,7 +80,11 @@ export class ClientStore {
   /** Counts attempts to connect: one that was overtaken, or left, goes no further. */
   #attempt = 0;
 
-  constructor(private readonly invite: Invite) {}
+  /** @param introduce the way to the owner; by the invite, or as settings.json says, by default. */
+  constructor(
+    private readonly invite: Invite,
+    private readonly introduce?: Introduce,
+  ) {}
 
   /** Joins the owner's room; also to start again after a failure. */
   async connect(): Promise<void> {
@@ -85,8 +94,10 @@ export class ClientStore {
     const attempt = ++this.#attempt;
     this.signaling = 'connecting';
     let servers: RTCIceServer[];
+    let way: Introduce | string | undefined | null;
     try {
       servers = await iceServers(location.search);
+      way = this.introduce ?? this.#byText() ?? (await signalingServer(location.search)) ?? undefined;
     } catch (error) {
       if (attempt !== this.#attempt) return;
       this.#stop();
@@ -111,6 +122,7 @@ export class ClientStore {
         },
       },
       servers,
+      way,
     );
     this.#pairing = pairing;
     try {
@@ -189,6 +201,11 @@ export class ClientStore {
   close(reason: 'closed' | 'unload' = 'closed'): void {
     this.#stop(0, reason);
     this.#images.terminate();
+  }
+
+  #byText(): Introduce | undefined {
+    const { offer } = this.invite;
+    return offer === undefined ? undefined : clientByText(offer, (text) => (this.answerText = text));
   }
 
   #classifyWhenPrepared(): void {

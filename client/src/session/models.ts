@@ -16,13 +16,13 @@ export interface ChosenModel {
 const preferred = ['imagenette', 'cifar10'];
 
 export async function listBundledModels(): Promise<BundledModel[]> {
-  const models: BundledModel[] = await (await fetchOk('/models/index.json')).json();
+  const models: BundledModel[] = await (await fetchOk('models/index.json')).json();
   const rank = ({ name }: BundledModel) => (preferred.includes(name) ? preferred.indexOf(name) : preferred.length);
   return models.toSorted((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
 }
 
 export async function fetchBundledModel({ name, title }: BundledModel): Promise<ChosenModel> {
-  const file = async (path: string) => (await fetchOk(`/models/${encodeURIComponent(name)}/${path}`)).blob();
+  const file = async (path: string) => (await fetchOk(`models/${encodeURIComponent(name)}/${path}`)).blob();
   const [manifest, weightsIndex, weights] = await Promise.all([
     file('manifest.json'),
     file('weights.json'),
@@ -48,7 +48,7 @@ export interface Sample {
 export async function listSamples(modelName: string): Promise<Sample[]> {
   const models = await listBundledModels();
   if (!models.some((model) => model.name === modelName)) return [];
-  const folder = `/models/${encodeURIComponent(modelName)}/samples`;
+  const folder = `models/${encodeURIComponent(modelName)}/samples`;
   const samples: { file: string; label: string; source: string }[] = await (
     await fetchOk(`${folder}/samples.json`)
   ).json();

@@ -1,6 +1,8 @@
 import { type Answer, defaultLimit } from '../../../protocols/index.ts';
+import { type OwnerByText, ownerByText } from '../pairing/byText.ts';
 import { iceServers } from '../pairing/iceServers.ts';
-import { formatInvite } from '../pairing/invite.ts';
+import type { Introduce } from '../pairing/introduction.ts';
+import { formatInvite, type Invite } from '../pairing/invite.ts';
 import type { CodeState } from '../pairing/ownerCode.ts';
 import { OwnerPairing } from '../pairing/ownerPairing.ts';
 import type { LinkState, PeerLink } from '../pairing/peerLink.ts';
@@ -11,6 +13,7 @@ import { type ChosenModel, fetchBundledModel, listBundledModels } from './models
 import { endNotice, failureNotice, iceNotice, type Notice, notice, refusalNotice } from './notices.ts';
 import { forgetOwner, loadOwner, type SavedOwner, saveOwner } from './savedRoom.ts';
 import { lingerMs, SessionView } from './sessionView.svelte.ts';
+import { signalingServer } from './settings.ts';
 
 const roomGoneNotice = notice('error', ({ ends }) => ends.roomLost);
 
@@ -48,6 +51,12 @@ export class OwnerStore {
   /** The owner closed the room for now. */
   paused = $state(false);
   readonly statistics = new LinkStatistics();
+  /** People carry the client's answer over; `takeAnswer` takes it. */
+  isByText = $state(false);
+  #byText: OwnerByText | undefined;
+  #offer: string | undefined;
+  #isAnswered = false;
+  #invite: Invite | undefined;
   #pairing: OwnerPairing | undefined;
   #worker: ProtocolWorker | undefined;
   /** For a client that was lost. */
@@ -60,6 +69,9 @@ export class OwnerStore {
   #attempt = 0;
   /** The server has given the room away. */
   #roomIsGone = false;
+
+  /** @param introduce how clients come here; as settings.json says by default. */
+  constructor(private readonly introduce?: Introduce) {}
 
   /** After a reload of the tab: the same room, link and limit, with the same model if it is a bundled one. */
   async restore(): Promise<void> {
@@ -133,8 +145,10 @@ export class OwnerStore {
     this.link = 'closed';
     this.signaling = 'connecting';
     let servers: RTCIceServer[];
+    let way: Introduce | string | undefined | null;
     try {
       servers = await iceServers(location.search);
+      way = this.introduce ?? (await signalingServer(location.search));
     } catch (error) {
       if (attempt !== this.#attempt) return;
       this.signaling = 'closed';
@@ -142,12 +156,16 @@ export class OwnerStore {
       return;
     }
     if (attempt !== this.#attempt || this.#closed) return;
+    this.#byText = way === null ? ownerByText((offer) => isCurrent() && this.#showInvite({ offer })) : undefined;
+    this.isByText = way === null;
     const isCurrent = () => this.#pairing === pairing;
     const pairing: OwnerPairing = new OwnerPairing(
       {
         // One that was closed lingers for a moment; it has no say any more.
         onSignaling: (state) => isCurrent() && (this.signaling = state),
-        onLink: (state) => isCurrent() && (this.link = state),
+        // An offer that waits for its answer is no connection that is being made.
+        onLink: (state) =>
+          isCurrent() && (this.link = this.isByText && state === 'connecting' && !this.#isAnswered ? 'closed' : state),
         onCompareWords: (words) => isCurrent() && (this.words = words),
         onCode: (code) => isCurrent() && (this.code = code),
         onSecrets: () => isCurrent() && this.#save(),
@@ -158,22 +176,32 @@ export class OwnerStore {
           if (!isCurrent()) return;
           this.#endSession(endNotice(end, 'owner'));
           this.lost = end === 'lost' || end === 'peer-left';
+          this.#byText?.renew();
         },
       },
       servers,
+      this.#byText?.introduce ?? way ?? undefined,
     );
     this.#pairing = pairing;
     try {
       const invite = await pairing.open(this.#saved?.room);
       if (!isCurrent()) return;
       this.#saved = undefined;
-      this.invite = formatInvite(location.href, invite);
+      this.#invite = invite;
+      if (!this.isByText) this.#showInvite({});
       this.#save();
     } catch (error) {
       if (!isCurrent()) return;
       pairing.close();
       this.notice = refusalNotice(error instanceof RefusedError ? error.code : 'timeout');
     }
+  }
+
+  /** @returns whether the text is a client's answer. */
+  takeAnswer(text: string): boolean {
+    const isAnswer = this.#byText?.receive(text) ?? false;
+    if (isAnswer) [this.#isAnswered, this.link] = [true, 'connecting'];
+    return isAnswer;
   }
 
   setLimit(limit: number | undefined): void {
@@ -235,6 +263,13 @@ export class OwnerStore {
     this.#save();
     this.#stopWorker();
     this.#pairing?.close({ reason: 'unload' });
+  }
+
+  #showInvite({ offer }: { offer?: string }): void {
+    if (offer !== undefined) [this.#offer, this.#isAnswered] = [offer, false];
+    if (!this.#invite || (this.isByText && this.#offer === undefined)) return;
+    const { code, secret } = this.#invite;
+    this.invite = formatInvite(location.href, { code, secret, ...(this.isByText ? { offer: this.#offer! } : {}) });
   }
 
   #save(): void {

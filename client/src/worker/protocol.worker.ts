@@ -73,12 +73,14 @@ async function handle(message: ToProtocolWorker): Promise<void> {
     }
     case 'openClient': {
       const { channel, ot } = streamsOver(message.wire, 'sent');
+      await untilOpen(message.wire);
       client = await ClientSession.open(channel, { onEvent, signal: abort.signal, ot });
       return post({ type: 'opened' });
     }
     case 'openOwner': {
       const { channel, ot } = streamsOver(message.wire, 'received');
       limit = message.limit;
+      await untilOpen(message.wire);
       owner = await OwnerSession.open(channel, await loadModel(message.files, message.answer), {
         onEvent,
         signal: abort.signal,
@@ -122,6 +124,14 @@ function streamsOver(handle: WireHandle, direction: 'sent' | 'received') {
     (bytes) => post({ type: 'passing', bytes }),
   );
   return { channel: streamChannel(tap), ot: otInWorker(ot) };
+}
+
+/** Offer and answer may take minutes, when people carry them over; what is said of silence counts from here on. */
+function untilOpen(handle: WireHandle): Promise<void> | undefined {
+  if (handle.kind !== 'channel' || handle.channel.readyState !== 'connecting') return undefined;
+  return new Promise((resolve) => {
+    for (const event of ['open', 'close', 'error']) handle.channel.addEventListener(event, () => resolve());
+  });
 }
 
 async function loadModel(files: OwnerFiles, answer?: Answer) {

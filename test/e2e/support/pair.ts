@@ -20,6 +20,20 @@ export async function openRoom(
 
 export const modelButton = (owner: Page, name: string): Locator => owner.locator(`button[data-model="${name}"]`);
 
+/** Both sides on one page, with the tiny model. */
+export async function tryAlone(app: App): Promise<Page> {
+  const page = await app.page();
+  await page.route('**/models/index.json', async (route) => {
+    const response = await route.fetch();
+    const models = ((await response.json()) as { name: string }[]).filter(({ name }) => name === 'tiny');
+    await route.fulfill({ response, json: models });
+  });
+  await page.goto(app.url);
+  await page.getByRole('button', { name: 'Try it alone' }).click();
+  await page.getByTestId('sample').first().waitFor();
+  return page;
+}
+
 /** Both pages, connected, with the owner's manifest shown. */
 export async function pair(
   app: App,
