@@ -31,7 +31,6 @@ export {
   type SessionReport,
 } from './inference/session.ts';
 export { openStreams, sessionWires, streamChannel } from './inference/streams.ts';
-export { maxClasses as maxLabelClasses } from './layers/argmax.ts';
 export type { CorrelationSource } from './offline/correlations.ts';
 export { type OtStream, otStream } from './offline/otStream.ts';
 export { type Endpoint, OtWorker, serveOtStream } from './offline/otWorker.ts';

@@ -28,7 +28,9 @@ export interface Plan {
   readonly stages: readonly (readonly CorrelationSpec[])[];
   readonly input: InputOp;
   readonly reveal: EndingOp;
-  /** Fraction bits of the logits that `reveal` takes. */
+  /** What the client learns, or of what it learns which is the largest. */
+  readonly logits: Value;
+  /** Its fraction bits. */
   readonly logitFracBits: number;
   /** Values that tests compare with the float model, by the names of docs/artifact.md. */
   readonly named: ReadonlyMap<string, Value>;
@@ -48,7 +50,7 @@ export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan
   // Linear layers and matrix products alone, before anything of that size is built: a client compiles what a stranger sends.
   requireFewResults(manifest, leastProducts(manifest), 'at least ');
   const plan = new PlanBuilder();
-  const { input, reveal } = addNetwork(plan, manifest, answer);
+  const { input, logits, reveal } = addNetwork(plan, manifest, answer);
   const { sequence, named } = plan;
   try {
     assignRings(sequence);
@@ -69,7 +71,8 @@ export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan
     stages,
     input,
     reveal,
-    logitFracBits: reveal.inputs[0].fracBits,
+    logits,
+    logitFracBits: logits.fracBits,
     named,
     hash: hashOf(manifest, operations, steps, stages),
   };

@@ -4,7 +4,7 @@ import { protocolOf } from '../layers/operations.ts';
 import type { Plan } from './plan.ts';
 
 export interface ReferenceResult {
-  /** What the plan's reveal takes: integers with `plan.logitFracBits` fraction bits. The head's own are `named('logits')`. */
+  /** `plan.logits`: integers with `plan.logitFracBits` fraction bits. The head's own are `named('logits')`. */
   readonly logits: Int32Array;
   /** Where a value left the range that its ring allows for: there a secure run gives a wrong result. */
   readonly violations: readonly RangeViolation[];
@@ -18,7 +18,7 @@ export function evaluateReference(plan: Plan, weights: OwnerWeights, input: Int3
   state.set(plan.input.output, input);
   for (const op of plan.operations) protocolOf(op).reference(op, state);
   return {
-    logits: state.value(plan.reveal.inputs[0]),
+    logits: state.value(plan.logits),
     violations: state.violations,
     named(name) {
       const value = plan.named.get(name);

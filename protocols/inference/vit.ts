@@ -35,7 +35,7 @@ export function addNetwork(
   plan: PlanBuilder,
   manifest: Manifest,
   answer: Answer,
-): { input: InputOp; reveal: EndingOp } {
+): { input: InputOp; logits: Value; reveal: EndingOp } {
   const { tokens, patchSize, dim, depth, prefixTokens = 0 } = manifest.architecture;
   const { fixedPoint } = manifest;
   const patches = tokens - prefixTokens;
@@ -52,9 +52,9 @@ export function addNetwork(
   const logits = addHead(plan, manifest, x);
 
   const { magnitudeBits: logitMagnitude } = fixedPoint.head;
-  if (answer === 'label') return { input: given, reveal: argmax(plan, logits, logitMagnitude) };
+  if (answer === 'label') return { input: given, logits, reveal: argmax(plan, logits, logitMagnitude) };
   const rounded = logits.fracBits > answerFracBits ? truncate(plan, logits, logitMagnitude, answerFracBits) : logits;
-  return { input: given, reveal: reveal(plan, rounded, logitMagnitude) };
+  return { input: given, logits: rounded, reveal: reveal(plan, rounded, logitMagnitude) };
 }
 
 /** At least so many numbers do linear layers and matrix products of a network make, whatever its switches. */

@@ -1,5 +1,4 @@
 /** The registry: every kind of operation and its protocol. A new operation is its file and one line here. */
-import { argmaxProtocol } from './argmax.ts';
 import { expProtocol } from './exp.ts';
 import { inputProtocol } from './input.ts';
 import { linearProtocol } from './linear.ts';
@@ -12,6 +11,7 @@ import { relativePositionProtocol } from './relativePosition.ts';
 import { revealProtocol } from './reveal.ts';
 import { splineProtocol } from './spline.ts';
 import { truncateProtocol } from './truncate.ts';
+import { winnersProtocol } from './winners.ts';
 import { withinProtocol } from './within.ts';
 
 const protocols: Readonly<Record<string, LayerProtocol<never>>> = {
@@ -30,7 +30,7 @@ const protocols: Readonly<Record<string, LayerProtocol<never>>> = {
   prepend: prependProtocol,
   relativePosition: relativePositionProtocol,
   reveal: revealProtocol,
-  argmax: argmaxProtocol,
+  winners: winnersProtocol,
 };
 
 /**

@@ -16,17 +16,24 @@ export interface RevealOp extends Op {
   readonly inputs: readonly [Value];
   /** |x| < 2^magnitudeBits for the value. */
   readonly magnitudeBits: number;
+  /** Whether it may be negative. */
+  readonly isSigned: boolean;
 }
 
 export function reveal(plan: PlanBuilder, x: Value, magnitudeBits: number): RevealOp {
-  return plan.add<RevealOp>({ kind: 'reveal', inputs: [x], magnitudeBits });
+  return plan.add<RevealOp>({ kind: 'reveal', inputs: [x], magnitudeBits, isSigned: true });
+}
+
+/** Reveals integers from 0 to 2^bits − 1, in a ring of that size. */
+export function revealIndex(plan: PlanBuilder, x: Value, bits: number): RevealOp {
+  return plan.add<RevealOp>({ kind: 'reveal', inputs: [x], magnitudeBits: bits, isSigned: false });
 }
 
 const revealed = new Slot<Int32Array>('what is revealed');
 
 export const revealProtocol = layerProtocol<RevealOp>({
   title: 'reveal to the client',
-  need: ({ inputs: [x], magnitudeBits }) => x.need(x.fracBits + magnitudeBits + 1),
+  need: ({ inputs: [x], magnitudeBits, isSigned }) => x.need(x.fracBits + magnitudeBits + (isSigned ? 1 : 0)),
   cost: ({ inputs: [x] }) => ({ ...noCost, ownerToClient: packedBytes(x.size, x.ringBits) }),
 
   *client(op, client) {
@@ -37,7 +44,10 @@ export const revealProtocol = layerProtocol<RevealOp>({
     revealed.put(
       client,
       op,
-      Int32Array.from(share, (value, i) => ((value + own[i]!) << unused) >> unused),
+      Int32Array.from(share, (value, i) => {
+        const word = (value + own[i]!) << unused;
+        return op.isSigned ? word >> unused : word >>> unused;
+      }),
     );
   },
   *owner(op, owner) {
@@ -45,8 +55,8 @@ export const revealProtocol = layerProtocol<RevealOp>({
   },
   reference(op, reference) {
     const [x] = op.inputs;
-    const limit = 2 ** (x.ringBits - 1);
-    reference.check(op, reference.value(x), -limit, limit);
+    const limit = 2 ** (x.ringBits - (op.isSigned ? 1 : 0));
+    reference.check(op, reference.value(x), op.isSigned ? -limit : 0, limit);
   },
   ending: {
     learned: (op, client) => revealed.get(client, op),

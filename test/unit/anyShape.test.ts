@@ -52,6 +52,14 @@ describe.each(Object.entries(shapes))('%s', (_name, shape) => {
     }
   });
 
+  it('two parties agree on the label, at the planned cost', async () => {
+    const worst = await runEndToEnd(
+      { manifest, answer: 'label', seed: 3 },
+      { parameters: smallParameters, isParallel: false, classifications: 1 },
+    );
+    expect(worst).toBeLessThan(0.1);
+  });
+
   it('two parties compute the integers, at the planned cost', async () => {
     const worst = await runEndToEnd(
       { manifest, answer: 'logits', seed: 3 },

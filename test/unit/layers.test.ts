@@ -654,6 +654,29 @@ describe('argmax', () => {
     );
   });
 
+  it('finds the largest of more values than are compared at once, in two levels', () => {
+    fc.assert(
+      fc.property(seeds, fc.constantFrom(129, 150, 196, 1000), fc.nat(), fc.boolean(), (seed, count, place, isLast) => {
+        const best = isLast ? count - 1 : place % count;
+        // Others up to what counts as equal; the best at any place.
+        const x = Int32Array.from({ length: count }, (_, i) => (i === best ? 5000 : ((i * 7919) % 9000) - 5000));
+        const result = runMini(
+          seed,
+          x,
+          1,
+          (_plan, input) => input,
+          13,
+          noWeights,
+          (plan, y, bits) => argmax(plan, y, bits),
+        );
+        expect(result.violations).toEqual([]);
+        expect(result.secure).toEqual(Int32Array.of(best));
+        expectPlannedCost(result);
+      }),
+      { numRuns: 12 },
+    );
+  });
+
   /** The label of a row of integers below 2^magnitudeBits. */
   const labelOf = (seed: Uint8Array, x: Int32Array, magnitudeBits: number) => {
     const result = runMini(

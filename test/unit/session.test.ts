@@ -280,7 +280,8 @@ describe('session', () => {
       ],
       // 64 tokens · 4,096 hidden units · 1,024 segments · 5 columns · 28 bits: 4.5 GiB a layer.
       [{ imageSize: 16, mlpDim: 4096, gelu: 1 }, /one classification would send 9\d{3} MiB, at most 2048 MiB/],
-      [{ imageSize: 16, mlpDim: 256, gelu: 1 }, /one flight would send \d{3} MiB, at most 256 MiB/],
+      // The same of 256 units.
+      [{ imageSize: 16, mlpDim: 256, gelu: 1 }, /one flight would send 2[89]\d MiB, at most 256 MiB/],
     ] as const) {
       const manifest = makeManifest(shape);
       for (const { mlp, attn } of manifest.fixedPoint.blocks) {

@@ -566,7 +566,6 @@ export const de: Words = {
       square: { title: 'Quadrat', note: 'Quadrat geteilter Zahlen; billiger als ein Produkt.' },
       'sum of squares': { title: 'Quadratsumme', note: 'Mittleres Quadrat jedes Tokens, für LayerNorm.' },
       'scalar × vector': { title: 'Skalar × Vektor', note: 'Streckt jede Zeile mit ihrer eigenen geteilten Zahl.' },
-      'dot product': { title: 'Skalarprodukt', note: 'Produkte geteilter Zahlen, aufsummiert.' },
       spline: {
         title: 'Spline',
         note: 'Ein stückweises Polynom; welches Stück, weiß nur eine vergessliche Übertragung.',
@@ -588,9 +587,17 @@ export const de: Words = {
         title: 'Aufdecken',
         note: 'Der Besitzer schickt seinen Anteil an den Punktzahlen; die Person mit dem Bild addiert ihren.',
       },
-      'argmax, the label only to the client': {
+      argmax: {
         title: 'Größte finden, nur die Antwort aufdecken',
         note: 'Vergleicht die Punktzahlen auf Anteilen; nur die Nummer der größten wird aufgedeckt.',
+      },
+      comparison: {
+        title: 'Vergleich',
+        note: 'Welche von zwei Tabellen einer Zahl dient; keine Seite erfährt es.',
+      },
+      'tokens of the model (private)': {
+        title: 'Tokens des Modells (privat)',
+        note: 'Das Klassentoken und Register: die eigenen des Besitzers, in seinem Anteil; gesendet wird nichts.',
       },
     },
   },

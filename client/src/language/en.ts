@@ -561,7 +561,6 @@ export const en = {
       square: { title: 'square', note: 'Square of shared numbers; cheaper than a product.' },
       'sum of squares': { title: 'sum of squares', note: 'Mean square of each token, for LayerNorm.' },
       'scalar × vector': { title: 'scalar × vector', note: 'Scales each row by its own shared number.' },
-      'dot product': { title: 'dot product', note: 'Products of shared numbers, summed.' },
       spline: { title: 'spline', note: 'A piecewise polynomial; which piece, only an oblivious transfer knows.' },
       exp: { title: 'exp', note: 'exp as a product of two table entries, looked up obliviously.' },
       'ring-LWE': {
@@ -580,9 +579,17 @@ export const en = {
         title: 'reveal to the client',
         note: 'The owner sends its share of the scores; the client adds its own.',
       },
-      'argmax, the label only to the client': {
-        title: 'argmax, the label only to the client',
+      argmax: {
+        title: 'argmax',
         note: 'Compares the scores on shares; only the winner’s number is revealed.',
+      },
+      comparison: {
+        title: 'comparison',
+        note: 'Which of two tables serves a number; neither side learns it.',
+      },
+      'tokens of the model (private)': {
+        title: 'tokens of the model (private)',
+        note: 'The class token and registers: the owner’s own, in its share; nothing is sent.',
       },
     } as Record<string, { title: string; note: string }>,
   },

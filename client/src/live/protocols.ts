@@ -1,14 +1,12 @@
 /** What to call the protocols that the meters name (the titles in protocols/layers), and one line on each. */
 import { t } from '../language/language.ts';
 
-const ofMany = 'argmax, the label only to the client';
-
 /** The protocols that run in a step, each with its line; `protocol` is the plan's comma-separated list of titles. */
 export function protocolsOf(protocol: string): { title: string; note: string }[] {
-  // One title has a comma of its own.
-  const whole = protocol.includes(ofMany) ? [ofMany] : [];
-  const rest = protocol.replace(ofMany, '').split(', ').filter(Boolean);
-  return [...rest, ...whole].map((title) => t().live.protocols[title] ?? { title, note: '' });
+  return protocol
+    .split(', ')
+    .filter(Boolean)
+    .map((title) => t().live.protocols[title] ?? { title, note: '' });
 }
 
 /** Their names alone. */

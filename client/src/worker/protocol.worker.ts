@@ -7,7 +7,6 @@ import {
   ClientSession,
   dataChannelWire,
   loadOwnerModel,
-  maxLabelClasses,
   messagePortWire,
   OwnerSession,
   ProtocolError,
@@ -64,10 +63,10 @@ self.onmessage = async ({ data }: MessageEvent<ToProtocolWorker>) => {
 async function handle(message: ToProtocolWorker): Promise<void> {
   switch (message.type) {
     case 'check': {
-      const { manifest, plan, weights } = await loadModel(message.files);
+      const { plan, weights } = await loadModel(message.files);
       return post({
         type: 'checked',
-        answers: manifest.architecture.classes <= maxLabelClasses ? ['logits', 'label'] : ['logits'],
+        answers: ['logits', 'label'],
         weightBits: weightBits(plan, weights),
       });
     }
