@@ -1,16 +1,22 @@
 /**
- * npm run classify -- --image FILE [--model NAME] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]
- * Both parties as processes of this machine.
+ * npm run classify -- --image FILE [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]
+ * npm run classify -- --image FILE --connect LINK [--wait SECONDS] [--json]
+ * Both parties as processes of this machine; with an invite link only the client, whose owner is at the other end.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { parseInvite } from '../client/src/pairing/invite.ts';
+import type { SessionEvent, SessionReport } from '../protocols/index.ts';
+import { classifyAt } from './lib/headlessClient.ts';
+import { readImage } from './lib/images.ts';
 import { defaultModel, modelFolder } from './lib/models.ts';
+import { installWebRtc } from './lib/nodeWebRtc.ts';
 import { readOptions } from './lib/options.ts';
 import type { PartyMessage, PartyResult, PartyTask } from './lib/party.ts';
 
-const usage =
-  'npm run classify -- --image FILE [--model NAME] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]';
+const usage = `npm run classify -- --image FILE [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]
+       npm run classify -- --image FILE --connect LINK [--wait SECONDS] [--json]`;
 
 async function main(): Promise<void> {
   const values = readOptions(usage, {
@@ -20,11 +26,14 @@ async function main(): Promise<void> {
     rtt: { type: 'string', default: '0' },
     mbps: { type: 'string', default: '0' },
     json: { type: 'boolean', default: false },
+    connect: { type: 'string' },
+    wait: { type: 'string', default: '0' },
   });
   const { image, model, transport, json } = values;
   const [rttMs, mbps] = [Number(values.rtt), Number(values.mbps)];
   if (!image || (transport !== 'memory' && transport !== 'webrtc') || !(rttMs >= 0) || !(mbps >= 0))
     throw new Error(`usage: ${usage}`);
+  if (values.connect !== undefined) return connect(values.connect, image, 1000 * Number(values.wait), json);
   await modelFolder(model);
   await access(image).catch(() => {
     throw new Error(`${image}: no such file`);
@@ -55,11 +64,39 @@ async function main(): Promise<void> {
   process.stdout.write(
     `correlations: ${result.correlations}${result.correlations === 'dealer' ? ' (NOT PRIVATE YET)' : ''}\n`,
   );
-  for (const [phase, { elapsedMs, bytesClientToOwner, bytesOwnerToClient, flights }] of Object.entries(result.phases)) {
+  writePhases(result.phases);
+}
+
+function writePhases(phases: SessionReport['phases']): void {
+  for (const [phase, { elapsedMs, bytesClientToOwner, bytesOwnerToClient, flights }] of Object.entries(phases)) {
     process.stdout.write(
       `${phase.padEnd(8)} ${(elapsedMs / 1000).toFixed(2).padStart(8)} s  client → owner ${mib(bytesClientToOwner)}  owner → client ${mib(bytesOwnerToClient)}  ${flights} flights\n`,
     );
   }
+}
+
+/** As a client of an owner elsewhere: another's page, or `npm run owner`. */
+async function connect(link: string, file: string, waitMs: number, json: boolean): Promise<void> {
+  const invite = parseInvite(link);
+  if (!invite || !URL.canParse(link)) throw new Error('--connect: expected a whole invite link');
+  if (!(waitMs >= 0)) throw new Error('--wait: expected a number of seconds');
+  const image = await readImage(file);
+  installWebRtc();
+  const onEvent = (event: SessionEvent) => {
+    if (!json && event.type === 'progress')
+      process.stderr.write(`\r${event.phase} ${Math.round(100 * event.fraction)} % ${event.label.padEnd(40)}`);
+  };
+  const server = new URL('/', link).href;
+  const { report, ...classification } = await classifyAt(invite, image, { server, onEvent, waitMs });
+  if (json) {
+    const { label, labelIndex, logits } = classification;
+    const { correlations, phases, layers } = report;
+    process.stdout.write(`${JSON.stringify({ label, labelIndex, logits, correlations, phases, layers })}\n`);
+  } else {
+    process.stdout.write(`\n${classification.label}\n`);
+    writePhases(report.phases);
+  }
+  process.exit(0); // the native WebRTC library keeps the process alive otherwise
 }
 
 const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(2).padStart(8)} MiB`;

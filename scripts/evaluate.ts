@@ -1,5 +1,5 @@
 /**
- * npm run evaluate -- [--model NAME] [--data ZIP_OR_DIR] [--images N] [--secure N] [--json]
+ * npm run evaluate -- [--model NAME|PATH] [--data ZIP_OR_DIR] [--images N] [--secure N] [--json]
  * Top-1 on held-out images: float ONNX, integer reference, and some of them securely.
  */
 import { cpus } from 'node:os';
@@ -28,7 +28,7 @@ interface Example {
 
 const batchSize = 64;
 
-const usage = 'npm run evaluate -- [--model NAME] [--data ZIP_OR_DIR] [--images N] [--secure N] [--json]';
+const usage = 'npm run evaluate -- [--model NAME|PATH] [--data ZIP_OR_DIR] [--images N] [--secure N] [--json]';
 
 async function main(): Promise<void> {
   const values = readOptions(usage, {

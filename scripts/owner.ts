@@ -1,103 +1,130 @@
 /**
- * npm run owner -- [--model NAME] [--server URL] [--label-only] [--limit N|none]
- * A headless owner: opens a room on a running server (npm run demo), prints the invite link, and serves one client after another.
+ * npm run owner -- [--model NAME|PATH] [--rooms N] [--limit N|none] [--label-only] [--links FILE] [--codes]
+ *   [--server URL | --port N] [--public URL] [--ice URL …] [--turn-secret-file FILE]
+ * A headless owner: serves several clients at once, each in a room with a link of its own. Without `--server` it brings its
+ * own signaling server, with the app on it where that is built.
  */
-import type { PeerLink } from '../client/src/pairing/peerLink.ts';
-import {
-  answerBits,
-  dataChannelWire,
-  defaultLimit,
-  OwnerSession,
-  openStreams,
-  type SessionEvent,
-  weightBits,
-} from '../protocols/index.ts';
+import { open, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import pino from 'pino';
+import { defaultLimit } from '../protocols/index.ts';
+import { bundledFiles } from '../signaling-server/bundledModels.ts';
+import { createSignalingServer, type SignalingServer } from '../signaling-server/server.ts';
+import { turnServers } from '../signaling-server/turn.ts';
+import { HeadlessOwner } from './lib/headlessOwner.ts';
 import { defaultModel, modelFolder, readModel } from './lib/models.ts';
 import { installWebRtc } from './lib/nodeWebRtc.ts';
 import { readOptions } from './lib/options.ts';
 
-const usage = 'npm run owner -- [--model NAME] [--server URL] [--label-only] [--limit N|none]';
+const usage = `npm run owner -- [--model NAME|PATH] [--rooms N] [--limit N|none] [--label-only] [--links FILE] [--codes]
+  [--server URL | --port N] [--public URL] [--ice URL …] [--turn-secret-file FILE]`;
+
+const healthMs = 60_000;
 
 async function main(): Promise<void> {
   const values = readOptions(usage, {
     model: { type: 'string', default: defaultModel },
-    server: { type: 'string', default: 'http://localhost:3000' },
-    'label-only': { type: 'boolean', default: false },
+    rooms: { type: 'string', default: '1' },
     limit: { type: 'string', default: `${defaultLimit}` },
+    'label-only': { type: 'boolean', default: false },
+    links: { type: 'string' },
+    codes: { type: 'boolean', default: false },
+    server: { type: 'string' },
+    port: { type: 'string', default: process.env.PORT || '3000' },
+    public: { type: 'string' },
+    ice: { type: 'string', multiple: true, default: [] },
+    'turn-secret-file': { type: 'string' },
   });
-  const server = URL.canParse(values.server) ? new URL(values.server) : undefined;
-  if (!server || !/^https?:$/.test(server.protocol))
-    throw new Error(`--server: expected an address such as http://localhost:3000, got ${values.server}`);
-  const limit = values.limit === 'none' ? Number.POSITIVE_INFINITY : Number(values.limit);
-  if (values.limit !== 'none' && !(Number.isSafeInteger(limit) && limit >= 1))
-    throw new Error(`--limit: expected a whole number of classifications, at least 1, or none; got ${values.limit}`);
-  const model = await readModel(await modelFolder(values.model), values['label-only'] ? 'label' : 'logits');
-  installWebRtc();
-  // Only now: these modules look for WebRTC when they are loaded.
-  const [{ OwnerPairing }, { formatInvite }] = await Promise.all([
-    import('../client/src/pairing/ownerPairing.ts'),
-    import('../client/src/pairing/invite.ts'),
-  ]);
-
-  const allBits = weightBits(model.plan, model.weights);
-  let served = 0;
-  const told = () => {
-    const bits = served * answerBits(model.plan);
-    return `${served} classifications served: at most ${Math.ceil(bits)} bits, ${((100 * bits) / allBits).toFixed(3)} % of the weights, told to clients that cheat`;
-  };
-  const serve = async (link: PeerLink) => {
-    const { channel, ot } = openStreams(dataChannelWire(link.channel));
-    const onEvent = (event: SessionEvent) => {
-      if (event.type === 'answer') served = event.answers;
-      if (event.type === 'state' && event.state === 'done' && served >= limit) closeAtLimit();
-    };
-    const options = { onEvent, ot, limit, answersBefore: served };
-    try {
-      const session = await OwnerSession.open(channel, model, options);
-      say('a client is connected');
-      await session.serve();
-      say(`the client left; ${told()}`);
-    } catch (error) {
-      say(`session ended: ${(error as Error).message}; ${told()}`);
-      if (served >= limit) return closeAtLimit();
-    }
-    pairing.dropPeer(lingerMs);
-  };
-  const closeAtLimit = () => {
-    say(`the limit is reached, the room is closed; ${told()}`);
-    pairing.close({ afterMs: lingerMs });
-    // As long again, for the server to hear of it.
-    setTimeout(() => process.exit(0), 2 * lingerMs);
-  };
-  const pairing = new OwnerPairing(
-    {
-      onSignaling: (state) => state === 'offline' && say(`no connection to ${server.origin}; trying again`),
-      onLink: () => {},
-      onCode: ({ text }) => text && say(`code for typing, for ten minutes: ${text}`),
-      onSecrets: () => {}, // nothing is kept of a room when this program ends
-      onLost: () => say('the client is gone; waiting for it to come back'),
-      onRoomLost: () => say('the server did not give the room back: start again, and send the new link'),
-      onCompareWords: (words) => say(`both sides should show: ${words.join(' ')}`),
-      onChannel: (link) => void serve(link),
-      onEnded: (end) => say(`connection ended: ${end}`),
-    },
-    [],
-    server.href,
+  const rooms = wholeNumber('rooms', values.rooms, 1, 64);
+  const limit =
+    values.limit === 'none' ? Number.POSITIVE_INFINITY : wholeNumber('limit', values.limit, 1, Number.MAX_SAFE_INTEGER);
+  if (values.server !== undefined) webAddress('server', values.server);
+  const answer = values['label-only'] ? 'label' : 'logits';
+  const folder = await modelFolder(values.model);
+  await readModel(folder, answer); // what is wrong with it is said before a room is open
+  const secret = values['turn-secret-file'] && (await readFile(values['turn-secret-file'], 'utf8')).trim();
+  const turn = { urls: values.ice, secret: secret || undefined };
+  const log = pino(
+    { level: process.env.LOG_LEVEL || 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    process.stderr,
   );
-  const invite = await pairing.open();
-  process.stdout.write(`${formatInvite(server.href, invite)}\n`);
-  process.once('SIGINT', () => {
-    pairing.close();
-    process.exit(0);
+
+  const own =
+    values.server === undefined ? await startServer(wholeNumber('port', values.port, 0, 65_535), turn) : undefined;
+  const server = values.server ?? `http://localhost:${own!.port}/`;
+  const page = webAddress('public', values.public ?? server);
+  installWebRtc();
+  const { formatInvite } = await import('../client/src/pairing/invite.ts');
+  const { owner, invites } = await HeadlessOwner.open({
+    folder,
+    answer,
+    server,
+    rooms,
+    limit,
+    iceServers: () => turnServers(turn),
+    log,
+    ...(values.codes && { onCode: (room, code) => process.stdout.write(`code for room ${room}: ${code}\n`) }),
   });
+  await tellLinks(
+    invites.map((invite) => formatInvite(page.href, invite)),
+    values.links,
+  );
+  setInterval(() => log.info(owner.figures, 'health'), healthMs).unref();
+
+  let stopping = false;
+  const stop = (signal: string) => {
+    if (stopping) process.exit(1); // asked twice
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    void owner
+      .stop()
+      .then(() => own?.stop())
+      .finally(() => process.exit(0)); // the native WebRTC library keeps the process alive otherwise
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
 }
 
-/** The last answer is on its way to the client: it comes before the word that the session ends. */
-const lingerMs = 500;
+async function startServer(
+  port: number,
+  turn: { urls: string[]; secret: string | undefined },
+): Promise<SignalingServer> {
+  const here = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+  const modelsDir = here('../model-artifacts/zoo');
+  const modelFiles = await bundledFiles(modelsDir);
+  try {
+    return await createSignalingServer({ port, distDir: here('../client/dist'), modelsDir, modelFiles, turn });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new Error(`Port ${port} is in use: take another by --port, or the server that runs there by --server.`);
+  }
+}
 
-const say = (text: string) => process.stderr.write(`${text}\n`);
+/** Links are secrets: into a file that only this user reads, or on stdout, never into the log. */
+async function tellLinks(links: string[], file: string | undefined): Promise<void> {
+  const text = links.map((link) => `${link}\n`).join('');
+  if (file === undefined) return void process.stdout.write(text);
+  const handle = await open(file, 'w', 0o600);
+  await handle.chmod(0o600);
+  await handle.writeFile(text);
+  await handle.close();
+}
+
+function wholeNumber(name: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  const range = max === Number.MAX_SAFE_INTEGER ? `at least ${min}` : `from ${min} to ${max}`;
+  throw new Error(`--${name}: expected a whole number ${range}, got ${text}`);
+}
+
+function webAddress(name: string, text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw new Error(`--${name}: expected an address such as http://localhost:3000, got ${text}`);
+  return url;
+}
 
 main().catch((error: unknown) => {
-  say((error as Error).message);
+  process.stderr.write(`${(error as Error).message}\n`);
   process.exit(1);
 });

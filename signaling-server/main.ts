@@ -1,14 +1,16 @@
 /**
  * `npm run demo`. By the environment: PORT; TRUSTED_PROXIES (addresses or subnets, with commas between); REDIS_URL, to
- * share the rooms with other processes; LOG_LEVEL (`info` says what happens, in JSON, on stderr).
+ * share the rooms with other processes; ICE_URLS (STUN and TURN,
+ * with commas between) and TURN_SECRET_FILE (coturn's `static-auth-secret`); LOG_LEVEL (`info` says what happens, in JSON, on stderr).
  */
+import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { bundledFiles } from './bundledModels.ts';
 import { createSignalingServer } from './server.ts';
 
-const { PORT, TRUSTED_PROXIES, REDIS_URL, LOG_LEVEL } = process.env;
+const { PORT, TRUSTED_PROXIES, REDIS_URL, ICE_URLS, TURN_SECRET_FILE, LOG_LEVEL } = process.env;
 /** An empty PORT is none. */
 const port = PORT ? Number(PORT) : 3000;
 if (!Number.isInteger(port) || port < 0 || port > 65535) {
@@ -29,6 +31,10 @@ try {
     modelsDir,
     modelFiles: await bundledFiles(modelsDir, console.error),
     trustedProxies: TRUSTED_PROXIES ? TRUSTED_PROXIES.split(',') : [],
+    turn: {
+      urls: ICE_URLS ? ICE_URLS.split(',') : [],
+      secret: TURN_SECRET_FILE ? (await readFile(TURN_SECRET_FILE, 'utf8')).trim() : undefined,
+    },
     ...(REDIS_URL && { redisUrl: REDIS_URL }),
   });
   const inNetwork = Object.values(networkInterfaces())

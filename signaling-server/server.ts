@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { addressReader } from './address.ts';
 import { attachRelay, defaultLimits, type Limits } from './relay.ts';
 import { type StaticOptions, staticFiles } from './staticFiles.ts';
+import { type TurnOptions, turnServers } from './turn.ts';
 
 export interface ServerOptions extends StaticOptions {
   /** 0 takes a free one. */
@@ -12,6 +13,8 @@ export interface ServerOptions extends StaticOptions {
   limits?: Partial<Limits>;
   /** Proxies whose `X-Forwarded-For` is believed (address.ts). */
   trustedProxies?: string[];
+  /** STUN and TURN servers for everybody's tabs, in place of the list in the built client; none by default. */
+  turn?: TurnOptions;
   /** Where several processes share their rooms. */
   redisUrl?: string;
 }
@@ -40,6 +43,7 @@ export async function createSignalingServer(options: ServerOptions): Promise<Sig
   const http = createServer({ requestTimeout: idleMs, headersTimeout: idleMs }, (request, response) => {
     if (request.url === '/healthz') return sendHealth(response);
     if (request.url === '/metrics' && isLoopback(addressOf(request))) return void sendMetrics(response);
+    if (request.url === '/ice.json' && options.turn?.urls.length) return sendIceServers(response, options.turn);
     void files(request, response);
   });
   http.timeout = idleMs;
@@ -86,6 +90,13 @@ export async function createSignalingServer(options: ServerOptions): Promise<Sig
       await shared.store?.close();
     },
   };
+}
+
+/** To tabs of this origin; the credentials end by themselves. */
+function sendIceServers(response: ServerResponse, turn: TurnOptions): void {
+  response.setHeader('Content-Type', 'application/json; charset=utf-8').setHeader('Cache-Control', 'no-store');
+  response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
+  response.end(JSON.stringify(turnServers(turn)));
 }
 
 /** Redis is loaded only where it is used. */

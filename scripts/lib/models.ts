@@ -1,5 +1,6 @@
 /** Exported models on disk (docs/artifact.md). */
-import { readdir, readFile } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Answer, loadOwnerModel, type OwnerModel } from '../../protocols/index.ts';
 
@@ -17,12 +18,21 @@ export async function modelNames(): Promise<string[]> {
     .sort();
 }
 
-/** @throws Error naming the bundled models when there is none of that name. */
-export async function modelFolder(name: string): Promise<string> {
+/**
+ * The folder of a model: of that name in the folder of models, or any folder with an artifact by its path.
+ * @throws Error naming the models there when it is neither.
+ */
+export async function modelFolder(nameOrPath: string): Promise<string> {
   const names = await modelNames();
-  if (!names.includes(name))
-    throw new Error(`model: expected one of ${names.join(', ') || '(none is bundled)'}, got ${name}`);
-  return `${zoo}${name}/`;
+  if (names.includes(nameOrPath)) return `${zoo}${nameOrPath}/`;
+  const folder = path.resolve(nameOrPath);
+  const isArtifact = await access(path.join(folder, 'manifest.json')).then(
+    () => true,
+    () => false,
+  );
+  if (isArtifact) return `${folder}/`;
+  const expected = names.join(', ') || '(none is bundled)';
+  throw new Error(`model: expected one of ${expected}, or a folder with manifest.json in it, got ${nameOrPath}`);
 }
 
 /** Reads an artifact's folder as the owner does. */

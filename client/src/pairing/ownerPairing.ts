@@ -62,7 +62,8 @@ export class OwnerPairing {
 
   constructor(
     private readonly listener: OwnerPairingListener,
-    private readonly iceServers: RTCIceServer[],
+    /** A function where credentials end: each connection gets new ones. */
+    private readonly iceServers: RTCIceServer[] | (() => RTCIceServer[]),
     /** The signaling server's address, the page's own by default; or another way to meet. */
     server?: string | Introduce,
   ) {
@@ -181,7 +182,7 @@ export class OwnerPairing {
     const link: PeerLink = new PeerLink({
       // For an unknown secret any: the answer's tag will not fit, and says so.
       handshake: new OwnerHandshake(secrets.key, secrets.find(keyId) ?? newSecret()),
-      iceServers: this.iceServers,
+      iceServers: typeof this.iceServers === 'function' ? this.iceServers() : this.iceServers,
       isByHand: this.#signaling.isByHand,
       listener: {
         onState: (state) => isCurrent() && this.#setLinkState(state),

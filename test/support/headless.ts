@@ -1,0 +1,54 @@
+/** A signaling server, a headless owner of the tiny model and headless clients, in Node over real WebRTC. */
+import './webRtc.ts';
+import path from 'node:path';
+import { PassThrough } from 'node:stream';
+import pino from 'pino';
+import type { Invite } from '../../client/src/pairing/invite.ts';
+import type { RgbaImage } from '../../protocols/index.ts';
+import { classifyAt } from '../../scripts/lib/headlessClient.ts';
+import { HeadlessOwner } from '../../scripts/lib/headlessOwner.ts';
+import { createSignalingServer } from '../../signaling-server/server.ts';
+
+export const tinyFolder = `${path.join(import.meta.dirname, '../vectors/tiny')}/`;
+
+/** 16 pixels square, of one colour. */
+export const plainImage = (value: number): RgbaImage => ({
+  data: new Uint8Array(16 * 16 * 4).fill(value),
+  width: 16,
+  height: 16,
+});
+
+export async function startHeadless(options: { rooms: number; limit?: number; threads?: number }) {
+  const files = { distDir: '/nowhere', modelsDir: '/nowhere', modelFiles: new Set<string>() };
+  const signaling = await createSignalingServer({
+    ...files,
+    port: 0,
+    limits: { admissions: { burst: 10_000, perSecond: 1000 } },
+  });
+  const server = `http://localhost:${signaling.port}/`;
+  const stream = new PassThrough();
+  const lines: string[] = [];
+  stream.on('data', (data) => lines.push(...String(data).trim().split('\n')));
+  const { owner, invites } = await HeadlessOwner.open({
+    folder: tinyFolder,
+    answer: 'logits',
+    server,
+    rooms: options.rooms,
+    limit: options.limit ?? Number.POSITIVE_INFINITY,
+    iceServers: () => [],
+    log: pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream),
+    ...(options.threads !== undefined && { threads: options.threads }),
+  });
+  return {
+    owner,
+    invites,
+    server,
+    /** The log's, so far. */
+    lines,
+    classify: (invite: Invite, value = 128, waitMs = 0) => classifyAt(invite, plainImage(value), { server, waitMs }),
+    async stop() {
+      await owner.stop();
+      await signaling.stop();
+    },
+  };
+}

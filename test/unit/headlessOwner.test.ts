@@ -1,0 +1,122 @@
+/** An owner without a screen serves clients without one. */
+import { execFile, spawn } from 'node:child_process';
+import { readFile, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, test } from 'vitest';
+import { turnServers } from '../../signaling-server/turn.ts';
+import { startHeadless, tinyFolder } from '../support/headless.ts';
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function start(options: Parameters<typeof startHeadless>[0]) {
+  const headless = await startHeadless(options);
+  closers.push(() => headless.stop());
+  return headless;
+}
+
+test('three clients at once, each by its own link; the log has times, and no link, code or address', async () => {
+  const { owner, invites, classify, lines } = await start({ rooms: 3 });
+  const results = await Promise.all(invites.map((invite, i) => classify(invite, 40 * i)));
+  for (const { logits, report } of results) {
+    expect(logits.length).toBeGreaterThan(1);
+    expect(report.correlations).toBe('two-party');
+  }
+  expect(owner.answers).toEqual([1, 1, 1]);
+  expect(owner.figures).toMatchObject({ rooms: 3, pairings: 3, answers: 3, failed: 0 });
+  const log = lines.map((line) => JSON.parse(line));
+  expect(log.filter(({ msg }) => msg === 'answered')).toHaveLength(3);
+  for (const line of log) expect(line.time).toMatch(/^\d{4}-\d\d-\d\dT/);
+  const text = lines.join('\n');
+  for (const { code } of invites) expect(text).not.toContain(code);
+  expect(text).not.toMatch(/\d+\.\d+\.\d+\.\d+|[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}"/);
+});
+
+test('one link, several clients: who finds the room full waits for its turn', async () => {
+  const { owner, invites, classify } = await start({ rooms: 1 });
+  await Promise.all([1, 2, 3].map((value) => classify(invites[0]!, value, 60_000)));
+  expect(owner.answers).toEqual([3]);
+});
+
+test('a room closes at its limit, and the others go on', async () => {
+  const { owner, invites, classify } = await start({ rooms: 2, limit: 1 });
+  await classify(invites[0]!);
+  await expect
+    .poll(() => classify(invites[0]!).then(String, (error) => error.message), { timeout: 20_000 })
+    .toContain('no-such-room');
+  await classify(invites[1]!);
+  expect(owner.answers).toEqual([1, 1]);
+});
+
+test('credentials for TURN end, as coturn checks them', () => {
+  const [stun, turn] = turnServers({ urls: ['stun:s.example', 'turn:t.example'], secret: 'north' }, 1_800_000_000_000);
+  expect(stun).toEqual({ urls: 'stun:s.example' });
+  // printf 1800003600 | openssl dgst -sha1 -hmac north -binary | base64
+  expect(turn).toEqual({
+    urls: 'turn:t.example',
+    username: '1800003600',
+    credential: '7GgSS8ToCsTpl0nrgpkl0lNqRY0=',
+  });
+});
+
+describe('as commands', () => {
+  const root = path.join(import.meta.dirname, '../..');
+  const program = (script: string, ...args: string[]) => ['--import', 'tsx', script, ...args];
+
+  test('an owner with its own server, its links in a file, and a client by a link; SIGTERM ends it', async () => {
+    const links = path.join(root, 'test-results', `links-${process.pid}.txt`);
+    closers.push(() => rm(links, { force: true }));
+    const owner = spawn(
+      process.execPath,
+      program('scripts/owner.ts', '--model', tinyFolder, '--port', '0', '--rooms', '2', '--links', links),
+      { cwd: root },
+    );
+    closers.push(() => owner.kill('SIGKILL'));
+    let log = '';
+    let stdout = '';
+    owner.stderr.on('data', (data) => (log += data));
+    owner.stdout.on('data', (data) => (stdout += data));
+    const ended = new Promise<number | null>((resolve) => owner.once('exit', resolve));
+    const read = () => readFile(links, 'utf8').catch(() => '');
+    await expect.poll(async () => (await read()).trim().split('\n').length, { timeout: 30_000 }).toBe(2);
+    expect((await stat(links)).mode & 0o777).toBe(0o600);
+    const [link] = (await read()).split('\n');
+    const sample = path.join(root, 'model-artifacts/zoo/cifar10/samples/cat-1.jpg');
+    const client = await promisify(execFile)(
+      process.execPath,
+      program('scripts/classify.ts', '--image', sample, '--connect', link!, '--json'),
+      { cwd: root },
+    );
+    expect(JSON.parse(client.stdout)).toMatchObject({ correlations: 'two-party', label: expect.any(String) });
+    owner.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    expect(stdout).toBe('');
+    expect(log).toContain('"msg":"stopped"');
+    expect(log).not.toContain(link!.split('#')[1]!);
+  }, 120_000);
+
+  test('the demo ends with the signal that its supervisor sends to npm’s child', async () => {
+    const demo = spawn(process.execPath, program('signaling-server/main.ts'), {
+      cwd: root,
+      env: { ...process.env, PORT: '0', LOG_LEVEL: 'info' },
+    });
+    closers.push(() => demo.kill('SIGKILL'));
+    let stdout = '';
+    demo.stdout.on('data', (data) => (stdout += data));
+    const ended = new Promise<number | null>((resolve) => demo.once('exit', resolve));
+    await expect.poll(() => stdout, { timeout: 30_000 }).toContain('http://localhost:');
+    demo.kill('SIGTERM');
+    expect(await ended).toBe(0);
+  }, 60_000);
+
+  test.each(['x', '-1', '65536', '1.5'])('PORT=%s is refused in words', async (port) => {
+    const demo = promisify(execFile)(process.execPath, program('signaling-server/main.ts'), {
+      cwd: root,
+      env: { ...process.env, PORT: port },
+    });
+    await expect(demo).rejects.toMatchObject({ stderr: expect.stringContaining('PORT must be a number') });
+  });
+});
