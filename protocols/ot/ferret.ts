@@ -11,11 +11,10 @@
  *
  * **Parameters.** 2^logSecret is LPN's secret, trees·2^treeDepth its samples, with one error in each run of 2^treeDepth. The
  * sets are those of emp-ot 1.0.0-alpha.1 (July 2026; tuning.h, ferret_b12 and ferret_b10), which its authors chose for 128 bits
- * against "the published regular-LPN attacks (Gauss / SD-ISD / BJMM / hybrid / esser / agb2) per the lpnestimator", the hybrid
- * attack binding: among them the algebraic attacks on regular noise (Briaud and Øygarden, EUROCRYPT 2023; "AGB 2.0", ePrint
+ * against "the published regular-LPN attacks (Gauss / SD-ISD / BJMM / hybrid / esser / agb2) per the lpnestimator": among them the algebraic attacks on regular noise (Briaud and Øygarden, EUROCRYPT 2023; "AGB 2.0", ePrint
  * 2025/1476) and regular information-set decoding (Esser and Santini, CRYPTO 2024). The sets of Ferret's paper predate these.
- * The estimator behind lpnestimator.com, run on both, gives 136.6 and 128.6 bits (BJMM-ISD; docs/ot.md has every attack); the
- * tests compute pooled Gauss and regular information-set decoding again.
+ * By the cost model of lpnestimator.com BJMM-ISD binds: 136.6 and 128.6 bits, computed again by `npm run estimates`
+ * (docs/estimates.md has every attack; its authors' comment calls the hybrid attack binding, which that model puts 9 bits higher).
  * Of a bootstrap round only the first trees are computed: an attacker sees fewer samples of the same instance.
  * Every round has a fresh secret and fresh errors, and its own part of one public random code.
  */
