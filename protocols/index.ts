@@ -32,5 +32,5 @@ export {
 } from './inference/session.ts';
 export { openStreams, sessionWires, streamChannel } from './inference/streams.ts';
 export type { CorrelationSource } from './offline/correlations.ts';
-export { type OtStream, otStream } from './offline/otStream.ts';
-export { type Endpoint, OtWorker, serveOtStream } from './offline/otWorker.ts';
+export { type OtStream, otStream } from './offline/ot/stream.ts';
+export { type Endpoint, OtWorker, serveOtStream } from './offline/ot/worker.ts';

@@ -4,7 +4,7 @@ import type { Op, Value } from '../layers/op.ts';
 import { protocolOf } from '../layers/operations.ts';
 import { parallel, type RoundRequest, type Rounds } from '../layers/rounds.ts';
 import type { CorrelationSpec } from '../offline/correlations.ts';
-import { offlineCost } from '../offline/twoParty.ts';
+import { offlineCost } from '../offline/division.ts';
 
 /** A step of the plan, as the meters show it, with its predicted online cost. */
 export interface StepPlan {
@@ -22,7 +22,7 @@ export interface StepPlan {
   readonly offlineBytesOwnerToClient: number;
   /** Correlated OTs that they draw. */
   readonly offlineCots: number;
-  /** Their predicted working time, of one thread of the machine that otWork.ts names. */
+  /** Their predicted working time, of one thread of the machine that offline/ot/times.ts names. */
   readonly offlineClientMs: number;
   readonly offlineOwnerMs: number;
 }

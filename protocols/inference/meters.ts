@@ -2,7 +2,7 @@
 import type { Channel } from '../channel/channel.ts';
 import { type Meter, MeteredChannel } from '../channel/metered.ts';
 import type { Phase } from '../channel/stepped.ts';
-import type { OtMeter } from '../offline/otStream.ts';
+import type { OtMeter } from '../offline/ot/stream.ts';
 import { otStep } from '../offline/twoParty.ts';
 
 export type { Phase };

@@ -9,7 +9,7 @@ import type { InputOp } from '../layers/input.ts';
 import type { EndingOp, Op, Value } from '../layers/op.ts';
 import { endingOf } from '../layers/operations.ts';
 import type { CorrelationSpec } from '../offline/correlations.ts';
-import { rlweResultCount } from '../offline/twoParty.ts';
+import { rlweResultCount } from '../offline/division.ts';
 import { maxResults } from '../rlwe/noise.ts';
 import { type StepPlan, stagesOf, stepsOf } from './costs.ts';
 import type { Manifest } from './manifest.ts';

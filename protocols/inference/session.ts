@@ -11,7 +11,7 @@ import { defaultIdleMs } from '../channel/framed.ts';
 import { RedirectedChannel } from '../channel/redirected.ts';
 import type { ClientState, OwnerState } from '../layers/op.ts';
 import type { ClientProvider, CorrelationSource, OwnerProvider } from '../offline/correlations.ts';
-import type { OtStream } from '../offline/otStream.ts';
+import type { OtStream } from '../offline/ot/stream.ts';
 import type { TwoPartyOptions } from '../offline/twoParty.ts';
 import { systemPrg } from '../sharing/prg.ts';
 import { executeClient, executeOwner } from './execute.ts';
@@ -149,7 +149,10 @@ abstract class Session {
   }
 
   /** Sets up the provider when there is none yet, in what remains of the setup phase. */
-  protected async setUp<P>(existing: P | undefined, create: (options: TwoPartyOptions) => Promise<P>): Promise<P> {
+  protected async setUp<P extends { destroy(): void }>(
+    existing: P | undefined,
+    create: (options: TwoPartyOptions) => Promise<P>,
+  ): Promise<P> {
     if (existing) return existing;
     this.progress('setup', 0, 'keys');
     const measurement = this.measurements.get('setup')!;
@@ -166,12 +169,20 @@ abstract class Session {
       ...(signal && { signal }),
       ...(ot && { ot }),
     });
+    this.#keys = provider;
     measurement.end();
     this.#offlinePhase = 'offline';
     this.progress('setup', 1, 'keys');
     return provider;
   }
   #offlinePhase: Phase = 'setup';
+  #keys: { destroy(): void } | undefined;
+
+  /** Overwrites the pairing's keys and gives their memory back. However a session ends, it comes here. */
+  protected destroyKeys(): void {
+    this.#keys?.destroy();
+    this.#keys = undefined;
+  }
 
   /** Progress of the online phase: the share of the planned bytes whose step was entered. */
   protected onlineProgress(measurement: PhaseMeasurement): (step: string) => void {
@@ -190,8 +201,13 @@ abstract class Session {
   }
 
   /** Runs `work`; when it fails, tells the peer why, and ends the session. */
-  protected guard<T>(work: () => Promise<T>): Promise<T> {
-    return guarded(this.channel, this.options, work);
+  protected async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await guarded(this.channel, this.options, work);
+    } catch (error) {
+      this.destroyKeys();
+      throw error;
+    }
   }
 }
 
@@ -374,6 +390,7 @@ export class ClientSession extends Session {
       // Closed already.
     }
     await this.channel.close().catch(() => {});
+    this.destroyKeys();
     this.state('closed');
   }
 
@@ -456,6 +473,7 @@ export class OwnerSession extends Session {
       }
       this.channel.send(Uint8Array.of(command.close));
       await this.channel.close();
+      this.destroyKeys();
       this.state('closed');
     });
   }

@@ -1,7 +1,7 @@
 import type { Wire } from '../channel/channel.ts';
 import { FramedChannel } from '../channel/framed.ts';
 import { splitWire, streamOptions } from '../channel/streams.ts';
-import { type OtStream, otStream } from '../offline/otStream.ts';
+import { type OtStream, otStream } from '../offline/ot/stream.ts';
 
 /** The two streams of a session, as wires: its own messages, and the oblivious transfers. */
 export function sessionWires(wire: Wire): { session: Wire; ot: Wire } {

@@ -70,6 +70,11 @@ export class Arena {
     }
   }
 
+  /** Overwrites the whole memory with zeros. */
+  clear(): void {
+    new Uint8Array(this.memory.buffer).fill(0);
+  }
+
   /** A view of `length` words; valid until the next `allocate`. */
   words(start: number, length: number): Uint32Array<ArrayBuffer> {
     return new Uint32Array(this.memory.buffer as ArrayBuffer, start, length);

@@ -13,20 +13,9 @@
 import { Arena } from './arena.ts';
 import wasm from './build/cot.ts';
 import { instantiateKernel } from './instance.ts';
+import { type HashLabel, hashLabels, type Tweak } from './tweaks.ts';
 
 export const blockBytes = 16;
-
-/** What a hash value is for; no two uses share (label, index, column). */
-export const hashLabels = [
-  'tree',
-  'output',
-  'message',
-  'base tree',
-  'base vector',
-  'vole tree',
-  'vole vector',
-] as const;
-export type HashLabel = (typeof hashLabels)[number];
 
 /** A label as it stands in the key. @throws RangeError when it does not fit: cut, two labels could become equal. */
 function labelBlock(label: HashLabel): Uint8Array {
@@ -154,6 +143,61 @@ interface CotExports {
   ): void;
 }
 
+/** Addresses and sizes of `hashMessages`. */
+export interface MessageHash {
+  readonly input: number;
+  readonly count: number;
+  readonly words: number;
+  readonly mask: number;
+  readonly output: number;
+  /** Bytes from one message to the next. */
+  readonly stride: number;
+  readonly offset?: number;
+}
+
+/** A correlated GGM tree: room for 2^depth blocks, the COTs that it grows from, and its message. */
+export interface GgmTree {
+  readonly nodes: number;
+  readonly depth: number;
+  readonly bases: number;
+  readonly message: number;
+}
+
+export interface SoftSpokenFold {
+  readonly leaves: number;
+  readonly bits: number;
+  /** The leaf that is not known; −1 for none. */
+  readonly hole: number;
+  readonly firstTile: number;
+  readonly tiles: number;
+  readonly u: number;
+  readonly v: number;
+  readonly scratch: number;
+}
+
+export interface VoleFold {
+  readonly leaves: number;
+  readonly count: number;
+  /** The leaf that is not known; −1 for none. */
+  readonly hole: number;
+  readonly laneBits: 8 | 16 | 32;
+  /** Of 256 bytes. */
+  readonly tiles: number;
+  readonly u: number;
+  readonly v: number;
+}
+
+/** `count` products of `ringBits` COTs each. */
+export interface Gilboa {
+  readonly keys: number;
+  readonly factors: number;
+  readonly count: number;
+  readonly ringBits: number;
+  /** A bit for every COT. */
+  readonly flips: number;
+  readonly shares: number;
+}
+
 export class CotKernel {
   readonly arena = new Arena();
   readonly #wasm: CotExports;
@@ -177,6 +221,11 @@ export class CotKernel {
     this.bytes(this.zero, blockBytes).fill(0);
   }
 
+  /** Overwrites everything in the kernel's memory, constants included: it is of no use any more. */
+  destroy(): void {
+    this.arena.clear();
+  }
+
   /** A view of kernel memory; valid until the next allocation. */
   bytes(address: number, length: number): Uint8Array {
     return new Uint8Array(this.arena.memory.buffer, address, length);
@@ -193,45 +242,19 @@ export class CotKernel {
     return address;
   }
 
-  /** output[i] = first 16 bytes of H_label(input[i] ⊕ offset, (low + i, high), column); output may be input. */
-  hash(
-    label: HashLabel,
-    input: number,
-    count: number,
-    output: number,
-    low: number,
-    high: number,
-    column = 0,
-    offset = this.zero,
-  ): void {
+  /** output[i] = first 16 bytes of H(input[i] ⊕ offset) under the tweak's index i; output may be input. */
+  hash(tweak: Tweak, input: number, count: number, output: number, offset = this.zero): void {
+    tweak.require(tweak.label, count);
+    const { low, high, column, label } = tweak;
     this.#wasm.hashBlocks(input, offset, count, output, low, high, column, this.#lanes.get(label)!, this.#scratch);
   }
 
-  /** Message i, `words` words at output + i·stride bytes, is H_message(input[i] ⊕ offset, (i, high), column), ANDed with mask. */
-  hashMessages(
-    input: number,
-    count: number,
-    words: number,
-    mask: number,
-    output: number,
-    stride: number,
-    high: number,
-    column: number,
-    offset = this.zero,
-  ): void {
-    this.#wasm.hashMessages(
-      input,
-      offset,
-      count,
-      words,
-      mask,
-      output,
-      stride,
-      high,
-      column,
-      this.#lanes.get('message')!,
-      this.#scratch,
-    );
+  /** Message i, `words` words at output + i·stride bytes, is H(input[i] ⊕ offset) under the tweak's index i, ANDed with mask. */
+  hashMessages(tweak: Tweak, { input, count, words, mask, output, stride, offset = this.zero }: MessageHash): void {
+    tweak.require('message', count);
+    const { high, column } = tweak;
+    const lanes = this.#lanes.get('message')!;
+    this.#wasm.hashMessages(input, offset, count, words, mask, output, stride, high, column, lanes, this.#scratch);
   }
 
   /** keys[j·count + i] = ⊕_t (bit t of j ? ones : zeros)[i·m + t], for j < 2^m. */
@@ -239,45 +262,26 @@ export class CotKernel {
     this.#wasm.combineKeys(zeros, ones, m, count, keys);
   }
 
-  /** One tree of the sender; see assembly/_ggm.ts. `message` receives depth − 1 blocks. */
-  ggmSend(
-    nodes: number,
-    depth: number,
-    bases: number,
-    delta: number,
-    message: number,
-    low: number,
-    high: number,
-    clearLsb: boolean,
-  ): void {
-    const lanes = this.#lanes.get(clearLsb ? 'tree' : 'vole tree')!;
-    this.#wasm.ggmSend(nodes, depth, bases, delta, message, low, high, clearLsb ? 1 : 0, lanes, this.#scratch);
+  /**
+   * One tree of the sender; see assembly/_ggm.ts. `message` receives depth − 1 blocks.
+   * @param tweak one index; of Ferret's trees ('tree') the leaves' lowest bits are cleared.
+   */
+  ggmSend(tweak: Tweak, { nodes, depth, bases, message }: GgmTree, delta: number): void {
+    const { low, high, isFerret, lanes } = this.#tree(tweak);
+    this.#wasm.ggmSend(nodes, depth, bases, delta, message, low, high, isFerret, lanes, this.#scratch);
   }
 
   /** One tree of the receiver; returns the position of the leaf that it does not know. */
-  ggmReceive(
-    nodes: number,
-    depth: number,
-    bases: number,
-    choices: number,
-    message: number,
-    low: number,
-    high: number,
-    clearLsb: boolean,
-  ): number {
-    const lanes = this.#lanes.get(clearLsb ? 'tree' : 'vole tree')!;
-    return this.#wasm.ggmReceive(
-      nodes,
-      depth,
-      bases,
-      choices,
-      message,
-      low,
-      high,
-      clearLsb ? 1 : 0,
-      lanes,
-      this.#scratch,
-    );
+  ggmReceive(tweak: Tweak, { nodes, depth, bases, message }: GgmTree, choices: number): number {
+    const { low, high, isFerret, lanes } = this.#tree(tweak);
+    return this.#wasm.ggmReceive(nodes, depth, bases, choices, message, low, high, isFerret, lanes, this.#scratch);
+  }
+
+  #tree(tweak: Tweak) {
+    const { label, low, high } = tweak;
+    const isFerret = label === 'tree';
+    tweak.require(isFerret ? 'tree' : 'vole tree', 1);
+    return { low, high, isFerret: isFerret ? 1 : 0, lanes: this.#lanes.get(label)! };
   }
 
   /** The public seed (32 bytes) of the linear code. */
@@ -285,8 +289,8 @@ export class CotKernel {
     this.setRows(this.#codeLanes, 4, seed);
   }
 
-  /** outputs[i] ⊕= the ten entries of `secret` that the code names; count a multiple of 32, 2^logSecret entries. */
-  lpnEncode(outputs: number, count: number, secret: number, logSecret: number, low: number, high: number): void {
+  /** outputs[i] ⊕= the ten entries of `secret` that the code names for a tree; count a multiple of 32, 2^logSecret entries. */
+  lpnEncode({ low, high }: Tweak, outputs: number, count: number, secret: number, logSecret: number): void {
     this.#wasm.lpnEncode(
       outputs,
       count,
@@ -300,30 +304,11 @@ export class CotKernel {
   }
 
   /** See assembly/_softSpoken.ts; `scratch` is 2^bits · 256 bytes. */
-  softSpokenFold(
-    leaves: number,
-    bits: number,
-    hole: number,
-    firstTile: number,
-    tiles: number,
-    u: number,
-    v: number,
-    high: number,
-    scratch: number,
-  ): void {
-    this.#wasm.softSpokenFold(
-      leaves,
-      bits,
-      hole,
-      firstTile,
-      tiles,
-      u,
-      v,
-      0,
-      high,
-      this.#lanes.get('base vector')!,
-      scratch,
-    );
+  softSpokenFold(tweak: Tweak, { leaves, bits, hole, firstTile, tiles, u, v, scratch }: SoftSpokenFold): void {
+    tweak.require('base vector', 1);
+    const lanes = this.#lanes.get('base vector')!;
+    const { low, high } = tweak;
+    this.#wasm.softSpokenFold(leaves, bits, hole, firstTile, tiles, u, v, low, high, lanes, scratch);
   }
 
   transpose(rows: number, rowBytes: number, blocks: number): void {
@@ -332,17 +317,14 @@ export class CotKernel {
 
   /** See assembly/_gilboa.ts. `keys` must be readable 3 blocks beyond its end. */
   gilboaSend(
-    keys: number,
+    tweak: Tweak,
+    { keys, factors, count, ringBits, flips, shares }: Gilboa,
     delta: number,
-    factors: number,
-    count: number,
-    ringBits: number,
-    flips: number,
     message: number,
-    shares: number,
-    low: number,
-    high: number,
   ): void {
+    tweak.require('output', count * ringBits);
+    const { low, high } = tweak;
+    const lanes = this.#lanes.get('output')!;
     this.#wasm.gilboaSend(
       keys,
       delta,
@@ -354,33 +336,16 @@ export class CotKernel {
       shares,
       low,
       high,
-      this.#lanes.get('output')!,
+      lanes,
       this.#scratch,
     );
   }
 
-  gilboaChoose(
-    keys: number,
-    factors: number,
-    count: number,
-    ringBits: number,
-    flips: number,
-    shares: number,
-    low: number,
-    high: number,
-  ): void {
-    this.#wasm.gilboaChoose(
-      keys,
-      factors,
-      count,
-      ringBits,
-      flips,
-      shares,
-      low,
-      high,
-      this.#lanes.get('output')!,
-      this.#scratch,
-    );
+  gilboaChoose(tweak: Tweak, { keys, factors, count, ringBits, flips, shares }: Gilboa): void {
+    tweak.require('output', count * ringBits);
+    const { low, high } = tweak;
+    const lanes = this.#lanes.get('output')!;
+    this.#wasm.gilboaChoose(keys, factors, count, ringBits, flips, shares, low, high, lanes, this.#scratch);
   }
 
   gilboaFinish(message: number, factors: number, count: number, ringBits: number, shares: number): void {
@@ -388,30 +353,11 @@ export class CotKernel {
   }
 
   /** See assembly/_vole.ts. */
-  voleFold(
-    leaves: number,
-    count: number,
-    hole: number,
-    laneBits: number,
-    tiles: number,
-    u: number,
-    v: number,
-    low: number,
-    high: number,
-  ): void {
-    this.#wasm.voleFold(
-      leaves,
-      count,
-      hole,
-      laneBits,
-      tiles,
-      u,
-      v,
-      low,
-      high,
-      this.#lanes.get('vole vector')!,
-      this.#scratch,
-    );
+  voleFold(tweak: Tweak, { leaves, count, hole, laneBits, tiles, u, v }: VoleFold): void {
+    tweak.require('vole vector', 1);
+    const { low, high } = tweak;
+    const lanes = this.#lanes.get('vole vector')!;
+    this.#wasm.voleFold(leaves, count, hole, laneBits, tiles, u, v, low, high, lanes, this.#scratch);
   }
 
   /** Constants, and `bytes` from state word `row` on, in all four lanes. */

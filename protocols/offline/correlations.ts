@@ -7,7 +7,7 @@
  *
  * Words may carry garbage above `ringBits`: providers reduce where it matters, consumers mask where it matters.
  */
-import type { CorrelationKey } from '../sharing/store.ts';
+import { type CorrelationKey, keyText } from '../sharing/store.ts';
 
 export { type CorrelationKey, keyText } from '../sharing/store.ts';
 
@@ -119,7 +119,8 @@ export function correlationWords(spec: CorrelationSpec): { readonly client: numb
 export type ClientRequest =
   | { readonly spec: LinearSpec; readonly x: Uint32Array }
   | { readonly spec: MatmulSpec; readonly x: Uint32Array; readonly y: Uint32Array }
-  | { readonly spec: SquareSpec | SumOfSquaresSpec; readonly x: Uint32Array }
+  | { readonly spec: SquareSpec; readonly x: Uint32Array }
+  | { readonly spec: SumOfSquaresSpec; readonly x: Uint32Array }
   | { readonly spec: ScaleSpec; readonly s: Uint32Array; readonly x: Uint32Array }
   | { readonly spec: RingCotSpec; readonly c: Uint32Array }
   | { readonly spec: OtSpec };
@@ -127,9 +128,19 @@ export type ClientRequest =
 export type OwnerRequest =
   | { readonly spec: LinearSpec }
   | { readonly spec: MatmulSpec; readonly xMask: Uint32Array; readonly yMask: Uint32Array }
-  | { readonly spec: SquareSpec | SumOfSquaresSpec; readonly xMask: Uint32Array }
+  | { readonly spec: SquareSpec; readonly xMask: Uint32Array }
+  | { readonly spec: SumOfSquaresSpec; readonly xMask: Uint32Array }
   | { readonly spec: ScaleSpec; readonly sMask: Uint32Array; readonly xMask: Uint32Array }
-  | { readonly spec: RingCotSpec | OtSpec };
+  | { readonly spec: RingCotSpec }
+  | { readonly spec: OtSpec };
+
+/** The requests for some kinds of specs. */
+export type ClientRequestOf<S extends CorrelationSpec> = Extract<ClientRequest, { readonly spec: S }>;
+export type OwnerRequestOf<S extends CorrelationSpec> = Extract<OwnerRequest, { readonly spec: S }>;
+
+/** What oblivious transfers provide, and what ring-LWE does; either does some kinds. */
+export type OtBasedSpec = OtSpec | SquareSpec | SumOfSquaresSpec | ScaleSpec | RingCotSpec;
+export type RlweSpec = LinearSpec | MatmulSpec | SumOfSquaresSpec | ScaleSpec;
 
 /** A party's share of a product's value. */
 export interface ProductShare {
@@ -164,19 +175,28 @@ export type OwnerCorrelation = ProductShare | OtReceiverShare | RingCotReceiverS
 /** Where a session's correlations come from: the two parties themselves, or (in tests) an ideal dealer. */
 export type CorrelationSource = 'two-party' | 'dealer';
 
-/**
- * Provides one stage of correlations: everything in `requests` is independent, so that its messages may share flights.
- * Results are in the order of the requests. Called several times per inference, on both sides with the same specs.
- */
-export interface ClientProvider {
+/** One party's side of whoever makes correlations. */
+export interface Provider<Request, Correlation> {
   readonly source: CorrelationSource;
-  provide(requests: readonly ClientRequest[], progress: ProgressListener): Promise<ClientCorrelation[]>;
+  /**
+   * Provides one stage: everything in `requests` is independent, so that its messages may share flights. Results are in the order of the
+   * requests. Called several times per inference, on both sides with the same specs.
+   */
+  provide(requests: readonly Request[], progress: ProgressListener): Promise<Correlation[]>;
+  /** Overwrites keys and gives memory back; nothing can be provided any more. */
+  destroy(): void;
 }
 
-export interface OwnerProvider {
-  readonly source: CorrelationSource;
-  provide(requests: readonly OwnerRequest[], progress: ProgressListener): Promise<OwnerCorrelation[]>;
-}
+export type ClientProvider = Provider<ClientRequest, ClientCorrelation>;
+export type OwnerProvider = Provider<OwnerRequest, OwnerCorrelation>;
 
 /** Called as a correlation is finished: whose it is, and the share of the stage's work that it stood for (0…1). */
 export type ProgressListener = (key: CorrelationKey, fraction: number) => void;
+
+/** Checks an operand. @throws TypeError, RangeError naming the correlation, the operand, what was expected and what was there. */
+export function requireWords(spec: CorrelationSpec, name: string, words: unknown, length: number): void {
+  if (!(words instanceof Uint32Array))
+    throw new TypeError(`${keyText(spec.key)}: ${name}: expected a Uint32Array, got ${typeof words}`);
+  if (words.length !== length)
+    throw new RangeError(`${keyText(spec.key)}: ${name}: expected ${length} words, got ${words.length}`);
+}

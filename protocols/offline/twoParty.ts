@@ -13,38 +13,20 @@ import type {
   ClientCorrelation,
   ClientProvider,
   ClientRequest,
+  ClientRequestOf,
   CorrelationSpec,
   OwnerCorrelation,
   OwnerProvider,
   OwnerRequest,
+  OwnerRequestOf,
   ProgressListener,
+  RlweSpec,
 } from './correlations.ts';
-import {
-  drawCost,
-  isOtBased,
-  OtClient,
-  type OtOptions,
-  OtOwner,
-  otParameters,
-  setupCost as otSetupCost,
-  specCost,
-  stageCost,
-} from './ot.ts';
-import type { OtMeter, OtStream } from './otStream.ts';
-import { otMs, otWork, referenceTimes } from './otWork.ts';
-import {
-  isRlweSpec,
-  RlweClient,
-  type RlweClientRequest,
-  RlweOwner,
-  type RlweOwnerRequest,
-  type RlweSpec,
-  rlweCost,
-  rlweMs,
-  rlweResults,
-  rlweSetupCost,
-  type WeightSource,
-} from './rlwe.ts';
+import { isServedByRlwe, offlineCost } from './division.ts';
+import { OtClient, type OtOptions, OtOwner } from './ot/provider.ts';
+import type { OtMeter, OtStream } from './ot/stream.ts';
+import type { WeightSource } from './rlwe/kind.ts';
+import { RlweClient, RlweOwner } from './rlwe/provider.ts';
 
 /** Says whose step the channel's bytes belong to: `otStep` or `rlweStep`. */
 export type StepListener = (step: string) => void;
@@ -60,97 +42,6 @@ export interface TwoPartyOptions extends OtOptions {
 /** Names of the steps. */
 export const otStep = 'silent OT';
 export const rlweStep = 'ring-LWE';
-
-/** COTs that one call of `drawCost` averages over: amortised, bytes per COT do not depend on when they are drawn. */
-const manyCots = 2 ** 24;
-const bytesPerCot = drawCost(0, manyCots) / manyCots;
-
-/** Bytes of a correlation in both directions, its COTs included. */
-function otBytes(spec: CorrelationSpec): number {
-  if (!isOtBased(spec)) return Number.POSITIVE_INFINITY;
-  const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
-  return cots * bytesPerCot + bytesClientToOwner + bytesOwnerToClient;
-}
-
-/** Whether ring-LWE serves a correlation: public, so both sides agree. */
-export function isServedByRlwe(spec: CorrelationSpec): spec is RlweSpec {
-  if (!isRlweSpec(spec)) return false;
-  const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
-  return bytesClientToOwner + bytesOwnerToClient < otBytes(spec);
-}
-
-/** How many numbers ring-LWE makes. */
-export const rlweResultCount = (specs: readonly CorrelationSpec[]): number =>
-  specs.filter(isServedByRlwe).reduce((sum, spec) => sum + rlweResults(spec), 0);
-
-/** What a correlation costs, beside what others of its stage share with it. */
-export interface OfflineCost {
-  /** Correlated OTs that it draws, exactly. */
-  readonly cots: number;
-  /** Exact but for the COTs, whose bytes are amortised over many. */
-  readonly bytesClientToOwner: number;
-  readonly bytesOwnerToClient: number;
-  /** Predicted working time of one thread of the reference machine, in milliseconds. */
-  readonly clientMs: number;
-  readonly ownerMs: number;
-}
-
-export function offlineCost(spec: CorrelationSpec): OfflineCost {
-  if (isServedByRlwe(spec) || !isOtBased(spec)) {
-    const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
-    const { client, owner } = rlweMs(spec);
-    return { cots: 0, bytesClientToOwner, bytesOwnerToClient, clientMs: client, ownerMs: owner };
-  }
-  const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
-  const { client, owner } = otWork(spec);
-  return {
-    cots,
-    bytesClientToOwner: bytesClientToOwner + cots * bytesPerCot,
-    bytesOwnerToClient,
-    clientMs: otMs(client, referenceTimes.client),
-    ownerMs: otMs(owner, referenceTimes.owner),
-  };
-}
-
-/** Bytes of the setup, exactly. @param specs everything that will be asked for. */
-export function setupCost(
-  specs: readonly CorrelationSpec[],
-  parameters = otParameters,
-): { bytesClientToOwner: number; bytesOwnerToClient: number } {
-  const ot = otSetupCost(parameters);
-  const rlwe = rlweSetupCost(specs.filter(isServedByRlwe));
-  return {
-    bytesClientToOwner: ot.bytesClientToOwner + rlwe.bytesClientToOwner,
-    bytesOwnerToClient: ot.bytesOwnerToClient + rlwe.bytesOwnerToClient,
-  };
-}
-
-/**
- * Bytes of the preparation of one inference, exactly.
- * @param drawn COTs drawn before it: how many trees it needs depends on what is left of the last.
- * @returns also `cots`, the COTs that it draws, and `flights`: those of the two streams, of which each waits for its own only.
- */
-export function preparationCost(
-  stages: readonly (readonly CorrelationSpec[])[],
-  drawn: number,
-  parameters = otParameters,
-): { bytesClientToOwner: number; bytesOwnerToClient: number; cots: number; flights: { ot: number; rlwe: number } } {
-  const total = { bytesClientToOwner: 0, bytesOwnerToClient: 0, cots: 0, flights: { ot: 0, rlwe: 0 } };
-  for (const specs of stages) {
-    const ot = stageCost(
-      specs.filter(isOtBased).filter((spec) => !isServedByRlwe(spec)),
-      drawn + total.cots,
-      parameters,
-    );
-    const rlwe = specs.filter(isServedByRlwe).map(rlweCost);
-    total.cots += ot.cots;
-    total.flights.ot += ot.flights;
-    total.flights.rlwe += rlwe.length > 0 ? 2 : 0;
-    total.bytesClientToOwner += ot.bytesClientToOwner + rlwe.reduce((sum, cost) => sum + cost.bytesClientToOwner, 0);
-    total.bytesOwnerToClient += ot.bytesOwnerToClient + rlwe.reduce((sum, cost) => sum + cost.bytesOwnerToClient, 0);
-  }
-  return total;
-}
 
 /** Shares a stage's progress between the two protocols by their work. */
 function splitProgress(specs: readonly CorrelationSpec[], party: 'client' | 'owner', progress: ProgressListener) {
@@ -189,6 +80,9 @@ async function together<A, B>(channel: Channel, first: Promise<A>, second: Promi
   }
 }
 
+const isForRlweClient = (request: ClientRequest): request is ClientRequestOf<RlweSpec> => isServedByRlwe(request.spec);
+const isForRlweOwner = (request: OwnerRequest): request is OwnerRequestOf<RlweSpec> => isServedByRlwe(request.spec);
+
 export class TwoPartyClient implements ClientProvider {
   readonly source = 'two-party';
 
@@ -208,19 +102,30 @@ export class TwoPartyClient implements ClientProvider {
     { onStep = () => {}, ot: stream, onOtMeter = () => {}, ...options }: TwoPartyOptions = {},
   ): Promise<TwoPartyClient> {
     const forRlwe = specs.filter(isServedByRlwe);
-    if (stream) {
-      const started = stream.client(random.seed(), onOtMeter);
+    onStep(stream ? rlweStep : otStep);
+    const started = stream ? stream.client(random.seed(), onOtMeter) : OtClient.setup(channel, random, options);
+    if (!stream) {
+      await started;
       onStep(rlweStep);
-      const rlwe = new RlweClient(channel, random, options);
-      const [ot] = await together(channel, started, rlwe.setup(forRlwe));
-      return new TwoPartyClient(channel, ot, rlwe, onStep, true);
     }
-    onStep(otStep);
-    const ot = await OtClient.setup(channel, random, options);
-    onStep(rlweStep);
     const rlwe = new RlweClient(channel, random, options);
-    await rlwe.setup(forRlwe);
-    return new TwoPartyClient(channel, ot, rlwe, onStep, false);
+    try {
+      const [ot] = await together(channel, started, rlwe.setup(forRlwe));
+      return new TwoPartyClient(channel, ot, rlwe, onStep, stream !== undefined);
+    } catch (error) {
+      rlwe.destroy();
+      // It has ended too, and may have keys.
+      await started.then(
+        (ot) => ot.destroy(),
+        () => {},
+      );
+      throw error;
+    }
+  }
+
+  destroy(): void {
+    this.ot.destroy();
+    this.rlwe.destroy();
   }
 
   async provide(requests: readonly ClientRequest[], progress: ProgressListener): Promise<ClientCorrelation[]> {
@@ -229,7 +134,7 @@ export class TwoPartyClient implements ClientProvider {
       'client',
       progress,
     );
-    const forRlwe = requests.filter(({ spec }) => isServedByRlwe(spec)) as RlweClientRequest[];
+    const forRlwe = requests.filter(isForRlweClient);
     const forOt = requests.filter(({ spec }) => !isServedByRlwe(spec));
     if (this.isParallel) {
       this.onStep(rlweStep);
@@ -269,19 +174,30 @@ export class TwoPartyOwner implements OwnerProvider {
     { onStep = () => {}, ot: stream, onOtMeter = () => {}, ...options }: TwoPartyOptions = {},
   ): Promise<TwoPartyOwner> {
     const forRlwe = specs.filter(isServedByRlwe);
-    if (stream) {
-      const started = stream.owner(random.seed(), onOtMeter);
+    onStep(stream ? rlweStep : otStep);
+    const started = stream ? stream.owner(random.seed(), onOtMeter) : OtOwner.setup(channel, random, options);
+    if (!stream) {
+      await started;
       onStep(rlweStep);
-      const rlwe = new RlweOwner(channel, random, weights, options);
-      const [ot] = await together(channel, started, rlwe.setup(forRlwe));
-      return new TwoPartyOwner(channel, ot, rlwe, onStep, true);
     }
-    onStep(otStep);
-    const ot = await OtOwner.setup(channel, random, options);
-    onStep(rlweStep);
     const rlwe = new RlweOwner(channel, random, weights, options);
-    await rlwe.setup(forRlwe);
-    return new TwoPartyOwner(channel, ot, rlwe, onStep, false);
+    try {
+      const [ot] = await together(channel, started, rlwe.setup(forRlwe));
+      return new TwoPartyOwner(channel, ot, rlwe, onStep, stream !== undefined);
+    } catch (error) {
+      rlwe.destroy();
+      // It has ended too, and may have keys.
+      await started.then(
+        (ot) => ot.destroy(),
+        () => {},
+      );
+      throw error;
+    }
+  }
+
+  destroy(): void {
+    this.ot.destroy();
+    this.rlwe.destroy();
   }
 
   async provide(requests: readonly OwnerRequest[], progress: ProgressListener): Promise<OwnerCorrelation[]> {
@@ -290,7 +206,7 @@ export class TwoPartyOwner implements OwnerProvider {
       'owner',
       progress,
     );
-    const forRlwe = requests.filter(({ spec }) => isServedByRlwe(spec)) as RlweOwnerRequest[];
+    const forRlwe = requests.filter(isForRlweOwner);
     const forOt = requests.filter(({ spec }) => !isServedByRlwe(spec));
     if (this.isParallel) {
       this.onStep(rlweStep);

@@ -10,6 +10,7 @@
  */
 import type { Channel } from '../channel/channel.ts';
 import { blockBytes, CotKernel } from '../kernels/cot.ts';
+import { type Direction, type Tweak, TweakSource } from '../kernels/tweaks.ts';
 import type { Prg } from '../sharing/prg.ts';
 import { baseOtCost, baseOtReceive, baseOtSend } from './baseOt.ts';
 import {
@@ -121,19 +122,44 @@ class Leftover {
   }
 }
 
-/** The client's side. */
-export class CotClient {
-  readonly #leftover: Leftover;
-  #drawn = 0;
+/** What either side hands out, and how it ends. */
+abstract class CotParty {
+  protected readonly leftover: Leftover;
+  protected drawnCots = 0;
 
-  private constructor(
+  protected constructor(
     readonly kernel: CotKernel,
+    leaves: number,
+    /** Of COTs with the client as sender, and with the owner. */
+    readonly tweaks: Readonly<Record<Direction, TweakSource>>,
+  ) {
+    this.leftover = new Leftover(kernel, leaves);
+  }
+
+  /** COTs drawn so far. */
+  get drawn(): number {
+    return this.drawnCots;
+  }
+
+  /** Overwrites all keys: nothing can be drawn any more. The kernel and its memory are this pairing's alone. */
+  destroy(): void {
+    this.kernel.destroy();
+  }
+}
+
+const tweakSources = () => ({ forward: new TweakSource('forward'), reverse: new TweakSource('reverse') });
+
+/** The client's side. */
+export class CotClient extends CotParty {
+  private constructor(
+    kernel: CotKernel,
+    tweaks: ReturnType<typeof tweakSources>,
     private readonly ferret: FerretSender,
     private readonly small: SoftSpokenReceiver,
     /** Address of Δ. */
     readonly delta: number,
   ) {
-    this.#leftover = new Leftover(kernel, ferret.leaves);
+    super(kernel, ferret.leaves, tweaks);
   }
 
   static async setup(
@@ -142,6 +168,15 @@ export class CotClient {
     parameters = cotParameters,
     kernel = new CotKernel(),
   ): Promise<CotClient> {
+    try {
+      return await CotClient.#setUp(channel, random, parameters, kernel);
+    } catch (error) {
+      kernel.destroy();
+      throw error;
+    }
+  }
+
+  static async #setUp(channel: Channel, random: Prg, parameters: CotParameters, kernel: CotKernel): Promise<CotClient> {
     // Base OTs: the client receives, with Δ as its choices.
     const delta = random.bytes(blockBytes);
     delta[0]! |= 1;
@@ -150,33 +185,32 @@ export class CotClient {
     // Of the owner: the public code, SoftSpokenOT, and its choices for the other direction's base OTs.
     const count = softSpokenCount(parameters);
     kernel.setCode(await channel.receive(codeSeedBytes));
-    const softSpoken = new SoftSpokenSender(kernel, delta, keys, await channel.receive(softSpokenSetupBytes));
+    const tweaks = tweakSources();
+    const setup = await channel.receive(softSpokenSetupBytes);
+    const softSpoken = new SoftSpokenSender(kernel, delta, keys, setup, tweaks.forward);
     const blocks = softSpoken.extend(count, await channel.receive(softSpokenBytes(count)));
     const flips = await channel.receive(baseOtCount / 8);
 
     // The first round of Ferret.
     const deltaAt = kernel.put(delta);
     const trees = bootstrapTrees(parameters);
-    const reverseKeys = reverseBaseKeys(kernel, blocks + bootstrapNeeds(parameters) * blockBytes, flips, deltaAt);
-    const bootstrap = new FerretSender(kernel, parameters.bootstrap, blocks, false, 0, deltaAt);
+    const base = blocks + bootstrapNeeds(parameters) * blockBytes;
+    const reverseKeys = reverseBaseKeys(kernel, tweaks.forward.reverseBase(baseOtCount), base, flips, deltaAt);
+    const bootstrap = new FerretSender(kernel, parameters.bootstrap, blocks, false, tweaks.forward, deltaAt);
     const current = kernel.arena.allocate(roundBytes(parameters));
     channel.send(bootstrap.extend(trees, current));
     bootstrap.release();
-    const small = new SoftSpokenReceiver(kernel, reverseKeys);
+    const small = new SoftSpokenReceiver(kernel, reverseKeys, tweaks.reverse);
     channel.send(small.setupMessage);
     await channel.flush();
-    return new CotClient(kernel, new FerretSender(kernel, parameters.main, current, true, 1, deltaAt), small, deltaAt);
-  }
-
-  /** COTs drawn so far. */
-  get drawn(): number {
-    return this.#drawn;
+    const ferret = new FerretSender(kernel, parameters.main, current, true, tweaks.forward, deltaAt);
+    return new CotClient(kernel, tweaks, ferret, small, deltaAt);
   }
 
   /** The next `count` COTs (keys K), and the message by which the owner draws the same. */
   draw(count: number): { piece: CotPiece; message: Uint8Array } {
-    const { piece, result } = this.#leftover.draw(count, (trees, output) => this.ferret.extend(trees, output));
-    this.#drawn += count;
+    const { piece, result } = this.leftover.draw(count, (trees, output) => this.ferret.extend(trees, output));
+    this.drawnCots += count;
     return { piece, message: result };
   }
 
@@ -188,18 +222,16 @@ export class CotClient {
 }
 
 /** The owner's side. */
-export class CotOwner {
-  readonly #leftover: Leftover;
-  #drawn = 0;
-
+export class CotOwner extends CotParty {
   private constructor(
-    readonly kernel: CotKernel,
+    kernel: CotKernel,
+    tweaks: ReturnType<typeof tweakSources>,
     private readonly ferret: FerretReceiver,
     private readonly small: SoftSpokenSender,
     /** Address of the owner's Δ, of the COTs in the other direction. */
     readonly reverseDelta: number,
   ) {
-    this.#leftover = new Leftover(kernel, ferret.leaves);
+    super(kernel, ferret.leaves, tweaks);
   }
 
   static async setup(
@@ -208,46 +240,54 @@ export class CotOwner {
     parameters = cotParameters,
     kernel = new CotKernel(),
   ): Promise<CotOwner> {
+    try {
+      return await CotOwner.#setUp(channel, random, parameters, kernel);
+    } catch (error) {
+      kernel.destroy();
+      throw error;
+    }
+  }
+
+  static async #setUp(channel: Channel, random: Prg, parameters: CotParameters, kernel: CotKernel): Promise<CotOwner> {
     const code = random.bytes(codeSeedBytes);
     kernel.setCode(code);
     const keys = await baseOtSend(channel, random, baseOtCount);
 
-    const softSpoken = new SoftSpokenReceiver(kernel, keys);
+    const tweaks = tweakSources();
+    const softSpoken = new SoftSpokenReceiver(kernel, keys, tweaks.forward);
     const { blocks, message } = softSpoken.extend(softSpokenCount(parameters));
     const delta = random.bytes(blockBytes);
     delta[0]! |= 1;
     const base = blocks + bootstrapNeeds(parameters) * blockBytes;
-    const { flips, keys: reverseKeys } = chooseReverseBase(kernel, base, baseChoices(delta));
+    const { flips, keys: reverseKeys } = chooseReverseBase(
+      kernel,
+      tweaks.forward.reverseBase(baseOtCount),
+      base,
+      baseChoices(delta),
+    );
     for (const bytes of [code, softSpoken.setupMessage, message, flips]) channel.send(bytes);
 
     const trees = bootstrapTrees(parameters);
     const bootstrapMessage = await channel.receive(trees * treeMessageBytes(parameters.bootstrap));
-    const small = new SoftSpokenSender(kernel, delta, reverseKeys, await channel.receive(softSpokenSetupBytes));
-    const bootstrap = new FerretReceiver(kernel, parameters.bootstrap, blocks, false, 0);
+    const setup = await channel.receive(softSpokenSetupBytes);
+    const small = new SoftSpokenSender(kernel, delta, reverseKeys, setup, tweaks.reverse);
+    const bootstrap = new FerretReceiver(kernel, parameters.bootstrap, blocks, false, tweaks.forward);
     const current = kernel.arena.allocate(roundBytes(parameters));
     bootstrap.extend(trees, bootstrapMessage, current);
     bootstrap.release();
-    return new CotOwner(
-      kernel,
-      new FerretReceiver(kernel, parameters.main, current, true, 1),
-      small,
-      kernel.put(delta),
-    );
-  }
-
-  get drawn(): number {
-    return this.#drawn;
+    const ferret = new FerretReceiver(kernel, parameters.main, current, true, tweaks.forward);
+    return new CotOwner(kernel, tweaks, ferret, small, kernel.put(delta));
   }
 
   /** Bytes of the message that `draw(count)` takes. */
   messageBytes(count: number): number {
-    return this.ferret.messageTrees(this.#leftover.trees(count)) * treeMessageBytes(this.ferret.parameters);
+    return this.ferret.messageTrees(this.leftover.trees(count)) * treeMessageBytes(this.ferret.parameters);
   }
 
   /** The next `count` COTs (keys M). @throws ProtocolError `length` when the message is not `messageBytes(count)` long. */
   draw(count: number, message: Uint8Array): CotPiece {
-    const { piece } = this.#leftover.draw(count, (trees, output) => this.ferret.extend(trees, message, output));
-    this.#drawn += count;
+    const { piece } = this.leftover.draw(count, (trees, output) => this.ferret.extend(trees, message, output));
+    this.drawnCots += count;
     return piece;
   }
 
@@ -257,20 +297,18 @@ export class CotOwner {
   }
 }
 
-/** Round number of the hash for the base OTs of the other direction; segments count from 0. */
-const reverseBaseRound = 0xffffffff;
-
 /** The client's 128 pairs of keys out of as many COTs; a flipped choice swaps the pair. */
 function reverseBaseKeys(
   kernel: CotKernel,
+  tweak: Tweak,
   cots: number,
   flips: Uint8Array,
   delta: number,
 ): [Uint8Array, Uint8Array][] {
   const zeros = kernel.arena.allocate(baseOtCount * blockBytes);
   const ones = kernel.arena.allocate(baseOtCount * blockBytes);
-  kernel.hash('output', cots, baseOtCount, zeros, 0, reverseBaseRound);
-  kernel.hash('output', cots, baseOtCount, ones, 0, reverseBaseRound, 0, delta);
+  kernel.hash(tweak, cots, baseOtCount, zeros);
+  kernel.hash(tweak, cots, baseOtCount, ones, delta);
   const pairs = Array.from({ length: baseOtCount }, (_, i): [Uint8Array, Uint8Array] => {
     const pair = [zeros, ones].map((address) => kernel.bytes(address + i * blockBytes, blockBytes).slice());
     const flip = (flips[i >> 3]! >> (i & 7)) & 1;
@@ -282,9 +320,9 @@ function reverseBaseKeys(
 }
 
 /** The owner's 128 keys, and by which flips they are those of `choices`. */
-function chooseReverseBase(kernel: CotKernel, cots: number, choices: Uint8Array) {
+function chooseReverseBase(kernel: CotKernel, tweak: Tweak, cots: number, choices: Uint8Array) {
   const hashed = kernel.arena.allocate(baseOtCount * blockBytes);
-  kernel.hash('output', cots, baseOtCount, hashed, 0, reverseBaseRound);
+  kernel.hash(tweak, cots, baseOtCount, hashed);
   const flips = new Uint8Array(baseOtCount / 8);
   const keys = Array.from(choices, (choice, i) => {
     const random = kernel.bytes(cots + i * blockBytes, 1)[0]! & 1;

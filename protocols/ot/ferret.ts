@@ -20,6 +20,7 @@
  */
 import { ProtocolError } from '../channel/errors.ts';
 import { blockBytes, type CotKernel } from '../kernels/cot.ts';
+import type { Tweak, TweakSource } from '../kernels/tweaks.ts';
 
 export interface FerretParameters {
   /** log2 of the length of LPN's secret. */
@@ -55,21 +56,24 @@ abstract class Ferret {
   #current: number;
   #next: number | undefined;
   #tree = 0;
+  /** Of the round's trees. */
+  #tweaks: Tweak;
   readonly leaves: number;
 
   /**
    * @param current address of `roundNeeds` COTs, owned by this object from now on.
    * @param refills whether rounds follow; without, `trees` trees are all there are.
-   * @param round number of the first round; no two rounds of a pairing may share it.
+   * @param source of the tweaks that tell rounds apart.
    */
   constructor(
     protected readonly kernel: CotKernel,
     readonly parameters: FerretParameters,
     current: number,
     private readonly refills: boolean,
-    private round: number,
+    private readonly source: TweakSource,
   ) {
     this.#current = current;
+    this.#tweaks = source.round(parameters.trees);
     this.leaves = 2 ** parameters.treeDepth;
   }
 
@@ -94,17 +98,14 @@ abstract class Ferret {
   }
 
   /** Puts `trees` · 2^treeDepth COTs at `output`, tree by tree. */
-  protected run(
-    trees: number,
-    output: number,
-    perTree: (nodes: number, bases: number, low: number, high: number) => void,
-  ): void {
+  protected run(trees: number, output: number, perTree: (nodes: number, bases: number, tweak: Tweak) => void): void {
     const { parameters, kernel, leaves } = this;
     const bytesPerTree = leaves * blockBytes;
     const one = (nodes: number) => {
       const bases = this.#current + (2 ** parameters.logSecret + this.#tree * parameters.treeDepth) * blockBytes;
-      perTree(nodes, bases, this.#tree, this.round);
-      kernel.lpnEncode(nodes, leaves, this.#current, parameters.logSecret, this.#tree, this.round);
+      const tweak = this.#tweaks.part(this.#tree, 1);
+      perTree(nodes, bases, tweak);
+      kernel.lpnEncode(tweak, nodes, leaves, this.#current, parameters.logSecret);
       this.#tree++;
     };
     for (let done = 0; done < trees; done++) {
@@ -129,7 +130,7 @@ abstract class Ferret {
     this.#current = this.#next!;
     this.#next = used;
     this.#tree = 0;
-    this.round++;
+    this.#tweaks = this.source.round(this.parameters.trees);
   }
 
   release(): void {
@@ -145,10 +146,10 @@ export class FerretSender extends Ferret {
     parameters: FerretParameters,
     current: number,
     refills: boolean,
-    round: number,
+    source: TweakSource,
     private readonly delta: number,
   ) {
-    super(kernel, parameters, current, refills, round);
+    super(kernel, parameters, current, refills, source);
   }
 
   /** Writes `trees` · 2^treeDepth blocks K at `output`. @returns the message for the receiver. */
@@ -158,8 +159,8 @@ export class FerretSender extends Ferret {
     const length = this.messageTrees(trees) * treeMessageBytes(parameters);
     const message = kernel.arena.allocate(length);
     let at = message;
-    this.run(trees, output, (nodes, bases, low, high) => {
-      kernel.ggmSend(nodes, parameters.treeDepth, bases, this.delta, at, low, high, true);
+    this.run(trees, output, (nodes, bases, tweak) => {
+      kernel.ggmSend(tweak, { nodes, depth: parameters.treeDepth, bases, message: at }, this.delta);
       at += treeMessageBytes(parameters);
     });
     const bytes = kernel.bytes(message, length).slice();
@@ -182,11 +183,11 @@ export class FerretReceiver extends Ferret {
       throw new ProtocolError('length', 'ferret', `expected ${expected} bytes, got ${message.length}`);
     const address = kernel.put(message);
     let at = address;
-    this.run(trees, output, (nodes, bases, low, high) => {
+    this.run(trees, output, (nodes, bases, tweak) => {
       const keys = kernel.words(bases, 4 * treeDepth);
       let choices = 0;
       for (let level = 0; level < treeDepth; level++) choices |= (keys[4 * level]! & 1) << level;
-      kernel.ggmReceive(nodes, treeDepth, bases, choices, at, low, high, true);
+      kernel.ggmReceive(tweak, { nodes, depth: treeDepth, bases, message: at }, choices);
       at += treeMessageBytes(parameters);
     });
     kernel.arena.release(address);

@@ -10,6 +10,7 @@
  */
 import { ProtocolError } from '../channel/errors.ts';
 import { blockBytes, type CotKernel } from '../kernels/cot.ts';
+import type { TweakSource } from '../kernels/tweaks.ts';
 
 /** Bits of Δ per tree, k of the paper. */
 const treeBits = 8;
@@ -29,8 +30,11 @@ export function baseChoices(delta: Uint8Array): Uint8Array {
   return Uint8Array.from({ length: baseOtCount }, (_, i) => 1 ^ ((delta[i >> 3]! >> (i & 7)) & 1));
 }
 
+type BaseTweaks = ReturnType<TweakSource['baseTrees']>;
+
 export class SoftSpokenReceiver {
   readonly #nodes: number;
+  readonly #tweaks: BaseTweaks;
   #tile = 0;
   /** For the sender, once. */
   readonly setupMessage = new Uint8Array(softSpokenSetupBytes);
@@ -39,7 +43,9 @@ export class SoftSpokenReceiver {
   constructor(
     private readonly kernel: CotKernel,
     keys: readonly (readonly [Uint8Array, Uint8Array])[],
+    source: TweakSource,
   ) {
+    this.#tweaks = source.baseTrees(leaves);
     this.#nodes = kernel.arena.allocate(trees * leaves * blockBytes);
     for (let tree = 0; tree < trees; tree++) {
       // Figure 7: the whole tree, and for every level the XORs of its two sides under the base OT's keys.
@@ -48,7 +54,7 @@ export class SoftSpokenReceiver {
       kernel.bytes(nodes, blockBytes).set(left);
       kernel.bytes(nodes + blockBytes, blockBytes).set(right);
       for (let level = 2; level <= treeBits; level++) {
-        expand(kernel, nodes, tree, level);
+        expand(kernel, this.#tweaks, nodes, tree, level);
         const half = (1 << (level - 1)) * blockBytes;
         const [key0, key1] = keys[tree * treeBits + level - 1]!;
         const at = tree * treeMessageBytes + (level - 2) * 2 * blockBytes;
@@ -64,17 +70,16 @@ export class SoftSpokenReceiver {
     const { tiles, rowBytes, rows, sums, scratch, release } = workspace(kernel, count);
     for (let tree = 0; tree < trees; tree++) {
       const nodes = this.#nodes + tree * leaves * blockBytes;
-      kernel.softSpokenFold(
-        nodes,
-        treeBits,
-        -1,
-        this.#tile,
+      kernel.softSpokenFold(this.#tweaks.vector(tree), {
+        leaves: nodes,
+        bits: treeBits,
+        hole: -1,
+        firstTile: this.#tile,
         tiles,
-        sums + tree * rowBytes,
-        rows + tree * treeBits * rowBytes,
-        tree,
+        u: sums + tree * rowBytes,
+        v: rows + tree * treeBits * rowBytes,
         scratch,
-      );
+      });
     }
     this.#tile += tiles;
     // Figure 8 with the repetition code: every tree's u is corrected to the first one's.
@@ -93,6 +98,7 @@ export class SoftSpokenReceiver {
 
 export class SoftSpokenSender {
   readonly #nodes: number;
+  readonly #tweaks: BaseTweaks;
   #tile = 0;
 
   /**
@@ -104,7 +110,9 @@ export class SoftSpokenSender {
     private readonly delta: Uint8Array,
     keys: readonly Uint8Array[],
     setupMessage: Uint8Array,
+    source: TweakSource,
   ) {
+    this.#tweaks = source.baseTrees(leaves);
     checkLength(setupMessage, softSpokenSetupBytes);
     this.#nodes = kernel.arena.allocate(trees * leaves * blockBytes);
     for (let tree = 0; tree < trees; tree++) {
@@ -115,7 +123,7 @@ export class SoftSpokenSender {
       kernel.bytes(nodes + (1 - hole) * blockBytes, blockBytes).set(keys[tree * treeBits]!);
       for (let level = 2; level <= treeBits; level++) {
         // All nodes but the hole's children are right; the side that the base OT opened gives the hole's sibling.
-        expand(kernel, nodes, tree, level);
+        expand(kernel, this.#tweaks, nodes, tree, level);
         const parents = 1 << (level - 1);
         const side = 1 ^ ((path >> (level - 1)) & 1);
         kernel.bytes(nodes + hole * blockBytes, blockBytes).fill(0);
@@ -143,7 +151,16 @@ export class SoftSpokenSender {
       const nodes = this.#nodes + tree * leaves * blockBytes;
       const path = this.delta[tree]!;
       const v = rows + tree * treeBits * rowBytes;
-      kernel.softSpokenFold(nodes, treeBits, path, this.#tile, tiles, sums, v, tree, scratch);
+      kernel.softSpokenFold(this.#tweaks.vector(tree), {
+        leaves: nodes,
+        bits: treeBits,
+        hole: path,
+        firstTile: this.#tile,
+        tiles,
+        u: sums,
+        v,
+        scratch,
+      });
       // w_t = v_t ⊕ Δ_t·u, and K's row t is w_t ⊕ Δ_t·correction.
       const fix = kernel.bytes(sums, rowBytes);
       if (tree > 0) for (let i = 0; i < usedBytes; i++) fix[i]! ^= message[(tree - 1) * usedBytes + i]!;
@@ -183,10 +200,10 @@ function workspace(kernel: CotKernel, count: number) {
 }
 
 /** Both children of every node by the hash, left half and right half: level `level` from the one above. */
-function expand(kernel: CotKernel, nodes: number, tree: number, level: number): void {
+function expand(kernel: CotKernel, tweaks: BaseTweaks, nodes: number, tree: number, level: number): void {
   const parents = 1 << (level - 1);
-  kernel.hash('base tree', nodes, parents, nodes + parents * blockBytes, 0, tree, 2 * level + 1);
-  kernel.hash('base tree', nodes, parents, nodes, 0, tree, 2 * level);
+  kernel.hash(tweaks.tree(tree, level, 1), nodes, parents, nodes + parents * blockBytes);
+  kernel.hash(tweaks.tree(tree, level, 0), nodes, parents, nodes);
 }
 
 /** start ⊕ all blocks. */

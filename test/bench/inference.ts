@@ -11,8 +11,9 @@ import {
 } from '../../protocols/index.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
 import { prepareClient, prepareOwner } from '../../protocols/inference/prepare.ts';
-import type { CorrelationSource, ProgressListener } from '../../protocols/offline/correlations.ts';
-import { isServedByRlwe, offlineCost, otStep, rlweStep } from '../../protocols/offline/twoParty.ts';
+import type { Provider } from '../../protocols/offline/correlations.ts';
+import { isServedByRlwe, offlineCost } from '../../protocols/offline/division.ts';
+import { otStep, rlweStep } from '../../protocols/offline/twoParty.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
 import { modelFolder, modelNames, readModel } from '../../scripts/lib/models.ts';
 import { channels, picture } from '../support/pairing.ts';
@@ -20,11 +21,6 @@ import { type TurnChannel, takingTurns } from '../support/turns.ts';
 import { type BenchResult, summarise } from './measure.ts';
 
 const runs = 5;
-
-interface Provider<R, C> {
-  readonly source: CorrelationSource;
-  provide(requests: readonly R[], progress: ProgressListener): Promise<C[]>;
-}
 
 export async function run(): Promise<BenchResult[]> {
   const results: BenchResult[] = [];
@@ -93,6 +89,7 @@ async function workFigures(name: string, { plan, weights }: OwnerModel): Promise
       channel.enterStep(between, 'offline');
       return results;
     },
+    destroy: () => provider.destroy(),
   });
   const times = new Map<string, number[]>();
   for (let i = 0; i < runs; i++) {

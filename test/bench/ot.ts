@@ -1,7 +1,9 @@
 // Both parties take turns in one thread, so that a party's time is its own: in Node the processor's, which other programs do not lengthen.
-import { setupCost, stageCost } from '../../protocols/offline/ot.ts';
-import { otMs, otUnits, otWork, referenceTimes } from '../../protocols/offline/otWork.ts';
-import { CotClient, CotOwner, drawCost } from '../../protocols/ot/cot.ts';
+
+import { otKind } from '../../protocols/offline/kinds.ts';
+import { stageCost } from '../../protocols/offline/ot/segments.ts';
+import { otMs, otUnits, referenceTimes } from '../../protocols/offline/ot/times.ts';
+import { CotClient, CotOwner, drawCost, setupCost } from '../../protocols/ot/cot.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
 import { channelPair } from '../ideal/otPair.ts';
 import { derivedCorrelations } from '../support/otStages.ts';
@@ -97,7 +99,7 @@ async function stageFigures() {
     const measured = times[calibrationSpecs.length + i]!;
     const total = { measured: 0, planned: 0, calibrated: 0 };
     for (const party of ['client', 'owner'] as const) {
-      const work = otWork(specs[i]!)[party];
+      const work = otKind(specs[i]!).work(specs[i]!)[party];
       const planned = otMs(work, referenceTimes[party]);
       total.measured += median(measured[party]);
       total.planned += planned;

@@ -1,7 +1,9 @@
-/** Times of the units that otWork.ts counts, on this machine: each party's own working time, fitted to stages of few and of many of each unit. */
-import type { OtBasedSpec } from '../../protocols/offline/ot.ts';
-import { OtClient, OtOwner } from '../../protocols/offline/ot.ts';
-import { type OtTimes, type OtUnit, type OtWork, otMs, otUnits, otWork } from '../../protocols/offline/otWork.ts';
+/** Times of the units that offline/ot/times.ts counts, on this machine: each party's own working time, fitted to stages of few and of many of each unit. */
+import { TweakSource } from '../../protocols/kernels/tweaks.ts';
+import type { OtBasedSpec } from '../../protocols/offline/correlations.ts';
+import { otKind } from '../../protocols/offline/kinds.ts';
+import { OtClient, OtOwner } from '../../protocols/offline/ot/provider.ts';
+import { type OtTimes, type OtUnit, type OtWork, otMs, otUnits } from '../../protocols/offline/ot/times.ts';
 import { CotClient, CotOwner, cotParameters } from '../../protocols/ot/cot.ts';
 import { refillTrees } from '../../protocols/ot/ferret.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
@@ -138,7 +140,7 @@ export async function calibrateOt(
   statistic: (times: readonly number[]) => number = median,
 ): Promise<OtTimes> {
   const direct = await directTimes(statistic);
-  const works = calibrationSpecs.map(otWork);
+  const works = calibrationSpecs.map((spec) => otKind(spec).work(spec));
   const fitted = (party: 'client' | 'owner') =>
     nonNegativeLeastSquares(
       works.map((work) => work[party]),
@@ -165,9 +167,11 @@ async function directTimes(statistic: (times: readonly number[]) => number) {
     marks.push(nowMs());
     const got = receiver.draw(count, message);
     marks.push(nowMs());
-    kernel.hash('output', piece.address, count, output, 0, 0);
+    const tweaks = new TweakSource('forward').segment().piece(count);
+    kernel.hash(tweaks.take('output'), piece.address, count, output);
     marks.push(nowMs());
-    kernel.hashMessages(piece.address, count, 1, 0xffffffff, output, 4, 0, 0);
+    const messages = { input: piece.address, count, words: 1, mask: 0xffffffff, output, stride: 4 };
+    kernel.hashMessages(tweaks.take('message'), messages);
     marks.push(nowMs());
     sender.kernel.arena.release(piece.address);
     receiver.kernel.arena.release(got.address);

@@ -1,5 +1,6 @@
 import { Ntt, nttKernel } from '../../protocols/kernels/ntt.ts';
-import { type RlweSpec, rlweCost, rlweLayout } from '../../protocols/offline/rlwe.ts';
+import type { RlweSpec } from '../../protocols/offline/correlations.ts';
+import { rlweCost, rlweLayout } from '../../protocols/offline/rlwe/costs.ts';
 import { AutomorphismKey, SecretKey } from '../../protocols/rlwe/keys.ts';
 import { parameterSets } from '../../protocols/rlwe/parameters.ts';
 import { Ring } from '../../protocols/rlwe/ring.ts';

@@ -47,6 +47,7 @@ export class IdealDealer {
           this.#clientAsked = { requests, progress, resolve };
           this.#deal(reject);
         }),
+      destroy() {},
     };
     this.owner = {
       source: 'dealer',
@@ -55,6 +56,7 @@ export class IdealDealer {
           this.#ownerAsked = { requests, progress, resolve };
           this.#deal(reject);
         }),
+      destroy() {},
     };
   }
 

@@ -2,6 +2,7 @@
 import type {
   ClientCorrelation,
   ClientRequest,
+  OtBasedSpec,
   OtReceiverShare,
   OtSenderShare,
   OwnerCorrelation,
@@ -10,7 +11,6 @@ import type {
   RingCotReceiverShare,
   RingCotSenderShare,
 } from '../../protocols/offline/correlations.ts';
-import type { OtBasedSpec } from '../../protocols/offline/ot.ts';
 import type { Prg } from '../../protocols/sharing/prg.ts';
 
 export interface Operands {

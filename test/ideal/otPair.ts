@@ -2,7 +2,8 @@
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { MeteredChannel } from '../../protocols/channel/metered.ts';
-import { OtClient, type OtOptions, OtOwner, type OtParameters, otParameters } from '../../protocols/offline/ot.ts';
+import { OtClient, type OtOptions, OtOwner } from '../../protocols/offline/ot/provider.ts';
+import { type OtParameters, otParameters } from '../../protocols/offline/ot/segments.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { RecordingChannel } from '../support/recordingChannel.ts';
 

@@ -1,16 +1,16 @@
 /** The ideal functionality of the RLWE correlations, operands for them, and both parties over a channel in memory. */
 
 import { nttKernel } from '../../protocols/kernels/ntt.ts';
+import type { RlweSpec } from '../../protocols/offline/correlations.ts';
+import { isRlweSpec } from '../../protocols/offline/kinds.ts';
+import { centred } from '../../protocols/offline/rlwe/layout.ts';
+import type { RlweOptions } from '../../protocols/offline/rlwe/provider.ts';
 import {
-  isRlweSpec,
   RlweClient,
   type RlweClientRequest,
-  type RlweOptions,
   RlweOwner,
   type RlweOwnerRequest,
-  type RlweSpec,
-} from '../../protocols/offline/rlwe.ts';
-import { centred } from '../../protocols/offline/rlweLayout.ts';
+} from '../../protocols/offline/rlwe/provider.ts';
 import { ShareSums } from '../../protocols/rlwe/answer.ts';
 import { maskOf } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';

@@ -4,17 +4,16 @@ import { expect } from 'vitest';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
-import type { OfflinePhase } from '../../protocols/inference/offline.ts';
-import { twoParty } from '../../protocols/inference/offline.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import { ClientSession, OwnerSession } from '../../protocols/inference/session.ts';
 import { sessionWires, streamChannel } from '../../protocols/inference/streams.ts';
-import type { OtParameters } from '../../protocols/offline/ot.ts';
-import { otStream } from '../../protocols/offline/otStream.ts';
-import { preparationCost, setupCost } from '../../protocols/offline/twoParty.ts';
+import { preparationCost, setupCost } from '../../protocols/offline/division.ts';
+import type { OtParameters } from '../../protocols/offline/ot/segments.ts';
+import { otStream } from '../../protocols/offline/ot/stream.ts';
 import { randomWeights } from './manifest.ts';
 import { modelOf, picture } from './pairing.ts';
 import type { RandomModel } from './randomManifest.ts';
+import { offlineWith } from './smallOffline.ts';
 
 export interface EndToEndOptions {
   readonly parameters: OtParameters;
@@ -34,12 +33,7 @@ export async function runEndToEnd(
 ): Promise<number | undefined> {
   const model = { ...modelOf(manifest, answer), weights: randomWeights(manifest, seed) };
   const { stages, logitFracBits, steps } = model.plan;
-  const offline: OfflinePhase = {
-    ...twoParty,
-    client: (channel, plan, random, options) => twoParty.client(channel, plan, random, { ...options, parameters }),
-    owner: (channel, plan, weights, random, options) =>
-      twoParty.owner(channel, plan, weights, random, { ...options, parameters }),
-  };
+  const offline = offlineWith(parameters);
   const [a, b] = memoryWirePair().map((wire) => {
     if (!isParallel) return { channel: new FramedChannel(wire) };
     const { session, ot } = sessionWires(wire);

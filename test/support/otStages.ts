@@ -1,5 +1,5 @@
 /** The correlations that a plan derives from COTs, one stage of each, at shapes of the bundled model. */
-import type { OtBasedSpec } from '../../protocols/offline/ot.ts';
+import type { OtBasedSpec } from '../../protocols/offline/correlations.ts';
 import { keyOf } from './keys.ts';
 
 export const derivedCorrelations: Readonly<Record<string, OtBasedSpec>> = {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { type RlweSpec, rlweCost, rlweSetupCost } from '../../protocols/offline/rlwe.ts';
+import type { RlweSpec } from '../../protocols/offline/correlations.ts';
+import { rlweCost, rlweSetupCost } from '../../protocols/offline/rlwe/costs.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { drawRlweOperands, rlwePair } from '../ideal/rlwe.ts';
 import { expectSame } from '../support/expectSame.ts';

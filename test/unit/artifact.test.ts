@@ -12,7 +12,7 @@ import {
   publicManifest,
 } from '../../protocols/index.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
-import { preparationCost, setupCost } from '../../protocols/offline/twoParty.ts';
+import { preparationCost, setupCost } from '../../protocols/offline/division.ts';
 import { readModel } from '../../scripts/lib/models.ts';
 import { PlaintextModel } from '../../scripts/lib/plaintext.ts';
 import { makeManifest } from '../support/manifest.ts';

@@ -1,11 +1,13 @@
 // What the plan says that correlations cost, against what they do cost: COTs and bits exactly, working time by shares.
 import { describe, expect, it } from 'vitest';
 import { compilePlan } from '../../protocols/inference/plan.ts';
-import type { CorrelationSpec } from '../../protocols/offline/correlations.ts';
-import { isOtBased, specCost, stageCost } from '../../protocols/offline/ot.ts';
-import { type OtUnit, otMs, otWork, referenceTimes } from '../../protocols/offline/otWork.ts';
-import { RlweClient, RlweOwner, type RlweSpec, rlweCost, rlweMs } from '../../protocols/offline/rlwe.ts';
-import { isServedByRlwe, offlineCost, preparationCost } from '../../protocols/offline/twoParty.ts';
+import type { CorrelationSpec, RlweSpec } from '../../protocols/offline/correlations.ts';
+import { isServedByRlwe, offlineCost, preparationCost } from '../../protocols/offline/division.ts';
+import { isOtBased, otKind } from '../../protocols/offline/kinds.ts';
+import { specCost, stageCost } from '../../protocols/offline/ot/segments.ts';
+import { type OtUnit, otMs, referenceTimes } from '../../protocols/offline/ot/times.ts';
+import { rlweCost, rlweMs } from '../../protocols/offline/rlwe/costs.ts';
+import { RlweClient, RlweOwner } from '../../protocols/offline/rlwe/provider.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
 import { modelFolder, modelNames, readModel } from '../../scripts/lib/models.ts';
 import { median, otStageTimes, runOtStage, type StageTimes, turnTakingOtPair } from '../bench/otCalibration.ts';
@@ -56,8 +58,8 @@ describe('the cost of correlations from oblivious transfer', () => {
     const specs = Object.values(derivedCorrelations);
     if (!tellsTime) return;
     const planned = specs.map((spec) => ({
-      client: otMs(otWork(spec).client, referenceTimes.client),
-      owner: otMs(otWork(spec).owner, referenceTimes.owner),
+      client: otMs(otKind(spec).work(spec).client, referenceTimes.client),
+      owner: otMs(otKind(spec).work(spec).owner, referenceTimes.owner),
     }));
     expectSameShares(Object.keys(derivedCorrelations), planned, await otStageTimes(pair, specs, 15));
   });
@@ -66,7 +68,7 @@ describe('the cost of correlations from oblivious transfer', () => {
     for (const spec of Object.values(derivedCorrelations)) {
       const twice = 'rows' in spec ? { ...spec, rows: 2 * spec.rows } : { ...spec, count: 2 * spec.count };
       for (const party of parties) {
-        const [one, two] = [otWork(spec)[party], otWork(twice)[party]];
+        const [one, two] = [otKind(spec).work(spec)[party], otKind(twice).work(twice)[party]];
         expect(one.cot).toBe(specCost(spec).cots);
         for (const unit of Object.keys(one) as OtUnit[]) {
           // COTs in the other direction are made in whole tiles.

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blockBytes, CotKernel, hashLabels } from '../../protocols/kernels/cot.ts';
+import { blockBytes, CotKernel } from '../../protocols/kernels/cot.ts';
+import { hashLabels } from '../../protocols/kernels/tweaks.ts';
 import * as twin from '../../protocols/kernels/twins/cot.ts';
 import { pack } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
+import { anyTweak } from '../support/tweaks.ts';
 
 const kernel = new CotKernel();
 const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 });
@@ -23,7 +25,7 @@ describe('hash', () => {
         const blocks = randomBlocks(random, count);
         const offset = random.bytes(blockBytes);
         const input = putBlocks(blocks);
-        kernel.hash('output', input, count, input, low, high, column, kernel.put(offset));
+        kernel.hash(anyTweak('output', low, high, column), input, count, input, kernel.put(offset));
         expect(blocksAt(input, count)).toEqual(
           blocks.map((block, i) => twin.hash('output', twin.xor(block, offset), low + i, high, column)),
         );
@@ -36,7 +38,7 @@ describe('hash', () => {
     const block = new Uint8Array(blockBytes);
     const values = hashLabels.map((label) => {
       const address = putBlocks([block]);
-      kernel.hash(label, address, 1, address, 0, 0);
+      kernel.hash(anyTweak(label, 0, 0), address, 1, address);
       expect(blocksAt(address, 1)).toEqual([twin.hash(label, block, 0, 0, 0)]);
       return String(blocksAt(address, 1)[0]);
     });
@@ -56,7 +58,9 @@ describe('hash', () => {
           const blocks = randomBlocks(new Prg(seed, 'test'), count);
           const stride = 4 * words + 8;
           const output = kernel.arena.allocate(count * stride);
-          kernel.hashMessages(putBlocks(blocks), count, words, 2 ** bits - 1, output, stride, 7, 9);
+          const input = putBlocks(blocks);
+          const mask = 2 ** bits - 1;
+          kernel.hashMessages(anyTweak('message', 0, 7, 9), { input, count, words, mask, output, stride });
           blocks.forEach((block, i) => {
             const expected = new Uint32Array(twin.hash('message', block, i, 7, 9, 4 * words).slice().buffer).map(
               (word) => word & (2 ** bits - 1),
@@ -104,8 +108,10 @@ describe('correlated GGM trees', () => {
           const choices = path & (2 ** depth - 1);
           const nodes = kernel.arena.allocate(2 ** depth * blockBytes);
           const message = kernel.arena.allocate(depth * blockBytes);
-          kernel.ggmSend(nodes, depth, putBlocks(keys), kernel.put(delta), message, low, high, clearLsb);
-          const expected = twin.ggmTree(clearLsb ? 'tree' : 'vole tree', depth, keys[0]!, delta, low, high, clearLsb);
+          const label = clearLsb ? 'tree' : 'vole tree';
+          const tweak = anyTweak(label, low, high);
+          kernel.ggmSend(tweak, { nodes, depth, bases: putBlocks(keys), message }, kernel.put(delta));
+          const expected = twin.ggmTree(label, depth, keys[0]!, delta, low, high, clearLsb);
           const leaves = blocksAt(nodes, 2 ** depth);
           // At depth 1 nothing is expanded, and nothing cleared.
           expect(leaves).toEqual(expected.leaves);
@@ -113,7 +119,7 @@ describe('correlated GGM trees', () => {
           if (depth === 1 && clearLsb) return;
 
           const received = keys.map((key, i) => ((choices >> i) & 1 ? twin.xor(key, delta) : key));
-          const hole = kernel.ggmReceive(nodes, depth, putBlocks(received), choices, message, low, high, clearLsb);
+          const hole = kernel.ggmReceive(tweak, { nodes, depth, bases: putBlocks(received), message }, choices);
           expect(hole).toBe(2 ** depth - 1 - choices);
           const filled = clearLsb ? twin.xor(leaves[hole]!, delta) : new Uint8Array(blockBytes);
           expect(blocksAt(nodes, 2 ** depth)).toEqual(leaves.map((leaf, i) => (i === hole ? filled : leaf)));
@@ -133,7 +139,7 @@ describe('linear code', () => {
         const outputs = randomBlocks(random, 64);
         kernel.setCode(seed);
         const address = putBlocks(outputs);
-        kernel.lpnEncode(address, 64, putBlocks(secret), logSecret, low, high);
+        kernel.lpnEncode(anyTweak('tree', low, high), address, 64, putBlocks(secret), logSecret);
         const expected = outputs.map((block, i) =>
           twin.xor(block, ...twin.codePlaces(seed, low, high, logSecret, i).map((place) => secret[place]!)),
         );
@@ -160,17 +166,9 @@ describe('SoftSpokenOT’s loops', () => {
           const rowBytes = 256 * tiles;
           const u = kernel.arena.allocate(rowBytes);
           const v = kernel.arena.allocate(bits * rowBytes);
-          kernel.softSpokenFold(
-            putBlocks(leaves),
-            bits,
-            hole,
-            firstTile,
-            tiles,
-            u,
-            v,
-            high,
-            kernel.arena.allocate(2 ** bits * 256),
-          );
+          const scratch = kernel.arena.allocate(2 ** bits * 256);
+          const fold = { leaves: putBlocks(leaves), bits, hole, firstTile, tiles, u, v, scratch };
+          kernel.softSpokenFold(anyTweak('base vector', 0, high), fold);
           const expected = twin.softSpokenSums(leaves, bits, hole, 256 * firstTile, rowBytes, 0, high);
           expect(kernel.bytes(u, rowBytes)).toEqual(expected.u);
           for (let t = 0; t < bits; t++) expect(kernel.bytes(v + t * rowBytes, rowBytes)).toEqual(expected.v[t]);
@@ -216,7 +214,9 @@ describe('products', () => {
           const shares = kernel.arena.allocate(4 * count);
           const address = (words: Uint32Array) => kernel.put(new Uint8Array(words.buffer));
           const received = putBlocks(keys.map((key, i) => (choices[i] ? twin.xor(key, delta) : key)));
-          kernel.gilboaChoose(received, address(factors), count, ringBits, flips, shares, low, high);
+          const tweak = anyTweak('output', low, high);
+          const products = { count, ringBits, flips };
+          kernel.gilboaChoose(tweak, { ...products, keys: received, factors: address(factors), shares });
           const wanted = Uint32Array.from(
             { length: count * ringBits },
             (_, i) => choices[i]! ^ ((factors[Math.floor(i / ringBits)]! >>> (i % ringBits)) & 1),
@@ -226,18 +226,8 @@ describe('products', () => {
 
           const message = kernel.arena.allocate(count * 66 * 8 + 8);
           const clientShares = kernel.arena.allocate(4 * count);
-          kernel.gilboaSend(
-            putBlocks(keys),
-            kernel.put(delta),
-            address(x),
-            count,
-            ringBits,
-            flips,
-            message,
-            clientShares,
-            low,
-            high,
-          );
+          const sent = { ...products, keys: putBlocks(keys), factors: address(x), shares: clientShares };
+          kernel.gilboaSend(tweak, sent, kernel.put(delta), message);
           kernel.gilboaFinish(message, address(factors), count, ringBits, shares);
           const mask = ringBits === 32 ? 0xffffffff : 2 ** ringBits - 1;
           for (let i = 0; i < count; i++) {
@@ -272,7 +262,7 @@ describe('products', () => {
         seeds,
         fc.integer({ min: 1, max: 20 }),
         fc.integer({ min: -1, max: 20 }),
-        fc.constantFrom(8, 16, 32),
+        fc.constantFrom<8 | 16 | 32>(8, 16, 32),
         fc.integer({ min: 1, max: 3 }),
         index,
         index,
@@ -281,7 +271,8 @@ describe('products', () => {
           const leaves = randomBlocks(new Prg(seed, 'test'), count);
           const u = kernel.arena.allocate(256 * tiles);
           const v = kernel.arena.allocate(256 * tiles);
-          kernel.voleFold(putBlocks(leaves), count, hole, laneBits, tiles, u, v, low, high);
+          const fold = { leaves: putBlocks(leaves), count, hole, laneBits, tiles, u, v };
+          kernel.voleFold(anyTweak('vole vector', low, high), fold);
           const expected = twin.voleSums(leaves, hole, (2048 * tiles) / laneBits, laneBits, low, high);
           expect(kernel.bytes(u, 256 * tiles)).toEqual(new Uint8Array(expected.u.buffer));
           expect(kernel.bytes(v, 256 * tiles)).toEqual(new Uint8Array(expected.v.buffer));

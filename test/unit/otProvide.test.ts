@@ -4,14 +4,16 @@ import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import type {
   CorrelationKey,
+  OtBasedSpec,
   OtReceiverShare,
   OtSenderShare,
   OwnerRequest,
   ProductShare,
   SquareSpec,
 } from '../../protocols/offline/correlations.ts';
-import { gilboaCost, type OtBasedSpec, OtClient, OtOwner, otCost, stageCost } from '../../protocols/offline/ot.ts';
-import { digitsOf } from '../../protocols/offline/otVector.ts';
+import { OtClient, OtOwner } from '../../protocols/offline/ot/provider.ts';
+import { digitsOf } from '../../protocols/offline/ot/scale.ts';
+import { specCost, stageCost } from '../../protocols/offline/ot/segments.ts';
 import { cotParameters } from '../../protocols/ot/cot.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { CorrelationStore } from '../../protocols/sharing/store.ts';
@@ -139,20 +141,20 @@ describe('provide', () => {
 
   it('prices single specs, and stages add up', async () => {
     const square: SquareSpec = { kind: 'square', key: keyOf('a'), ringBits: 27, count: 16 };
-    expect(gilboaCost(square)).toEqual({
+    expect(specCost(square)).toEqual({
       cots: 16 * 26,
       bytesOwnerToClient: (16 * 26) / 8,
       bytesClientToOwner: (16 * 26 * 27) / 2 / 8,
       flights: 3,
     });
-    expect(otCost({ kind: 'ot', key: keyOf('b'), ringBits: 5, count: 10, choiceBits: 4, words: 2 })).toEqual({
+    expect(specCost({ kind: 'ot', key: keyOf('b'), ringBits: 5, count: 10, choiceBits: 4, words: 2 })).toEqual({
       cots: 40,
       bytesClientToOwner: 0,
       bytesOwnerToClient: 0,
       flights: 1,
     });
     const stage = stageCost([square, square], 0);
-    expect(stage.bytesOwnerToClient).toBe(2 * gilboaCost(square).bytesOwnerToClient);
+    expect(stage.bytesOwnerToClient).toBe(2 * specCost(square).bytesOwnerToClient);
     expect(stageCost([], 5)).toEqual({ cots: 0, bytesClientToOwner: 0, bytesOwnerToClient: 0, flights: 0 });
     expect(digitsOf(27, 256).map(({ offset, width, laneBits }) => [offset, width, laneBits])).toEqual([
       [0, 6, 32],
@@ -234,7 +236,7 @@ describe('provide', () => {
     const { client, owner } = await otPair(seed(4));
     const spec: SquareSpec = { kind: 'square', key: keyOf('blocks.0.gelu'), ringBits: 20, count: 4 };
     await expect(client.provide([{ spec, x: new Uint32Array(3) }])).rejects.toThrow(
-      new RangeError('blocks.0.gelu (product): x: expected 4 elements, got 3'),
+      new RangeError('blocks.0.gelu (product): x: expected 4 words, got 3'),
     );
     await expect(owner.provide([{ spec } as unknown as OwnerRequest])).rejects.toThrow(TypeError);
     await expect(client.provide([{ spec: { ...spec, ringBits: 33 }, x: new Uint32Array(4) }])).rejects.toThrow(

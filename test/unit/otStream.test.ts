@@ -14,9 +14,10 @@ import { prepareClient, prepareOwner } from '../../protocols/inference/prepare.t
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import { ClientSession, OwnerSession, type SessionEvent } from '../../protocols/inference/session.ts';
 import { openStreams, sessionWires, streamChannel } from '../../protocols/inference/streams.ts';
-import { type OtStream, otStream } from '../../protocols/offline/otStream.ts';
-import { type Endpoint, OtWorker } from '../../protocols/offline/otWorker.ts';
-import { otStep, preparationCost, rlweStep, setupCost } from '../../protocols/offline/twoParty.ts';
+import { preparationCost, setupCost } from '../../protocols/offline/division.ts';
+import { type OtStream, otStream } from '../../protocols/offline/ot/stream.ts';
+import { type Endpoint, OtWorker } from '../../protocols/offline/ot/worker.ts';
+import { otStep, rlweStep } from '../../protocols/offline/twoParty.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { modelOf, picture } from '../support/pairing.ts';
 import { RecordingChannel } from '../support/recordingChannel.ts';
@@ -39,7 +40,7 @@ function inThread(wire: Wire): OtStream {
       `const { workerData } = require('node:worker_threads');
        (async () => {
          (await import('tsx/esm/api')).register();
-         (await import(${url('offline/otWorker.ts')})).serveOtStream(workerData);
+         (await import(${url('offline/ot/worker.ts')})).serveOtStream(workerData);
        })();`,
       { eval: true, workerData: control.port2, transferList: [control.port2 as never] },
     ),

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { nttKernel } from '../../protocols/kernels/ntt.ts';
-import type { CorrelationKey } from '../../protocols/offline/correlations.ts';
-import { RlweClient, type RlweSpec, rlweCost, rlweLayout } from '../../protocols/offline/rlwe.ts';
+import type { CorrelationKey, RlweSpec } from '../../protocols/offline/correlations.ts';
+import { rlweCost, rlweLayout } from '../../protocols/offline/rlwe/costs.ts';
+import { RlweClient } from '../../protocols/offline/rlwe/provider.ts';
 import { tail } from '../../protocols/rlwe/noise.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { nttKernel } from '../../protocols/kernels/ntt.ts';
-import { rlweLayout } from '../../protocols/offline/rlwe.ts';
+import { rlweLayout } from '../../protocols/offline/rlwe/costs.ts';
 import { makeAnswer, ShareSums } from '../../protocols/rlwe/answer.ts';
 import { addError, encodeMessage, PublicKey, readCiphertext, SecretKey } from '../../protocols/rlwe/keys.ts';
 import { parameterSets } from '../../protocols/rlwe/parameters.ts';

@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { isRlweSpec, type RlweSpec, rlweLayout } from '../../protocols/offline/rlwe.ts';
+import type { RlweSpec } from '../../protocols/offline/correlations.ts';
+import { isRlweSpec } from '../../protocols/offline/kinds.ts';
+import { rlweLayout } from '../../protocols/offline/rlwe/costs.ts';
 import { tail } from '../../protocols/rlwe/noise.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { modelFolder, modelNames, readModel } from '../../scripts/lib/models.ts';

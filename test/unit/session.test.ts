@@ -25,7 +25,7 @@ import {
   type OwnerProvider,
   type ProgressListener,
 } from '../../protocols/offline/correlations.ts';
-import { preparationCost, rlweResultCount, setupCost } from '../../protocols/offline/twoParty.ts';
+import { preparationCost, rlweResultCount, setupCost } from '../../protocols/offline/division.ts';
 import { maxResults } from '../../protocols/rlwe/noise.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { readModel } from '../../scripts/lib/models.ts';

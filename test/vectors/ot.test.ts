@@ -1,8 +1,10 @@
 /** Against ot.json, which ot.py computes from the papers without our code. */
 import { hexToBytes } from '@noble/hashes/utils.js';
 import { describe, expect, it } from 'vitest';
-import { blockBytes, CotKernel, type HashLabel } from '../../protocols/kernels/cot.ts';
+import { blockBytes, CotKernel } from '../../protocols/kernels/cot.ts';
+import type { HashLabel } from '../../protocols/kernels/tweaks.ts';
 import { pack } from '../../protocols/sharing/packing.ts';
+import { anyTweak } from '../support/tweaks.ts';
 import vectors from './ot.json' with { type: 'json' };
 
 const kernel = new CotKernel();
@@ -15,7 +17,7 @@ describe('OT extension against vectors', () => {
 
   it.each(vectors.hashes)('hash $label', ({ label, input, low, high, column, output }) => {
     const address = putHex(input);
-    kernel.hash(label as HashLabel, address, 1, address, low, high, column);
+    kernel.hash(anyTweak(label as HashLabel, low, high, column), address, 1, address);
     expect(kernel.bytes(address, blockBytes)).toEqual(hexToBytes(output));
   });
 
@@ -23,7 +25,8 @@ describe('OT extension against vectors', () => {
     // With keys of zeros beyond the first, the message is the sums.
     const nodes = kernel.arena.allocate(2 ** depth * blockBytes);
     const message = kernel.arena.allocate(depth * blockBytes);
-    kernel.ggmSend(nodes, depth, putHex(root + '00'.repeat(depth * blockBytes)), putHex(delta), message, low, high, clear);
+    const tree = { nodes, depth, bases: putHex(root + '00'.repeat(depth * blockBytes)), message };
+    kernel.ggmSend(anyTweak(clear ? 'tree' : 'vole tree', low, high), tree, putHex(delta));
     expect(kernel.bytes(nodes, 2 ** depth * blockBytes)).toEqual(hexToBytes(leaves));
     expect(kernel.bytes(message, (depth - 1) * blockBytes)).toEqual(hexToBytes(sums));
   });
@@ -37,7 +40,7 @@ describe('OT extension against vectors', () => {
     const outputs = kernel.arena.allocate(32 * blockBytes);
     kernel.bytes(outputs, 32 * blockBytes).fill(0);
     kernel.setCode(hexToBytes(seed));
-    kernel.lpnEncode(outputs, 32, secret, logSecret, low, high);
+    kernel.lpnEncode(anyTweak('tree', low, high), outputs, 32, secret, logSecret);
     for (let i = 0; i < 32; i++) {
       const expected = places.slice(10 * i, 10 * i + 10).reduce((sum, place) => sum ^ place, 0);
       expect(kernel.words(outputs + i * blockBytes, 1)[0]).toBe(expected);
@@ -48,7 +51,9 @@ describe('OT extension against vectors', () => {
     const message = kernel.arena.allocate(80);
     const shareAt = kernel.arena.allocate(4);
     const factorAt = kernel.put(new Uint8Array(Uint32Array.of(factor).buffer));
-    kernel.gilboaSend(putHex(keys), putHex(delta), factorAt, 1, bits, kernel.put(pack(Uint32Array.from(flips), 1), 8), message, shareAt, low, high);
+    const flipsAt = kernel.put(pack(Uint32Array.from(flips), 1), 8);
+    const product = { keys: putHex(keys), factors: factorAt, count: 1, ringBits: bits, flips: flipsAt, shares: shareAt };
+    kernel.gilboaSend(anyTweak('output', low, high), product, putHex(delta), message);
     expect(((kernel.words(shareAt, 1)[0]! << (32 - bits)) >>> (32 - bits)) >>> 0).toBe(share);
     // Message b has bits − b bits, one after another.
     const bytes = kernel.bytes(message, 72);

@@ -1,13 +1,13 @@
 /**
- * The OT half of the offline phase on a stream of its own, beside ring-LWE: in this thread (otStream), or in a Worker (otWorker.ts),
- * where both compute at the same time. Its messages and their cost are those of ot.ts.
+ * The OT half of the offline phase on a stream of its own, beside ring-LWE: in this thread (otStream), or in a Worker (worker.ts),
+ * where both compute at the same time. Its messages and their cost are those of segments.ts.
  */
-import type { Channel } from '../channel/channel.ts';
-import { MeteredChannel } from '../channel/metered.ts';
-import { RedirectedChannel } from '../channel/redirected.ts';
-import { Prg } from '../sharing/prg.ts';
-import type { ClientProvider, OwnerProvider } from './correlations.ts';
-import { OtClient, type OtOptions, OtOwner } from './ot.ts';
+import type { Channel } from '../../channel/channel.ts';
+import { MeteredChannel } from '../../channel/metered.ts';
+import { RedirectedChannel } from '../../channel/redirected.ts';
+import { Prg } from '../../sharing/prg.ts';
+import type { ClientProvider, OwnerProvider, Provider } from '../correlations.ts';
+import { OtClient, type OtOptions, OtOwner } from './provider.ts';
 
 /** What the stream carried so far, as this party counts it. */
 export interface OtMeter {
@@ -31,18 +31,21 @@ export interface OtStream {
 export function otStream(channel: Channel, options: OtOptions = {}): OtStream {
   const redirected = new RedirectedChannel(channel);
   const create =
-    <P extends ClientProvider | OwnerProvider>(setUp: (channel: Channel, random: Prg) => Promise<P>) =>
-    async (seed: Uint8Array, onMeter: (meter: OtMeter) => void): Promise<P> => {
+    <Request, Correlation>(setUp: (channel: Channel, random: Prg) => Promise<Provider<Request, Correlation>>) =>
+    async (seed: Uint8Array, onMeter: (meter: OtMeter) => void): Promise<Provider<Request, Correlation>> => {
       const meter = new CallMeter(channel, redirected, onMeter);
       const provider = await meter.measure(() => setUp(redirected, new Prg(seed, 'ot')));
-      const provide: ClientProvider['provide'] & OwnerProvider['provide'] = (requests: never, progress) =>
-        meter.measure((report) =>
-          provider.provide(requests, (key, fraction) => {
-            report();
-            progress(key, fraction);
-          }),
-        ) as never;
-      return { source: provider.source, provide } as unknown as P;
+      return {
+        source: provider.source,
+        provide: (requests, progress) =>
+          meter.measure((report) =>
+            provider.provide(requests, (key, fraction) => {
+              report();
+              progress(key, fraction);
+            }),
+          ),
+        destroy: () => provider.destroy(),
+      };
     };
   return {
     client: create((inner, random) => OtClient.setup(inner, random, options)),

@@ -5,25 +5,25 @@
  *
  * Consumes nothing. Two flights.
  */
-import { maskSquares } from '../rlwe/noise.ts';
-import { keyText, type ScaleSpec, type SumOfSquaresSpec } from './correlations.ts';
+import { maskSquares } from '../../rlwe/noise.ts';
+import { keyText, requireWords, type ScaleSpec, type SumOfSquaresSpec } from '../correlations.ts';
+import type { LayoutOf, RlweKind } from './kind.ts';
 import {
   type Candidate,
   centred,
   chooseCandidate,
   estimateWork,
-  type Layout,
   logarithm,
   nextPowerOfTwo,
   parameterSets,
-} from './rlweLayout.ts';
+} from './layout.ts';
 
 /**
  * `sumOfSquares`: share_i = 2·Σ_j x_ij·ρ_ij. A ciphertext holds n/kW rows (or parts of rows) of kW numbers:
  *   x̂ = Σ x_ij·X^(slot·kW + j − (kW − 1)),   ρ̂_i = Σ 2·ρ_ij·X^((kW − 1) − j − slot·kW),
  * so the constant coefficient of x̂·ρ̂_i is row i's sum. Each row is a leaf with one result, at stride n.
  */
-export function sumOfSquaresLayout(spec: SumOfSquaresSpec): Layout<{ x: Uint32Array }, { xMask: Uint32Array }> {
+function sumOfSquaresLayout(spec: SumOfSquaresSpec): LayoutOf<SumOfSquaresSpec> {
   const { rows, cols, ringBits } = spec;
   interface Arrangement extends Candidate {
     readonly kW: number;
@@ -105,9 +105,7 @@ export function sumOfSquaresLayout(spec: SumOfSquaresSpec): Layout<{ x: Uint32Ar
  *   x̂ = Σ x_ij·X^(S·j + i),   ŝ = Σ s_i·X^i,   and leaf i is X^−i·(ρs_i·x̂ + ŝ·Σ_j ρx_ij·X^(S·j)),
  * whose multiples of S carry row i; the others' rows fall beside them and vanish in the packing.
  */
-export function scaleLayout(
-  spec: ScaleSpec,
-): Layout<{ s: Uint32Array; x: Uint32Array }, { sMask: Uint32Array; xMask: Uint32Array }> {
+function scaleLayout(spec: ScaleSpec): LayoutOf<ScaleSpec> {
   const { rows, cols, ringBits } = spec;
   interface Arrangement extends Candidate {
     readonly stride: number;
@@ -192,3 +190,30 @@ export function scaleLayout(
     },
   };
 }
+
+export const rlweSumOfSquares: RlweKind<SumOfSquaresSpec> = {
+  sizes: ({ rows, cols }) => ({ rows, cols }),
+  layout: sumOfSquaresLayout,
+  checkClient({ spec, x }) {
+    requireWords(spec, 'x', x, spec.rows * spec.cols);
+  },
+  ownerInput(request) {
+    requireWords(request.spec, 'xMask', request.xMask, request.spec.rows * request.spec.cols);
+    return request;
+  },
+};
+
+export const rlweScale: RlweKind<ScaleSpec> = {
+  sizes: ({ rows, cols }) => ({ rows, cols }),
+  layout: scaleLayout,
+  checkClient({ spec, s, x }) {
+    requireWords(spec, 's', s, spec.rows);
+    requireWords(spec, 'x', x, spec.rows * spec.cols);
+  },
+  ownerInput(request) {
+    const { spec, sMask, xMask } = request;
+    requireWords(spec, 'sMask', sMask, spec.rows);
+    requireWords(spec, 'xMask', xMask, spec.rows * spec.cols);
+    return request;
+  },
+};

@@ -10,8 +10,9 @@
  *
  * Consumes nothing. Two flights; the bytes follow from the blocks, which `chooseCandidate` chooses.
  */
-import { maskSquares } from '../rlwe/noise.ts';
-import { type CorrelationKey, keyText, type LinearSpec, type MatmulSpec } from './correlations.ts';
+import { maskSquares } from '../../rlwe/noise.ts';
+import { type CorrelationKey, keyText, type LinearSpec, type MatmulSpec, requireWords } from '../correlations.ts';
+import type { LayoutOf, RlweKind } from './kind.ts';
 import {
   type AnswerLayout,
   type Candidate,
@@ -19,12 +20,11 @@ import {
   centred,
   chooseCandidate,
   estimateWork,
-  type Layout,
   nextPowerOfTwo,
   parameterSets,
   rateCandidate,
   type Term,
-} from './rlweLayout.ts';
+} from './layout.ts';
 
 /** A product's shape and its owner's numbers. */
 interface Product {
@@ -179,7 +179,7 @@ class BlockedProduct {
 }
 
 /** `linear`: share = W·x for each token. The owner's input is W, row-major (outputs, inputs). */
-export function linearLayout(spec: LinearSpec): Layout<{ x: Uint32Array }, { weights: ArrayLike<number> }> {
+function linearLayout(spec: LinearSpec): LayoutOf<LinearSpec> {
   const { tokens, inputs, outputs, ringBits, weightBits } = spec;
   const product = { tokens, inputs, outputs, ringBits, squares: (count: number) => count * 4 ** weightBits, parts: 1 };
   const { candidate, bits, bound } = blocksOf(product);
@@ -206,9 +206,7 @@ export function linearLayout(spec: LinearSpec): Layout<{ x: Uint32Array }, { wei
  * `matmul`: share = Xclient·Ymask + Xmask·Yclient, the second term as (Yclientᵀ·Xmaskᵀ)ᵀ; both are products of the client's operand by
  * the owner's, for each pair of the batch. The two answers' shares are added before they are rounded.
  */
-export function matmulLayout(
-  spec: MatmulSpec,
-): Layout<{ x: Uint32Array; y: Uint32Array }, { xMask: Uint32Array; yMask: Uint32Array }> {
+function matmulLayout(spec: MatmulSpec): LayoutOf<MatmulSpec> {
   const { batch, rows, inner, cols, ringBits } = spec;
   const squares = (count: number) => maskSquares(2 * count, ringBits);
   const shared = { inputs: inner, ringBits, squares, parts: 2 };
@@ -262,3 +260,42 @@ export function matmulLayout(
     },
   };
 }
+
+export const linear: RlweKind<LinearSpec> = {
+  sizes: ({ tokens, inputs, outputs }) => ({ tokens, inputs, outputs }),
+  layout(spec) {
+    const { key, weightBits } = spec;
+    if (!(Number.isInteger(weightBits) && weightBits >= 1 && weightBits <= 20))
+      throw new RangeError(`${keyText(key)}: weightBits: expected an integer from 1 to 20, got ${weightBits}`);
+    return linearLayout(spec);
+  },
+  checkClient({ spec, x }) {
+    requireWords(spec, 'x', x, spec.tokens * spec.inputs);
+  },
+  ownerInput({ spec: { key, inputs, outputs, weightBits, weights: name } }, source) {
+    const weights = source(name);
+    if (weights.length !== inputs * outputs)
+      throw new RangeError(`${keyText(key)}: weights: expected ${inputs * outputs}, got ${weights.length}`);
+    const bound = 2 ** weightBits;
+    for (let i = 0; i < weights.length; i++) {
+      if (!(Math.abs(weights[i]!) < bound))
+        throw new RangeError(`${keyText(key)}: weights: expected magnitudes below 2^${weightBits}, got a larger one`);
+    }
+    return { weights };
+  },
+};
+
+export const matmul: RlweKind<MatmulSpec> = {
+  sizes: ({ batch, rows, inner, cols }) => ({ batch, rows, inner, cols }),
+  layout: matmulLayout,
+  checkClient({ spec, x, y }) {
+    requireWords(spec, 'x', x, spec.batch * spec.rows * spec.inner);
+    requireWords(spec, 'y', y, spec.batch * spec.inner * spec.cols);
+  },
+  ownerInput(request) {
+    const { spec, xMask, yMask } = request;
+    requireWords(spec, 'xMask', xMask, spec.batch * spec.rows * spec.inner);
+    requireWords(spec, 'yMask', yMask, spec.batch * spec.inner * spec.cols);
+    return request;
+  },
+};

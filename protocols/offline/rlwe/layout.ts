@@ -3,11 +3,11 @@
  * carry, by which polynomials the owner multiplies them, and at which coefficients of the answers the results appear. Public and
  * deterministic in the spec, so both sides derive the same layout and every message's length.
  */
-import { answerBytes } from '../rlwe/answer.ts';
-import { type NoiseQuery, noiseBound } from '../rlwe/noise.ts';
-import { packingExponents } from '../rlwe/packing.ts';
-import { type Parameters, parameterSets } from '../rlwe/parameters.ts';
-import { packedPolynomialBytes } from '../rlwe/wire.ts';
+import { answerBytes } from '../../rlwe/answer.ts';
+import { type NoiseQuery, noiseBound } from '../../rlwe/noise.ts';
+import { packingExponents } from '../../rlwe/packing.ts';
+import { type Parameters, parameterSets } from '../../rlwe/parameters.ts';
+import { packedPolynomialBytes } from '../../rlwe/wire.ts';
 
 /** One answer: a ciphertext packed from up to 2^levels leaves. */
 export interface AnswerLayout {
@@ -25,7 +25,8 @@ export interface Term {
   fill(out: Int32Array): void;
 }
 
-export interface Layout<ClientInput, OwnerInput> {
+/** Which polynomials there are, and what they carry. */
+export interface Geometry {
   readonly parameters: Parameters;
   readonly ringBits: number;
   /** Answers are modulo 2^bits. */
@@ -40,6 +41,9 @@ export interface Layout<ClientInput, OwnerInput> {
   readonly results: number;
   /** Estimated milliseconds of the owner's work. */
   readonly work: number;
+}
+
+export interface Layout<ClientInput, OwnerInput> extends Geometry {
   /** Writes upload i's plaintext, modulo 2^ringBits, into zeros. */
   encode(input: ClientInput, upload: number, out: Uint32Array): void;
   /** The terms of one leaf. */
@@ -53,7 +57,7 @@ export interface Cost {
   readonly flights: number;
 }
 
-export function layoutCost(layout: Layout<never, never>): Cost {
+export function layoutCost(layout: Geometry): Cost {
   const { parameters, answers, bits, uploads } = layout;
   return {
     bytesClientToOwner: uploads * packedPolynomialBytes(parameters),
@@ -66,10 +70,10 @@ export function layoutCost(layout: Layout<never, never>): Cost {
 }
 
 /**
- * Estimated milliseconds of each party's work, on the machine of otWork.ts: the client's by the residues that it encrypts and decrypts
+ * Estimated milliseconds of each party's work, on the machine of ot/times.ts: the client's by the residues that it encrypts and decrypts
  * (tests compare with the measured times of all kinds).
  */
-export function layoutMs({ parameters, uploads, answers, work }: Layout<never, never>): {
+export function layoutMs({ parameters, uploads, answers, work }: Geometry): {
   client: number;
   owner: number;
 } {
@@ -78,7 +82,7 @@ export function layoutMs({ parameters, uploads, answers, work }: Layout<never, n
 }
 
 /** The automorphisms that a layout's packing takes. */
-export const layoutExponents = ({ parameters, stride, levels }: Layout<never, never>): number[] =>
+export const layoutExponents = ({ parameters, stride, levels }: Geometry): number[] =>
   packingExponents(parameters.degree, stride, levels);
 
 /** What a candidate arrangement sends and does, for choosing among them. */

@@ -13,18 +13,14 @@
  *
  * `scale` takes both directions: s_i·ρx_i with a scalar of the client's (COTs with the owner as sender), ρs_i·x_i the other way.
  */
-import { blockBytes, type CotKernel } from '../kernels/cot.ts';
-import { reverseCost } from '../ot/cot.ts';
-import { pack, packedBytes, unpack } from '../sharing/packing.ts';
-import type { ScaleSpec } from './correlations.ts';
-import {
-  type ClientContext,
-  type ClientPart,
-  noCost,
-  type OwnerContext,
-  type OwnerPart,
-  type PartCost,
-} from './otPart.ts';
+import { concatBytes } from '@noble/hashes/utils.js';
+import { blockBytes, type CotKernel } from '../../kernels/cot.ts';
+import type { PieceTweaks } from '../../kernels/tweaks.ts';
+import { reverseCost } from '../../ot/cot.ts';
+import { softSpokenTile } from '../../ot/softSpoken.ts';
+import { pack, packedBytes, unpack } from '../../sharing/packing.ts';
+import { requireWords, type ScaleSpec } from '../correlations.ts';
+import { type ClientContext, noCost, type OtKind, type OwnerContext, type PieceCost } from './kind.ts';
 
 interface Digit {
   /** log2 of its weight. */
@@ -83,8 +79,7 @@ export function vectorRowBytes(ringBits: number, cols: number): number {
 /** COTs in the other direction come in whole bytes. */
 const reverseCots = (ringBits: number, rows: number) => 8 * rowChoices(ringBits, rows);
 
-/** Cost of `rows` rows of a scale; additive over pieces whose rows are multiples of 8. */
-export function scalePartCost({ ringBits, cols }: ScaleSpec, rows: number): PartCost {
+function costOf({ ringBits, cols }: ScaleSpec, rows: number): PieceCost {
   const vectors = rows * vectorRowBytes(ringBits, cols);
   const reversed = reverseCots(ringBits, rows);
   return {
@@ -97,119 +92,102 @@ export function scalePartCost({ ringBits, cols }: ScaleSpec, rows: number): Part
   };
 }
 
-/** Tweaks of the two directions never meet. */
-const reverseTweak = 2 ** 31;
-
-/** Rows `from` … `from + rows − 1` of a scale: adds the client's shares to `result`. */
-export class ScaleClient implements ClientPart {
-  readonly cost: PartCost;
-  #reverse: number | undefined;
-
-  constructor(
-    private readonly spec: ScaleSpec,
-    private readonly s: Uint32Array,
-    private readonly x: Uint32Array,
-    private readonly result: Uint32Array,
-    private readonly from: number,
-    private readonly rows: number,
-  ) {
-    this.cost = scalePartCost(spec, rows);
-  }
-
-  /** The client's scalars choose: its COTs in the other direction, and its choices. */
-  open({ kernel, drawReverse }: ClientContext): Uint8Array {
-    const { piece, message } = drawReverse(this.cost.reverseCots);
-    this.#reverse = piece.address;
-    return concat([
-      message,
-      chooseScalars(kernel, piece.address, this.s.subarray(this.from, this.from + this.rows), this.spec.ringBits),
-    ]);
-  }
-
-  answer({ kernel, cots, delta, low, high }: ClientContext, choose: Uint8Array): Uint8Array {
-    const { spec, from, rows } = this;
-    const { cols, ringBits } = spec;
-    const choiceBytes = rowChoices(ringBits, rows);
-    const vectors = vectorTerms(kernel, spec, this.x.subarray(from * cols), rows, this.result.subarray(from * cols), {
-      cots,
-      delta,
-      low,
-      high,
-      flips: choose.subarray(0, choiceBytes),
-    });
-    scalarTerms(
-      kernel,
-      spec,
-      this.s.subarray(from, from + rows),
-      rows,
-      this.result.subarray(from * cols),
-      choose.subarray(choiceBytes),
-      {
-        cots: this.#reverse!,
-        low,
-        high: high + reverseTweak,
-      },
-    );
-    kernel.arena.release(this.#reverse!);
-    return vectors;
-  }
+/** Rows `from` … `from + rows − 1` of a party's scalars s and vectors x, to whose shares it adds its own. */
+interface Rows {
+  readonly spec: ScaleSpec;
+  readonly rows: number;
+  readonly s: Uint32Array;
+  readonly x: Uint32Array;
+  readonly share: Uint32Array;
 }
 
-/** The owner's side of `ScaleClient`. */
-export class ScaleOwner implements OwnerPart {
-  readonly cost: PartCost;
-  #keys: number | undefined;
-  #low = 0;
-  #high = 0;
-
-  constructor(
-    private readonly spec: ScaleSpec,
-    private readonly s: Uint32Array,
-    private readonly x: Uint32Array,
-    private readonly result: Uint32Array,
-    private readonly from: number,
-    private readonly rows: number,
-  ) {
-    this.cost = scalePartCost(spec, rows);
-  }
-
-  choose({ kernel, cots, low, high, drawReverse, reverseDelta }: OwnerContext, open: Uint8Array): Uint8Array {
-    const { spec, from, rows, cost } = this;
-    const { cols, ringBits } = spec;
-    const correctionBytes = reverseCost(cost.reverseCots);
-    const reverse = drawReverse(cost.reverseCots, open.subarray(0, correctionBytes)).address;
-    const vectors = vectorTerms(kernel, spec, this.x.subarray(from * cols), rows, this.result.subarray(from * cols), {
-      cots: reverse,
-      delta: reverseDelta,
-      low,
-      high: high + reverseTweak,
-      flips: open.subarray(correctionBytes),
-    });
-    kernel.arena.release(reverse);
-    this.#keys = kernel.put(kernel.bytes(cots, cost.cots * blockBytes).slice());
-    this.#low = low;
-    this.#high = high;
-    return concat([chooseScalars(kernel, cots, this.s.subarray(from, from + rows), ringBits), vectors]);
-  }
-
-  finish(kernel: CotKernel, answer: Uint8Array): void {
-    const { spec, from, rows } = this;
-    scalarTerms(
-      kernel,
-      spec,
-      this.s.subarray(from, from + rows),
-      rows,
-      this.result.subarray(from * spec.cols),
-      answer,
-      {
-        cots: this.#keys!,
-        low: this.#low,
-        high: this.#high,
-      },
-    );
-    kernel.arena.release(this.#keys!);
-  }
+function rowsOf(spec: ScaleSpec, s: Uint32Array, x: Uint32Array, share: Uint32Array, from: number, rows: number): Rows {
+  const [first, end] = [from * spec.cols, (from + rows) * spec.cols];
+  return { spec, rows, s: s.subarray(from, from + rows), x: x.subarray(first, end), share: share.subarray(first, end) };
 }
+
+function clientPiece(piece: Rows) {
+  const { spec, rows } = piece;
+  const { ringBits } = spec;
+  let reverse = 0;
+  return {
+    /** The client's scalars choose: its COTs in the other direction, and its choices. */
+    open({ kernel, drawReverse }: ClientContext): Uint8Array {
+      const drawn = drawReverse(costOf(spec, rows).reverseCots);
+      reverse = drawn.piece.address;
+      return concatBytes(drawn.message, chooseScalars(kernel, reverse, piece.s, ringBits));
+    },
+    answer({ kernel, cots, delta, tweaks, reverseTweaks }: ClientContext, choose: Uint8Array): Uint8Array {
+      const choiceBytes = rowChoices(ringBits, rows);
+      const flips = choose.subarray(0, choiceBytes);
+      const vectors = vectorTerms(kernel, piece, { cots, delta, tweaks, flips });
+      scalarTerms(kernel, piece, choose.subarray(choiceBytes), reverse, reverseTweaks);
+      kernel.arena.release(reverse);
+      return vectors;
+    },
+  };
+}
+
+/** The owner's side of `clientPiece`. */
+function ownerPiece(piece: Rows) {
+  const { spec, rows } = piece;
+  const { ringBits } = spec;
+  const cost = costOf(spec, rows);
+  let kept: { readonly keys: number; readonly tweaks: PieceTweaks };
+  return {
+    choose(context: OwnerContext, open: Uint8Array): Uint8Array {
+      const { kernel, cots, tweaks, reverseTweaks, drawReverse, reverseDelta: delta } = context;
+      const correctionBytes = reverseCost(cost.reverseCots);
+      const reverse = drawReverse(cost.reverseCots, open.subarray(0, correctionBytes)).address;
+      const flips = open.subarray(correctionBytes);
+      const vectors = vectorTerms(kernel, piece, { cots: reverse, delta, tweaks: reverseTweaks, flips });
+      kernel.arena.release(reverse);
+      kept = { keys: kernel.put(kernel.bytes(cots, cost.cots * blockBytes).slice()), tweaks };
+      return concatBytes(chooseScalars(kernel, cots, piece.s, ringBits), vectors);
+    },
+    finish(kernel: CotKernel, answer: Uint8Array): void {
+      scalarTerms(kernel, piece, answer, kept.keys, kept.tweaks);
+      kernel.arena.release(kept.keys);
+    },
+  };
+}
+
+export const otScale: OtKind<ScaleSpec> = {
+  check() {},
+  units: ({ rows, ringBits }) => ({ size: rows, cotsPerUnit: ringBits, pieceUnits: 1024 }),
+  cost: costOf,
+  // Each party is the vector's in one direction and the scalar's in the other.
+  work({ rows, cols, ringBits }) {
+    const digits = digitsOf(ringBits, cols);
+    const leaves = digits.reduce((sum, { width }) => sum + 2 ** width, 0);
+    const tiles = digits.reduce((sum, { width, laneBits }) => sum + 2 ** width * tilesOf(cols, laneBits), 0);
+    const work = {
+      cot: rows * ringBits,
+      choice: 2 * rows * ringBits,
+      node: 2 * rows * leaves,
+      tile: 2 * rows * tiles,
+      entry: 2 * rows * digits.length * cols,
+      reverse: Math.ceil((rows * ringBits) / softSpokenTile),
+    };
+    return { client: work, owner: work };
+  },
+  keptWords: ({ rows, cols }) => ({ client: rows * cols, owner: rows * cols }),
+  client({ spec, s, x }) {
+    requireWords(spec, 's', s, spec.rows);
+    requireWords(spec, 'x', x, spec.rows * spec.cols);
+    const share = new Uint32Array(spec.rows * spec.cols);
+    return { correlation: { share }, piece: (from, count) => clientPiece(rowsOf(spec, s, x, share, from, count)) };
+  },
+  owner({ spec, sMask, xMask }) {
+    requireWords(spec, 'sMask', sMask, spec.rows);
+    requireWords(spec, 'xMask', xMask, spec.rows * spec.cols);
+    const share = new Uint32Array(spec.rows * spec.cols);
+    return {
+      correlation: { share },
+      piece: (from, count) => ownerPiece(rowsOf(spec, sMask, xMask, share, from, count)),
+    };
+  },
+};
 
 /** Bits by which the random choices (the keys' least significant bits) must be flipped: a tree's hole is the complement of its choices. */
 function chooseScalars(kernel: CotKernel, cots: number, scalars: Uint32Array, ringBits: number): Uint8Array {
@@ -225,20 +203,17 @@ function chooseScalars(kernel: CotKernel, cots: number, scalars: Uint32Array, ri
 interface VectorSide {
   readonly cots: number;
   readonly delta: number;
-  readonly low: number;
-  readonly high: number;
+  readonly tweaks: PieceTweaks;
   readonly flips: Uint8Array;
 }
 
-/** The vector's party: adds Σ_digits v·2^offset to `result`, and returns trees and corrections. */
+/** The vector's party: adds Σ_digits v·2^offset to `share`, and returns trees and corrections. */
 function vectorTerms(
   kernel: CotKernel,
-  { ringBits, cols }: ScaleSpec,
-  x: Uint32Array,
-  rows: number,
-  result: Uint32Array,
-  { cots, delta, low, high, flips }: VectorSide,
+  { spec: { ringBits, cols }, rows, x, share }: Rows,
+  { cots, delta, tweaks, flips }: VectorSide,
 ): Uint8Array {
+  const [trees, leaves] = [tweaks.take('vole tree'), tweaks.take('vole vector')];
   const { nodes, message, u, v, release } = workspace(kernel, cols);
   const out = new Uint8Array(rows * vectorRowBytes(ringBits, cols));
   let at = 0;
@@ -252,8 +227,10 @@ function vectorTerms(
   for (let row = 0; row < rows; row++) {
     for (const { offset, width, laneBits } of digitsOf(ringBits, cols)) {
       const first = row * ringBits + offset;
-      kernel.ggmSend(nodes, width, cots + first * blockBytes, delta, message, low + first, high, false);
-      kernel.voleFold(nodes, 2 ** width, -1, laneBits, tilesOf(cols, laneBits), u, v, low + first, high);
+      const tree = { nodes, depth: width, bases: cots + first * blockBytes, message };
+      kernel.ggmSend(trees.part(first, 1), tree, delta);
+      const tiles = tilesOf(cols, laneBits);
+      kernel.voleFold(leaves.part(first, 1), { leaves: nodes, count: 2 ** width, hole: -1, laneBits, tiles, u, v });
       const treeBytes = (width - 1) * blockBytes;
       out.set(kernel.bytes(message, treeBytes), at);
       at += treeBytes;
@@ -262,7 +239,7 @@ function vectorTerms(
       const correction = new Uint32Array(cols);
       for (let j = 0; j < cols; j++) {
         correction[j] = x[row * cols + j]! - sum[j]!;
-        result[row * cols + j]! += weighted[j]! << offset;
+        share[row * cols + j]! += weighted[j]! << offset;
       }
       const packed = pack(correction, ringBits - offset);
       out.set(packed, at);
@@ -273,16 +250,15 @@ function vectorTerms(
   return out;
 }
 
-/** The scalar's party: adds Σ_digits (σ·(correction + u) − v)·2^offset to `result`, u and v without the missing leaf. */
+/** The scalar's party: adds Σ_digits (σ·(correction + u) − v)·2^offset to `share`, u and v without the missing leaf. */
 function scalarTerms(
   kernel: CotKernel,
-  { ringBits, cols }: ScaleSpec,
-  scalars: Uint32Array,
-  rows: number,
-  result: Uint32Array,
+  { spec: { ringBits, cols }, rows, s: scalars, share }: Rows,
   bytes: Uint8Array,
-  { cots, low, high }: { readonly cots: number; readonly low: number; readonly high: number },
+  cots: number,
+  tweaks: PieceTweaks,
 ): void {
+  const [trees, leaves] = [tweaks.take('vole tree'), tweaks.take('vole vector')];
   const { nodes, message, u, v, release } = workspace(kernel, cols);
   let at = 0;
   for (let row = 0; row < rows; row++) {
@@ -292,15 +268,17 @@ function scalarTerms(
       const treeBytes = (width - 1) * blockBytes;
       kernel.bytes(message, treeBytes).set(bytes.subarray(at, at + treeBytes));
       at += treeBytes;
-      kernel.ggmReceive(nodes, width, cots + first * blockBytes, ~digit, message, low + first, high, false);
-      kernel.voleFold(nodes, 2 ** width, digit, laneBits, tilesOf(cols, laneBits), u, v, low + first, high);
+      const tree = { nodes, depth: width, bases: cots + first * blockBytes, message };
+      kernel.ggmReceive(trees.part(first, 1), tree, ~digit);
+      const tiles = tilesOf(cols, laneBits);
+      kernel.voleFold(leaves.part(first, 1), { leaves: nodes, count: 2 ** width, hole: digit, laneBits, tiles, u, v });
       const packed = packedBytes(cols, ringBits - offset);
       const correction = unpack(bytes.subarray(at, at + packed), cols, ringBits - offset);
       at += packed;
       const sum = lanesAt(kernel, u, cols, laneBits);
       const weighted = lanesAt(kernel, v, cols, laneBits);
       for (let j = 0; j < cols; j++) {
-        result[row * cols + j]! += (Math.imul(digit, correction[j]! + sum[j]!) - weighted[j]!) << offset;
+        share[row * cols + j]! += (Math.imul(digit, correction[j]! + sum[j]!) - weighted[j]!) << offset;
       }
     }
   }
@@ -334,14 +312,4 @@ function workspace(kernel: CotKernel, cols: number) {
       for (const address of [nodes, message, u, v]) arena.release(address);
     },
   };
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

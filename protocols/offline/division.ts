@@ -1,0 +1,101 @@
+/**
+ * Which of the two protocols makes a correlation, and what all of them cost: public, so that both sides agree. What both can do, whichever
+ * sends fewer bytes does.
+ */
+import { drawCost, setupCost as otSetupCost } from '../ot/cot.ts';
+import type { CorrelationSpec, RlweSpec } from './correlations.ts';
+import { isOtBased, isRlweSpec, otKind } from './kinds.ts';
+import { otParameters, specCost, stageCost } from './ot/segments.ts';
+import { otMs, referenceTimes } from './ot/times.ts';
+import { rlweCost, rlweMs, rlweResults, rlweSetupCost } from './rlwe/costs.ts';
+
+/** COTs that one call of `drawCost` averages over: amortised, bytes per COT do not depend on when they are drawn. */
+const manyCots = 2 ** 24;
+const bytesPerCot = drawCost(0, manyCots) / manyCots;
+
+/** Bytes of a correlation in both directions, its COTs included. */
+function otBytes(spec: CorrelationSpec): number {
+  if (!isOtBased(spec)) return Number.POSITIVE_INFINITY;
+  const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
+  return cots * bytesPerCot + bytesClientToOwner + bytesOwnerToClient;
+}
+
+/** Whether ring-LWE serves a correlation: public, so both sides agree. */
+export function isServedByRlwe(spec: CorrelationSpec): spec is RlweSpec {
+  if (!isRlweSpec(spec)) return false;
+  const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
+  return bytesClientToOwner + bytesOwnerToClient < otBytes(spec);
+}
+
+/** How many numbers ring-LWE makes. */
+export const rlweResultCount = (specs: readonly CorrelationSpec[]): number =>
+  specs.filter(isServedByRlwe).reduce((sum, spec) => sum + rlweResults(spec), 0);
+
+/** What a correlation costs, beside what others of its stage share with it. */
+export interface OfflineCost {
+  /** Correlated OTs that it draws, exactly. */
+  readonly cots: number;
+  /** Exact but for the COTs, whose bytes are amortised over many. */
+  readonly bytesClientToOwner: number;
+  readonly bytesOwnerToClient: number;
+  /** Predicted working time of one thread of the reference machine, in milliseconds. */
+  readonly clientMs: number;
+  readonly ownerMs: number;
+}
+
+export function offlineCost(spec: CorrelationSpec): OfflineCost {
+  if (isServedByRlwe(spec) || !isOtBased(spec)) {
+    const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
+    const { client, owner } = rlweMs(spec);
+    return { cots: 0, bytesClientToOwner, bytesOwnerToClient, clientMs: client, ownerMs: owner };
+  }
+  const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
+  const { client, owner } = otKind(spec).work(spec);
+  return {
+    cots,
+    bytesClientToOwner: bytesClientToOwner + cots * bytesPerCot,
+    bytesOwnerToClient,
+    clientMs: otMs(client, referenceTimes.client),
+    ownerMs: otMs(owner, referenceTimes.owner),
+  };
+}
+
+/** Bytes of the setup, exactly. @param specs everything that will be asked for. */
+export function setupCost(
+  specs: readonly CorrelationSpec[],
+  parameters = otParameters,
+): { bytesClientToOwner: number; bytesOwnerToClient: number } {
+  const ot = otSetupCost(parameters);
+  const rlwe = rlweSetupCost(specs.filter(isServedByRlwe));
+  return {
+    bytesClientToOwner: ot.bytesClientToOwner + rlwe.bytesClientToOwner,
+    bytesOwnerToClient: ot.bytesOwnerToClient + rlwe.bytesOwnerToClient,
+  };
+}
+
+/**
+ * Bytes of the preparation of one inference, exactly.
+ * @param drawn COTs drawn before it: how many trees it needs depends on what is left of the last.
+ * @returns also `cots`, the COTs that it draws, and `flights`: those of the two streams, of which each waits for its own only.
+ */
+export function preparationCost(
+  stages: readonly (readonly CorrelationSpec[])[],
+  drawn: number,
+  parameters = otParameters,
+): { bytesClientToOwner: number; bytesOwnerToClient: number; cots: number; flights: { ot: number; rlwe: number } } {
+  const total = { bytesClientToOwner: 0, bytesOwnerToClient: 0, cots: 0, flights: { ot: 0, rlwe: 0 } };
+  for (const specs of stages) {
+    const ot = stageCost(
+      specs.filter(isOtBased).filter((spec) => !isServedByRlwe(spec)),
+      drawn + total.cots,
+      parameters,
+    );
+    const rlwe = specs.filter(isServedByRlwe).map(rlweCost);
+    total.cots += ot.cots;
+    total.flights.ot += ot.flights;
+    total.flights.rlwe += rlwe.length > 0 ? 2 : 0;
+    total.bytesClientToOwner += ot.bytesClientToOwner + rlwe.reduce((sum, cost) => sum + cost.bytesClientToOwner, 0);
+    total.bytesOwnerToClient += ot.bytesOwnerToClient + rlwe.reduce((sum, cost) => sum + cost.bytesOwnerToClient, 0);
+  }
+  return total;
+}

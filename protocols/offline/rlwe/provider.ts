@@ -1,0 +1,284 @@
+/**
+ * Correlations from ring-LWE: Huang et al., "Cheetah" (USENIX Security 2022), figure 5, with packed answers (Lu et al., "BumbleBee", NDSS
+ * 2025). What stands where, for each kind: blocks.ts and rows.ts.
+ *
+ * The client learns its share of every result, the owner its own; both shares are uniform. The client sees the owner's weights and masks only
+ * under a fresh encryption of zero and a uniform mask, the owner sees the client's operands only encrypted. The sum of the shares is the
+ * result up to ±1 unit, except with probability 2^−40 per inference (rlwe/noise.ts).
+ *
+ * Once per pairing: client → owner, a seed and keys. For each stage, two flights: client → owner, ciphertexts (b only; a comes from the
+ * seed); owner → client, answers. `rlweCost` gives the exact bytes.
+ */
+import type { Channel } from '../../channel/channel.ts';
+import { ProtocolError } from '../../channel/errors.ts';
+import { nttKernel } from '../../kernels/ntt.ts';
+import { answerBytes, makeAnswer, openAnswer, ShareSums } from '../../rlwe/answer.ts';
+import { AutomorphismKey, automorphismKeyLength, encodeMessage, PublicKey, SecretKey } from '../../rlwe/keys.ts';
+import { packLeaves } from '../../rlwe/packing.ts';
+import type { Parameters } from '../../rlwe/parameters.ts';
+import { Ring } from '../../rlwe/ring.ts';
+import { type RandomWords, SampleStream } from '../../rlwe/sampling.ts';
+import { packedPolynomialBytes } from '../../rlwe/wire.ts';
+import { Prg, seedBytes } from '../../sharing/prg.ts';
+import type { ClientRequestOf, OwnerRequestOf, ProductShare, ProgressListener, RlweSpec } from '../correlations.ts';
+import { rlweKind } from '../kinds.ts';
+import { keysFor, rlweLayout } from './costs.ts';
+import type { LayoutOf, OwnerInput, WeightSource } from './kind.ts';
+import { LeafEvaluator } from './leaves.ts';
+
+export type RlweClientRequest = ClientRequestOf<RlweSpec>;
+export type RlweOwnerRequest = OwnerRequestOf<RlweSpec>;
+
+export interface RlweOptions {
+  /** Checked between chunks: an abort ends the stage with a ProtocolError `cancelled`. */
+  readonly signal?: AbortSignal;
+}
+
+/** The stream that both sides draw the uniform halves of ciphertexts from. */
+const sharedStream = (seed: Uint8Array): RandomWords =>
+  new SampleStream(new Prg(seed, 'rlwe/uniform').bytes(seedBytes));
+
+/**
+ * The client's role. Call `setup` once with every spec that will be asked for, then `provide` for each stage, with the same specs in the
+ * same order as the owner.
+ */
+export class RlweClient {
+  readonly #keys = new Map<Parameters, SecretKey>();
+  readonly #random: RandomWords;
+  #shared: RandomWords | undefined;
+
+  /** @param random the client's own randomness: keys, errors. */
+  constructor(
+    private readonly channel: Channel,
+    random: RandomWords,
+    private readonly options: RlweOptions = {},
+  ) {
+    this.#random = new SampleStream(random.bytes(seedBytes));
+  }
+
+  /** Makes keys and sends what the owner needs of them. */
+  async setup(specs: readonly RlweSpec[]): Promise<void> {
+    this.destroy();
+    const seed = this.#random.bytes(seedBytes);
+    this.#shared = sharedStream(seed);
+    this.channel.send(seed);
+    for (const { parameters, exponents } of keysFor(specs)) {
+      const key = new SecretKey(Ring.of(parameters), this.#random);
+      this.#keys.set(parameters, key);
+      this.channel.send(key.publicKey(this.#shared, this.#random));
+      for (const exponent of exponents) {
+        await pause(this.options);
+        this.channel.send(key.automorphismKey(exponent, this.#shared, this.#random));
+      }
+    }
+    await this.channel.flush();
+  }
+
+  /** One stage: `send`, then `receive`. */
+  async provide(
+    requests: readonly RlweClientRequest[],
+    progress: ProgressListener = () => {},
+  ): Promise<ProductShare[]> {
+    await this.send(requests);
+    return this.receive(requests, progress);
+  }
+
+  /**
+   * The stage's first flight: encrypts every request's operands (figure 5, step 1).
+   * @throws TypeError, RangeError when an operand does not fit its spec; Error before `setup`.
+   */
+  async send(requests: readonly RlweClientRequest[]): Promise<void> {
+    for (const request of requests) rlweKind(request.spec).checkClient(request);
+    for (const request of requests) {
+      const layout = rlweLayout(request.spec);
+      const key = this.#keyOf(layout.parameters);
+      for (let upload = 0; upload < layout.uploads; upload++) {
+        this.channel.send(this.#encrypt(request, layout, key, upload));
+        if (upload % 16 === 15) await pause(this.options);
+      }
+      await this.channel.flush();
+      await pause(this.options);
+    }
+  }
+
+  /** The stage's second flight: decrypts the answers (step 4). @throws ProtocolError */
+  async receive(
+    requests: readonly RlweClientRequest[],
+    progress: ProgressListener = () => {},
+  ): Promise<ProductShare[]> {
+    const total = totalWork(requests);
+    const results: ProductShare[] = [];
+    for (const { spec } of requests) {
+      const layout = rlweLayout(spec);
+      const key = this.#keyOf(layout.parameters);
+      const sums = new ShareSums(layout.results, layout.bits, layout.ringBits);
+      try {
+        for (const { places } of layout.answers) {
+          const length = answerBytes(layout.parameters.degree, places.length / 2, layout.bits);
+          openAnswer(key, await this.channel.receive(length), places, sums);
+          if (this.options.signal?.aborted) throw cancelled();
+        }
+        results.push({ share: sums.round() });
+      } finally {
+        sums.release();
+      }
+      progress(spec.key, layout.work / total);
+    }
+    return results;
+  }
+
+  /** Overwrites the keys; `setup` may be called again. */
+  destroy(): void {
+    for (const key of this.#keys.values()) key.destroy();
+    this.#keys.clear();
+    this.#shared = undefined;
+  }
+
+  #keyOf(parameters: Parameters): SecretKey {
+    const key = this.#keys.get(parameters);
+    if (key === undefined)
+      throw new Error(`RlweClient: setup did not include a spec with the parameters ${parameters.name}`);
+    return key;
+  }
+
+  #encrypt(request: RlweClientRequest, layout: LayoutOf, key: SecretKey, upload: number): Uint8Array {
+    const { ring } = key;
+    const { arena } = nttKernel();
+    const plaintext = new Uint32Array(ring.n);
+    layout.encode(request, upload, plaintext);
+    const source = arena.allocate(4 * ring.n);
+    arena.words(source, ring.n).set(plaintext);
+    const message = ring.allocate();
+    encodeMessage(ring, source, layout.ringBits, message);
+    const bytes = key.encrypt(message, this.#shared!, this.#random);
+    arena.words(source, ring.n).fill(0);
+    ring.clear(message);
+    arena.release(source);
+    ring.release(message);
+    return bytes;
+  }
+}
+
+/** The owner's role; see `RlweClient`. */
+export class RlweOwner {
+  readonly #publicKeys = new Map<Parameters, PublicKey>();
+  readonly #automorphismKeys = new Map<Parameters, Map<number, AutomorphismKey>>();
+  readonly #random: RandomWords;
+  #shared: RandomWords | undefined;
+
+  /** @param random the owner's own randomness: encryptions of zero, masks. */
+  constructor(
+    private readonly channel: Channel,
+    random: RandomWords,
+    private readonly weights: WeightSource,
+    private readonly options: RlweOptions = {},
+  ) {
+    this.#random = new SampleStream(random.bytes(seedBytes));
+  }
+
+  /** Receives the client's keys. @throws ProtocolError */
+  async setup(specs: readonly RlweSpec[]): Promise<void> {
+    this.destroy();
+    this.#shared = sharedStream(await this.channel.receive(seedBytes));
+    for (const { parameters, exponents } of keysFor(specs)) {
+      const ring = Ring.of(parameters);
+      const each = packedPolynomialBytes(parameters);
+      this.#publicKeys.set(parameters, new PublicKey(ring, await this.channel.receive(each), this.#shared));
+      const keys = new Map<number, AutomorphismKey>();
+      this.#automorphismKeys.set(parameters, keys);
+      for (const exponent of exponents) {
+        const bytes = await this.channel.receive(each * automorphismKeyLength(ring));
+        keys.set(exponent, new AutomorphismKey(ring, exponent, bytes, this.#shared));
+      }
+    }
+  }
+
+  /** One stage: `receive`, then `send`. */
+  async provide(requests: readonly RlweOwnerRequest[], progress: ProgressListener = () => {}): Promise<ProductShare[]> {
+    return this.send(requests, await this.receive(requests), progress);
+  }
+
+  /**
+   * The stage's first flight: every request's ciphertexts, as bytes.
+   * @throws ProtocolError; TypeError, RangeError when an operand does not fit its spec.
+   */
+  async receive(requests: readonly RlweOwnerRequest[]): Promise<Uint8Array[]> {
+    for (const request of requests) rlweKind(request.spec).ownerInput(request, this.weights);
+    const uploads: Uint8Array[] = [];
+    for (const { spec } of requests) {
+      const layout = rlweLayout(spec);
+      uploads.push(await this.channel.receive(layout.uploads * packedPolynomialBytes(layout.parameters)));
+      if (this.options.signal?.aborted) throw cancelled();
+    }
+    return uploads;
+  }
+
+  /** The stage's second flight: evaluates and answers (figure 5, steps 2 and 3). @param uploads what `receive` returned. */
+  async send(
+    requests: readonly RlweOwnerRequest[],
+    uploads: readonly Uint8Array[],
+    progress: ProgressListener = () => {},
+  ): Promise<ProductShare[]> {
+    const total = totalWork(requests);
+    const results: ProductShare[] = [];
+    for (const [index, request] of requests.entries()) {
+      const layout = rlweLayout(request.spec);
+      results.push(await this.#evaluate(request, layout, uploads[index]!));
+      progress(request.spec.key, layout.work / total);
+    }
+    return results;
+  }
+
+  /** Gives the keys' memory back; `setup` may be called again. */
+  destroy(): void {
+    for (const key of this.#publicKeys.values()) key.release();
+    for (const keys of this.#automorphismKeys.values()) for (const key of keys.values()) key.release();
+    this.#publicKeys.clear();
+    this.#automorphismKeys.clear();
+    this.#shared = undefined;
+  }
+
+  async #evaluate(request: RlweOwnerRequest, layout: LayoutOf, bytes: Uint8Array): Promise<ProductShare> {
+    const { parameters, levels, stride } = layout;
+    const ring = Ring.of(parameters);
+    const publicKey = this.#publicKeys.get(parameters);
+    if (publicKey === undefined)
+      throw new Error(`RlweOwner: setup did not include a spec with the parameters ${parameters.name}`);
+    const keys = this.#automorphismKeys.get(parameters)!;
+    const input: OwnerInput<RlweSpec> = rlweKind(request.spec).ownerInput(request, this.weights);
+    const evaluator = new LeafEvaluator(ring, layout, bytes, this.#shared!);
+    const sums = new ShareSums(layout.results, layout.bits, layout.ringBits);
+    try {
+      for (const [answer, { leaves, places }] of layout.answers.entries()) {
+        const leaf = (index: number) => (index < leaves ? evaluator.leaf(input, answer, index) : undefined);
+        const packed = packLeaves(ring, stride, levels, leaf, keys);
+        this.channel.send(makeAnswer(ring, packed, places, sums, publicKey, this.#random));
+        ring.release(packed);
+        await this.channel.flush();
+        await pause(this.options);
+      }
+      return { share: sums.round() };
+    } finally {
+      sums.release();
+      evaluator.release();
+    }
+  }
+}
+
+const totalWork = (requests: readonly { spec: RlweSpec }[]): number =>
+  requests.reduce((sum, { spec }) => sum + rlweLayout(spec).work, 0) || 1;
+
+const cancelled = () => new ProtocolError('cancelled', 'rlwe', 'cancelled');
+
+/** Lets other events run (an abort, a message), without a timer: hidden tabs throttle those. */
+async function pause({ signal }: RlweOptions): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(0);
+  });
+  if (signal?.aborted) throw cancelled();
+}
