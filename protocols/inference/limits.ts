@@ -5,7 +5,7 @@
 import { ProtocolError } from '../channel/errors.ts';
 import { longestFlightBytes } from '../channel/framed.ts';
 import type { Value } from '../layers/op.ts';
-import { correlationWords } from '../offline/correlations.ts';
+import { correlationWords } from '../offline/kinds.ts';
 import { longestFlight } from './costs.ts';
 import type { Plan } from './plan.ts';
 
@@ -16,7 +16,7 @@ export interface Budget {
   readonly stageWords: number;
   /** Of everything that a party holds for one classification: the correlations of all stages, and its shares. */
   readonly sessionWords: number;
-  /** Predicted working time of a preparation at the party that works longer, on one thread (offline/otWork.ts says of which machine). */
+  /** Predicted working time of a preparation at the party that works longer, on one thread (offline/ot/times.ts says of which machine). */
   readonly offlineMs: number;
 }
 

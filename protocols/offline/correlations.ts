@@ -94,27 +94,6 @@ export type CorrelationSpec =
   | OtSpec;
 export type ProductSpec = Exclude<CorrelationSpec, OtSpec | RingCotSpec>;
 
-/** Words (of 32 bits) that each party holds of a correlation, from when it is made until it is consumed. */
-export function correlationWords(spec: CorrelationSpec): { readonly client: number; readonly owner: number } {
-  const both = (words: number) => ({ client: words, owner: words });
-  switch (spec.kind) {
-    case 'linear':
-      return both(spec.tokens * spec.outputs);
-    case 'matmul':
-      return both(spec.batch * spec.rows * spec.cols);
-    case 'square':
-      return both(spec.count);
-    case 'sumOfSquares':
-      return both(spec.rows);
-    case 'scale':
-      return both(spec.rows * spec.cols);
-    case 'ringCot':
-      return { client: spec.count * spec.factorBits, owner: spec.count * (1 + spec.factorBits) };
-    case 'ot':
-      return { client: spec.count * 2 ** spec.choiceBits * spec.words, owner: spec.count * (1 + spec.words) };
-  }
-}
-
 /** What the client puts in and gets out. */
 export type ClientRequest =
   | { readonly spec: LinearSpec; readonly x: Uint32Array }

@@ -38,6 +38,13 @@ export const otKind = ({ kind }: CorrelationSpec): OtKind =>
 export const rlweKind = ({ kind }: CorrelationSpec): RlweKind =>
   kinds[kind].rlwe ?? refuse(`expected a kind that ring-LWE provides, got ${kind}`);
 
+/** Words (of 32 bits) that each party holds of a correlation, from when it is made until it is consumed. */
+export function correlationWords(spec: CorrelationSpec): { readonly client: number; readonly owner: number } {
+  if (isOtBased(spec)) return otKind(spec).keptWords(spec);
+  const words = rlweKind(spec).results(spec);
+  return { client: words, owner: words };
+}
+
 function refuse(message: string): never {
   throw new RangeError(message);
 }

@@ -18,14 +18,14 @@ import {
   OwnerSession,
   type SessionEvent,
 } from '../../protocols/inference/session.ts';
-import {
-  type ClientProvider,
-  type ClientRequest,
-  correlationWords,
-  type OwnerProvider,
-  type ProgressListener,
+import type {
+  ClientProvider,
+  ClientRequest,
+  OwnerProvider,
+  ProgressListener,
 } from '../../protocols/offline/correlations.ts';
 import { preparationCost, rlweResultCount, setupCost } from '../../protocols/offline/division.ts';
+import { correlationWords } from '../../protocols/offline/kinds.ts';
 import { maxResults } from '../../protocols/rlwe/noise.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { readModel } from '../../scripts/lib/models.ts';

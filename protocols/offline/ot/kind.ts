@@ -91,7 +91,7 @@ export interface OtKind<S extends OtBasedSpec = OtBasedSpec, C = ClientRequestOf
   cost(spec: S, count: number): PieceCost;
   /** What each party does for a spec, the drawing of its COTs included. */
   work(spec: S): { readonly client: OtWork; readonly owner: OtWork };
-  /** 32-bit words that each party keeps until the correlation is used. */
+  /** 32-bit words that each party keeps until the correlation is consumed. */
   keptWords(spec: S): { readonly client: number; readonly owner: number };
   /** @throws TypeError, RangeError when an operand does not fit. */
   client(request: C): ClientHalf;

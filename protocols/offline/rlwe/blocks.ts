@@ -263,6 +263,7 @@ function matmulLayout(spec: MatmulSpec): LayoutOf<MatmulSpec> {
 
 export const linear: RlweKind<LinearSpec> = {
   sizes: ({ tokens, inputs, outputs }) => ({ tokens, inputs, outputs }),
+  results: ({ tokens, outputs }) => tokens * outputs,
   layout(spec) {
     const { key, weightBits } = spec;
     if (!(Number.isInteger(weightBits) && weightBits >= 1 && weightBits <= 20))
@@ -287,6 +288,7 @@ export const linear: RlweKind<LinearSpec> = {
 
 export const matmul: RlweKind<MatmulSpec> = {
   sizes: ({ batch, rows, inner, cols }) => ({ batch, rows, inner, cols }),
+  results: ({ batch, rows, cols }) => batch * rows * cols,
   layout: matmulLayout,
   checkClient({ spec, x, y }) {
     requireWords(spec, 'x', x, spec.batch * spec.rows * spec.inner);

@@ -37,8 +37,8 @@ function requireSize({ key }: RlweSpec, name: string, value: number, minimum: nu
 /** Bytes and flights of one correlation; a stage's flights are shared by all in it. @throws RangeError like `rlweLayout`. */
 export const rlweCost = (spec: RlweSpec): Cost => layoutCost(rlweLayout(spec));
 
-/** How many numbers a correlation has, each of which may be off (rlwe/noise.ts). @throws RangeError like `rlweLayout`. */
-export const rlweResults = (spec: RlweSpec): number => rlweLayout(spec).results;
+/** How many numbers a correlation has, each of which may be off (rlwe/noise.ts). */
+export const rlweResults = (spec: RlweSpec): number => rlweKind(spec).results(spec);
 
 /** Estimated milliseconds of each party's work. @throws RangeError like `rlweLayout`. */
 export const rlweMs = (spec: RlweSpec): { client: number; owner: number } => layoutMs(rlweLayout(spec));

@@ -23,6 +23,8 @@ export interface RlweKind<
 > {
   /** Each must be in [1, 65536]. */
   sizes(spec: S): Readonly<Record<string, number>>;
+  /** How many numbers it has, each of which either party has a share of. */
+  results(spec: S): number;
   /** @throws RangeError when no parameters keep the error within ±1. */
   layout(spec: S): Layout<C, Input>;
   /** @throws TypeError, RangeError when an operand does not fit. */

@@ -193,6 +193,7 @@ function scaleLayout(spec: ScaleSpec): LayoutOf<ScaleSpec> {
 
 export const rlweSumOfSquares: RlweKind<SumOfSquaresSpec> = {
   sizes: ({ rows, cols }) => ({ rows, cols }),
+  results: ({ rows }) => rows,
   layout: sumOfSquaresLayout,
   checkClient({ spec, x }) {
     requireWords(spec, 'x', x, spec.rows * spec.cols);
@@ -205,6 +206,7 @@ export const rlweSumOfSquares: RlweKind<SumOfSquaresSpec> = {
 
 export const rlweScale: RlweKind<ScaleSpec> = {
   sizes: ({ rows, cols }) => ({ rows, cols }),
+  results: ({ rows, cols }) => rows * cols,
   layout: scaleLayout,
   checkClient({ spec, s, x }) {
     requireWords(spec, 's', s, spec.rows);
