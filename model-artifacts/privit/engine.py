@@ -199,8 +199,10 @@ class Trainer:
         if teacher_logits is not None and o.distill_weight:
             loss = loss + o.distill_weight * distillation_loss(logits, teacher_logits)
         if batch.cnn_tokens is not None and batch.cnn_pooled is not None and self.regressors is not None and o.feature_weight:
-            cnn_tokens = batch.cnn_tokens if tokens is None else batch.cnn_tokens[:, tokens]
-            loss = loss + o.feature_weight * self.regressors.loss(features, cnn_tokens, batch.cnn_pooled)
+            c = self.student.config
+            cnn_tokens = batch.cnn_tokens if tokens is None else batch.cnn_tokens[:, tokens[c.prefix_tokens :] - c.prefix_tokens]
+            summary = features[:, 0] if c.pool == 'class' else None
+            loss = loss + o.feature_weight * self.regressors.loss(features[:, c.prefix_tokens :], cnn_tokens, batch.cnn_pooled, summary)
         return loss
 
     def _kept_tokens(self, generator: Generator) -> Tensor | None:
@@ -217,12 +219,14 @@ class Trainer:
         learning = self.switches is not None and any(p.requires_grad for p in self.switches.parameters())
         if not o.token_window or self.step >= o.window_steps or learning:
             return None
-        side = math.isqrt(self.student.config.num_tokens)
+        c = self.student.config
+        side = c.img_size // c.patch_size
         if o.token_window > side:
             raise ValueError(f'token_window: expected at most {side}, got {o.token_window}')
         top, left = torch.randint(0, side - o.token_window + 1, (2,), generator=generator).tolist()
         grid = torch.arange(side * side).view(side, side)
-        return grid[top : top + o.token_window, left : left + o.token_window].flatten()
+        window = grid[top : top + o.token_window, left : left + o.token_window].flatten()
+        return torch.cat([torch.arange(c.prefix_tokens), c.prefix_tokens + window])
 
     def state(self) -> dict:
         """Everything that changes, the same on every process; all must call it."""

@@ -19,11 +19,11 @@ class FeatureRegressors(nn.Module):
         self.tokens = nn.Linear(embed_dim, token_channels)
         self.pooled = nn.Linear(embed_dim, pooled_channels)
 
-    def loss(self, features: Tensor, cnn_tokens: Tensor, cnn_pooled: Tensor) -> Tensor:
-        """features (B, N, C), cnn_tokens (B, N, token_channels), cnn_pooled (B, pooled_channels): mean squared errors, summed; targets have variance 1.
+    def loss(self, features: Tensor, cnn_tokens: Tensor, cnn_pooled: Tensor, summary: Tensor | None = None) -> Tensor:
+        """features of patches (B, N, C); summary (B, C), of the class token where that is what is classified; cnn_tokens (B, N, token_channels), cnn_pooled (B, pooled_channels): mean squared errors, summed; targets have variance 1.
         NaN marks what an image's CNN has not said (`teaching.TeachingEnsemble`): nothing is regressed there."""
         x = self.norm(features)
-        return _mean_squared_error(self.tokens(x), cnn_tokens) + _mean_squared_error(self.pooled(x.mean(dim=1)), cnn_pooled)
+        return _mean_squared_error(self.tokens(x), cnn_tokens) + _mean_squared_error(self.pooled(x.mean(dim=1) if summary is None else self.norm(summary)), cnn_pooled)
 
 
 def _mean_squared_error(guess: Tensor, target: Tensor) -> Tensor:

@@ -8,21 +8,30 @@ import matplotlib
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
+import torch
+from torch import Tensor
 
 from vit.model import SwitchTensors
 
 
-def plot_switch_maps(switches: SwitchTensors, path: Path, title: str = '') -> None:
+def token_grid(kept: Tensor, prefix_tokens: int) -> Tensor:
+    """Switches (tokens,) as the patches lie, (rows, side); class token and registers in rows of their own above, NaN where nothing is."""
+    side = round((len(kept) - prefix_tokens) ** 0.5)
+    above = torch.full((-(-prefix_tokens // side) * side,), float('nan'))
+    above[:prefix_tokens] = kept[:prefix_tokens]
+    return torch.cat([above, kept[prefix_tokens:]]).view(-1, side)
+
+
+def plot_switch_maps(switches: SwitchTensors, path: Path, title: str = '', prefix_tokens: int = 0) -> None:
     """Softmax rows as one small grid of tokens per layer (down) and head (across), GELU tokens in the last column; PNG."""
     softmax, gelu = (s.detach().cpu() for s in switches)
-    depth, heads, tokens = softmax.shape
-    side = round(tokens**0.5)
+    depth, heads, _ = softmax.shape
     figure, axes = plt.subplots(depth, heads + 1, figsize=(1.3 * (heads + 1), 1.3 * depth + 0.6), squeeze=False)
     for layer in range(depth):
         for column in range(heads + 1):
             axis = axes[layer][column]
             kept = softmax[layer, column] if column < heads else gelu[layer]
-            axis.imshow(kept.reshape(side, side), vmin=0, vmax=1, cmap='Blues' if column < heads else 'Oranges')
+            axis.imshow(token_grid(kept, prefix_tokens).numpy(), vmin=0, vmax=1, cmap='Blues' if column < heads else 'Oranges')
             axis.set_xticks([])
             axis.set_yticks([])
             axis.set_xlabel(f'{int(kept.sum())}', fontsize=7, labelpad=1)

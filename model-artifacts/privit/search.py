@@ -27,8 +27,9 @@ from .evaluate import shared_accuracy
 from .features import FeatureRegressors
 from .ood import ood_images
 from .options import check_at_least_one, option
+from .prices import Prices, keep_affordable
 from .reconstruct import reconstruct
-from .switches import GRANULARITIES, Switches
+from .switches import EPSILON, GRANULARITIES, Switches
 
 
 @dataclass
@@ -43,6 +44,8 @@ class SearchOptions:
     # The first lambdas are where the schedules of CIFAR-10 settle; smaller ones are still growing when the steps run out.
     lambda_softmax: float = option(5e-4, "first weight of the softmax switches' sum in the loss")
     lambda_gelu: float = option(0.02, "first weight of the GELU switches' sum in the loss")
+    price_budget: float = option(0.0, "with --prices, in their unit: what may be spent on softmax rows and GELU tokens, in place of both budgets")
+    lambda_price: float = option(1.0, "with --prices: first weight of the switches' price in the loss, as a part of all switches' price")
     kappa: float = option(1.3, 'factor by which lambdas change')
     switch_learning_rate: float = option(0.01, "the switches' own")
     search_learning_rate: float = option(0.75, "the search's, as a part of the fine-tuning stage's peak")
@@ -74,7 +77,7 @@ class LambdaSchedule:
     """Algorithm 1, lines 6-9, for one kind of switch: lambda grows by kappa in every round in which the switches fell too little, and, not
     as in the paper, shrinks by kappa in one in which they fell more than twice as fast as is needed."""
 
-    def __init__(self, value: float, kappa: float, budget: int, total: int) -> None:
+    def __init__(self, value: float, kappa: float, budget: float, total: float) -> None:
         self.value, self.kappa, self.budget = value, kappa, budget
         self.lowest = float(total)
 
@@ -106,15 +109,17 @@ def search(
     regressors: FeatureRegressors | None = None,
     kd_teacher: VisionTransformer | None = None,
     stop_after: int | None = None,
+    prices: Prices | None = None,
 ) -> SearchResult | None:
     """Run, or resume, all stages in `log`'s folder. The teacher distils, unless `source` brings a CNN's logits with its batches.
 
     fixed_switches: skip stages 2 and 3 and fine-tune these for all of the steps (the baselines, at equal cost).
     kd_teacher: an exact network to distil from, if not the one that the student starts from.
     stop_after: return None after this many steps in all (to test resumption).
+    prices: the penalty is the switches' price, and the budget `price_budget`, in place of counts.
     """
     config = teacher.config
-    check_budgets(config, options)
+    check_budgets(config, options, prices)
     student, switches = stage1_initialise(teacher, options.granularity)
     if fixed_switches is not None:
         switches.set(*fixed_switches)
@@ -129,6 +134,10 @@ def search(
         'softmax': LambdaSchedule(options.lambda_softmax, options.kappa, options.softmax_budget, config.num_softmax_rows),
         'gelu': LambdaSchedule(options.lambda_gelu, options.kappa, options.gelu_budget, config.num_gelu_tokens),
     }
+    if prices is not None:
+        all_of_it = prices.everything(config)
+        prices = prices.to(trainer.device)
+        schedules = {'price': LambdaSchedule(options.lambda_price / all_of_it, options.kappa, options.price_budget, all_of_it)}
     progress = {'stage': 2 if fixed_switches is None else 4, 'stage4_start': 0}
     saved = log.load()
     if saved is not None:
@@ -148,7 +157,7 @@ def search(
         return stop_after is not None and trainer.step >= stop_after
 
     if progress['stage'] == 2:
-        if not stage2_joint_search(trainer, options, schedules, validation, log, stopped):
+        if not stage2_joint_search(trainer, options, schedules, validation, log, stopped, prices):
             return None
         progress.update(stage=4, stage4_start=trainer.step)
         trainer.ema.restart(trainer.student)
@@ -167,11 +176,15 @@ def search(
     return SearchResult(trainer.ema.model, switches_of(trainer), final)
 
 
-def stage2_joint_search(trainer: Trainer, options: SearchOptions, schedules: dict, validation: ImageSet, log: RunLog, stopped) -> bool:
+def stage2_joint_search(
+    trainer: Trainer, options: SearchOptions, schedules: dict, validation: ImageSet, log: RunLog, stopped, prices: Prices | None = None
+) -> bool:
     """Algorithm 1, lines 4-9. Returns False if stopped, True once both kinds of switches are binarised (stage 3)."""
     switches = learned_switches(trainer)
 
     def penalty() -> Tensor:
+        if prices is not None:
+            return schedules['price'].value * prices.of(switches.tensors())
         softmax, gelu = switches.l1()
         return schedules['softmax'].value * softmax + schedules['gelu'].value * gelu
 
@@ -182,11 +195,12 @@ def stage2_joint_search(trainer: Trainer, options: SearchOptions, schedules: dic
         if trainer.step % options.round_steps == 0:
             rounds_left = max(1, (options.search_steps - trainer.step) // options.round_steps)
             over = trainer.step >= options.search_steps
-            stage3_binarise(switches, options, over)
+            stage3_binarise(switches, options, over, prices)
             values: dict[str, float] = dict(zip(('softmax', 'gelu'), switches.counts()))
-            for kind, switch in (('softmax', switches.softmax), ('gelu', switches.gelu)):
-                if switch.requires_grad:  # else frozen: nothing pulls at it
-                    mass = float(switch.detach().sum())
+            masses = {'softmax': switches.softmax.sum(), 'gelu': switches.gelu.sum()} if prices is None else {'price': prices.of(switches.tensors())}
+            for kind, total in masses.items():
+                if total.requires_grad:  # else frozen: nothing pulls at it
+                    mass = float(total.detach())
                     schedules[kind].update(mass, rounds_left)
                     values |= {f'{kind}_mass': mass, f'lambda_{kind}': schedules[kind].value}
             log.line(stage=2, step=trainer.step, loss=sum(losses) / len(losses), **values)
@@ -197,8 +211,14 @@ def stage2_joint_search(trainer: Trainer, options: SearchOptions, schedules: dic
     return True
 
 
-def stage3_binarise(switches: Switches, options: SearchOptions, time_is_up: bool) -> None:
-    """Algorithm 1, line 10: binarise and freeze a kind of switch once its count is within budget, or when the steps are used up."""
+def stage3_binarise(switches: Switches, options: SearchOptions, time_is_up: bool, prices: Prices | None = None) -> None:
+    """Algorithm 1, line 10: binarise and freeze a kind of switch once its count is within budget, or when the steps are used up. With prices,
+    both kinds at once, when what is above the threshold is affordable."""
+    if prices is not None:
+        softmax, gelu = (s.detach() for s in switches.tensors())
+        if time_is_up or float(prices.of(((softmax > EPSILON).float(), (gelu > EPSILON).float()))) <= options.price_budget:
+            switches.set(*keep_affordable(prices, (softmax, gelu), switches.steps_on(), options.price_budget))
+        return
     softmax_count, gelu_count = switches.counts()
     if switches.softmax.requires_grad and (softmax_count <= options.softmax_budget or time_is_up):
         switches.binarise_softmax(options.softmax_budget)
@@ -235,7 +255,15 @@ def switches_of(trainer: Trainer) -> SwitchTensors:
     return softmax.detach(), gelu.detach()
 
 
-def check_budgets(config: ViTConfig, options: SearchOptions) -> None:
+def check_budgets(config: ViTConfig, options: SearchOptions, prices: Prices | None) -> None:
+    if prices is not None:
+        if not 0 < options.price_budget <= prices.everything(config):
+            raise ValueError(f'price_budget: expected more than 0 and at most {prices.everything(config):g} {prices.unit}, got {options.price_budget:g}')
+        if options.granularity != 'token':
+            raise ValueError("granularity: expected 'token' with prices, which empty whole layers by themselves")
+        return
+    if options.price_budget:
+        raise ValueError('price_budget: expected with --prices')
     for name, value, limit in (
         ('softmax_budget', options.softmax_budget, config.num_softmax_rows),
         ('gelu_budget', options.gelu_budget, config.num_gelu_tokens),

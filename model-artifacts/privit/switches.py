@@ -48,6 +48,10 @@ class Switches(nn.Module):
             switch.clamp_(0, 1)
             steps += switch > EPSILON
 
+    def steps_on(self) -> SwitchTensors:
+        """How many steps each switch has survived, which breaks ties."""
+        return self.softmax_steps_on, self.gelu_steps_on
+
     def counts(self) -> tuple[int, int]:
         """(softmax rows, GELU tokens) whose switch exceeds EPSILON."""
         return int((self.softmax > EPSILON).sum()), int((self.gelu > EPSILON).sum())

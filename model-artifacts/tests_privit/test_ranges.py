@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import torch
 
-from privit.ranges import MARGIN, RESIDUAL_LIMIT, SCORE_LIMIT, SQUARE_UNIT_LIMIT, RangeMaxima, RangePenalty
+from privit.ranges import GELU_LIMIT, MARGIN, RESIDUAL_LIMIT, SCORE_LIMIT, SQUARE_UNIT_LIMIT, RangeMaxima, RangePenalty
 from privit.switches import Switches
 from vit.model import VisionTransformer
 
@@ -16,6 +16,17 @@ def test_penalty_is_zero_inside_and_the_squared_excess_outside():
     scores[1, 0, 2] = torch.tensor([1.0, -1.0, 1.0, -1.0]) * (MARGIN * SCORE_LIMIT + 2)  # its row mean is 0
     penalty('blocks.0.attn.scores', scores)
     assert torch.isclose(penalty.total, torch.tensor(4 * 4.0 * 2 / 2))  # 4 entries, squared 2, counted twice, of 2 images
+
+
+def test_far_outside_the_penalty_grows_in_a_straight_line_without_a_step():
+    def total(excess: float) -> float:
+        penalty = RangePenalty()
+        penalty('blocks.0.mlp.gelu', torch.tensor([[[-(MARGIN * GELU_LIMIT + excess)]]]))
+        return float(penalty.total)
+
+    assert abs(total(GELU_LIMIT) - GELU_LIMIT**2) < 1e-3
+    slopes = [(total(x + 1) - total(x)) for x in (GELU_LIMIT, 50.0, 500.0)]
+    assert all(abs(slope - 2 * GELU_LIMIT) < 0.01 for slope in slopes)
 
 
 def test_gelu_inputs_are_observed_only_where_gelu_is_kept(tiny_model, tiny_images):

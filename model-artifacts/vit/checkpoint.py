@@ -41,6 +41,14 @@ def check_labels(path: Path, description: dict, info: ImageSetInfo) -> None:
         raise ValueError(f'{path}: its labels are not those of {info.title}')
 
 
+def describes_itself(path: Path) -> bool:
+    """Whether `path` is a checkpoint of this project, whose description says what network it is, and not another library's."""
+    if not path.is_file() or path.suffix != '.safetensors':
+        return False
+    with safe_open(path, 'pt') as file:
+        return 'config' in (file.metadata() or {})
+
+
 def labels_of(description: dict) -> list[str]:
     """A plain timm state dict has no description: it is a warm start's, which knows CIFAR-10."""
     return description.get('labels', CIFAR10_LABELS)

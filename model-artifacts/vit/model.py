@@ -330,6 +330,11 @@ class VisionTransformer(nn.Module):
             if block.squares is not None:
                 block.squares.initialise()
 
+    def embed(self, images: Tensor) -> Tensor:
+        """What the first block reads, (B, N, C), of normalised images (B, 3, img_size, width)."""
+        x = self.patch_embed(images) + self.pos_embed  # (B, patches, C)
+        return x if self.prefix is None else torch.cat([self.prefix.expand(len(x), -1, -1), x], 1)
+
     def features(
         self,
         images: Tensor,
@@ -342,9 +347,7 @@ class VisionTransformer(nn.Module):
         images: (B, 3, img_size, width), normalised. switches: (softmax (depth, h, N), gelu (depth, N)) in [0, 1], or None for
         the exact network. keep_tokens: ascending indices of the tokens to process, for training on a window of the image.
         """
-        x = self.patch_embed(images) + self.pos_embed  # (B, patches, C)
-        if self.prefix is not None:
-            x = torch.cat([self.prefix.expand(len(x), -1, -1), x], 1)  # (B, N, C)
+        x = self.embed(images)
         if keep_tokens is not None:
             x = x[:, keep_tokens]
             if switches is not None:
@@ -354,13 +357,17 @@ class VisionTransformer(nn.Module):
             x = block(x, rows, tokens, f'blocks.{i}', observe, keep_tokens)
         return x
 
-    def classify(self, features: Tensor) -> Tensor:
-        """Logits (B, num_classes) of token features (B, N, C)."""
+    def pooled(self, features: Tensor) -> Tensor:
+        """What the classifier reads, (B, C), of token features (B, N, C)."""
         c = self.config
         if c.pool == 'class':
-            return self.head(self.fc_norm(features[:, 0]))
+            return self.fc_norm(features[:, 0])
         patches = features[:, c.prefix_tokens :]
-        return self.head(self.fc_norm(patches).mean(dim=1) if c.pool == 'norm-mean' else self.fc_norm(patches.mean(dim=1)))
+        return self.fc_norm(patches).mean(dim=1) if c.pool == 'norm-mean' else self.fc_norm(patches.mean(dim=1))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, num_classes) of token features (B, N, C)."""
+        return self.head(self.pooled(features))
 
     def forward(
         self,

@@ -9,6 +9,7 @@ const repository = path.join(import.meta.dirname, '../..');
 const commands = [
   ['classify', 'scripts/classify.ts', '--model NAME'],
   ['evaluate', 'scripts/evaluate.ts', '--model NAME'],
+  ['prices', 'scripts/prices.ts', '--model NAME'],
   ['owner', 'scripts/owner.ts', '--model NAME'],
   ['bench', 'test/bench/main.ts', '--suite kernels'],
 ] as const;

@@ -13,12 +13,12 @@ from ..evaluate import best_cross_entropy, logits_of, top1
 from ..frontier import frontier_points, frontier_table
 from ..plots import plot_frontier
 from ..ranges import RangeMaxima
-from .arguments import Commands, common, model_config, splits_of
+from .arguments import Commands, common, fallback_config, splits_of
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
-    splits = splits_of(arguments)
-    model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
+    model, switches, description = load_checkpoint(arguments.checkpoint, fallback_config(arguments))
+    splits = splits_of(arguments, description)
     images = getattr(splits, arguments.split)
     check_labels(arguments.checkpoint, description, images.info)
     ranges = RangeMaxima(switches)

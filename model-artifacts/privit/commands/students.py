@@ -14,12 +14,12 @@ from ..evaluate import accuracy
 from ..limit_ranges import limit_ranges
 from ..ood import MEAN_SQUARE_LIMIT, mean_squares, ood_images
 from ..prune import without_idle_heads
-from .arguments import Commands, common, model_config, splits_of
+from .arguments import Commands, common, fallback_config, splits_of
 
 
 def run_average(arguments: argparse.Namespace) -> None:
-    splits = splits_of(arguments)
     model, switches, description = average_checkpoints(arguments.checkpoints, arguments.weights)
+    splits = splits_of(arguments, description)
     check_labels(arguments.checkpoints[-1], description, splits.train.info)
     description['validation_accuracy'] = accuracy(model, switches, splits.validation)
     weights = f' ({":".join(f"{w:g}" for w in arguments.weights)})' if arguments.weights else ''
@@ -29,8 +29,8 @@ def run_average(arguments: argparse.Namespace) -> None:
 
 
 def run_limit_ranges(arguments: argparse.Namespace) -> None:
-    splits = splits_of(arguments)
-    model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
+    model, switches, description = load_checkpoint(arguments.checkpoint, fallback_config(arguments))
+    splits = splits_of(arguments, description)
     check_labels(arguments.checkpoint, description, splits.train.info)
     ood = ood_images(model.config.img_size, splits.train.info)
     with torch.no_grad():
@@ -45,8 +45,8 @@ def run_limit_ranges(arguments: argparse.Namespace) -> None:
 
 
 def run_prune(arguments: argparse.Namespace) -> None:
-    splits = splits_of(arguments)
-    model, switches, description = load_checkpoint(arguments.checkpoint, model_config(arguments))
+    model, switches, description = load_checkpoint(arguments.checkpoint, fallback_config(arguments))
+    splits = splits_of(arguments, description)
     check_labels(arguments.checkpoint, description, splits.train.info)
     chosen = torch.randperm(len(splits.train), generator=torch.Generator().manual_seed(0))[: arguments.images]
     kept, moved, together = without_idle_heads(model, switches, splits.train.subset(chosen), arguments.limit)

@@ -9,7 +9,8 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from vit.data import IMAGENETTE_IMAGENET_INDICES, Splits
+from vit.data import IMAGENETTE_IMAGENET_INDICES, ImageSetInfo, Splits
+from vit.imports import import_checkpoint
 from vit.model import VisionTransformer, ViTConfig
 
 from ..batches import AugmentOptions, BatchSource, LabelledImages, TaughtViews
@@ -19,10 +20,11 @@ from ..features import FeatureRegressors
 from ..finetune import finetune_cnn
 from ..live import TaughtLive
 from ..options import read_options
+from ..pretrained import TeachingViT
 from ..resnet import CifarResNet
 from ..teaching import TeachingCnn, TeachingEnsemble
 from ..views import load_views, make_views
-from .arguments import Commands, common, model_config, splits_of
+from .arguments import Commands, add_facts, common, given_facts, model_config, splits_of
 
 RESNETS = {f'resnet{6 * blocks + 2}': partial(CifarResNet, blocks) for blocks in (3, 5, 7, 9)}
 CNNS: dict[str, Callable[[], TeachingCnn]] = {'efficientnet-lite0': ImageNetCnn, **RESNETS}
@@ -39,9 +41,10 @@ def add_teaching(parser: argparse.ArgumentParser) -> None:
 
 
 def add_cnn(parser: argparse.ArgumentParser, several: bool = False) -> None:
-    what = 'fine-tuned CNN, or several that teach together' if several else 'fine-tuned CNN'
-    help = f'{what}; default: the ImageNet one, which knows the classes of imagenette'
+    what = "fine-tuned CNN, or any ViT that knows the set's classes"
+    help = f'{what}{", or several that teach together" if several else ""}; default: ImageNet\'s EfficientNet, which knows those of imagenette'
     parser.add_argument('--cnn', type=Path, nargs='+' if several else 1, default=None, help=help)
+    add_facts(parser)
 
 
 def batch_source(
@@ -55,7 +58,7 @@ def batch_source(
     if options.warp_probability and not arguments.live:
         raise ValueError('--warp-probability: expected with --live, whose CNN sees the warped image')
     if arguments.live:
-        cnn, size = teaching_cnn(arguments)
+        cnn, size = teaching_cnn(arguments, splits.train.info)
         source: BatchSource = TaughtLive(splits.train, cnn, size, config.img_size, config.img_size // config.patch_size, options, exact)
         channels = cnn.token_channels, cnn.pooled_channels
     elif arguments.views is not None:
@@ -97,13 +100,23 @@ def run_cnn(arguments: argparse.Namespace) -> None:
     save_file(weights, arguments.out or arguments.run_dir / 'cnn.safetensors', metadata={'architecture': arguments.architecture})
 
 
-def teaching_cnn(arguments: argparse.Namespace) -> tuple[TeachingCnn | TeachingEnsemble, int]:
+def teacher_at(path: Path, arguments: argparse.Namespace, info: ImageSetInfo) -> tuple[TeachingCnn, int]:
+    """(a network of the command cnn, or a ViT of any library; pixels a side of what it sees)."""
+    if path.is_file() and path.suffix == '.safetensors':
+        with safe_open(path, 'pt') as file:
+            if (file.metadata() or {}).get('architecture') in CNNS:
+                return finetuned_cnn(path, arguments.dataset)
+    vit = TeachingViT(import_checkpoint(path, given_facts(arguments)), info)
+    return vit, vit.img_size
+
+
+def teaching_cnn(arguments: argparse.Namespace, info: ImageSetInfo) -> tuple[TeachingCnn | TeachingEnsemble, int]:
     """(the networks of the command cnn in `--cnn`, or the ImageNet one for imagenette; pixels a side of what they see)."""
     if arguments.cnn is None:
         if arguments.dataset != 'imagenette':
             raise ValueError(f'{arguments.dataset}: its classes are not ImageNet classes: expected --cnn, a network of the command cnn')
         return ImageNetCnn(IMAGENETTE_IMAGENET_INDICES), cnn_size('efficientnet-lite0', arguments.dataset)
-    cnns, sizes = zip(*(finetuned_cnn(path, arguments.dataset) for path in arguments.cnn))
+    cnns, sizes = zip(*(teacher_at(path, arguments, info) for path in arguments.cnn))
     if len(set(sizes)) > 1:
         raise ValueError(f'--cnn: expected networks that see images of one size, got {sizes} pixels a side')
     return (cnns[0] if len(cnns) == 1 else TeachingEnsemble(cnns)), sizes[0]
@@ -123,10 +136,12 @@ def finetuned_cnn(path: Path, dataset: str) -> tuple[TeachingCnn, int]:
 
 def run_views(arguments: argparse.Namespace) -> None:
     splits = splits_of(arguments)
-    config = model_config(arguments)
-    cnn, size = teaching_cnn(arguments)
-    grid = config.img_size // config.patch_size
-    make_views(splits.train, cnn, arguments.run_dir, arguments.count, config.img_size, grid, size, arguments.min_area)
+    if bool(arguments.size) != bool(arguments.patch_size):
+        raise ValueError('--size and --patch-size: expected both or neither')
+    config = None if arguments.size else model_config(arguments)
+    img_size, patch_size = (config.img_size, config.patch_size) if config else (arguments.size, arguments.patch_size)
+    cnn, size = teaching_cnn(arguments, splits.train.info)
+    make_views(splits.train, cnn, arguments.run_dir, arguments.count, img_size, img_size // patch_size, size, arguments.min_area)
 
 
 def register(commands: Commands) -> None:
@@ -143,6 +158,8 @@ def register(commands: Commands) -> None:
     p = commands.add_parser('views', help="crops of the training images with a CNN's opinion of each, for --views")
     common(p)
     add_cnn(p)
+    p.add_argument('--size', type=int, default=None, help="pixels a side that the student sees; default: the image set's own network's")
+    p.add_argument('--patch-size', type=int, default=None, help="pixels a side of the student's patches")
     p.add_argument('--count', type=int, default=6, help='crops of every training image')
     p.add_argument('--min-area', type=float, default=0.3, help='smallest part in a crop of images stored larger than the model\'s; default 0.3')
     p.set_defaults(run_command=run_views)

@@ -9,8 +9,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from vit.checkpoint import check_labels, describe, labels_of, load_checkpoint, save_checkpoint
-from vit.model import SwitchTensors, count_on
+from vit.checkpoint import check_labels, describe, describes_itself, labels_of, load_checkpoint, save_checkpoint
+from vit.data import Splits
+from vit.imports import import_checkpoint
+from vit.model import SwitchTensors, VisionTransformer, count_on
 
 from ..baselines import BASELINES, baseline_switches
 from ..batches import AugmentOptions
@@ -19,24 +21,41 @@ from ..engine import RunLog, TrainOptions
 from ..evaluate import logits_of
 from ..options import add_options, read_options
 from ..plots import plot_switch_maps
+from ..pretrained import pretrained_start
+from ..prices import read_prices
 from ..ranges import RangeMaxima
 from ..search import SearchOptions, search
 from ..teacher import TeacherOptions, initial_model, train_teacher
-from .arguments import PRESETS, Commands, common, model_config, splits_of, step_images
+from .arguments import PRESETS, Commands, common, given_facts, model_config, splits_of, step_images
 from .teachers import add_teaching, batch_source
 
 
+def start_of(arguments: argparse.Namespace, splits: Splits) -> VisionTransformer:
+    """The network that `privit teacher` begins with: a fresh one, one of this project's, or anybody's (vit/imports), fitted to the set."""
+    own_only = arguments.size or arguments.mean_pool
+    if arguments.start is None:
+        if own_only:
+            raise ValueError('--size, --mean-pool: expected with --start, a checkpoint of another library')
+        return initial_model(model_config(arguments), None, False)
+    if not describes_itself(arguments.start):
+        imported = import_checkpoint(arguments.start, given_facts(arguments))
+        start = pretrained_start(imported, splits.train, arguments.size, arguments.mean_pool)
+        return initial_model(replace(start.config, positional=True), start, True) if arguments.positional else start
+    if own_only:
+        raise ValueError(f"--size, --mean-pool: expected with a --start of another library; {arguments.start} is privit's own")
+    start, _, description = load_checkpoint(arguments.start)
+    same_labels = labels_of(description) == splits.train.info.labels
+    config = replace(start.config, positional=start.config.positional or arguments.positional) if same_labels else model_config(arguments)
+    return initial_model(config, start, same_labels)
+
+
 def run_teacher(arguments: argparse.Namespace) -> None:
-    config = model_config(arguments)
     splits = splits_of(arguments)
-    start, same_labels = None, False
-    if arguments.start:
-        start, _, description = load_checkpoint(arguments.start, PRESETS['cifar10'])
-        same_labels = labels_of(description) == splits.train.info.labels
-    model = initial_model(config, start, same_labels)
+    model = start_of(arguments, splits)
+    config = model.config
     train, options = read_options(arguments, TrainOptions), read_options(arguments, TeacherOptions)
-    recipe = f'exact network: {options.steps} steps of {step_images(train)} images' + (f', from {arguments.start.name}' if start else '')
-    description = describe(config, splits.train.info, recipe, name=f'{arguments.dataset}-teacher')
+    recipe = f'exact network: {options.steps} steps of {step_images(train)} images' + (f', from {arguments.start.name}' if arguments.start else '')
+    description = describe(config, splits.train.info, recipe, name=f'{splits.train.info.name}-teacher')
     log = RunLog(arguments.run_dir, describe=lambda switches: description)
     source, regressors = batch_source(arguments, splits, config, arguments.start)
     trained = train_teacher(model, source, splits.validation, train, options, log, regressors)
@@ -66,14 +85,15 @@ def run_search(arguments: argparse.Namespace) -> None:
         raise ValueError('--granularity: expected without --keep-switches and --baseline, which search nothing')
     if arguments.kd_teacher and arguments.views:
         raise ValueError('--kd-teacher: expected without --views, which are distilled from the CNN alone')
-    splits = splits_of(arguments)
-    info = splits.train.info
     teacher, teacher_switches, description = load_checkpoint(arguments.teacher, PRESETS['cifar10'])
+    splits = splits_of(arguments, description)
+    info = splits.train.info
     units = arguments.square_units or teacher.config.square_units
     if teacher.config.square_units not in (0, units):
         raise ValueError(f'--square-units: expected {teacher.config.square_units}, as --teacher has')
-    config = replace(model_config(arguments), positional=teacher.config.positional, square_units=units)
     same_labels = labels_of(description) == info.labels
+    own = teacher.config if same_labels else replace(model_config(arguments), positional=teacher.config.positional)
+    config = replace(own, square_units=units)
     changed = teacher.config != config or not same_labels  # of another image set: new patch embedding and classifier; or without what is asked for
     if changed:
         teacher = initial_model(config, teacher, same_labels)
@@ -87,12 +107,15 @@ def run_search(arguments: argparse.Namespace) -> None:
         check_exact('--teacher', arguments.teacher, teacher_switches)
         if not same_labels:
             raise ValueError(f'--teacher {arguments.teacher}: its labels are not those of {info.title}: it cannot teach, only be started from')
+    if arguments.prices and (arguments.keep_switches or arguments.baseline):
+        raise ValueError('--prices: expected without --keep-switches and --baseline, which search nothing')
+    prices = read_prices(arguments.prices, config) if arguments.prices else None
     fixed = None
     if arguments.keep_switches:
         fixed = teacher_switches
     elif arguments.baseline:
         fixed = baseline_switches(arguments.baseline, config, options.softmax_budget, options.gelu_budget, train.seed)
-    searched = 'search' if options.granularity == 'token' else 'search of whole heads'
+    searched = 'search by price' if prices else 'search' if options.granularity == 'token' else 'search of whole heads'
     method = 'transferred switches' if arguments.keep_switches else arguments.baseline or searched
 
     def describe_student(switches: SwitchTensors) -> dict:
@@ -109,7 +132,7 @@ def run_search(arguments: argparse.Namespace) -> None:
     if changed and arguments.keep_switches and start_process()[0] == 0:  # so that the result can be averaged with what it started from
         save_checkpoint(arguments.run_dir / 'start.safetensors', teacher.state_dict(), teacher_switches, describe(config, info, description.get('recipe', '')))
     source, regressors = batch_source(arguments, splits, config, arguments.teacher, kd_teacher)
-    result = search(teacher, source, splits.validation, train, options, log, fixed, regressors, kd_teacher)
+    result = search(teacher, source, splits.validation, train, options, log, fixed, regressors, kd_teacher, prices=prices)
     if log.rank or result is None:
         return
     student = describe_student(result.switches) | {'validation_accuracy': result.validation_accuracy}
@@ -117,7 +140,7 @@ def run_search(arguments: argparse.Namespace) -> None:
     if regressors is not None:
         save_file(regressors.state_dict(), arguments.run_dir / 'regressors.safetensors')
     save_checkpoint(out, result.model.state_dict(), result.switches, student)
-    plot_switch_maps(result.switches, arguments.run_dir / 'switch-maps.png', student['recipe'])
+    plot_switch_maps(result.switches, arguments.run_dir / 'switch-maps.png', student['recipe'], config.prefix_tokens)
     sample = splits.train.subset(torch.arange(min(2000, len(splits.train))))
     ranges = RangeMaxima(result.switches)
     logits_of(result.model, result.switches, sample, ranges)
@@ -130,7 +153,9 @@ def register(commands: Commands) -> None:
     p = commands.add_parser('teacher', help='stage 0: train the exact network')
     common(p)
     add_teaching(p)
-    p.add_argument('--start', type=Path, default=None, help='checkpoint whose weights to start from')
+    p.add_argument('--start', type=Path, default=None, help="checkpoint whose weights to start from: privit's, or any ViT's in timm's or Hugging Face's names")
+    p.add_argument('--size', type=int, default=None, help="pixels a side that a --start of another library is to see; default: as it was trained")
+    p.add_argument('--mean-pool', action='store_true', help='let such a --start classify the mean of its tokens, without a class token')
     p.add_argument('--positional', action='store_true', help="constants of the relative position in attention (free in the secure protocol)")
     for kind in (TrainOptions, AugmentOptions, TeacherOptions):
         add_options(p, kind)
@@ -147,6 +172,7 @@ def register(commands: Commands) -> None:
     p.add_argument(
         '--square-units', type=int, default=0, help="give a --teacher without them as many in each block; by default the student has the --teacher's",
     )  # fmt: skip
+    p.add_argument('--prices', type=Path, default=None, help='what switches cost (npm run prices): search within --price-budget, not within counts')
     given = p.add_mutually_exclusive_group()
     given.add_argument('--keep-switches', action='store_true', help="no search: fine-tune with the teacher checkpoint's own switches")
     given.add_argument('--baseline', choices=BASELINES, default=None, help='fixed switches instead of the search, at equal cost')
