@@ -13,24 +13,19 @@ export {
   type PartyOptions,
   serveAsOwner,
 } from './inference/api.ts';
+export { type Classification, classificationOf } from './inference/classification.ts';
+export { ClientSession } from './inference/clientSession.ts';
 export { defaultLimit, weightBits } from './inference/extraction.ts';
+export { protocolVersion } from './inference/handshake.ts';
 export { inputOf, prepareImage, type RgbaImage } from './inference/image.ts';
 export { type Manifest, parseManifest, publicManifest } from './inference/manifest.ts';
 export type { Phase, PhaseMeter, StepMeter } from './inference/meters.ts';
 export { loadOwnerModel, type OwnerModel } from './inference/model.ts';
+export { OwnerSession } from './inference/ownerSession.ts';
 export { type Answer, answerBits, compilePlan, type Plan, type StepPlan } from './inference/plan.ts';
 export { evaluateReference, type ReferenceResult } from './inference/reference.ts';
-export {
-  type Classification,
-  ClientSession,
-  classificationOf,
-  OwnerSession,
-  protocolVersion,
-  type SessionEvent,
-  type SessionOptions,
-  type SessionReport,
-} from './inference/session.ts';
-export { openStreams, sessionWires, streamChannel } from './inference/streams.ts';
+export type { SessionEvent, SessionOptions, SessionReport } from './inference/session.ts';
+export { openStreams, sessionWires, streamChannel } from './inference/sessionStreams.ts';
 export type { CorrelationSource } from './offline/correlations.ts';
 export { type OtStream, otStream } from './offline/ot/stream.ts';
 export { type Endpoint, OtWorker, serveOtStream } from './offline/ot/worker.ts';

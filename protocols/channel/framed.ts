@@ -2,7 +2,7 @@
 import type { Channel, ChannelCounters, Wire } from './channel.ts';
 import { ProtocolError } from './errors.ts';
 import { cutFlight, decodeAbort, encodeAbort, encodeMessage, headerBytes } from './frame.ts';
-import { Inbox } from './inbox.ts';
+import { ReceiveBuffer } from './receiveBuffer.ts';
 
 export interface FramedChannelOptions {
   /** A multiple of 4, at least 16, at most the wire's `maxChunkBytes`; the same on both sides. 64 KiB unless given. */
@@ -52,7 +52,7 @@ export class FramedChannel implements Channel {
   private readonly maxMessageBytes: number;
   private readonly maxUnreadBytes: number;
   private readonly taggingBytes: number;
-  private readonly inbox: Inbox;
+  private readonly received: ReceiveBuffer;
   private outgoing: Uint8Array[] = [];
   private outgoingBytes = 0;
   /** Messages are written one after the other. */
@@ -84,12 +84,12 @@ export class FramedChannel implements Channel {
     this.maxUnreadBytes = options.maxUnreadBytes ?? (longestFlightBytes / longestMessageBytes) * maxMessageBytes;
     this.taggingBytes = options.taggingBytes ?? 0;
     this.idleMs = options.idleMs ?? defaultIdleMs;
-    this.inbox = new Inbox({
+    this.received = new ReceiveBuffer({
       chunkBytes,
       maxMessageBytes,
       maxUnreadBytes: this.maxUnreadBytes,
     });
-    wire.onClose = (reason) => this.end(closedError(reason, this.inbox.isArriving));
+    wire.onClose = (reason) => this.end(closedError(reason, this.received.isArriving));
     wire.onChunk = (chunk) => this.accept(chunk);
   }
 
@@ -113,7 +113,7 @@ export class FramedChannel implements Channel {
   async flush(): Promise<void> {
     if (this.failure) throw this.failure;
     if (this.outgoingBytes > 0) {
-      const { openBytes } = this.inbox;
+      const { openBytes } = this.received;
       if (openBytes > 0)
         await this.breakOff(lengthError(`the peer's message is ${openBytes} bytes longer than expected`));
       this.write();
@@ -135,19 +135,19 @@ export class FramedChannel implements Channel {
     if (this.isReceiving) throw new Error('receive: expected no other receive to be pending');
     this.isReceiving = true;
     try {
-      if (this.inbox.openBytes === 0) {
+      if (this.received.openBytes === 0) {
         // A peer that has sent its last message may be gone before that is read.
-        if (!this.failure || this.inbox.unreadBytes === 0) await this.flush();
+        if (!this.failure || this.received.unreadBytes === 0) await this.flush();
         if (length === 0) return new Uint8Array(0);
         await this.openNext();
       }
-      while (length > this.inbox.openBytes && this.inbox.isContinued) await this.openNext();
-      const { openBytes } = this.inbox;
+      while (length > this.received.openBytes && this.received.isContinued) await this.openNext();
+      const { openBytes } = this.received;
       if (length > openBytes) {
         await this.breakOff(lengthError(`expected ${length} bytes, got ${openBytes} to the end of the peer's message`));
       }
       this.counters.bytesReceived += length;
-      return this.inbox.take(length);
+      return this.received.take(length);
     } finally {
       this.isReceiving = false;
     }
@@ -167,7 +167,7 @@ export class FramedChannel implements Channel {
       return;
     }
     await this.flush();
-    const { unreadBytes } = this.inbox;
+    const { unreadBytes } = this.received;
     if (unreadBytes > 0) await this.breakOff(lengthError(`the peer sent ${unreadBytes} bytes more than expected`));
     this.end(new ProtocolError('closed', 'channel', 'this side closed the connection'));
     this.wire.close();
@@ -194,7 +194,7 @@ export class FramedChannel implements Channel {
   }
 
   private async openNext(): Promise<void> {
-    let length = this.inbox.openNext();
+    let length = this.received.openNext();
     while (length === undefined) {
       if (this.failure) throw this.failure;
       await this.notIdle(
@@ -202,7 +202,7 @@ export class FramedChannel implements Channel {
           this.wake = resolve;
         }),
       );
-      length = this.inbox.openNext();
+      length = this.received.openNext();
     }
     this.counters.messagesReceived++;
     this.counters.framingBytesReceived += headerBytes + this.chunksOf(length) * this.taggingBytes;
@@ -218,13 +218,13 @@ export class FramedChannel implements Channel {
     this.lastMovedMs = performance.now();
     const abort = decodeAbort(chunk);
     if (abort) {
-      this.inbox.clear();
+      this.received.clear();
       this.end(abort);
       this.wire.close();
       return;
     }
     try {
-      this.inbox.accept(chunk);
+      this.received.accept(chunk);
     } catch (error) {
       // Whoever receives finds the error in `failure`.
       void this.breakOff(error as ProtocolError).catch(() => {});
@@ -237,7 +237,7 @@ export class FramedChannel implements Channel {
     // The peer is told once.
     if (this.failure) throw error;
     const isForPeer = error instanceof ProtocolError;
-    this.inbox.clear();
+    this.received.clear();
     this.end(isForPeer ? error : new ProtocolError('closed', 'channel', 'this side gave up'));
     const text = isForPeer ? error.message : `an internal error (${error.name})`;
     // A wire that is broken already has told the peer as much as can be told.

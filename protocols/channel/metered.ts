@@ -17,25 +17,25 @@ export interface Meter {
   elapsedMs: number;
 }
 
-export interface StepMeter extends Meter {
+export interface MeteredStep extends Meter {
   readonly name: string;
   readonly phase: Phase;
 }
 
 export interface MeterSnapshot {
   /** In the order in which they were first entered. */
-  steps: StepMeter[];
+  steps: MeteredStep[];
   phases: Record<Phase, Meter>;
   total: Meter;
 }
 
 export class MeteredChannel implements SteppedChannel {
-  private readonly steps = new Map<string, StepMeter>();
-  private current: StepMeter;
+  private readonly steps = new Map<string, MeteredStep>();
+  private current: MeteredStep;
   private enteredAtMs: number;
   private direction: 'sent' | 'received' | undefined;
   /** The step that put the first bytes into the message being buffered. */
-  private firstSender: StepMeter | undefined;
+  private firstSender: MeteredStep | undefined;
   private readonly listeners = new Set<() => void>();
 
   /** @param clock in ms; tests pass their own. */
@@ -123,7 +123,7 @@ export class MeteredChannel implements SteppedChannel {
     this.firstSender = undefined;
   }
 
-  private step(name: string, phase: Phase): StepMeter {
+  private step(name: string, phase: Phase): MeteredStep {
     const key = `${phase} ${name}`;
     let step = this.steps.get(key);
     if (!step) {

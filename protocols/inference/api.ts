@@ -6,10 +6,13 @@ import type { Wire } from '../channel/channel.ts';
 import { type DataChannelLike, dataChannelWire } from '../channel/dataChannel.ts';
 import { ProtocolError } from '../channel/errors.ts';
 import { type MessagePortLike, messagePortWire } from '../channel/messagePort.ts';
+import type { Classification } from './classification.ts';
+import { ClientSession } from './clientSession.ts';
 import { prepareImage, type RgbaImage } from './image.ts';
 import type { OwnerModel } from './model.ts';
-import { type Classification, ClientSession, OwnerSession, type SessionEvent, type SessionReport } from './session.ts';
-import { openStreams } from './streams.ts';
+import { OwnerSession } from './ownerSession.ts';
+import type { SessionEvent, SessionReport } from './session.ts';
+import { openStreams } from './sessionStreams.ts';
 
 /**
  * What connects the parties: an RTCDataChannel (ordered and reliable, the default), a MessagePort, or any other `Wire`. It must

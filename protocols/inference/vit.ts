@@ -78,10 +78,10 @@ function addBlock(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value
   // Queries, and what follows, of the class token alone; keys and values of every token.
   const isClassOnly = pool === 'class' && layer === depth - 1;
   const attention = addAttention(plan, manifest, layer, stream, isClassOnly);
-  const kept = isClassOnly ? takeRows(plan, stream, [0]) : stream;
-  const between = plan.name(`${prefix}.attn.residual`, local(plan, [kept, attention], kept.rows, dim, add));
+  const ahead = isClassOnly ? takeRows(plan, stream, [0]) : stream;
+  const between = plan.name(`${prefix}.attn.residual`, local(plan, [ahead, attention], ahead.rows, dim, add));
   const mlp = addMlp(plan, manifest, layer, between);
-  return plan.name(`${prefix}.mlp.residual`, local(plan, [between, mlp], kept.rows, dim, add));
+  return plan.name(`${prefix}.mlp.residual`, local(plan, [between, mlp], ahead.rows, dim, add));
 }
 
 /** The stream with fewer fraction bits, for blocks in which it is larger. */
@@ -214,19 +214,19 @@ function addMlp(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value):
   plan.step = `${prefix}.norm2`;
   const y = plan.name(`${prefix}.norm2`, layerNorm(plan, x, block.norm2));
 
-  const kept = manifest.switches.geluTokens[layer]!;
-  const others = without(x.rows, kept);
+  const exact = manifest.switches.geluTokens[layer]!;
+  const others = without(x.rows, exact);
   const parts: { rows: readonly number[]; value: Value }[] = [];
   plan.parallel(
     () => {
-      if (kept.length === 0) return;
+      if (exact.length === 0) return;
       plan.step = `${prefix}.mlp.fc1`;
-      const hidden = linear(plan, takeRows(plan, y, kept), `${prefix}.mlp.fc1`, mlpDim, mlp.fc1WeightFracBits);
+      const hidden = linear(plan, takeRows(plan, y, exact), `${prefix}.mlp.fc1`, mlpDim, mlp.fc1WeightFracBits);
       plan.step = `${prefix}.mlp.gelu`;
       const activated = activate(plan, manifest, layer, hidden);
       plan.step = `${prefix}.mlp.fc2`;
       const out = linear(plan, activated, `${prefix}.mlp.fc2`, dim, mlp.fc2WeightFracBits);
-      parts.push({ rows: kept, value: truncate(plan, out, mlp.fc2MagnitudeBits, x.fracBits) });
+      parts.push({ rows: exact, value: truncate(plan, out, mlp.fc2MagnitudeBits, x.fracBits) });
     },
     () => {
       if (others.length === 0) return;

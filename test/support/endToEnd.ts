@@ -3,10 +3,11 @@
 import { expect } from 'vitest';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
+import { ClientSession } from '../../protocols/inference/clientSession.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
+import { OwnerSession } from '../../protocols/inference/ownerSession.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
-import { ClientSession, OwnerSession } from '../../protocols/inference/session.ts';
-import { sessionWires, streamChannel } from '../../protocols/inference/streams.ts';
+import { sessionWires, streamChannel } from '../../protocols/inference/sessionStreams.ts';
 import { preparationCost, setupCost } from '../../protocols/offline/division.ts';
 import type { OtParameters } from '../../protocols/offline/ot/segments.ts';
 import { otStream } from '../../protocols/offline/ot/stream.ts';

@@ -2,11 +2,13 @@
 import type { Channel } from '../../protocols/channel/channel.ts';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
+import { ClientSession } from '../../protocols/inference/clientSession.ts';
 import type { Manifest } from '../../protocols/inference/manifest.ts';
 import type { OwnerModel } from '../../protocols/inference/model.ts';
 import type { OfflinePhase } from '../../protocols/inference/offline.ts';
+import { OwnerSession } from '../../protocols/inference/ownerSession.ts';
 import { type Answer, compilePlan } from '../../protocols/inference/plan.ts';
-import { ClientSession, OwnerSession, type SessionEvent } from '../../protocols/inference/session.ts';
+import type { SessionEvent } from '../../protocols/inference/session.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { idealOffline } from '../ideal/dealer.ts';
 import { makeManifest, randomWeights } from './manifest.ts';

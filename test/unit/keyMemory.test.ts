@@ -1,8 +1,9 @@
 // Sessions own their keys: however one ends, they are overwritten, and the kernels' memory stays as it was.
 import { describe, expect, it, vi } from 'vitest';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
-import { ClientSession, OwnerSession } from '../../protocols/inference/session.ts';
-import { sessionWires, streamChannel } from '../../protocols/inference/streams.ts';
+import { ClientSession } from '../../protocols/inference/clientSession.ts';
+import { OwnerSession } from '../../protocols/inference/ownerSession.ts';
+import { sessionWires, streamChannel } from '../../protocols/inference/sessionStreams.ts';
 import { CotKernel } from '../../protocols/kernels/cot.ts';
 import { nttKernel } from '../../protocols/kernels/ntt.ts';
 import { otStream } from '../../protocols/offline/ot/stream.ts';

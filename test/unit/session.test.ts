@@ -5,19 +5,16 @@ import type { Wire } from '../../protocols/channel/channel.ts';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
+import { ClientSession } from '../../protocols/inference/clientSession.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
 import { type Budget, defaultBudget, demandOf } from '../../protocols/inference/limits.ts';
 import { loadOwnerModel } from '../../protocols/inference/model.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
+import { type OwnerOptions, OwnerSession } from '../../protocols/inference/ownerSession.ts';
 import { compilePlan } from '../../protocols/inference/plan.ts';
 import { prepareClient, prepareOwner } from '../../protocols/inference/prepare.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
-import {
-  ClientSession,
-  type OwnerOptions,
-  OwnerSession,
-  type SessionEvent,
-} from '../../protocols/inference/session.ts';
+import type { SessionEvent } from '../../protocols/inference/session.ts';
 import type {
   ClientProvider,
   ClientRequest,

@@ -3,7 +3,7 @@ import { checksum } from './checksum.ts';
 import { ProtocolError } from './errors.ts';
 import { decodeHeader, type Header, headerBytes, headerChecksum } from './frame.ts';
 
-export interface InboxLimits {
+export interface ReceiveLimits {
   readonly chunkBytes: number;
   readonly maxMessageBytes: number;
   /** Payloads, and `messageOverheadBytes` for each message that waits. */
@@ -13,7 +13,7 @@ export interface InboxLimits {
 /** What a waiting message holds beside its payload, roughly: without it, very many tiny ones would hardly count. */
 const messageOverheadBytes = 256;
 
-export class Inbox {
+export class ReceiveBuffer {
   /** Bytes that arrived in whole messages and were not taken. */
   unreadBytes = 0;
   private nextNumber = 0;
@@ -24,7 +24,7 @@ export class Inbox {
   /** Whether the message opened last is a full one: then the flight may go on in the next. */
   isContinued = false;
 
-  constructor(private readonly limits: InboxLimits) {}
+  constructor(private readonly limits: ReceiveLimits) {}
 
   /** Whether a message is incomplete. */
   get isArriving(): boolean {

@@ -1,0 +1,97 @@
+/**
+ * The handshake: both sides say their version; the owner sends its manifest, what it lets the client learn, and the hash of the plan
+ * that it compiled; the client compiles the same, which is untrusted, and compares.
+ */
+import { hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { Channel } from '../channel/channel.ts';
+import { ProtocolError } from '../channel/errors.ts';
+import { type Budget, requireAffordable } from './limits.ts';
+import { type Manifest, maxManifestBytes, parseManifest } from './manifest.ts';
+import type { OwnerModel } from './model.ts';
+import { type Answer, compilePlan, type Plan } from './plan.ts';
+
+/** Changes whenever the two sides' messages do. */
+export const protocolVersion = 5;
+const magic = 0x54474c42; // "BLGT" in little endian
+
+/** On the wire, by position. */
+const answers: readonly Answer[] = ['logits', 'label'];
+
+/**
+ * The client's side.
+ * @returns the plan of the owner's manifest.
+ * @throws ProtocolError `version`, `manifest` or `plan` when the two sides do not fit together.
+ */
+export async function greetOwner(channel: Channel, budget?: Budget): Promise<Plan> {
+  channel.send(hello());
+  checkHello(await channel.receive(8));
+  const length = new DataView((await channel.receive(4)).slice().buffer).getUint32(0, true);
+  if (length > maxManifestBytes)
+    throw new ProtocolError(
+      'manifest',
+      'handshake',
+      `the manifest has ${length} bytes, at most ${maxManifestBytes} are read`,
+    );
+  const json = new TextDecoder().decode(await channel.receive(length));
+  const answer = answers[(await channel.receive(1))[0]!];
+  if (!answer) throw new ProtocolError('value', 'handshake', 'the owner offers an answer of an unknown kind');
+  const theirHash = await channel.receive(32);
+  const plan = compileUntrusted(parseManifest(json), answer, budget);
+  const ourHash = hexToBytes(plan.hash);
+  if (theirHash.some((byte, i) => byte !== ourHash[i])) {
+    throw new ProtocolError(
+      'plan',
+      'handshake',
+      'the two sides compile the manifest to different plans; reload both tabs',
+    );
+  }
+  return plan;
+}
+
+/** The owner's side. @throws ProtocolError `version` when the client runs another version. */
+export async function greetClient(channel: Channel, model: OwnerModel): Promise<void> {
+  const theirs = await channel.receive(8);
+  channel.send(hello());
+  checkHello(theirs);
+  const manifest = utf8ToBytes(model.manifestJson);
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, manifest.length, true);
+  channel.send(length);
+  channel.send(manifest);
+  channel.send(Uint8Array.of(answers.indexOf(model.plan.answer)));
+  channel.send(hexToBytes(model.plan.hash));
+  await channel.flush();
+}
+
+function hello(): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setUint32(0, magic, true);
+  new DataView(bytes.buffer).setUint32(4, protocolVersion, true);
+  return bytes;
+}
+
+function checkHello(bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
+  if (view.getUint32(0, true) !== magic)
+    throw new ProtocolError('version', 'handshake', 'the other side does not speak this protocol');
+  const theirs = view.getUint32(4, true);
+  if (theirs !== protocolVersion) {
+    throw new ProtocolError(
+      'version',
+      'handshake',
+      `this side runs version ${protocolVersion} of the protocol, the other version ${theirs}; reload both tabs`,
+    );
+  }
+}
+
+/** @throws ProtocolError `manifest` when the scales do not make a plan, or one that costs too much. */
+function compileUntrusted(manifest: Manifest, answer: Answer, budget?: Budget): Plan {
+  let plan: Plan;
+  try {
+    plan = compilePlan(manifest, answer);
+  } catch (error) {
+    throw new ProtocolError('manifest', 'handshake', (error as Error).message);
+  }
+  requireAffordable(plan, budget);
+  return plan;
+}
