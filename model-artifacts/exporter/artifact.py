@@ -15,6 +15,11 @@ GOLDEN_SUFFIXES = (
 )  # fmt: skip
 
 
+LARGE_SUFFIXES = ('attn.scores', 'attn.probabilities')
+GOLDEN_BYTES = 16 << 20
+"""Above it, what grows with the square of the tokens is left out."""
+
+
 def golden_points(depth: int, square_units: int) -> list[str]:
     """The names of docs/artifact.md's golden points, in order."""
     suffixes = [suffix for suffix in GOLDEN_SUFFIXES if square_units or suffix != 'attn.unit_squares']
@@ -43,11 +48,13 @@ def write_weights(folder: Path, index: list[dict], data: bytes) -> None:
 
 
 def write_golden(folder: Path, model: FoldedModel, image: Array, sample: str) -> None:
-    """golden.json and golden.bin of one cropped image (S, S, 3). `sample`: what image it is."""
+    """golden.json and golden.bin of one cropped image (H, W, 3). `sample`: what image it is."""
     seen: dict[str, Array] = {}
     forward(model, image[None], lambda name, value: seen.setdefault(name, value[0]))
     tensors = {'image': image.astype(np.uint8)}
     tensors.update((name, seen[name].astype(np.float32)) for name in golden_points(len(model.blocks), model.square_units))
+    if sum(tensor.nbytes for tensor in tensors.values()) > GOLDEN_BYTES:
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(LARGE_SUFFIXES)}
     index, data = pack(tensors)
     (folder / 'golden.bin').write_bytes(data)
     (folder / 'golden.json').write_text(json.dumps({'sample': sample})[:-1] + ', "tensors": [\n ' + ',\n '.join(map(json.dumps, index)) + '\n]}\n')
@@ -71,7 +78,8 @@ def manifest(
         'title': title,
         'description': description,
         'architecture': {
-            'imageSize': model.image_size,
+            'imageSize': model.height,
+            **({'imageWidth': model.width} if model.width != model.height else {}),
             'patchSize': model.patch_size,
             'dim': model.dim,
             'depth': len(model.blocks),
@@ -80,11 +88,14 @@ def manifest(
             'tokens': model.tokens,
             'classes': model.classes,
             # Absent where they are not: the plan's hash covers the manifest as it is.
+            **({'prefixTokens': len(model.prefix)} if len(model.prefix) else {}),
+            **({'pool': model.pool} if model.pool != 'mean' else {}),
+            **({'activation': model.activation} if model.activation != 'gelu' else {}),
             **({'positionalScores': True} if model.blocks[0].score_bias is not None else {}),
             **({'staticMixing': True} if model.blocks[0].static_mix is not None else {}),
             **({'squareUnits': model.square_units} if model.square_units else {}),
         },
-        'preprocessing': {'shorterSide': preprocessing.shorter_side, 'crop': preprocessing.crop},
+        'preprocessing': preprocessing.to_json(),
         'labels': labels,
         'switches': {
             'softmaxRows': [[np.flatnonzero(rows).tolist() for rows in block.softmax_rows] for block in model.blocks],

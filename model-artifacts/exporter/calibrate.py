@@ -1,40 +1,55 @@
 """Ranges of every tensor of the folded network over a set of images."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from .errors import ExportError
-from .folding import Array, FoldedModel
+from .folding import Array, FoldedModel, ceil_log2, mean_factor
 from .forward import forward
+
+MAX_SQUARINGS = 2
+SAMPLED = 4096
+"""Values that are kept of a tensor of each batch, for quantiles."""
 
 
 @dataclass
 class Ranges:
     """What the images reached.
 
-    low, high: smallest and largest value per tensor name (forward.py's names, plus `*.mean_exp`, the mean of exp over a softmax
-    row minus its mean, and `*.square`, the switched scores of square rows). values: samples of the arguments of rsqrt and
-    reciprocal, whose spread decides where a spline has to be accurate.
+    low, high: smallest and largest value per tensor name (forward.py's names, plus `*.square`, the switched scores of square rows, and for
+    softmax by k squarings, k = 0, 1, 2, what scales.py says of `*.softmax{k}.…`). values: samples of the arguments of rsqrt and
+    reciprocal, whose spread decides where a spline has to be accurate. unit_low, unit_high: of each hidden unit of an MLP.
     """
 
     low: dict[str, float] = field(default_factory=dict)
     high: dict[str, float] = field(default_factory=dict)
     values: dict[str, list[Array]] = field(default_factory=dict)
+    unit_low: dict[str, Array] = field(default_factory=dict)
+    unit_high: dict[str, Array] = field(default_factory=dict)
 
     def record(self, name: str, value: Array) -> None:
         if value.size:
             low, high = float(value.min()), float(value.max())
             # Sums of exp may overflow here: the scores that made them do are refused by name, with their limit.
-            if not (np.isfinite((low, high)).all() or name.endswith('.mean_exp')):
+            if not (np.isfinite((low, high)).all() or '.softmax' in name):
                 raise ExportError(name, f'values in [{low}, {high}]', 'finite numbers')
             self.low[name], self.high[name] = min(self.low.get(name, np.inf), low), max(self.high.get(name, -np.inf), high)
 
     def keep(self, name: str, value: Array) -> None:
         self.record(name, value)
         if value.size:
-            self.values.setdefault(name, []).append(value.astype(np.float32).ravel())
+            flat = value.astype(np.float32).ravel()
+            self.values.setdefault(name, []).append(flat[:: max(1, len(flat) // SAMPLED)])
+
+    def keep_units(self, name: str, value: Array) -> None:
+        """value (…, units)."""
+        if value.size:
+            low, high = (edge(value.reshape(-1, value.shape[-1]), axis=0) for edge in (np.min, np.max))
+            self.unit_low[name] = np.minimum(self.unit_low.get(name, low), low)
+            self.unit_high[name] = np.maximum(self.unit_high.get(name, high), high)
 
     def magnitude(self, *names: str) -> float:
         """Largest |value| over the named tensors; 0 when none was ever computed (a branch that no switch selects)."""
@@ -47,8 +62,33 @@ class Ranges:
         return float(np.quantile(np.concatenate(self.values[name]), q))
 
 
-def calibrate(model: FoldedModel, images: Array, batch: int = 64) -> Ranges:
-    """Run the folded network over uint8 images (N, S, S, 3) and record ranges. Raises ExportError at a value that is not finite."""
+def follow_softmax(ranges: Ranges, name: str, centred: Array, squarings: int, model: FoldedModel) -> None:
+    """Record what softmax by `squarings` squarings of rows (…, T) reaches: `name.mean_exp`, and after each division `name.weights{j}`,
+    their `name.squares{j}`, and `name.mean_square{j}`, the next reciprocal's argument. Overflow to infinity is caught later, as a range that no
+    domain can hold."""
+    last = 2.0 ** -ceil_log2(model.tokens)
+    with np.errstate(over='ignore', invalid='ignore', divide='ignore'):
+        e = np.exp(centred * (exp_scale(model) / 2**squarings))
+        mean = e.sum(-1, keepdims=True) * last
+        ranges.keep(f'{name}.mean_exp', mean)
+        for j in range(squarings):
+            weights = e / mean
+            ranges.record(f'{name}.weights{j}', weights)
+            e = np.square(weights)
+            ranges.record(f'{name}.squares{j}', e)
+            mean = e.sum(-1, keepdims=True) * last
+            ranges.keep(f'{name}.mean_square{j}', mean)
+
+
+def exp_scale(model: FoldedModel) -> float:
+    """What a centred score, as the plan has it, must be multiplied by to be the network's: it is T/2^L of score_scale's inverse."""
+    return model.score_scale / mean_factor(model.tokens)
+
+
+def calibrate(model: FoldedModel, images: Array, batch: int = 64, say: Callable[[int], object] = lambda done: None) -> Ranges:
+    """Run the folded network over uint8 images (N, H, W, 3) and record ranges; `say`: told after each batch how many are done.
+
+    Raises ExportError at a value that is not finite."""
     ranges = Ranges()
     model = model.in_single_precision()
 
@@ -56,10 +96,11 @@ def calibrate(model: FoldedModel, images: Array, batch: int = 64) -> Ranges:
         if name.endswith('.mean_square'):
             ranges.keep(name, value)
             return
-        if name.endswith('.centred'):
-            # Overflow to infinity here is caught later as a range that no domain can hold.
-            with np.errstate(over='ignore'):
-                ranges.keep(name.replace('.centred', '.mean_exp'), np.exp(value).mean(-1))
+        if name.endswith('.centred') and value.size:
+            for squarings in range(MAX_SQUARINGS + 1):
+                follow_softmax(ranges, name.replace('.centred', f'.softmax{squarings}'), value, squarings, model)
+        if name.endswith('.fc1'):
+            ranges.keep_units(name, value)
         if name.endswith('.switched'):
             block = model.blocks[int(name.split('.')[1])]
             ranges.record(name.replace('.switched', '.square'), value[:, ~block.softmax_rows])
@@ -67,4 +108,5 @@ def calibrate(model: FoldedModel, images: Array, batch: int = 64) -> Ranges:
 
     for start in range(0, len(images), batch):
         forward(model, images[start : start + batch], observe)
+        say(min(start + batch, len(images)))
     return ranges

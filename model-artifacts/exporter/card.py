@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vit.card import LICENCE_NOTES, model_card
+from vit.imports import Facts
 
 from .checkpoint import Checkpoint
 
@@ -25,6 +26,21 @@ def write_card(
     (out / 'card.md').write_text(text + fixed_point_section(out, figures, calibration))
 
 
+def write_imported_card(out: Path, checkpoint: Checkpoint, facts: Facts, figures: dict[str, Any], calibration: int, notes: str) -> None:
+    """Write card.md of a checkpoint that was trained elsewhere: what it is, who said so, and what fixed point adds."""
+    d, c = checkpoint.description, checkpoint.model.config
+    lines = [
+        f"# {d['name']}", '', f"A vision transformer for {d['dataset']}, {d['recipe']}.", '',
+        '| | |', '|---|---|',
+        f'| input | RGB {c.img_size} x {c.width}, {c.patch_size}-pixel patches, {c.num_tokens} tokens |',
+        f'| network | {c.depth} blocks, width {c.embed_dim}, {c.num_heads} heads, {c.num_classes} classes |',
+        '', '## What its tensors do not tell', '', '| | | said by |', '|---|---|---|',
+        *(f'| {name} | {fact.value} | {fact.source} |' for name, fact in facts.items()),
+    ]  # fmt: skip
+    lines += ['', notes or "Origin and licence: see where the checkpoint is from.", '']
+    (out / 'card.md').write_text('\n'.join(lines) + fixed_point_section(out, figures, calibration))
+
+
 def fixed_point_section(out: Path, figures: dict[str, Any] | None, calibration: int) -> str:
     """Markdown: scales in short, and the figures of evaluate.py when there are any."""
     manifest = json.loads((out / 'manifest.json').read_text())
@@ -39,9 +55,10 @@ def fixed_point_section(out: Path, figures: dict[str, Any] | None, calibration: 
     if figures:
         lines += [
             '', f'Over {figures["images"]} random test images:', '', '| | |', '|---|---|',
-            f'| top-1, float64 | {100 * figures["floatTop1"]:.2f} % |',
-            f'| top-1, ONNX | {100 * figures["onnxTop1"]:.2f} % |',
-            f'| top-1, integers | {100 * figures["integerTop1"]:.2f} % |',
+            *(
+                f'| top-1, {words} | {100 * figures[key]:.2f} % |'
+                for key, words in (('floatTop1', 'float64'), ('onnxTop1', 'ONNX'), ('integerTop1', 'integers')) if key in figures
+            ),
             f'| top-1 agreement, integers with float64 | {100 * figures["agreementTop1"]:.2f} % |',
             f'| logit error, integers, largest / RMS | {figures["maxAbsLogitError"]:.4f} / {figures["rmsLogitError"]:.4f} |',
         ]  # fmt: skip

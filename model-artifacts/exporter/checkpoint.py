@@ -25,10 +25,8 @@ class Checkpoint:
     def fold(self) -> FoldedModel:
         config = self.model.config
         return fold(
-            {name: tensor.detach().double().numpy() for name, tensor in self.model.state_dict().items()},
-            config.num_heads, config.img_size, config.patch_size,
-            np.array(self.description['mean']), np.array(self.description['std']),
-            self.switches[0].numpy(), self.switches[1].numpy(), self.model.fc_norm.eps,
+            {name: tensor.detach().double().numpy() for name, tensor in self.model.state_dict().items()}, config,
+            np.array(self.description['mean']), np.array(self.description['std']), self.switches[0].numpy(), self.switches[1].numpy(),
         )  # fmt: skip
 
 

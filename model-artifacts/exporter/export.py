@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from .artifact import manifest, pack, write_golden, write_json, write_weights
 from .calibrate import calibrate
 from .checkpoint import Checkpoint
 from .folding import Array, FoldedModel
+from .hidden_groups import grouped
 from .images import Preprocessing
 from .limits import check_limits
 from .onnx_model import to_onnx
@@ -20,15 +22,19 @@ from .scales import DEFAULT_PRECISION, Precision, choose_scales
 from .simulate import Simulation
 
 CHECKED_IMAGES = 256
-"""Of the calibration, run through the integers: scales were chosen with room for all, so this finds faults, not rare images."""
+"""Of the calibration, run through the integers: scales were chosen with room for all, so this finds faults, not rare images. Fewer of a large
+network: as many as have CHECKED_SCORES scores, and those that are out of distribution always."""
+CHECKED_SCORES = 2**26
+BATCHED_SCORES = 2**21
+"""Attention scores of a block that are computed at once."""
 
 
 def describe_switches(model: FoldedModel) -> str:
     rows = sum(int(b.softmax_rows.sum()) for b in model.blocks)
     tokens = sum(int(b.gelu_tokens.sum()) for b in model.blocks)
-    depth = len(model.blocks)
+    all_tokens = sum(len(b.gelu_tokens) for b in model.blocks)
     units = f', {model.square_units} square units stand beside attention in each block' if model.square_units else ''
-    return f'{rows} of {depth * model.heads * model.tokens} softmax rows and {tokens} of {depth * model.tokens} GELU tokens are exact{units}'
+    return f'{rows} of {model.heads * all_tokens} softmax rows and {tokens} of {all_tokens} GELU tokens are exact{units}'
 
 
 def write_artifact(
@@ -39,6 +45,7 @@ def write_artifact(
     preprocessing: Preprocessing,
     out: Path,
     precision: Precision = DEFAULT_PRECISION,
+    say: Callable[[int], object] = lambda done: None,
 ) -> FoldedModel:
     """Write manifest, weights, ONNX and golden files to the folder `out`.
 
@@ -47,8 +54,11 @@ def write_artifact(
     """
     check_limits(checkpoint, preprocessing)
     model = checkpoint.fold()
-    images = np.concatenate([calibration, ood_images(model.image_size)])
-    fixed = choose_scales(model, calibrate(model, images), precision)
+    images = np.concatenate([calibration, ood_images(model.height, model.width)])
+    batch = min(64, max(1, BATCHED_SCORES // (model.heads * model.tokens**2)))
+    ranges = calibrate(model, images, batch, lambda done: say(min(done, len(calibration))))
+    model = grouped(model, ranges)
+    fixed = choose_scales(model, ranges, precision)
     weights = quantise(model, fixed)
     index, data = pack(weights)
     onnx = to_onnx(checkpoint)
@@ -58,9 +68,11 @@ def write_artifact(
     digests = hashlib.sha256(data).hexdigest(), hashlib.sha256(onnx).hexdigest()
     public = manifest(model, fixed, d['name'], title, description, d['labels'], preprocessing, *digests)
     simulation = Simulation(public, {name: tensor.astype(np.int64) for name, tensor in weights.items()})
-    checked = images[-CHECKED_IMAGES:]  # the out-of-distribution ones, and some training images
-    for start in range(0, len(checked), 64):
-        simulation.run(checked[start : start + 64])
+    strange = len(images) - len(calibration)
+    scores = len(model.blocks) * model.heads * model.tokens**2
+    checked = images[-max(strange, min(CHECKED_IMAGES, CHECKED_SCORES // scores)) :]  # the out-of-distribution ones, and some training images
+    for start in range(0, len(checked), batch):
+        simulation.run(checked[start : start + batch])
     simulation.violations.raise_first()
 
     out.mkdir(parents=True, exist_ok=True)

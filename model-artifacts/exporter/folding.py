@@ -9,7 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from vit.model import ViTConfig
+
 Array = np.ndarray
+
+
+def ceil_log2(n: int) -> int:
+    """Smallest L with 2^L ≥ n: sums over n stand for means at L more fraction bits."""
+    return (n - 1).bit_length()
+
+
+def mean_factor(n: int) -> float:
+    """n / 2^ceil_log2(n), in (1/2, 1]: what such a sum is, as a multiple of the mean. Tables and weights undo it."""
+    return n / 2.0 ** ceil_log2(n)
 
 
 @dataclass(frozen=True)
@@ -24,7 +36,8 @@ class Linear:
 class FoldedBlock:
     """One encoder block. `q`, `k`, `v` (D, D) read the RMS-normalised stream; `proj`, `fc2`, `merged` write with zero channel mean.
 
-    `merged` is fc2·fc1, for the tokens whose GELU is the identity. Switches: True = exact. score_bias, static_mix: tables of
+    `merged` is fc2·fc1, for the tokens whose GELU is the identity. Switches: True = exact; of the tokens whose output is wanted (queries): all,
+    or in the last block only the class token, where that is what the classifier reads. score_bias, static_mix: tables of
     `by_position` that are added to the scores and to the attention weights. square_units (U, D): linear layer whose squared outputs `proj`,
     then (D, D + U), reads behind attention's.
     """
@@ -36,11 +49,12 @@ class FoldedBlock:
     fc1: Linear
     fc2: Linear
     merged: Linear
-    softmax_rows: Array  # bool (heads, tokens)
-    gelu_tokens: Array  # bool (tokens,)
+    softmax_rows: Array  # bool (heads, queries)
+    gelu_tokens: Array  # bool (queries,)
     score_bias: Array | None = None
     static_mix: Array | None = None
     square_units: Linear | None = None
+    groups: tuple[int, ...] = ()  # hidden units with an activation's table of their own, in their order; (): one table for all
 
     def tables(self) -> tuple[tuple[str, Array | None], tuple[str, Array | None]]:
         return ('score_bias', self.score_bias), ('static_mix', self.static_mix)
@@ -48,25 +62,47 @@ class FoldedBlock:
 
 @dataclass(frozen=True)
 class FoldedModel:
-    """The network between integers pixel − 128 and logits. `epsilon` is LayerNorm's."""
+    """The network between integers pixel − 128 and logits.
 
-    image_size: int
+    Scores are √(2^L/n) times the network's (n tokens, L = ceil_log2(n)), inside q: then score²/2^L is PriViT's x²/n. What is pooled by a
+    mean is its sum over the patches, divided by 2^L of their number: fc_norm's epsilon, or the head, undo the rest.
+    """
+
+    height: int
+    width: int
     patch_size: int
     dim: int
     heads: int
-    epsilon: float
-    patch_embed: Linear  # weight (D, 3pp), bias (tokens, D)
+    activation: str
+    pool: str
+    epsilon: float  # of the blocks' norms
+    fc_epsilon: float
+    patch_embed: Linear  # weight (D, 3pp), bias (patches, D)
+    prefix: Array  # (P, D): class token and registers, with their positions
     blocks: tuple[FoldedBlock, ...]
     head: Linear
 
     @property
     def side(self) -> int:
-        """Tokens per side of the image."""
-        return self.image_size // self.patch_size
+        """Patches per side of a square image."""
+        return self.height // self.patch_size
+
+    @property
+    def patches(self) -> int:
+        return (self.height // self.patch_size) * (self.width // self.patch_size)
 
     @property
     def tokens(self) -> int:
-        return self.side**2
+        return len(self.prefix) + self.patches
+
+    def queries(self, block: int) -> int:
+        """Tokens whose output of this block is wanted: the first ones."""
+        return 1 if self.pool == 'class' and block == len(self.blocks) - 1 else self.tokens
+
+    @property
+    def score_scale(self) -> float:
+        """What a score here must be multiplied by to be the network's: √(n/2^L)."""
+        return mean_factor(self.tokens) ** 0.5
 
     def in_single_precision(self) -> FoldedModel:
         """The same network in float32, for passes over many images that need no more."""
@@ -80,7 +116,8 @@ class FoldedModel:
             changed |= {name: None if table is None else table.astype(np.float32) for name, table in block.tables()}
             return replace(block, **changed)
 
-        return replace(self, patch_embed=cast(self.patch_embed), head=cast(self.head), blocks=tuple(map(cast_block, self.blocks)))
+        blocks = tuple(map(cast_block, self.blocks))
+        return replace(self, patch_embed=cast(self.patch_embed), prefix=self.prefix.astype(np.float32), head=cast(self.head), blocks=blocks)
 
     @property
     def classes(self) -> int:
@@ -108,17 +145,9 @@ def by_position(table: Array, side: int) -> Array:
 
 
 def fold(
-    state: dict[str, Array],
-    heads: int,
-    image_size: int,
-    patch_size: int,
-    mean: Array,
-    std: Array,
-    softmax_switch: Array | None = None,
-    gelu_switch: Array | None = None,
-    epsilon: float = 1e-6,
+    state: dict[str, Array], config: ViTConfig, mean: Array, std: Array, softmax_switch: Array | None = None, gelu_switch: Array | None = None
 ) -> FoldedModel:
-    """Fold a timm state dict (`class_token=False`, `global_pool='avg'`).
+    """Fold a state dict of vit/model.py.
 
     mean, std: (3,) of the input normalisation, in units of 0..255. softmax_switch (depth, heads, tokens), gelu_switch
     (depth, tokens): 1 = exact; None = all exact. `attn.rel_pos` and `attn.rel_mix` (timm's RelPosBias) are read where the state dict
@@ -126,13 +155,14 @@ def fold(
     have a table or square units.
     """
     state = {name: np.asarray(tensor, np.float64) for name, tensor in state.items()}
-    dim = state['pos_embed'].shape[-1]
-    tokens = (image_size // patch_size) ** 2
+    dim, heads, tokens, side = state['pos_embed'].shape[-1], config.num_heads, config.num_tokens, config.img_size // config.patch_size
     depth = 1 + max(int(name.split('.')[1]) for name in state if name.startswith('blocks.'))
     softmax = _switch('switch.softmax', softmax_switch, (depth, heads, tokens))
     gelu = _switch('switch.gelu', gelu_switch, (depth, tokens))
-    if state['pos_embed'].shape != (1, tokens, dim):
-        raise ValueError(f"pos_embed: expected shape {(1, tokens, dim)}, got {state['pos_embed'].shape}")
+    if state['pos_embed'].shape != (1, config.num_patches, dim):
+        raise ValueError(f"pos_embed: expected shape {(1, config.num_patches, dim)}, got {state['pos_embed'].shape}")
+    if config.pool == 'class':
+        softmax[-1, :, 1:], gelu[-1, 1:] = False, False  # never computed
 
     def linear(name: str) -> Linear:
         return Linear(state[f'{name}.weight'], state[f'{name}.bias'])
@@ -141,7 +171,7 @@ def fold(
         names = [f'blocks.{i}.attn.{name}.relative_position_bias_table' for i in range(depth)]
         if not any(n in state for n in names):
             return [None] * depth
-        shape = ((2 * (image_size // patch_size) - 1) ** 2, heads)
+        shape = ((2 * side - 1) ** 2, heads)
         for n in names:
             if n not in state or state[n].shape != shape:
                 raise ValueError(f'{n}: expected shape {shape}, got {state[n].shape if n in state else None}')
@@ -157,7 +187,7 @@ def fold(
         norm1, norm2 = linear(f'{name}.norm1'), linear(f'{name}.norm2')
         qkv = _after_norm(linear(f'{name}.attn.qkv'), norm1)
         q, k, v = (Linear(w, b) for w, b in zip(np.split(qkv.weight, 3), np.split(qkv.bias, 3)))
-        scale = (dim // heads) ** -0.5
+        scale = (dim // heads * mean_factor(tokens)) ** -0.5
         fc1 = _after_norm(linear(f'{name}.mlp.fc1'), norm2)
         fc2 = _centred(linear(f'{name}.mlp.fc2'))
         proj, square_units = _centred(linear(f'{name}.attn.proj')), None
@@ -173,16 +203,23 @@ def fold(
                 fc1=fc1,
                 fc2=fc2,
                 merged=Linear(fc2.weight @ fc1.weight, fc2.weight @ fc1.bias + fc2.bias),
-                softmax_rows=softmax[i],
-                gelu_tokens=gelu[i],
-                score_bias=score_bias[i],
+                softmax_rows=softmax[i][:, : 1 if config.pool == 'class' and i == depth - 1 else tokens],
+                gelu_tokens=gelu[i][: 1 if config.pool == 'class' and i == depth - 1 else tokens],
+                score_bias=None if (bias := score_bias[i]) is None else bias * mean_factor(tokens) ** -0.5,
                 static_mix=static_mix[i],
                 square_units=square_units,
             )
         )
     embed = _fold_input(linear('patch_embed.proj'), state['pos_embed'][0], np.asarray(mean, np.float64), np.asarray(std, np.float64))
-    head = _after_norm(linear('head'), linear('fc_norm'))
-    return FoldedModel(image_size, patch_size, dim, heads, epsilon, _centred(embed), tuple(blocks), head)
+    prefix = state['prefix'][0] if config.prefix_tokens else np.empty((0, dim))
+    head, pooled = _after_norm(linear('head'), linear('fc_norm')), mean_factor(config.num_patches)
+    if config.pool == 'norm-mean':
+        head = Linear(head.weight / pooled, head.bias)
+    return FoldedModel(
+        config.img_size, config.width, config.patch_size, dim, heads, config.activation, config.pool, config.norm_eps,
+        config.norm_eps * (pooled**2 if config.pool == 'mean' else 1), _centred(embed), prefix - prefix.mean(-1, keepdims=True),
+        tuple(blocks), head,
+    )  # fmt: skip
 
 
 def _switch(name: str, switch: Array | None, shape: tuple[int, ...]) -> Array:

@@ -6,23 +6,29 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .folding import Array, FoldedModel, Linear, by_position
+from vit.model import ACTIVATIONS
+
+from .folding import Array, FoldedBlock, FoldedModel, Linear, by_position, ceil_log2, mean_factor
 
 Observer = Callable[[str, Array], object]
 """Called with a tensor's name and value (images first). Golden points have the names of docs/artifact.md."""
 
 
 def patches(images: Array, patch_size: int) -> Array:
-    """uint8 (B, S, S, 3) -> float64 pixel − 128 (B, tokens, 3pp), entries in the order (channel, y, x)."""
-    B, S, _, _ = images.shape
-    n, p = S // patch_size, patch_size
-    x = images.astype(np.float64).reshape(B, n, p, n, p, 3) - 128
-    return np.ascontiguousarray(x.transpose(0, 1, 3, 5, 2, 4)).reshape(B, n * n, 3 * p * p)
+    """uint8 (B, H, W, 3) -> float64 pixel − 128 (B, patches, 3pp), entries in the order (channel, y, x)."""
+    B, H, W, _ = images.shape
+    p = patch_size
+    x = images.astype(np.float64).reshape(B, H // p, p, W // p, p, 3) - 128
+    return np.ascontiguousarray(x.transpose(0, 1, 3, 5, 2, 4)).reshape(B, (H // p) * (W // p), 3 * p * p)
 
 
-def gelu(x: Array) -> Array:
-    """x·Φ(x), exactly (erf), as `torch.nn.functional.gelu`."""
-    return 0.5 * x * (1 + torch.erf(torch.from_numpy(np.ascontiguousarray(x)) / 2**0.5).numpy())
+def activation(name: str) -> Callable[[Array], Array]:
+    """The function of that name (vit.model.ACTIVATIONS), of arrays."""
+    function = ACTIVATIONS[name]
+    return lambda x: function(torch.from_numpy(np.ascontiguousarray(x))).numpy()
+
+
+gelu = activation('gelu')
 
 
 def split_heads(x: Array, heads: int) -> Array:
@@ -38,22 +44,22 @@ def join_heads(x: Array) -> Array:
 
 
 def forward(model: FoldedModel, images: Array, observe: Observer = lambda name, value: None) -> Array:
-    """Logits (B, classes) of uint8 images (B, S, S, 3), in the precision of the model's weights."""
+    """Logits (B, classes) of uint8 images (B, H, W, 3), in the precision of the model's weights."""
     x = patches(images, model.patch_size).astype(model.patch_embed.weight.dtype)
     observe('input', x)
     x = _apply(model.patch_embed, x)
+    x = np.concatenate([np.broadcast_to(model.prefix, (len(x), *model.prefix.shape)), x], 1)  # (B, T, D)
     observe('patch_embed', x)
     for i, block in enumerate(model.blocks):
         name = f'blocks.{i}'
         y = _rms_norm(x, model.epsilon, f'{name}.norm1', observe)
-        x = x + _attention(model, block, y, f'{name}.attn', observe)
+        x = x[:, : model.queries(i)] + _attention(model, block, y, f'{name}.attn', model.queries(i), observe)
         observe(f'{name}.attn.residual', x)
         y = _rms_norm(x, model.epsilon, f'{name}.norm2', observe)
-        x = x + _mlp(block, y, f'{name}.mlp', observe)
+        x = x + _mlp(model, block, y, f'{name}.mlp', observe)
         observe(f'{name}.mlp.residual', x)
-    x = x.mean(1)
-    observe('pool', x)
-    logits = _apply(model.head, _rms_norm(x, model.epsilon, 'fc_norm', observe))
+    pooled = _pool(model, x, observe)
+    logits = _apply(model.head, pooled)
     observe('logits', logits)
     return logits
 
@@ -62,32 +68,47 @@ def _apply(linear: Linear, x: Array) -> Array:
     return x @ linear.weight.T + linear.bias
 
 
+def _pool(model: FoldedModel, x: Array, observe: Observer) -> Array:
+    """What the head reads, (B, D), of the last block's output."""
+    if model.pool == 'class':
+        pooled = x[:, 0]
+        observe('pool', pooled)
+        return _rms_norm(pooled, model.fc_epsilon, 'fc_norm', observe)
+    patches = x[:, len(model.prefix) :]
+    if model.pool == 'norm-mean':
+        patches = _rms_norm(patches, model.fc_epsilon, 'fc_norm', observe)
+    pooled = patches.sum(1) * 2.0 ** -ceil_log2(model.patches)
+    observe('pool', pooled)
+    return pooled if model.pool == 'norm-mean' else _rms_norm(pooled, model.fc_epsilon, 'fc_norm', observe)
+
+
 def _rms_norm(x: Array, epsilon: float, name: str, observe: Observer) -> Array:
-    """LayerNorm without γ, β of a stream whose channel mean is already 0."""
+    """LayerNorm without γ, β of a stream whose channel mean is already 0. Observed is what the table gets: the sum of squares / 2^L."""
     mean_square = np.square(x).mean(-1, keepdims=True)
-    observe(f'{name}.mean_square', mean_square)
+    observe(f'{name}.mean_square', mean_square * mean_factor(x.shape[-1]))
     y = x / np.sqrt(mean_square + epsilon)
     observe(name, y)
     return y
 
 
-def _attention(model: FoldedModel, block, y: Array, name: str, observe: Observer) -> Array:
-    q, k, v = (_apply(linear, y) for linear in (block.q, block.k, block.v))
+def _attention(model: FoldedModel, block: FoldedBlock, y: Array, name: str, queries: int, observe: Observer) -> Array:
+    """(B, queries, D) of normalised tokens (B, T, D)."""
+    q, k, v = _apply(block.q, y[:, :queries]), _apply(block.k, y), _apply(block.v, y)
     observe(f'{name}.q', q)
     observe(f'{name}.k', k)
     observe(f'{name}.v', v)
     q, k, v = (split_heads(t, model.heads) for t in (q, k, v))
-    scores = q @ k.transpose(0, 1, 3, 2)  # (B, H, T, T)
+    scores = q @ k.transpose(0, 1, 3, 2)  # (B, H, queries, T)
     if block.score_bias is not None:
         scores = scores + by_position(block.score_bias, model.side)
     observe(f'{name}.scores', scores)
     exact = block.softmax_rows
-    probabilities = np.square(scores) / model.tokens
+    probabilities = np.square(scores) * 2.0 ** -ceil_log2(model.tokens)
     rows = scores[:, exact]  # (B, rows, T)
-    centred = rows - rows.mean(-1, keepdims=True)
-    observe(f'{name}.centred', centred)
+    # What the table of exp gets: the sum of a row is T/2^L of its mean.
+    observe(f'{name}.centred', (rows - rows.mean(-1, keepdims=True)) * mean_factor(model.tokens))
     # Softmax itself is computed from the maximum, so that scores the integers could not hold still give the right answer here.
-    shifted = np.exp(rows - rows.max(-1, keepdims=True, initial=-np.inf))
+    shifted = np.exp((rows - rows.max(-1, keepdims=True, initial=-np.inf)) * model.score_scale)
     probabilities[:, exact] = shifted / shifted.sum(-1, keepdims=True)
     observe(f'{name}.switched', probabilities)
     if block.static_mix is not None:
@@ -96,7 +117,7 @@ def _attention(model: FoldedModel, block, y: Array, name: str, observe: Observer
     mix = join_heads(probabilities @ v)
     observe(f'{name}.mix', mix)
     if block.square_units is not None:
-        units = _apply(block.square_units, y)
+        units = _apply(block.square_units, y[:, :queries])
         observe(f'{name}.square_units', units)
         squares = np.square(units)
         observe(f'{name}.unit_squares', squares)
@@ -106,12 +127,12 @@ def _attention(model: FoldedModel, block, y: Array, name: str, observe: Observer
     return out
 
 
-def _mlp(block, y: Array, name: str, observe: Observer) -> Array:
+def _mlp(model: FoldedModel, block: FoldedBlock, y: Array, name: str, observe: Observer) -> Array:
     exact = block.gelu_tokens
     out = np.empty_like(y)
     hidden = _apply(block.fc1, y[:, exact])
     observe(f'{name}.fc1', hidden)
-    activated = gelu(hidden)
+    activated = activation(model.activation)(hidden)
     observe(f'{name}.gelu', activated)
     out[:, exact] = _apply(block.fc2, activated)
     observe(f'{name}.fc2', out[:, exact])

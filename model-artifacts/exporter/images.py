@@ -13,6 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 from .folding import Array
 
 TEST_SPLITS = ('test', 'val')
+FILTERS = {'bilinear': Image.Resampling.BILINEAR, 'bicubic': Image.Resampling.BICUBIC}
 
 # What the client reads (client/src/worker/pictureFile.ts), so that a model is measured on what it will see.
 READ_FORMATS = ('PNG', 'JPEG', 'GIF', 'WEBP')
@@ -64,21 +65,50 @@ def _in_srgb(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Pixels, as in the manifest."""
+    """Pixels, as in the manifest. crop: height of what the network sees; crop_width: its width, where it is another.
+
+    fit: 'crop' resizes so that both sides cover, then takes the centre; 'squash' resizes to the exact size, whatever the picture's shape.
+    """
 
     shorter_side: int
     crop: int
+    crop_width: int | None = None
+    interpolation: str = 'bilinear'
+    fit: str = 'crop'
+
+    @property
+    def width(self) -> int:
+        return self.crop_width or self.crop
+
+    def to_json(self) -> dict[str, int | str]:
+        """Absent where it is the default: the plan's hash covers the manifest as it is."""
+        optional = {'cropWidth': self.crop_width, 'interpolation': self.interpolation, 'fit': self.fit}
+        defaults = {'cropWidth': None, 'interpolation': 'bilinear', 'fit': 'crop'}
+        more = {key: value for key, value in optional.items() if value is not None and value != defaults[key]}
+        return {'shorterSide': self.shorter_side, 'crop': self.crop, **more}
+
+    @classmethod
+    def from_json(cls, value: dict) -> Preprocessing:
+        return cls(value['shorterSide'], value['crop'], value.get('cropWidth'), value.get('interpolation', 'bilinear'), value.get('fit', 'crop'))
 
     def apply(self, image: Image.Image) -> Array:
-        """RGB uint8 (crop, crop, 3). Antialiased bilinear: Pillow's BILINEAR, whose triangle filter widens when it shrinks."""
+        """RGB uint8 (crop, width, 3). Antialiased: Pillow's filters, which widen when they shrink."""
         image = to_rgb(image)
-        width, height = image.size
-        shorter = min(width, height)  # the longer side is rounded down, as the client does
-        size = (width * self.shorter_side // shorter, height * self.shorter_side // shorter)
+        size = self._resized(*image.size)
         if size != image.size:
-            image = image.resize(size, Image.Resampling.BILINEAR)
-        left, top = (size[0] - self.crop + 1) // 2, (size[1] - self.crop + 1) // 2  # halves rounded up, as the client does
-        return np.asarray(image.crop((left, top, left + self.crop, top + self.crop)))
+            # Each pass rounds to bytes, and Pillow begins with whichever is cheaper; the client begins with the columns.
+            image = image.resize((size[0], image.height), FILTERS[self.interpolation]).resize(size, FILTERS[self.interpolation])
+        left, top = (size[0] - self.width + 1) // 2, (size[1] - self.crop + 1) // 2  # halves rounded up, as the client does
+        return np.asarray(image.crop((left, top, left + self.width, top + self.crop)))
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) before the crop: it covers shorter_side by shorter_side·width/crop. The longer side is rounded down, as the client does."""
+        if self.fit == 'squash':
+            return self.width, self.crop
+        wide = self.shorter_side * self.width // self.crop
+        if width * self.crop <= height * self.width:
+            return wide, height * wide // width
+        return width * self.shorter_side // height, self.shorter_side
 
 
 @dataclass(frozen=True)

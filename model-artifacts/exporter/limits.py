@@ -7,6 +7,9 @@ from .checkpoint import Checkpoint
 from .errors import ExportError
 from .images import Preprocessing
 
+ACTIVATIONS = ('gelu', 'gelu-tanh', 'quick-gelu')
+"""Of protocols/layers/splineFunctions.ts."""
+
 
 def check_limits(checkpoint: Checkpoint, preprocessing: Preprocessing) -> None:
     """Raises ExportError, naming the property, for a model that no manifest can describe."""
@@ -19,20 +22,22 @@ def check_limits(checkpoint: Checkpoint, preprocessing: Preprocessing) -> None:
     def between(name: str, value: int, low: int, high: int) -> None:
         check(name, value, low <= value <= high, f'{low} to {high}')
 
-    between('image size', c.img_size, 4, 512)
+    between('image height', c.img_size, 4, 512)
+    between('image width', c.width, 4, 512)
     between('patch size', c.patch_size, 1, 64)
-    between('depth', c.depth, 1, 24)
-    between('heads', c.num_heads, 1, 16)
-    between('width', c.embed_dim, 4, 1024)
-    between('tokens', c.num_tokens, 1, 1024)
-    between('hidden units of the MLP', int(c.mlp_ratio * c.embed_dim), 4, 4096)
+    between('depth', c.depth, 1, 48)
+    between('heads', c.num_heads, 1, 32)
+    between('width', c.embed_dim, 4, 2048)
+    between('tokens', c.num_tokens, 1, 2048)
+    between('prefix tokens', c.prefix_tokens, 0, 16)
+    between('hidden units of the MLP', c.mlp_dim, 4, 8192)
     between('square units', c.square_units, 0, 1024)
-    between('classes', c.num_classes, 2, 1000)
-    for name, value in (('width', c.embed_dim), ('tokens', c.num_tokens)):  # means over them are shifts
-        check(name, value, value & (value - 1) == 0, 'a power of two')
+    between('classes', c.num_classes, 2, 4096)
+    check('activation', c.activation, c.activation in ACTIVATIONS, f'one of {", ".join(ACTIVATIONS)}')
     check('labels', len(d['labels']), len(d['labels']) == c.num_classes, f'{c.num_classes}, one for each class')
     longest = max(d['labels'], key=len)
     check('label', longest, len(longest) <= 80, '80 characters')
     check('name', d['name'], re.fullmatch(r'[a-z0-9][a-z0-9-]{0,40}', d['name']) is not None, 'up to 41 of a-z, 0-9 and -, no - first')
-    check('crop', preprocessing.crop, preprocessing.crop == c.img_size, f'{c.img_size}, the image size')
+    seen = preprocessing.crop, preprocessing.width
+    check('crop', seen, seen == (c.img_size, c.width), f'{c.img_size} x {c.width}, the image size')
     between('shorter side', preprocessing.shorter_side, preprocessing.crop, 1024)

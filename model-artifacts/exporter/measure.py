@@ -25,7 +25,7 @@ def measure(folder: Path, info: ImageSetInfo, data: Path, images: int) -> dict[s
     if FIXED_POINT_HEADING not in text:
         raise ValueError(f'{card}: expected a section "{FIXED_POINT_HEADING}"')
     manifest = json.loads((folder / 'manifest.json').read_text())
-    preprocessing = Preprocessing(manifest['preprocessing']['shorterSide'], manifest['preprocessing']['crop'])
+    preprocessing = Preprocessing.from_json(manifest['preprocessing'])
     held_out = ImageZip(data, info.labels, preprocessing).held_out(images)
     figures = evaluate(folder, restore(folder, info).fold(), held_out)
     del figures['maxAbsLogitErrorOnnx']

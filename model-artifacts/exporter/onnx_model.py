@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from vit.model import ACTIVATIONS
+
 from .checkpoint import Checkpoint
 
 OPSET = 17
@@ -33,11 +35,12 @@ class PixelModel(nn.Module):
     patch_embed_proj_weight: Tensor
     patch_embed_proj_bias: Tensor
     pos_embed: Tensor
+    prefix: Tensor
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
         self.config = checkpoint.model.config
-        self.epsilon = checkpoint.model.fc_norm.eps
+        self.epsilon = self.config.norm_eps
         for name, tensor in checkpoint.model.state_dict().items():
             self.register_buffer(name.replace('.', '_'), tensor.float())
         self.register_buffer('softmax_switch', checkpoint.switches[0].float())
@@ -45,7 +48,7 @@ class PixelModel(nn.Module):
         self.register_buffer('mean', torch.tensor(checkpoint.description['mean']).view(1, 3, 1, 1))
         self.register_buffer('std', torch.tensor(checkpoint.description['std']).view(1, 3, 1, 1))
 
-        side = self.config.img_size // self.config.patch_size
+        side = self.config.img_size // self.config.patch_size if self.config.positional else 0
         y, x = torch.arange(side**2) // side, torch.arange(side**2) % side
         self.register_buffer('positions', (y[:, None] - y + side - 1) * (2 * side - 1) + x[:, None] - x + side - 1)
 
@@ -61,10 +64,12 @@ class PixelModel(nn.Module):
         return F.layer_norm(x, (self.config.embed_dim,), getattr(self, f'{name}_weight'), getattr(self, f'{name}_bias'), self.epsilon)
 
     def forward(self, image: Tensor) -> Tensor:
-        """image float32 (N, 3, S, S) -> (N, classes)."""
+        """image float32 (N, 3, H, W) -> (N, classes)."""
         c = self.config
         x = F.conv2d((image - self.mean) / self.std, self.patch_embed_proj_weight, self.patch_embed_proj_bias, stride=c.patch_size)
-        x = x.flatten(2).transpose(1, 2) + self.pos_embed  # (N, T, D)
+        x = x.flatten(2).transpose(1, 2) + self.pos_embed  # (N, patches, D)
+        if c.prefix_tokens:
+            x = torch.cat([self.prefix.expand(x.shape[0], -1, -1), x], 1)  # (N, T, D)
         for i in range(c.depth):
             block = f'blocks_{i}'
             y = self._norm(x, f'{block}_norm1')
@@ -82,21 +87,24 @@ class PixelModel(nn.Module):
                 x = x + (getattr(self, f'{block}_squares_fc2_weight') @ (units * units).transpose(1, 2)).transpose(1, 2)
             hidden = self._linear(self._norm(x, f'{block}_norm2'), f'{block}_mlp_fc1')
             kept = self.gelu_switch[i][:, None]
-            x = x + self._linear(kept * F.gelu(hidden) + (1 - kept) * hidden, f'{block}_mlp_fc2')
-        return self._linear(self._norm(x.mean(1), 'fc_norm'), 'head')
+            x = x + self._linear(kept * ACTIVATIONS[c.activation](hidden) + (1 - kept) * hidden, f'{block}_mlp_fc2')
+        if c.pool == 'class':
+            return self._linear(self._norm(x[:, 0], 'fc_norm'), 'head')
+        patches = x[:, c.prefix_tokens :]
+        return self._linear(self._norm(patches, 'fc_norm').mean(1) if c.pool == 'norm-mean' else self._norm(patches.mean(1), 'fc_norm'), 'head')
 
 
 def to_onnx(checkpoint: Checkpoint, half: bool = True) -> bytes:
-    """A serialised ONNX model: input `image` float32 (N, 3, S, S), output `logits` (N, classes), N dynamic.
+    """A serialised ONNX model: input `image` float32 (N, 3, H, W), output `logits` (N, classes), N dynamic.
 
     half: large initialisers are stored as float16 with a Cast to float32 behind each, so arithmetic stays float32.
     """
-    size = checkpoint.model.config.img_size
+    config = checkpoint.model.config
     buffer: Any = io.BytesIO()  # written too, whatever torch's signature says
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')  # about the tracer's constants: shapes, which are fixed here but for N
         torch.onnx.export(
-            PixelModel(checkpoint).eval(), (torch.zeros(2, 3, size, size),), buffer, dynamo=False, opset_version=OPSET,
+            PixelModel(checkpoint).eval(), (torch.zeros(2, 3, config.img_size, config.width),), buffer, dynamo=False, opset_version=OPSET,
             input_names=['image'], output_names=['logits'], dynamic_axes={'image': {0: 'N'}, 'logits': {0: 'N'}},
         )  # fmt: skip
     model = onnx.load_from_string(buffer.getvalue())

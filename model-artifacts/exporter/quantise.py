@@ -32,21 +32,32 @@ def quantise(model: FoldedModel, fixed: dict) -> dict[str, Array]:
             out[name] = units.astype(np.int32)
 
     put('patch_embed', [(model.patch_embed, fixed['patchEmbed']['weightFracBits'])], 0)
+    put_table('prefix', model.prefix if len(model.prefix) else None, fixed['residual']['fracBits'])
     for i, (block, scales) in enumerate(zip(model.blocks, fixed['blocks'])):
         name, attn, mlp = f'blocks.{i}', scales['attn'], scales['mlp']
         thirds = [(block.q, attn['qWeightFracBits']), (block.k, attn['kWeightFracBits']), (block.v, attn['vWeightFracBits'])]
         units = [(block.square_units, attn['squareUnits']['weightFracBits'])] if block.square_units else []
-        put(f'{name}.attn.qkv', thirds + units, scales['norm1']['out']['fracBits'])
+        read = scales['norm1']['out']['fracBits']
+        if model.queries(i) < model.tokens:
+            put(f'{name}.attn.q', thirds[:1] + units, read)
+            put(f'{name}.attn.kv', thirds[1:], read)
+        else:
+            put(f'{name}.attn.qkv', thirds + units, read)
         put_table(f'{name}.attn.score_bias', block.score_bias, attn['q']['fracBits'] + attn['k']['fracBits'])
         put_table(f'{name}.attn.static_mix', block.static_mix, attn['probabilities']['fracBits'])
         put(f'{name}.attn.proj', [(block.proj, attn['projWeightFracBits'])], attn['mix']['fracBits'])
         if block.gelu_tokens.any():
             put(f'{name}.mlp.fc1', [(block.fc1, mlp['fc1WeightFracBits'])], scales['norm2']['out']['fracBits'])
-            put(f'{name}.mlp.fc2', [(block.fc2, mlp['fc2WeightFracBits'])], mlp['gelu']['out']['fracBits'])
+            put(f'{name}.mlp.fc2', [(block.fc2, mlp['fc2WeightFracBits'])], activation_tables(mlp)[0]['out']['fracBits'])
         if not block.gelu_tokens.all():
             put(f'{name}.mlp.merged', [(block.merged, mlp['mergedWeightFracBits'])], scales['norm2']['out']['fracBits'])
-    put('head', [(model.head, fixed['head']['weightFracBits'])], fixed['fcNorm']['out']['fracBits'])
+    put('head', [(model.head, fixed['head']['weightFracBits'])], (fixed['pool'] if model.pool == 'norm-mean' else fixed['fcNorm']['out'])['fracBits'])
     return out
+
+
+def activation_tables(mlp: dict) -> list[dict]:
+    """Of a manifest's block: the tables of its groups of hidden units, or the one of all. All have the same fraction bits."""
+    return mlp.get('geluGroups') or [mlp['gelu']]
 
 
 def _check(name: str, values: Array, limit: int) -> None:

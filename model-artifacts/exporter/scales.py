@@ -6,16 +6,16 @@ Where a tensor does not fit, weights give up bits first; ExportError says so whe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .calibrate import Ranges
+from .calibrate import MAX_SQUARINGS, Ranges, exp_scale
 from .errors import ExportError
-from .folding import Array, FoldedBlock, FoldedModel
-from .forward import gelu
-from .splines import Domain, Spline, Tensor, choose_exp, choose_spline, magnitude_bits
+from .folding import Array, FoldedBlock, FoldedModel, ceil_log2, mean_factor
+from .forward import activation
+from .splines import RING_BITS, Domain, Spline, Tensor, choose_exp, choose_spline, magnitude_bits, smallest_domain
 
 WEIGHT_LIMIT = 2047
 PRODUCT_BITS = 30
@@ -26,6 +26,17 @@ RECIPROCAL_BITS_TO_GIVE = 6
 """Rounding is then at most 4 % of the reciprocal of the largest row that was observed, and less of all others."""
 DEGREES_OF_FEW = (1, 2, 3, 4)
 """Of functions that are evaluated once for a row: there the product offline that each degree costs does not count."""
+FROM_BELOW = (-math.inf, 0.0)
+"""1/x and 1/√x bend at the lower end of their domain: a second table, where one would be large, begins there."""
+NORM_DIGITS = 6
+"""Of the tables of norms, about: what the fraction bits of the residual stream leave room for."""
+RESIDUAL_LEAST = 5
+TABLES_ALONE = 400
+"""Bits online for each score below which softmax without squarings is taken as the cheapest."""
+SQUARED_BITS = 8
+"""Fraction bits of weights that are squared, and of their squares: 2^L times a softmax, so its own 2^-(8+L) is their unit."""
+SQUARING_BITS = 150
+"""About what a squaring costs for each score, online: a product, a scaling, two truncations."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +71,19 @@ class Precision:
 DEFAULT_PRECISION = Precision()
 
 
+def with_room(low: float, high: float, absolute: float = 0.25, relative: float = 0.1) -> tuple[float, float]:
+    """An activation's domain around what was reached."""
+    room = absolute + relative * max(high, -low)
+    return min(low - room, -1.0), max(high + room, 1.0)
+
+
 def choose_scales(model: FoldedModel, ranges: Ranges, precision: Precision = DEFAULT_PRECISION) -> dict:
-    """The manifest's `fixedPoint`. Raises ExportError when the model does not fit, after trying a coarser residual stream."""
-    for residual in range(precision.residual, 6, -1):
-        try:
-            return _Chooser(model, ranges, replace(precision, residual=residual)).scales()
-        except ExportError as error:
-            # Sums of squares are what overflows at a fine residual stream; anything else does not get better.
-            if not error.tensor.endswith('.mean_square') or residual == 7:
-                raise
-    raise AssertionError('unreachable')
+    """The manifest's `fixedPoint`. Raises ExportError when the model does not fit.
+
+    The residual stream has as many fraction bits as the sums of squares of a block's norms leave room for, and never more than before: where
+    a massive activation (Sun et al., arXiv 2402.17762) comes in, the stream gets coarser from that block on.
+    """
+    return _Chooser(model, ranges, precision).scales()
 
 
 def check_product(tensor: str, frac_bits: int, magnitude: float) -> int:
@@ -88,34 +102,74 @@ def truncated(frac_bits: int, magnitude_bits: int) -> Tensor:
 class _Chooser:
     def __init__(self, model: FoldedModel, ranges: Ranges, precision: Precision) -> None:
         self.model, self.ranges, self.precision = model, ranges, precision
-        self.log_tokens = int(math.log2(model.tokens))
-        self.log_dim = int(math.log2(model.dim))
-        streams = ['patch_embed', *(f'blocks.{i}.{part}.residual' for i in range(len(model.blocks)) for part in ('attn', 'mlp'))]
-        self.residual = Tensor(precision.residual, magnitude_bits(ranges.magnitude(*streams)))
+        self.log_tokens, self.log_dim, self.log_patches = map(ceil_log2, (model.tokens, model.dim, model.patches))
+        self.activation = activation(model.activation)
+        parts = [f'blocks.{i}.{part}.residual' for i in range(len(model.blocks)) for part in ('attn', 'mlp')]
+        bits = magnitude_bits(ranges.magnitude('patch_embed', *parts))
+        self.streams: list[Tensor] = []
+        for i in range(len(model.blocks)):
+            norms = [f'blocks.{i}.norm1', f'blocks.{i}.norm2'] + ['fc_norm'] * (model.pool != 'mean' and i == len(model.blocks) - 1)
+            before = self.streams[-1].frac_bits if self.streams else precision.residual
+            self.streams.append(Tensor(min(before, *(self._square_frac_bits(name) for name in norms)), bits))
+
+    def _square_frac_bits(self, name: str) -> int:
+        """The most fraction bits of the stream at which this norm's sum of squares fits the ring."""
+        argument = f'{name}.mean_square'
+        low, high = self.ranges.low[argument] / 1.25, self.ranges.high[argument] * 1.25
+        range_bits = smallest_domain(low, high, NORM_DIGITS, 'low', RING_BITS).range_bits
+        bits = (RING_BITS - self.log_dim - range_bits) // 2
+        if bits < RESIDUAL_LEAST:
+            limit = 2.0 ** (RING_BITS - self.log_dim - 2 * RESIDUAL_LEAST) / 1.25
+            raise ExportError(argument, f'{self.ranges.high[argument]:.4g}', f'{limit:.4g}: at {RESIDUAL_LEAST} fraction bits of the stream')
+        return min(bits, self.precision.residual)
 
     def scales(self) -> dict:
-        p, model = self.precision, self.model
-        embed_bits, embed_magnitude = self._linear('patch_embed', model.patch_embed.weight, 0, p.residual, 'patch_embed')
-        # The mean square of the pooled row needs its range bits above 2·F + log2 D.
-        range_bits = math.ceil(math.log2(1.4 * self.ranges.high['fc_norm.mean_square'])) + 1
-        pool_bits = min(p.pool, p.residual + self.log_tokens - 1, (32 - self.log_dim - range_bits) // 2)
-        pool = truncated(pool_bits, check_product('pool', p.residual + self.log_tokens, self.ranges.magnitude('pool')))
-        fc_norm = self._norm('fc_norm', pool.frac_bits, p.fc_norm)
-        head_bits, head_magnitude = self._linear('head', model.head.weight, p.fc_norm, None, 'logits')
+        model = self.model
+        self.stream = self.streams[0]
+        embed_bits, embed_magnitude = self._linear('patch_embed', model.patch_embed.weight, 0, self.stream.frac_bits, 'patch_embed')
+        blocks = []
+        for i, block in enumerate(model.blocks):
+            before, self.stream = self.stream, self.streams[i]
+            coarser = {'residual': self.stream.to_json()} if self.stream != before else {}
+            if coarser:
+                check_product(f'blocks.{i}.residual', before.frac_bits, self.ranges.magnitude(self._entry(i)))
+            blocks.append({**self._block(f'blocks.{i}', block), **coarser})
+        pool, fc_norm, head_input = self._pool()
+        head_bits, head_magnitude = self._linear('head', model.head.weight, head_input, None, 'logits')
         return {
             'patchEmbed': {'weightFracBits': embed_bits, 'magnitudeBits': embed_magnitude},
-            'residual': self.residual.to_json(),
-            'blocks': [self._block(f'blocks.{i}', block) for i, block in enumerate(model.blocks)],
+            'residual': self.streams[0].to_json(),
+            'blocks': blocks,
             'pool': pool.to_json(),
             'fcNorm': fc_norm,
             'head': {'weightFracBits': head_bits, 'magnitudeBits': head_magnitude},
         }
 
+    @staticmethod
+    def _entry(block: int) -> str:
+        return f'blocks.{block - 1}.mlp.residual' if block else 'patch_embed'
+
+    def _pool(self) -> tuple[Tensor, dict, int]:
+        """(what is pooled, fc_norm, the head's input's fraction bits)."""
+        p, stream, kind = self.precision, self.stream, self.model.pool
+        if kind == 'class':
+            return stream, self._norm('fc_norm', stream.frac_bits, p.fc_norm), p.fc_norm
+        if kind == 'norm-mean':
+            fc_norm = self._norm('fc_norm', stream.frac_bits, p.fc_norm)
+            before = p.fc_norm + self.log_patches
+            pool = truncated(min(p.pool, before - 1), check_product('pool', before, self.ranges.magnitude('pool')))
+            return pool, fc_norm, pool.frac_bits
+        # The mean square of the pooled row needs its range bits above 2·F + L.
+        range_bits = math.ceil(math.log2(1.4 * self.ranges.high['fc_norm.mean_square'])) + 1
+        pool_bits = min(p.pool, stream.frac_bits + self.log_patches - 1, (32 - self.log_dim - range_bits) // 2)
+        pool = truncated(pool_bits, check_product('pool', stream.frac_bits + self.log_patches, self.ranges.magnitude('pool')))
+        return pool, self._norm('fc_norm', pool.frac_bits, p.fc_norm), p.fc_norm
+
     def _linear(self, name: str, weight: Array, input_frac_bits: int, out_frac_bits: int | None, *outputs: str) -> tuple[int, int]:
         """(weight fraction bits, magnitude bits of the output before truncation). out_frac_bits: after it; None: there is none."""
         magnitude = self.ranges.magnitude(*outputs)
         # A branch that no switch selects has no outputs: it gets the stream's magnitude.
-        out_bits = magnitude_bits(magnitude) if magnitude else self.residual.magnitude_bits
+        out_bits = magnitude_bits(magnitude) if magnitude else self.stream.magnitude_bits
         if out_frac_bits is not None:
             out_bits = truncated(out_frac_bits, out_bits).magnitude_bits
         largest = float(np.abs(weight).max()) or 1.0  # a matrix that was pruned away
@@ -127,7 +181,8 @@ class _Chooser:
         return bits, out_bits
 
     def _norm(self, name: str, input_frac_bits: int, out_frac_bits: int) -> dict:
-        argument, epsilon = f'{name}.mean_square', self.model.epsilon
+        argument, epsilon = f'{name}.mean_square', self.model.fc_epsilon if name == 'fc_norm' else self.model.epsilon
+        input_scale = 1 / mean_factor(self.model.dim)
         # The extremes are those of out-of-distribution images (one-pixel stripes of full contrast above, plain colours below), so a narrow margin will do:
         # below, a wider one would cost a table entry each; above, the next power of two may not fit the ring.
         low, high = self.ranges.low[argument] / 1.25, self.ranges.high[argument] * 1.25
@@ -135,11 +190,12 @@ class _Chooser:
         scale_bits = min(math.ceil(9.5 + 0.5 * math.log2(high)), PRODUCT_BITS - input_frac_bits - out_magnitude)
 
         def rsqrt(x: Any) -> Any:
-            return (x + epsilon) ** -0.5
+            return (x * input_scale + epsilon) ** -0.5
 
         spline = choose_spline(
             argument, rsqrt, low, high, self._relative(argument, rsqrt, self.precision.relative_error), 2 * input_frac_bits + self.log_dim,
             Tensor(scale_bits, magnitude_bits(0.75 * rsqrt(low))), anchor='low', positive=True, degrees=DEGREES_OF_FEW,
+            input_scale=input_scale, fine_between=FROM_BELOW,
         )  # fmt: skip
         return {'rsqrt': spline.to_json(), 'epsilon': epsilon, 'out': truncated(out_frac_bits, out_magnitude).to_json()}
 
@@ -157,15 +213,16 @@ class _Chooser:
     def _block(self, name: str, block: FoldedBlock) -> dict:
         p = self.precision
         fc1_bits, _ = self._linear(f'{name}.mlp.fc1', block.fc1.weight, p.norm, None, f'{name}.mlp.fc1')
-        fc2_bits, fc2_magnitude = self._linear(f'{name}.mlp.fc2', block.fc2.weight, p.gelu, p.residual, f'{name}.mlp.fc2')
-        merged_bits, merged_magnitude = self._linear(f'{name}.mlp.merged', block.merged.weight, p.norm, p.residual, f'{name}.mlp.merged')
+        stream = self.stream.frac_bits
+        fc2_bits, fc2_magnitude = self._linear(f'{name}.mlp.fc2', block.fc2.weight, p.gelu, stream, f'{name}.mlp.fc2')
+        merged_bits, merged_magnitude = self._linear(f'{name}.mlp.merged', block.merged.weight, p.norm, stream, f'{name}.mlp.merged')
         return {
-            'norm1': self._norm(f'{name}.norm1', p.residual, p.norm),
+            'norm1': self._norm(f'{name}.norm1', stream, p.norm),
             'attn': self._attention(f'{name}.attn', block),
-            'norm2': self._norm(f'{name}.norm2', p.residual, p.norm),
+            'norm2': self._norm(f'{name}.norm2', stream, p.norm),
             'mlp': {
                 'fc1WeightFracBits': fc1_bits,
-                'gelu': self._gelu(f'{name}.mlp', p.norm + fc1_bits),
+                **self._activation(f'{name}.mlp', block, p.norm + fc1_bits),
                 'fc2WeightFracBits': fc2_bits,
                 'fc2MagnitudeBits': fc2_magnitude,
                 'mergedWeightFracBits': merged_bits,
@@ -187,12 +244,12 @@ class _Chooser:
         if scores_bits < p.scores - 3:
             raise ExportError(f'{name}.square', f'{square:.4g} (score²/tokens)', f'{2.0 ** (PRODUCT_BITS - 1 - self.log_tokens - 2 * (p.scores - 3)):.4g}')
         probability_frac_bits = min(p.probabilities, PRODUCT_BITS - p.v - check_product(f'{name}.mix', p.v, ranges.magnitude(f'{name}.mix')))
-        exp, reciprocal = self._softmax(name, block, probability_bits)
-        # p.q + p.k − scores ≥ 1 and 2·scores + log2 T − probabilities ≥ 1: every truncation drops a bit.
-        probability_frac_bits = min(probability_frac_bits, 2 * scores_bits + self.log_tokens - 1, exp.out.frac_bits + reciprocal.out.frac_bits + self.log_tokens - 1)
+        softmax_spec, before = self._softmax(name, block, probability_bits)
+        # p.q + p.k − scores ≥ 1 and 2·scores + L − probabilities ≥ 1: every truncation drops a bit.
+        probability_frac_bits = min(probability_frac_bits, 2 * scores_bits + self.log_tokens - 1, before - 1)
         if softmax and probability_frac_bits < p.probabilities - PROBABILITY_BITS_TO_GIVE:
             raise ExportError(f'{name}.probabilities', f'{probability_frac_bits} fraction bits left', f'{p.probabilities - PROBABILITY_BITS_TO_GIVE}: scores, values or squares are too large')
-        proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj.weight, p.mix, p.residual, f'{name}.proj')
+        proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj.weight, p.mix, self.stream.frac_bits, f'{name}.proj')
         units = {} if block.square_units is None else {'squareUnits': self._square_units(name, block.square_units.weight)}
         return {
             'qWeightFracBits': q_bits,
@@ -202,8 +259,7 @@ class _Chooser:
             'k': Tensor(p.k, k_magnitude).to_json(),
             'v': Tensor(p.v, v_magnitude).to_json(),
             'scores': truncated(scores_bits, scores_magnitude).to_json(),
-            'exp': exp.to_json(),
-            'reciprocal': reciprocal.to_json(),
+            **softmax_spec,
             'probabilities': truncated(probability_frac_bits, probability_bits).to_json(),
             'mix': truncated(p.mix, check_product(f'{name}.mix', probability_frac_bits + p.v, ranges.magnitude(f'{name}.mix'))).to_json(),
             'projWeightFracBits': proj_bits,
@@ -225,38 +281,103 @@ class _Chooser:
             'outMagnitudeBits': truncated(p.mix, magnitude_bits(squares)).magnitude_bits,
         }
 
-    def _softmax(self, name: str, block: FoldedBlock, probability_bits: int) -> tuple[Spline, Spline]:
-        p, ranges = self.precision, self.ranges
+    def _softmax(self, name: str, block: FoldedBlock, probability_bits: int) -> tuple[dict, int]:
+        """(exp, reciprocal and squarings of the manifest, fraction bits of the probabilities before their truncation): by as many squarings
+        as are cheapest of those that fit."""
         if not block.softmax_rows.any():
             # Never evaluated: any valid entry will do.
-            return Spline(Domain(-8, 4, 3), 0, 9, 9, Tensor(8, 11)), Spline(Domain(0.5, 4, 5), 2, 12, 10, Tensor(10, 1))
+            exp, reciprocal = Spline(Domain(-8, 4, 3), 0, 9, 9, Tensor(8, 11)), Spline(Domain(0.5, 4, 5), 2, 12, 10, Tensor(10, 1))
+            return {'exp': exp.to_json(), 'reciprocal': reciprocal.to_json()}, 8 + 10 + self.log_tokens
+        best: tuple[float, dict, int] | None = None
+        refused: ExportError | None = None
+        for squarings in range(MAX_SQUARINGS + 1):
+            try:
+                choice = self._softmax_by(squarings, name, probability_bits)
+            except ExportError as error:
+                refused = error
+                continue
+            if best is None or choice[0] < best[0]:
+                best = choice
+            if squarings == 0 and choice[0] < TABLES_ALONE * self.model.tokens:
+                break  # two more products for each score cannot be cheaper
+        if best is None:
+            assert refused
+            raise refused
+        return best[1:]
+
+    def _softmax_by(self, squarings: int, name: str, probability_bits: int) -> tuple[float, dict, int]:
+        """(bits online of a row, spec, fraction bits before the last truncation). A softmax of scores/2^k, squared and divided by its mean k
+        times, is the softmax of the scores: weights are 2^L times the softmax, at most 2^L."""
+        p, ranges, L = self.precision, self.ranges, self.log_tokens
+        reached, scale = f'{name}.softmax{squarings}', exp_scale(self.model) / 2**squarings
         low, high = ranges.low[f'{name}.centred'], ranges.high[f'{name}.centred']
         room = 0.25 + 0.1 * max(high, -low)
         # A margin in the argument is a factor of exp; 2 at least, as everywhere.
-        exp_bits = math.ceil((high + max(room, math.log(2))) / math.log(2))
-        exp = choose_exp(f'{name}.exp', low - room, high + room, p.exp_error, p.exp_relative_error, p.q + p.k + self.log_tokens,
-                         Tensor(p.exp, exp_bits))  # fmt: skip
-        argument = f'{name}.mean_exp'
-        # By Jensen the mean is at least 1; rounding may take a little of that away (errors of single exps average out).
-        # The mean has the long tail of exp itself: twice the observed maximum.
-        low, high = 0.97, ranges.high[argument] * 2 + 0.5
+        exp_bits = math.ceil((high * scale + max(room * scale, math.log(2))) / math.log(2))
+        # Each squaring doubles a relative error.
+        exp = choose_exp(f'{name}.exp', low - room, high + room, p.exp_error / 2**squarings, p.exp_relative_error / 2**squarings, p.q + p.k + L,
+                         Tensor(p.exp, exp_bits), scale)  # fmt: skip
+        held, spec = p.exp, []
+        # By Jensen a row's mean is at least 1, of which T/2^L is the sum's part; rounding may take a little of that away (errors of single exps
+        # average out). The mean has the long tail of exp itself: twice the observed maximum.
+        low, high = 0.97 * mean_factor(self.model.tokens), ranges.high[f'{reached}.mean_exp'] * 2 + 0.5
+        reciprocal = self._reciprocal(name, f'{reached}.mean_exp', low, high, held, probability_bits if not squarings else None)
+        bits = exp.online_bits() * self.model.tokens + reciprocal.online_bits()
+        first = reciprocal
+        for j in range(squarings):
+            # Of what is at most 2^L, and rounding.
+            weights_bits = min(magnitude_bits(ranges.high[f'{reached}.weights{j}']), L + 1)
+            squares_bits = min(magnitude_bits(ranges.high[f'{reached}.squares{j}']), 2 * L + 1)
+            if held + reciprocal.out.frac_bits + max(weights_bits, 0) > PRODUCT_BITS:
+                raise ExportError(f'{name}.softmax', f'weights up to {ranges.high[f"{reached}.weights{j}"]:.4g}', f'{2.0 ** (PRODUCT_BITS - held - reciprocal.out.frac_bits):.4g}')
+            weights = truncated(min(SQUARED_BITS, (PRODUCT_BITS - squares_bits) // 2), weights_bits)
+            high = min(ranges.high[f'{reached}.mean_square{j}'] * 2, 2.0**L) + 0.5
+            last = j == squarings - 1
+            held = min(SQUARED_BITS, 2 * weights.frac_bits - 1)
+            squares = truncated(held, squares_bits)
+            argument = f'{reached}.mean_square{j}'
+            reciprocal = self._reciprocal(name, argument, 0.97 / mean_factor(self.model.tokens), high, held, probability_bits if last else None)
+            spec.append({'input': weights.to_json(), 'square': squares.to_json(), 'reciprocal': reciprocal.to_json()})
+            bits += SQUARING_BITS * self.model.tokens + reciprocal.online_bits()
+        out = {'exp': exp.to_json(), 'reciprocal': first.to_json(), **({'squarings': spec} if spec else {})}
+        return bits, out, held + reciprocal.out.frac_bits + L
+
+    def _reciprocal(self, name: str, argument: str, low: float, high: float, held: int, probability_bits: int | None) -> Spline:
+        """1/x of a row's mean, x in [low, high]. held: fraction bits of what is multiplied by it; probability_bits: of the product with the last
+        one, which has 2^L in its scale; None: of one that is squared, at most 2^L."""
+        L = self.log_tokens
         wanted = math.ceil(8.5 + math.log2(high))
-        frac_bits = min(wanted, PRODUCT_BITS - p.exp - self.log_tokens - probability_bits)
+        frac_bits = min(wanted, PRODUCT_BITS - held - L - (1 if probability_bits is None else probability_bits))
         if frac_bits < wanted - RECIPROCAL_BITS_TO_GIVE:
             # Square rows of the same block share the probabilities' ring with the exact ones.
-            limit = 2.0 ** (PRODUCT_BITS - p.exp - self.log_tokens - wanted + RECIPROCAL_BITS_TO_GIVE - 1)
-            raise ExportError(f'{name}.square', f"{ranges.magnitude(f'{name}.square'):.4g} (score²/tokens) beside exact softmax rows", f'{limit:.4g}')
-        reciprocal = choose_spline(argument, np.reciprocal, low, high, self._relative(argument, np.reciprocal, p.reciprocal_error), p.exp + self.log_tokens,
-                                   Tensor(frac_bits, 1), anchor='low', positive=True, degrees=DEGREES_OF_FEW)  # fmt: skip
-        return exp, reciprocal
+            square = self.ranges.magnitude(f'{name}.square')
+            limit = 2.0 ** (PRODUCT_BITS - held - L - wanted + RECIPROCAL_BITS_TO_GIVE - 1)
+            raise ExportError(f'{name}.square', f'{square:.4g} (score²/tokens) beside exact softmax rows', f'{limit:.4g}')
+        return choose_spline(
+            argument, np.reciprocal, low, high, self._relative(argument, np.reciprocal, self.precision.reciprocal_error), held + L,
+            Tensor(frac_bits, max(1, math.ceil(-math.log2(low)))), anchor='low', positive=True, degrees=DEGREES_OF_FEW, fine_between=FROM_BELOW,
+        )  # fmt: skip
 
-    def _gelu(self, name: str, input_frac_bits: int) -> dict:
-        p, argument = self.precision, f'{name}.fc1'
+    def _activation(self, name: str, block: FoldedBlock, input_frac_bits: int) -> dict:
+        """`gelu`, or `geluGroups` of the block's hidden units in their order."""
+        argument = f'{name}.fc1'
         if not self.ranges.has(argument):
-            low, high = -6.0, 6.0
-        else:
-            low, high = self.ranges.low[argument], self.ranges.high[argument]
-            room = 0.25 + 0.1 * max(high, -low)
-            low, high = min(low - room, -1.0), max(high + room, 1.0)
+            return {'gelu': self._table(argument, -6.0, 6.0, input_frac_bits).to_json()}
+        low, high = self.ranges.low[argument], self.ranges.high[argument]
+        if not block.groups:
+            return {'gelu': self._table(argument, *with_room(low, high), input_frac_bits).to_json()}
+        groups, first = [], 0
+        for units in block.groups:
+            part = slice(first, first + units)
+            low, high = self.ranges.unit_low[argument][part].min(), self.ranges.unit_high[argument][part].max()
+            # Wider than of all units together, whose largest value is one of very many.
+            groups.append({'units': units, **self._table(argument, *with_room(float(low), float(high), 0.5, 0.25), input_frac_bits).to_json()})
+            first += units
+        return {'geluGroups': groups}
+
+    def _table(self, argument: str, low: float, high: float, input_frac_bits: int) -> Spline:
+        p = self.precision
         out = Tensor(p.gelu, magnitude_bits(max(high, 1) / 2 * 1.25))
-        return choose_spline(argument, gelu, low, high, lambda x: np.full_like(x, p.gelu_error), input_frac_bits, out).to_json()
+        return choose_spline(
+            argument, self.activation, low, high, lambda x: np.full_like(x, p.gelu_error), input_frac_bits, out, fine_between=(-3.2, 3.2)
+        )

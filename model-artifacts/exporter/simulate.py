@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from .errors import ExportError
-from .folding import Array, by_position
-from .forward import Observer, gelu, join_heads, patches, split_heads
+from .folding import Array, by_position, ceil_log2
+from .forward import Observer, activation, join_heads, patches, split_heads
+from .quantise import activation_tables
 from .splines import Domain, coefficients
 
 
@@ -51,6 +52,30 @@ def read_weights(folder: Path) -> dict[str, Array]:
     return tensors
 
 
+ERFC = (-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277)
+
+
+def gelu_of_the_plan(x: Array) -> Array:
+    """x·Φ(x) with erfc by the Chebyshev fit of Numerical Recipes, §6.2, to 1.2e-7: what the plan's tables hold (protocols/layers/gelu.ts).
+    The last unit of a result hangs on it."""
+    z = np.abs(x / 2**0.5)
+    t = 2 / (2 + z)
+    exponent = np.zeros_like(t)
+    for coefficient in reversed(ERFC):
+        exponent = exponent * t + coefficient
+    complement = t * np.exp(-z * z + exponent)
+    return 0.5 * x * (1 + np.where(x >= 0, 1 - complement, complement - 1))
+
+
+def read_domain(spec: dict) -> Domain:
+    return Domain(spec['minimum'], spec['rangeBits'], spec['digitBits'])
+
+
+def serves_from_below(spec: dict) -> bool:
+    """Whether a second table serves all from the lowest argument on."""
+    return 'fine' in spec and spec['fine']['minimum'] <= read_domain(spec).lowest
+
+
 def multiply(x: Array, y: Array) -> Array:
     """Exact integer matrix product of int64 arrays (broadcast over leading axes)."""
     if x.size and y.size:
@@ -73,8 +98,12 @@ class Simulation:
     def __init__(self, manifest: dict, weights: dict[str, Array], noise: np.random.Generator | None = None) -> None:
         self.manifest, self.weights = manifest, weights
         self.fixed = manifest['fixedPoint']
-        self.tokens = manifest['architecture']['tokens']
-        self.log_tokens = self.tokens.bit_length() - 1
+        self.architecture = manifest['architecture']
+        self.tokens, self.prefix = self.architecture['tokens'], self.architecture.get('prefixTokens', 0)
+        self.pool = self.architecture.get('pool', 'mean')
+        self.log_tokens, self.log_patches = ceil_log2(self.tokens), ceil_log2(self.tokens - self.prefix)
+        name = self.architecture.get('activation', 'gelu')
+        self.activation = gelu_of_the_plan if name == 'gelu' else activation(name)
         self.violations = Violations()
         self.seen = 0  # images of earlier runs: their numbers go on from batch to batch
         self.noise = noise
@@ -85,7 +114,7 @@ class Simulation:
         return cls(json.loads((folder / 'manifest.json').read_text()), read_weights(folder), noise)
 
     def run(self, images: Array, observe: Observer = lambda name, value: None) -> Array:
-        """Logits (B, classes) as real numbers (integers·2^-fracBits), for uint8 images (B, S, S, 3).
+        """Logits (B, classes) as real numbers (integers·2^-fracBits), for uint8 images (B, H, W, 3).
 
         observe: called with docs/artifact.md's golden points as real numbers.
         """
@@ -99,42 +128,75 @@ class Simulation:
         stream = fixed['residual']['fracBits']
         embed = fixed['patchEmbed']
         x = self.truncate('patch_embed', self.linear('patch_embed', x), embed['weightFracBits'], embed['magnitudeBits'], stream)
+        if self.prefix:
+            x = np.concatenate([np.broadcast_to(self.weights['prefix'], (len(x), *self.weights['prefix'].shape)), x], 1)
         see('patch_embed', x, stream)
         for i, block in enumerate(fixed['blocks']):
             name = f'blocks.{i}'
+            if 'residual' in block:
+                coarser = block['residual']
+                if coarser['fracBits'] < stream:
+                    x = self.truncate(f'{name}.residual', x, stream, coarser['magnitudeBits'], coarser['fracBits'])
+                stream = coarser['fracBits']
             y = self.norm(f'{name}.norm1', x, stream, block['norm1'])
             see(f'{name}.norm1', y, block['norm1']['out']['fracBits'])
-            x = x + self.attention(i, y, block, see)
+            x = x[:, : self.queries(i)] + self.attention(i, y, block, stream, see)
             see(f'{name}.attn.residual', x, stream)
             y = self.norm(f'{name}.norm2', x, stream, block['norm2'])
             see(f'{name}.norm2', y, block['norm2']['out']['fracBits'])
-            x = x + self.mlp(i, y, block)
+            x = x + self.mlp(i, y, block, stream)
             see(f'{name}.mlp.residual', x, stream)
-        pool = fixed['pool']
-        x = self.truncate('pool', x.sum(1), stream + self.log_tokens, pool['magnitudeBits'], pool['fracBits'])
-        see('pool', x, pool['fracBits'])
-        y = self.norm('fc_norm', x, pool['fracBits'], fixed['fcNorm'])
-        see('fc_norm', y, fixed['fcNorm']['out']['fracBits'])
+        y, frac_bits = self.pooled(x, stream, see)
         logits = self.linear('head', y)
-        frac_bits = fixed['fcNorm']['out']['fracBits'] + fixed['head']['weightFracBits']
+        frac_bits += fixed['head']['weightFracBits']
         self.check('head', logits, 2.0 ** (frac_bits + fixed['head']['magnitudeBits']))
         self.seen += len(images)
         see('logits', logits, frac_bits)
         return logits * 2.0**-frac_bits
 
+    def queries(self, block: int) -> int:
+        """Tokens whose output of this block is wanted."""
+        return 1 if self.pool == 'class' and block == len(self.fixed['blocks']) - 1 else self.tokens
+
+    def pooled(self, x: Array, stream: int, see) -> tuple[Array, int]:
+        """(what the head reads, (B, D), its fraction bits); step 6."""
+        pool, norm = self.fixed['pool'], self.fixed['fcNorm']
+        normed = norm['out']['fracBits']
+        if self.pool == 'class':
+            see('pool', x[:, 0], stream)
+            y = self.norm('fc_norm', x[:, 0], stream, norm)
+            see('fc_norm', y, normed)
+            return y, normed
+        x = x[:, self.prefix :]
+        if self.pool == 'norm-mean':
+            x = self.norm('fc_norm', x, stream, norm)
+            see('fc_norm', x, normed)
+            y = self.truncate('pool', x.sum(1), normed + self.log_patches, pool['magnitudeBits'], pool['fracBits'])
+            see('pool', y, pool['fracBits'])
+            return y, pool['fracBits']
+        x = self.truncate('pool', x.sum(1), stream + self.log_patches, pool['magnitudeBits'], pool['fracBits'])
+        see('pool', x, pool['fracBits'])
+        y = self.norm('fc_norm', x, pool['fracBits'], norm)
+        see('fc_norm', y, normed)
+        return y, normed
+
     def norm(self, name: str, x: Array, frac_bits: int, spec: dict) -> Array:
         """RMS normalisation over the last axis of x at `frac_bits`; step 2 of the plan."""
         square = np.square(x).sum(-1, keepdims=True)
-        square_frac_bits = 2 * frac_bits + x.shape[-1].bit_length() - 1
+        square_frac_bits = 2 * frac_bits + ceil_log2(x.shape[-1])
         s = self.function(f'{name}.mean_square', lambda m: 1 / np.sqrt(m + spec['epsilon']), square, square_frac_bits, spec['rsqrt'])
         out = spec['out']
         return self.truncate(name, x * s, frac_bits + spec['rsqrt']['out']['fracBits'], out['magnitudeBits'], out['fracBits'])
 
-    def attention(self, i: int, y: Array, block: dict, see) -> Array:
+    def attention(self, i: int, y: Array, block: dict, stream: int, see) -> Array:
         name, spec = f'blocks.{i}.attn', block['attn']
-        dim = y.shape[-1]
-        *qkv, units = np.split(self.linear(f'{name}.qkv', y), [dim, 2 * dim, 3 * dim], axis=-1)
-        heads = self.manifest['architecture']['heads']
+        dim, queries = y.shape[-1], self.queries(i)
+        if queries < self.tokens:
+            q, units = np.split(self.linear(f'{name}.q', y[:, :queries]), [dim], axis=-1)
+            qkv = [q, *np.split(self.linear(f'{name}.kv', y), 2, axis=-1)]
+        else:
+            *qkv, units = np.split(self.linear(f'{name}.qkv', y), [dim, 2 * dim, 3 * dim], axis=-1)
+        heads = self.architecture['heads']
         parts = []
         for part, value in zip('qkv', qkv):
             before = block['norm1']['out']['fracBits'] + spec[f'{part}WeightFracBits']
@@ -142,13 +204,13 @@ class Simulation:
             see(f'{name}.{part}', value, spec[part]['fracBits'])
             parts.append(split_heads(value, heads))
         q, k, v = parts
-        scores = multiply(q, k.transpose(0, 1, 3, 2))  # (B, H, T, T)
+        scores = multiply(q, k.transpose(0, 1, 3, 2))  # (B, H, queries, T)
         score_frac_bits = spec['q']['fracBits'] + spec['k']['fracBits']
         scores = self.add_by_position(f'{name}.score_bias', scores)
         see(f'{name}.scores', scores, score_frac_bits)
         self.check(f'{name}.scores', scores, 2.0 ** (score_frac_bits + spec['scores']['magnitudeBits']))
 
-        exact = np.zeros((heads, self.tokens), bool)
+        exact = np.zeros((heads, queries), bool)
         for head, rows in enumerate(self.manifest['switches']['softmaxRows'][i]):
             exact[head, rows] = True
         probabilities = np.empty_like(scores)
@@ -167,16 +229,23 @@ class Simulation:
             see(f'{name}.unit_squares', squares, mix['fracBits'])
             mixed = np.concatenate([mixed, squares], -1)
         before = mix['fracBits'] + spec['projWeightFracBits']
-        return self.truncate(f'{name}.proj', self.linear(f'{name}.proj', mixed), before, spec['projMagnitudeBits'], self.fixed['residual']['fracBits'])
+        return self.truncate(f'{name}.proj', self.linear(f'{name}.proj', mixed), before, spec['projMagnitudeBits'], stream)
 
     def softmax(self, name: str, scores: Array, frac_bits: int, spec: dict) -> Array:
         """Rows (B, rows, T) whose switch kept the softmax; step 3."""
         centred = self.tokens * scores - scores.sum(-1, keepdims=True)
         e = self.function(f'{name}.exp', np.exp, centred, frac_bits + self.log_tokens, spec['exp'])
-        mean_frac_bits = spec['exp']['out']['fracBits'] + self.log_tokens
-        r = self.function(f'{name}.reciprocal', lambda x: 1 / x, e.sum(-1, keepdims=True), mean_frac_bits, spec['reciprocal'])
+        held, reciprocal = spec['exp']['out']['fracBits'], spec['reciprocal']
+        for j, squaring in enumerate(spec.get('squarings', [])):
+            r = self.function(f'{name}.reciprocal{j}', lambda x: 1 / x, e.sum(-1, keepdims=True), held + self.log_tokens, reciprocal)
+            weights, square = squaring['input'], squaring['square']
+            w = self.truncate(f'{name}.weights{j}', e * r, held + reciprocal['out']['fracBits'], weights['magnitudeBits'], weights['fracBits'])
+            e = self.truncate(f'{name}.squares{j}', np.square(w), 2 * weights['fracBits'], square['magnitudeBits'], square['fracBits'])
+            held, reciprocal = square['fracBits'], squaring['reciprocal']
+        mean_frac_bits = held + self.log_tokens
+        r = self.function(f'{name}.reciprocal', lambda x: 1 / x, e.sum(-1, keepdims=True), mean_frac_bits, reciprocal)
         p = spec['probabilities']
-        return self.truncate(f'{name}.probabilities', e * r, mean_frac_bits + spec['reciprocal']['out']['fracBits'], p['magnitudeBits'], p['fracBits'])
+        return self.truncate(f'{name}.probabilities', e * r, mean_frac_bits + reciprocal['out']['fracBits'], p['magnitudeBits'], p['fracBits'])
 
     def square(self, name: str, scores: Array, frac_bits: int, spec: dict) -> Array:
         """Rows (B, rows, T) whose switch became the square; step 3."""
@@ -192,16 +261,20 @@ class Simulation:
         units = self.truncate(f'{name}.square_units', units, before, inside['magnitudeBits'], inside['fracBits'])
         return self.truncate(f'{name}.unit_squares', np.square(units), 2 * inside['fracBits'], spec['outMagnitudeBits'], block['attn']['mix']['fracBits'])
 
-    def mlp(self, i: int, y: Array, block: dict) -> Array:
-        name, spec, stream = f'blocks.{i}.mlp', block['mlp'], self.fixed['residual']['fracBits']
-        exact = np.zeros(self.tokens, bool)
+    def mlp(self, i: int, y: Array, block: dict, stream: int) -> Array:
+        name, spec = f'blocks.{i}.mlp', block['mlp']
+        exact = np.zeros(self.queries(i), bool)
         exact[self.manifest['switches']['geluTokens'][i]] = True
         norm = block['norm2']['out']['fracBits']
         out = np.empty_like(y)
         if exact.any():
             hidden = self.linear(f'{name}.fc1', y[:, exact])
-            activated = self.function(f'{name}.gelu', gelu, hidden, norm + spec['fc1WeightFracBits'], spec['gelu'])
-            before = spec['gelu']['out']['fracBits'] + spec['fc2WeightFracBits']
+            tables = activation_tables(spec)
+            parts = np.split(hidden, np.cumsum([table.get('units', 0) for table in tables])[:-1], axis=-1)
+            activated = np.concatenate([
+                self.function(f'{name}.gelu', self.activation, part, norm + spec['fc1WeightFracBits'], table) for part, table in zip(parts, tables)
+            ], -1)  # fmt: skip
+            before = tables[0]['out']['fracBits'] + spec['fc2WeightFracBits']
             out[:, exact] = self.truncate(f'{name}.fc2', self.linear(f'{name}.fc2', activated), before, spec['fc2MagnitudeBits'], stream)
         if not exact.all():
             before = norm + spec['mergedWeightFracBits']
@@ -218,16 +291,18 @@ class Simulation:
 
     def function(self, name: str, f, x: Array, frac_bits: int, spec: dict) -> Array:
         """f of the argument as the protocol reads it (modulo the domain), at the table's scale, then truncated."""
-        domain = Domain(spec['minimum'], spec['rangeBits'], spec['digitBits'])
+        domain, scale = read_domain(spec), spec.get('inputScale', 1.0)
+        # Of two levels, what lies lowest may be the fine table's.
+        lowest = max(domain.lowest, read_domain(spec['fine']).lowest) if serves_from_below(spec) else domain.lowest
         argument = x * 2.0**-frac_bits
-        outside = (argument < domain.lowest) | (argument >= domain.top)
+        outside = (argument < lowest) | (argument >= domain.top)
         if outside.any():
             worst = argument[outside]
-            self.violations.note(name, self.numbers(outside), worst[np.abs(worst).argmax()], domain.lowest, domain.top)
-            argument = np.maximum(domain.wrap(argument), domain.lowest if domain.lowest > 0 else -np.inf)
+            self.violations.note(name, self.numbers(outside), worst[np.abs(worst).argmax()], lowest, domain.top)
+            argument = np.maximum(domain.wrap(argument), lowest if lowest > 0 else -np.inf)
         before = spec['coefficientFracBits'] + spec['basisFracBits']
         out = spec['out']
-        value = f(argument) if self.noise is None else self.table(self.noise, f, domain, argument, spec)
+        value = f(argument * scale) if self.noise is None else self.table(self.noise, lambda v: f(v * scale), domain, argument, spec)
         return self.truncate(name, np.floor(value * 2.0**before + 0.5).astype(np.int64), before, out['magnitudeBits'], out['fracBits'])
 
     @staticmethod
@@ -236,11 +311,25 @@ class Simulation:
         c, b = 2.0 ** spec['coefficientFracBits'], 2.0 ** spec['basisFracBits']
         start = np.maximum(x - noise.random(x.shape) * domain.width, domain.minimum)
         if 'degree' not in spec:
-            return np.round(np.exp(start) * c) * np.round(np.exp(x - start) * b) / (c * b)
-        floor = domain.lowest / 2 if f is not gelu else -np.inf  # rsqrt and reciprocal have a pole
-        terms = coefficients(lambda v: f(np.maximum(v, floor)), domain, start.ravel(), spec['degree'])
-        powers = ((x - start) / domain.width).reshape(-1, 1) ** np.arange(1, spec['degree'] + 1)
-        return (terms[:, 0] + (np.round(terms[:, 1:] * c) * np.round(powers * b)).sum(1) / (c * b)).reshape(x.shape)
+            return np.round(f(start) * c) * np.round(f(x - start) * b) / (c * b)
+        below = domain.lowest > 0 or serves_from_below(spec)
+
+        def polynomial(domain: Domain, start: Array, degree: int) -> Array:
+            floor = domain.lowest / 2 if below else -np.inf  # rsqrt and reciprocal have a pole
+            terms = coefficients(lambda v: f(np.maximum(v, floor)), domain, start.ravel(), degree)
+            powers = ((x - start) / domain.width).reshape(-1, 1) ** np.arange(1, degree + 1)
+            return (terms[:, 0] + (np.round(terms[:, 1:] * c) * np.round(powers * b)).sum(1) / (c * b)).reshape(x.shape)
+
+        fine = spec.get('fine')
+        if not fine:
+            return polynomial(domain, start, spec['degree'])
+        finer = read_domain(fine)
+        is_fine = start < finer.top - domain.width
+        if not serves_from_below(spec):
+            is_fine &= start >= finer.minimum
+        second = np.maximum(x - noise.random(x.shape) * finer.width, finer.minimum)
+        with np.errstate(all='ignore'):  # either is computed where the other one is meant
+            return np.where(is_fine, polynomial(finer, second, fine['degree']), polynomial(domain, start, spec['degree']))
 
     def truncate(self, name: str, x: Array, before: int, magnitude_bits: int, after: int) -> Array:
         """From `before` to `after` fraction bits, rounding half up. |x| must stay below 2^(before + magnitude_bits) ≤ 2^30."""

@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from exporter.folding import by_position, fold
 from exporter.forward import forward, patches
+from exporter.tiny import CONFIG
 
 
 def reference(checkpoint, images):
@@ -26,7 +29,7 @@ def test_folded_network_equals_the_original(checkpoint, images):
 def test_folded_network_follows_the_switches(checkpoint, images):
     state = {name: tensor.double().numpy() for name, tensor in checkpoint.model.state_dict().items()}
     d = checkpoint.description
-    everything = fold(state, 2, 8, 2, np.array(d['mean']), np.array(d['std']))
+    everything = fold(state, CONFIG, np.array(d['mean']), np.array(d['std']))
     assert np.abs(forward(everything, images) - forward(checkpoint.fold(), images)).max() > 1e-3
 
 
@@ -45,14 +48,14 @@ def test_a_network_may_have_either_table_or_none(checkpoint, images, table):
     mean, std = np.array(checkpoint.description['mean']), np.array(checkpoint.description['std'])
     one = {name: tensor for name, tensor in state.items() if 'rel_' not in name or table in name}
     none = {name: tensor for name, tensor in state.items() if 'rel_' not in name}
-    both, without = fold(state, 2, 8, 2, mean, std), fold(none, 2, 8, 2, mean, std)
-    alone = fold(one, 2, 8, 2, mean, std)
+    both, without = fold(state, CONFIG, mean, std), fold(none, CONFIG, mean, std)
+    alone = fold(one, CONFIG, mean, std)
     assert (alone.blocks[1].score_bias is None, alone.blocks[1].static_mix is None) == (table != 'rel_pos', table != 'rel_mix')
     assert without.blocks[0].tables() == (('score_bias', None), ('static_mix', None))
     logits = [forward(model, images) for model in (both, alone, without)]
     assert np.abs(logits[0] - logits[1]).max() > 1e-3 and np.abs(logits[1] - logits[2]).max() > 1e-3
     zero = {name: np.zeros_like(tensor) if 'rel_' in name else tensor for name, tensor in state.items()}
-    np.testing.assert_array_equal(forward(fold(zero, 2, 8, 2, mean, std), images), logits[2])
+    np.testing.assert_array_equal(forward(fold(zero, CONFIG, mean, std), images), logits[2])
 
 
 def _after_norm_rows(state, block):
@@ -63,7 +66,7 @@ def test_square_units_are_scaled_to_the_weights_beside_them(checkpoint):
     state = {name: tensor.double().numpy() for name, tensor in checkpoint.model.state_dict().items()}
     state['blocks.1.squares.fc2.weight'][:, 2] = 1e-5 * np.arange(16)
     state['blocks.1.squares.fc2.weight'][:, 3] = 0
-    block = fold(state, 2, 8, 2, np.zeros(3), np.ones(3)).blocks[1]
+    block = fold(state, CONFIG, np.zeros(3), np.ones(3)).blocks[1]
     assert block.proj.weight.shape == (16, 22) and block.square_units.weight.shape == (6, 16)
     largest = np.abs(block.proj.weight).max(0)
     np.testing.assert_allclose(largest[[16, 17, 18, 20, 21]], largest.max())
@@ -71,11 +74,11 @@ def test_square_units_are_scaled_to_the_weights_beside_them(checkpoint):
     before = _after_norm_rows(state, 1)
     assert (np.abs(block.square_units.weight) <= before + 1e-12).all()  # units shrink or stay: the range that training keeps them in holds
     state['blocks.1.attn.proj.weight'] = state['blocks.1.attn.proj.weight'] * 1e-3
-    weak = fold(state, 2, 8, 2, np.zeros(3), np.ones(3)).blocks[1]
+    weak = fold(state, CONFIG, np.zeros(3), np.ones(3)).blocks[1]
     assert (np.abs(weak.square_units.weight) <= before + 1e-12).all()
     del state['blocks.0.squares.fc1.bias']
     with pytest.raises(ValueError, match='as many square units in each'):
-        fold(state, 2, 8, 2, np.zeros(3), np.ones(3))
+        fold(state, CONFIG, np.zeros(3), np.ones(3))
 
 
 def test_stream_has_no_channel_mean(checkpoint, images):
@@ -97,14 +100,14 @@ def test_shapes_are_checked(checkpoint):
     state = {name: tensor.double().numpy() for name, tensor in checkpoint.model.state_dict().items()}
     mean, std = np.zeros(3), np.ones(3)
     with pytest.raises(ValueError, match=r'switch.softmax: expected shape \(2, 2, 16\)'):
-        fold(state, 2, 8, 2, mean, std, np.ones((2, 2, 9)))
+        fold(state, CONFIG, mean, std, np.ones((2, 2, 9)))
     with pytest.raises(ValueError, match='switch.gelu: expected zeros and ones'):
-        fold(state, 2, 8, 2, mean, std, None, np.full((2, 16), 0.5))
+        fold(state, CONFIG, mean, std, None, np.full((2, 16), 0.5))
     with pytest.raises(ValueError, match='pos_embed: expected shape'):
-        fold(state, 2, 16, 2, mean, std)
+        fold(state, dataclasses.replace(CONFIG, img_size=16), mean, std)
     table = 'blocks.1.attn.rel_mix.relative_position_bias_table'
     with pytest.raises(ValueError, match=rf'{table}: expected shape \(49, 2\), got \(2, 49\)'):
-        fold({**state, table: state[table].T}, 2, 8, 2, mean, std)
+        fold({**state, table: state[table].T}, CONFIG, mean, std)
     del state[table]
     with pytest.raises(ValueError, match=f'{table}: .* got None'):
-        fold(state, 2, 8, 2, mean, std)
+        fold(state, CONFIG, mean, std)

@@ -1,8 +1,19 @@
 /**
  * From a picture to the plan's input. Resizing is our own, because the result must be the same bytes in every browser, in Node and in
- * training (Pillow's BILINEAR: a triangle filter widened by the scale, so that shrinking is antialiased); canvas resizing is not.
+ * training (Pillow's BILINEAR and BICUBIC: filters widened by the scale, so that shrinking is antialiased); canvas resizing is not.
  */
 import type { Manifest } from './manifest.ts';
+
+/** A manifest's `preprocessing`: lengths in pixels. */
+export interface Preprocessing {
+  readonly shorterSide: number;
+  readonly crop: number;
+  /** Where it is not `crop`, which is then the height. */
+  readonly cropWidth?: number | undefined;
+  readonly interpolation?: 'bilinear' | 'bicubic' | undefined;
+  /** `squash`: the whole picture in the exact size, whatever its shape. By default the shorter side is resized, and the centre taken. */
+  readonly fit?: string | undefined;
+}
 
 /** RGBA bytes, as a canvas gives them. */
 export interface RgbaImage {
@@ -31,11 +42,11 @@ export interface ImageAreas {
 const areaPixels = 2 ** 20;
 
 /**
- * Shorter side to `shorterSide`, then the centre `crop`×`crop`. Transparency is laid on white.
- * @returns crop×crop×3 RGB bytes.
+ * Shorter side to `shorterSide`, then the centre `crop`×`cropWidth`. Transparency is laid on white.
+ * @returns crop×cropWidth×3 RGB bytes.
  * @throws RangeError when the image has no pixels or its data another length.
  */
-export function prepareImage(image: RgbaImage, preprocessing: Manifest['preprocessing']): Uint8Array {
+export function prepareImage(image: RgbaImage, preprocessing: Preprocessing): Uint8Array {
   const { data, width, height } = image;
   if (width < 1 || height < 1 || data.length !== 4 * width * height) {
     throw new RangeError(`image: expected ${4 * width * height} bytes for ${width}×${height}, got ${data.length}`);
@@ -52,22 +63,20 @@ export function prepareImage(image: RgbaImage, preprocessing: Manifest['preproce
 }
 
 /** As `prepareImage`, of an image that is read piece by piece, and only where the crop needs it. */
-export function prepareImageAreas(image: ImageAreas, preprocessing: Manifest['preprocessing']): Uint8Array {
+export function prepareImageAreas(image: ImageAreas, preprocessing: Preprocessing): Uint8Array {
   const { width, height } = image;
-  const { shorterSide, crop } = preprocessing;
-  const longerSide = (side: number) => Math.floor((side * shorterSide) / Math.min(width, height)); // exact: integers below 2^53
-  // As torchvision: the longer side is rounded down.
-  const [outWidth, outHeight] = width <= height ? [shorterSide, longerSide(height)] : [longerSide(width), shorterSide];
-  const left = Math.round((outWidth - crop) / 2);
+  const { crop, cropWidth = crop, interpolation = 'bilinear' } = preprocessing;
+  const [outWidth, outHeight] = resizedSize(width, height, preprocessing);
+  const left = Math.round((outWidth - cropWidth) / 2);
   const top = Math.round((outHeight - crop) / 2);
 
   // Pillow's order: horizontal first, each pass rounded to bytes.
-  const columns = triangleWeights(width, outWidth, left, crop);
-  const rows = triangleWeights(height, outHeight, top, crop);
+  const columns = filterWeights(interpolation, width, outWidth, left, cropWidth);
+  const rows = filterWeights(interpolation, height, outHeight, top, crop);
   const [firstRow, lastRow] = rangeOf(rows);
   const [firstColumn, lastColumn] = rangeOf(columns);
   const wide = lastColumn - firstColumn;
-  const horizontal = new Uint8Array((lastRow - firstRow) * crop * 3);
+  const horizontal = new Uint8Array((lastRow - firstRow) * cropWidth * 3);
   const atOnce = Math.max(1, Math.floor(areaPixels / wide));
   for (let first = firstRow, out = 0; first < lastRow; first += atOnce) {
     const area = { left: firstColumn, top: first, columns: wide, rows: Math.min(atOnce, lastRow - first) };
@@ -89,16 +98,26 @@ export function prepareImageAreas(image: ImageAreas, preprocessing: Manifest['pr
       }
     }
   }
-  const pixels = new Uint8Array(crop * crop * 3);
+  const pixels = new Uint8Array(crop * cropWidth * 3);
   for (let y = 0, out = 0; y < crop; y++) {
     const { from, weights } = rows[y]!;
-    for (let x = 0; x < crop * 3; x++) {
+    for (let x = 0; x < cropWidth * 3; x++) {
       let sum = 0;
-      for (let i = 0; i < weights.length; i++) sum += weights[i]! * horizontal[(from - firstRow + i) * crop * 3 + x]!;
+      for (let i = 0; i < weights.length; i++)
+        sum += weights[i]! * horizontal[(from - firstRow + i) * cropWidth * 3 + x]!;
       pixels[out++] = toByte(sum);
     }
   }
   return pixels;
+}
+
+/** Width and height before the crop: they cover `shorterSide`, by `shorterSide·cropWidth/crop`. As torchvision, the longer side is rounded down. */
+function resizedSize(width: number, height: number, { shorterSide, crop, cropWidth = crop, fit }: Preprocessing) {
+  if (fit === 'squash') return [cropWidth, crop] as const;
+  // Exact: integers below 2^53.
+  if (width * crop > height * cropWidth) return [Math.floor((width * shorterSide) / height), shorterSide] as const;
+  const outWidth = Math.floor((shorterSide * cropWidth) / crop);
+  return [outWidth, Math.floor((height * outWidth) / width)] as const;
 }
 
 /** Pillow's weights are integers over 2^22; with other rounding, one byte in a hundred would differ by one. */
@@ -116,19 +135,43 @@ const rangeOf = (taps: Taps[]): [number, number] => [
   taps.reduce((last, { from, weights }) => Math.max(last, from + weights.length), 0),
 ];
 
+/** How far a filter reaches, in outputs, and its value at |x| outputs from the centre. */
+const filters = {
+  bilinear: { reach: 1, at: (x: number) => Math.max(0, 1 - x) },
+  /** Keys, IEEE Trans. ASSP 29 (1981), equation 4, with a = −1/2. */
+  bicubic: {
+    reach: 2,
+    at: (x: number) => {
+      if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+      return x < 2 ? (((x - 5) * x + 8) * x - 4) * -0.5 : 0;
+    },
+  },
+};
+
+/** To the nearest integer, halves away from 0, as Pillow rounds. */
+const rounded = (x: number) => (x < 0 ? Math.ceil(x - 0.5) : Math.floor(x + 0.5));
+
 /** For the outputs first … first+count−1 of a resize from `size` to `outSize`: which inputs, with which weights, in units of 2^-22. */
-function triangleWeights(size: number, outSize: number, first: number, count: number): Taps[] {
+function filterWeights(
+  name: keyof typeof filters,
+  size: number,
+  outSize: number,
+  first: number,
+  count: number,
+): Taps[] {
+  const filter = filters[name];
   const scale = size / outSize;
-  const support = Math.max(scale, 1);
+  const widened = Math.max(scale, 1);
+  const support = filter.reach * widened;
   return Array.from({ length: count }, (_, n) => {
     const centre = (first + n + 0.5) * scale;
     const from = Math.max(0, Math.floor(centre - support + 0.5));
     const to = Math.min(size, Math.floor(centre + support + 0.5));
     const weights = Float64Array.from({ length: to - from }, (_, i) =>
-      Math.max(0, 1 - Math.abs((from + i - centre + 0.5) * (1 / support))),
+      filter.at(Math.abs((from + i - centre + 0.5) * (1 / widened))),
     );
     const sum = weights.reduce((total, weight) => total + weight, 0);
-    return { from, weights: weights.map((weight) => Math.floor(weight * (1 / sum) * WEIGHT_ONE + 0.5)) };
+    return { from, weights: weights.map((weight) => rounded(weight * (1 / sum) * WEIGHT_ONE)) };
   });
 }
 

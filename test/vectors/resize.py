@@ -15,15 +15,24 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2] / 'model-artifacts'))
 from exporter.images import Preprocessing
 
-CASES = [  # width, height, shorter side, crop
-    (8, 8, 8, 8),
-    (37, 23, 20, 16),
-    (23, 37, 20, 17),
-    (41, 29, 19, 16),
-    (80, 107, 73, 64),
-    (81, 80, 73, 64),
-    (11, 9, 24, 20),
-    (64, 3, 6, 4),
+CASES = [  # width, height, preprocessing
+    (8, 8, Preprocessing(8, 8)),
+    (37, 23, Preprocessing(20, 16)),
+    (23, 37, Preprocessing(20, 17)),
+    (41, 29, Preprocessing(19, 16)),
+    (80, 107, Preprocessing(73, 64)),
+    (81, 80, Preprocessing(73, 64)),
+    (11, 9, Preprocessing(24, 20)),
+    (64, 3, Preprocessing(6, 4)),
+    (37, 23, Preprocessing(20, 16, interpolation='bicubic')),
+    (80, 107, Preprocessing(73, 64, interpolation='bicubic')),
+    (11, 9, Preprocessing(24, 20, interpolation='bicubic')),
+    (37, 23, Preprocessing(16, 16, fit='squash')),
+    (23, 61, Preprocessing(16, 16, fit='squash', interpolation='bicubic')),
+    (37, 23, Preprocessing(18, 16, 32)),
+    (61, 23, Preprocessing(18, 16, 32, 'bicubic')),
+    (40, 20, Preprocessing(17, 16, 32)),
+    (20, 50, Preprocessing(33, 32, 16)),
 ]
 
 
@@ -34,12 +43,9 @@ def picture(width: int, height: int) -> Image.Image:
 
 def main() -> None:
     cases = []
-    for width, height, shorter_side, crop in CASES:
-        out = Preprocessing(shorter_side, crop).apply(picture(width, height))
-        cases.append({
-            'width': width, 'height': height, 'shorterSide': shorter_side, 'crop': crop,
-            'rgb': base64.b64encode(out.tobytes()).decode(),
-        })  # fmt: skip
+    for width, height, preprocessing in CASES:
+        out = preprocessing.apply(picture(width, height))
+        cases.append({'width': width, 'height': height, **preprocessing.to_json(), 'rgb': base64.b64encode(out.tobytes()).decode()})
     Path(__file__).with_suffix('.json').write_text(json.dumps(cases, indent=1) + '\n')
 
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { prepareImage } from '../../protocols/index.ts';
+import type { Preprocessing } from '../../protocols/inference/image.ts';
 import vectors from './resize.json' with { type: 'json' };
 
 function picture(width: number, height: number) {
@@ -13,7 +14,9 @@ function picture(width: number, height: number) {
   return { data, width, height };
 }
 
-test.each(vectors)('$width×$height to $shorterSide, centre $crop: as the exporter prepares it', (v) => {
-  const pixels = prepareImage(picture(v.width, v.height), { shorterSide: v.shorterSide, crop: v.crop });
-  expect(pixels).toEqual(new Uint8Array(Buffer.from(v.rgb, 'base64')));
+const cases = vectors as (Preprocessing & { width: number; height: number; rgb: string })[];
+
+test.each(cases)('$width×$height to $shorterSide, $fit $crop×$cropWidth, $interpolation: as the exporter prepares it', (v) => {
+  const { width, height, rgb, ...preprocessing } = v;
+  expect(prepareImage(picture(width, height), preprocessing)).toEqual(new Uint8Array(Buffer.from(rgb, 'base64')));
 });

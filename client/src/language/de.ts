@@ -269,8 +269,8 @@ export const de: Words = {
       failed: 'Die Liste der Modelle konnte nicht geladen werden. Eigene Dateien gehen trotzdem.',
       own: 'Ihr eigenes Modell',
       ownTitle: 'Ihr eigenes',
-      drop: 'Lassen Sie hier ein exportiertes Modell fallen oder wählen Sie seine Dateien:',
-      chooseHere: 'Ein exportiertes Modell hat drei Dateien:',
+      drop: 'Lassen Sie hier ein exportiertes Modell fallen eine .blindsight-Datei, oder',
+      chooseHere: 'Ein exportiertes Modell ist eine .blindsight-Datei, oder',
       together: 'alle drei zusammen.',
       format: 'Es muss ein Vision Transformer sein, den das Exportprogramm dieses Projekts geschrieben hat:',
       formatNote: 'Die Dateien werden in diesem Tab gelesen und geprüft und nirgends hochgeladen.',
@@ -832,7 +832,7 @@ export const de: Words = {
       },
       missingFile: {
         title: 'Eine Datei fehlt.',
-        text: 'Ein Modell hat drei: manifest.json, weights.json und weights.bin. Wählen Sie alle zusammen.',
+        text: 'Ein Modell ist eine .blindsight-Datei, oder drei: manifest.json, weights.json und weights.bin. Wählen Sie alle drei zusammen.',
       },
       cannotHide: {
         title: 'Dieses Modell kann seine Punktzahlen nicht verbergen.',

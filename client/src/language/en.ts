@@ -260,8 +260,8 @@ export const en = {
       failed: 'The list of models could not be loaded. You can still use files of your own.',
       own: 'Your own model',
       ownTitle: 'Your own',
-      drop: 'Drop an exported model here, or choose its files:',
-      chooseHere: 'An exported model has three files:',
+      drop: 'Drop an exported model here: one .blindsight file, or',
+      chooseHere: 'An exported model is one .blindsight file, or',
       together: 'all three together.',
       format: 'It must be a Vision Transformer that this project’s exporter wrote:',
       formatNote: 'The files are read and checked in this tab and uploaded nowhere.',
@@ -816,7 +816,7 @@ export const en = {
       },
       missingFile: {
         title: 'A file is missing.',
-        text: 'A model has three: manifest.json, weights.json and weights.bin. Choose all of them together.',
+        text: 'A model is one .blindsight file, or three: manifest.json, weights.json and weights.bin. Choose all three together.',
       },
       cannotHide: {
         title: 'This model cannot hide its scores.',

@@ -1,3 +1,4 @@
+import { unzipSync } from 'fflate';
 import type { ListedModel } from '../../../signaling-server/staticFiles.ts';
 import type { OwnerFiles } from '../worker/messages.ts';
 
@@ -31,11 +32,32 @@ export async function fetchBundledModel({ name, title }: BundledModel): Promise<
   return { title, files: { manifest, weightsIndex, weights }, bundled: name };
 }
 
-/** Picks an artifact's three files out of what was dropped; undefined when one is missing. */
-export function modelFromFiles(dropped: readonly File[]): ChosenModel | undefined {
-  const named = (name: string) => dropped.find((file) => file.name === name);
+/** The files of an artifact that an owner needs. */
+const ownerFileNames = ['manifest.json', 'weights.json', 'weights.bin'];
+
+/** The exporter's one-file artifact: a zip of the folder. */
+const bundleSuffix = '.blindsight';
+
+/** Largest file that is unpacked out of a bundle: twice the weights of a ViT-Large. */
+const maxUnpackedBytes = 2 ** 30;
+
+/**
+ * Picks an artifact's three files out of what was dropped, or out of one `.blindsight` file; undefined when one is missing.
+ * @throws Error when a `.blindsight` file is no zip.
+ */
+export async function modelFromFiles(dropped: readonly File[]): Promise<ChosenModel | undefined> {
+  const bundle = dropped.find((file) => file.name.endsWith(bundleSuffix));
+  const files = bundle ? await unpacked(bundle) : dropped;
+  const named = (name: string) => files.find((file) => file.name === name);
   const [manifest, weightsIndex, weights] = [named('manifest.json'), named('weights.json'), named('weights.bin')];
   return manifest && weightsIndex && weights ? { title: '', files: { manifest, weightsIndex, weights } } : undefined;
+}
+
+async function unpacked(bundle: File): Promise<File[]> {
+  const members = unzipSync(new Uint8Array(await bundle.arrayBuffer()), {
+    filter: ({ name, originalSize }) => ownerFileNames.includes(name) && originalSize <= maxUnpackedBytes,
+  });
+  return Object.entries(members).map(([name, bytes]) => new File([bytes as Uint8Array<ArrayBuffer>], name));
 }
 
 export interface Sample {

@@ -1,0 +1,53 @@
+"""`python -m exporter CHECKPOINT --data ZIP --out DIR`: a network of this project's own training."""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from vit.data import IMAGE_SETS
+
+from ..card import write_card
+from ..checkpoint import read_checkpoint
+from ..errors import ExportError
+from ..evaluate import evaluate
+from ..export import write_artifact
+from ..images import ImageZip, Preprocessing
+from ..samples import choose_samples, prepared, write_samples
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run an export; prints one JSON object of figures. Exits with 1 and a message when the model does not fit."""
+    parser = argparse.ArgumentParser(prog='exporter', description='Export a trained ViT for two-party inference (docs/artifact.md).')
+    parser.add_argument('checkpoint', type=Path, help='safetensors with timm names, optional switch.softmax, switch.gelu and config')
+    parser.add_argument('--data', type=Path, required=True, help="the image set's zip, SPLIT/CLASS/*.jpg")
+    parser.add_argument('--out', type=Path, required=True, help='folder to write')
+    parser.add_argument('--name', default=None, help="default: the checkpoint's")
+    parser.add_argument('--dataset', choices=sorted(IMAGE_SETS), default=None, help='of a plain timm state dict, which does not describe itself')
+    parser.add_argument('--calibration', type=int, default=2000, help='training images')
+    parser.add_argument('--evaluate', type=int, default=1000, help='test images for the figures on the card; 0 for none')
+    parser.add_argument('--samples-per-class', type=int, default=2)
+    parser.add_argument('--evaluations', type=Path, nargs='*', default=[], help='JSON files that `privit evaluate` printed, for the card')
+    parser.add_argument('--notes', default='', help='for the card: hours, machine')
+    arguments = parser.parse_args(argv)
+    started = time.monotonic()
+    checkpoint = read_checkpoint(arguments.checkpoint, arguments.dataset)
+    if arguments.name:
+        checkpoint.description['name'] = arguments.name
+    description = checkpoint.description
+    resize = description['resize']
+    preprocessing = Preprocessing(resize['shorter_side'], resize['crop'])
+    images = ImageZip(arguments.data, description['labels'], preprocessing)
+    samples = choose_samples(images, description, arguments.samples_per_class)
+    calibration = images.training(arguments.calibration).images
+    golden = prepared(samples[0], images)
+    try:
+        model = write_artifact(checkpoint, calibration, golden, f'samples/{samples[0].file}', preprocessing, arguments.out)
+    except ExportError as error:
+        sys.exit(f'exporter: {arguments.checkpoint.name} does not fit the fixed-point plan: {error}')
+    write_samples(arguments.out, samples if arguments.samples_per_class else [])
+    figures = evaluate(arguments.out, model, images.held_out(arguments.evaluate)) if arguments.evaluate else None
+    write_card(arguments.out, arguments.checkpoint, checkpoint, figures, len(calibration), arguments.evaluations, arguments.notes)
+    print(json.dumps({'out': str(arguments.out), 'seconds': round(time.monotonic() - started), **(figures or {})}, indent=1))

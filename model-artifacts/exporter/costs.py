@@ -1,0 +1,38 @@
+"""What an artifact's choices cost online, in short: the bytes that the tables of a manifest bring, by block."""
+from __future__ import annotations
+
+from .quantise import activation_tables
+
+
+def table_bytes(spec: dict) -> float:
+    """Of one evaluation: splines.py's `online_bits`, from the manifest."""
+    fine = spec.get('fine')
+    degree = max(spec.get('degree', 0), fine['degree'] if fine else 0)
+    ring = spec['coefficientFracBits'] + spec['basisFracBits'] + spec['out']['magnitudeBits'] + 2
+    entries = 2 ** spec['digitBits'] + (2 ** (fine['digitBits'] + 1) if fine else 0)
+    digits = spec['digitBits'] + (fine['digitBits'] + 1 if fine else 0)
+    return (entries * ((degree + 1) * ring + (fine is not None)) + digits + max(1, degree) * ring) / 8
+
+
+def choices(manifest: dict) -> list[str]:
+    """A line for each block: how its softmax, its norms and its activation are evaluated, and what their tables cost."""
+    lines = []
+    a, switches, fixed = manifest['architecture'], manifest['switches'], manifest['fixedPoint']
+    stream = fixed['residual']['fracBits']
+    for i, block in enumerate(fixed['blocks']):
+        stream = block.get('residual', {'fracBits': stream})['fracBits']
+        attn, rows, tokens = block['attn'], sum(map(len, switches['softmaxRows'][i])), len(switches['geluTokens'][i])
+        squarings = attn.get('squarings', [])
+        each = table_bytes(attn['exp'])
+        per_row = table_bytes(attn['reciprocal']) + sum(table_bytes(s['reciprocal']) for s in squarings)
+        parts = [f'stream {stream} bits', f'norms {table_bytes(block["norm1"]["rsqrt"]):.0f} + {table_bytes(block["norm2"]["rsqrt"]):.0f} B a row']
+        if rows:
+            total = rows * (a['tokens'] * each + per_row) / 1e6
+            parts.append(f'{rows} softmax rows by {len(squarings)} squarings, tables {total:.1f} MB')
+        if tokens:
+            tables = activation_tables(block['mlp'])
+            units = [(t.get('units', a['mlpDim']), table_bytes(t)) for t in tables]
+            total = tokens * sum(n * b for n, b in units) / 1e6
+            parts.append(f'{tokens} tokens of {" + ".join(f"{n} x {b:.0f} B" for n, b in units)}, {total:.1f} MB')
+        lines.append(f'block {i}: ' + '; '.join(parts))
+    return lines

@@ -1,0 +1,150 @@
+"""`python -m exporter import`, as documented, of every kind of checkpoint that people have."""
+import json
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from checkpoints import ORDINARY, REFUSED, Recipe, write
+from PIL import Image
+
+from exporter.cli import main
+from exporter.images import Preprocessing
+from exporter.pictures import Labels, PicturesProblem, choose, find_pictures, read_labels
+from exporter.simulate import Simulation
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make_pictures(folder, count=14, size=(80, 64), seed=0):
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        coarse = rng.integers(0, 256, (4, 5, 3)).astype(np.uint8)
+        Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(folder / f'{i:02}.jpg')
+    return folder
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+    return make_pictures(tmp_path_factory.mktemp('pictures'))
+
+
+def run(path, pictures, out, capsys, *more):
+    main(['import', str(path), '--images', str(pictures), '--out', str(out), *more])
+    said = capsys.readouterr()
+    return json.loads(said.out), said.err
+
+
+PLAN = """
+import { readFileSync } from 'node:fs';
+import { evaluateReference, inputOf, loadOwnerModel } from './protocols/index.ts';
+const [folder] = process.argv.slice(1);
+const read = (name) => readFileSync(`${folder}/${name}`);
+const { plan, weights } = loadOwnerModel({ manifest: `${read('manifest.json')}`, weightsIndex: `${read('weights.json')}`, weights: Uint8Array.from(read('weights.bin')).buffer });
+const out = JSON.parse(read('pixels.json').toString()).map((pixels) => {
+  const result = evaluateReference(plan, weights, inputOf(Uint8Array.from(pixels), plan.manifest.architecture));
+  return { logits: [...result.named('logits')], violations: result.violations.length };
+});
+process.stdout.write(JSON.stringify(out));
+"""
+
+
+def typescript(folder, images):
+    """The logits of protocols/inference/reference.ts, in real numbers."""
+    (folder / 'pixels.json').write_text(json.dumps([image.ravel().tolist() for image in images]))
+    command = ['node', '--import', 'tsx', '--input-type=module', '-e', PLAN, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert all(result['violations'] == 0 for result in results)
+    return np.array([result['logits'] for result in results])
+
+
+@pytest.mark.parametrize('name', ORDINARY)
+def test_an_ordinary_checkpoint_is_imported(name, pictures, tmp_path, capsys):
+    path, recipe, state = write(tmp_path / 'checkpoint', name)
+    out = tmp_path / 'my-model'
+    figures, said = run(path, pictures, out, capsys, '--calibration', '10', '--evaluate', '3', '--samples', '2')
+    assert figures['floatDifference'] < 1e-3
+    assert figures['rmsLogitError'] < 0.05 * figures['logitSpread']
+    assert 'heads' in said and 'config.json' in said and 'softmax rows by' in said
+    manifest = json.loads((out / 'manifest.json').read_text())
+    assert manifest['architecture']['heads'] == recipe.heads and len(manifest['labels']) == recipe.classes
+    with zipfile.ZipFile(out.parent / 'my-model.blindsight') as bundle:
+        assert bundle.namelist()[0] == 'manifest.json' and set(bundle.namelist()) > {'weights.bin', 'weights.json', 'model.onnx', 'card.md'}
+    # The integers are those of the network that the checkpoint's own names stand for, and TypeScript's to the last unit.
+    simulation = Simulation.load(out)
+    preprocessing = Preprocessing.from_json(manifest['preprocessing'])
+    images = np.stack([preprocessing.apply(Image.open(pictures / f'{i:02}.jpg')) for i in range(2)])
+    logits = simulation.run(images)
+    normalised = (torch.from_numpy(images).permute(0, 3, 1, 2).double() / 255 - 0.5) / 0.5
+    expected = recipe.forward({key: tensor.double() for key, tensor in state.items()}, normalised).numpy()
+    assert np.sqrt(np.square(logits - expected).mean()) < 0.05 * expected.std()
+    if (ROOT / 'node_modules/tsx').exists() and shutil.which('node'):
+        np.testing.assert_array_equal(typescript(out, images), logits)
+
+
+@pytest.mark.parametrize('name', REFUSED)
+def test_what_is_not_supported_is_refused_by_name(name, pictures, tmp_path):
+    recipe, words = REFUSED[name]
+    with pytest.raises(SystemExit, match=f'exporter: {words}'):
+        main(['import', str(recipe.write(tmp_path / 'c', recipe.state())), '--images', str(pictures), '--out', str(tmp_path / 'out')])
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_folder_without_pictures_is_said(tmp_path):
+    with pytest.raises(SystemExit, match='exporter: .*no picture in it: expected .jpg'):
+        recipe = Recipe()
+        main(['import', str(recipe.write(tmp_path / 'c', recipe.state())), '--images', str(tmp_path / 'c'), '--out', str(tmp_path / 'out')])
+
+
+def test_normalisation_and_interpolation_are_never_guessed(pictures, tmp_path):
+    recipe = Recipe()
+    path = recipe.write(tmp_path / 'c', recipe.state())
+    (path / 'config.json').unlink()
+    arguments = ['import', str(path), '--images', str(pictures), '--out', str(tmp_path / 'out'), '--heads', '3', '--shorter-side', '36']
+    with pytest.raises(SystemExit, match='interpolation unknown .*expected --interpolation'):
+        main(arguments)
+    with pytest.raises(SystemExit, match='mean unknown .*expected --mean'):
+        main([*arguments, '--interpolation', 'bicubic'])
+
+
+def test_labels_by_name_synset_or_number(tmp_path):
+    (tmp_path / 'classes.tsv').write_text('0\tn01440764\ttench, Tinca tinca\n1\tn01443537\tgoldfish\n')
+    (tmp_path / 'lines.txt').write_text('tench\ngoldfish\n')
+    (tmp_path / 'dict.json').write_text('{"0": "tench", "1": "goldfish"}')
+    assert [read_labels(tmp_path / 'classes.tsv').index(word) for word in ('n01443537', 'Goldfish', 'tinca_tinca', '0', 'cat')] == [1, 1, 0, 0, -1]
+    for file in ('lines.txt', 'dict.json'):
+        assert read_labels(tmp_path / file).names == ['tench', 'goldfish']
+    with pytest.raises(PicturesProblem, match='no such file of labels'):
+        read_labels(tmp_path / 'nothing.txt')
+
+
+@pytest.mark.parametrize('zipped', [False, True])
+def test_pictures_are_found_in_any_folders(tmp_path, zipped):
+    folder = tmp_path / 'set'
+    for part in ('train/goldfish', 'val/tench', 'val/other'):
+        make_pictures(folder / part, 3, (8, 8))
+    (folder / 'val/tench/notes.txt').write_text('no picture')
+    path = folder
+    if zipped:
+        path = tmp_path / 'set.zip'
+        with zipfile.ZipFile(path, 'w') as archive:
+            for file in folder.rglob('*.*'):
+                archive.write(file, f'deep/{file.relative_to(tmp_path)}')
+    found = find_pictures(path, Labels.of(['tench', 'goldfish']))
+    assert sorted((p.split, p.label) for p in found) == [*[('test', -1)] * 3, *[('test', 0)] * 3, *[('train', 1)] * 3]
+    chosen = choose(found, 10, 10)
+    assert {p.split for p in chosen.calibration} == {'train'} and {p.split for p in chosen.held_out} == {'test'} and not chosen.overlaps
+    assert found[0].read()[:2] == b'\xff\xd8'
+
+
+def test_without_a_split_pictures_are_held_out():
+    pictures = find_pictures(ROOT / 'model-artifacts/zoo/cifar10/samples', Labels.of(['a', 'b']))
+    chosen = choose(pictures, 100, 3)
+    assert len(chosen.held_out) == 3 and len(chosen.calibration) == len(pictures) - 3
+    assert not {p.name for p in chosen.held_out} & {p.name for p in chosen.calibration}
