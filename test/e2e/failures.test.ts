@@ -102,7 +102,8 @@ describe('the server', () => {
 
   test('a TURN server without a password is refused in words', async () => {
     const owner = await app.page();
-    await owner.goto(`${app.url}?ice=turn:turn.example.org`);
+    await owner.goto(`${app.url}#ice=turn:turn.example.org`);
+    await owner.getByRole('button', { name: 'Use these servers' }).click();
     await owner.getByRole('button', { name: 'Share a model' }).click();
     await modelButton(owner, 'tiny').click();
     await alert(owner, 'The STUN and TURN servers cannot be used').waitFor();

@@ -292,3 +292,23 @@ test('the line is measured, and the online time predicted before the image and c
   await classifySample(client);
   await client.getByText(/The answer took [\d.]+ m?s, predicted [\d.]+ m?s/).waitFor();
 });
+
+test('servers in a link are shown, and used only after a yes; the invite carries them on in its fragment', async () => {
+  const owner = await app.page();
+  const requests: string[] = [];
+  owner.on('request', (request) => requests.push(request.url()));
+  await owner.goto(`${app.url}#ice=stun:127.0.0.1:9`);
+  expect(await owner.getByTestId('ice-server').allInnerTexts()).toEqual(['stun:127.0.0.1:9']);
+  await owner.getByRole('button', { name: 'Use these servers' }).click();
+  await owner.getByRole('button', { name: 'Share a model' }).click();
+  await owner.locator('button[data-model="tiny"]').click();
+  const invite = await owner.getByTestId('invite').inputValue();
+  expect(invite).toMatch(/#[\w-]{22}\.[\w-]{43}&ice=stun%3A127\.0\.0\.1%3A9$/);
+  const client = await app.page();
+  await client.goto(invite);
+  expect(await client.getByTestId('sample').count()).toBe(0);
+  await client.getByRole('button', { name: 'Go on without them' }).click();
+  await client.getByTestId('sample').first().waitFor();
+  expect(client.url()).not.toContain('ice');
+  expect(requests.filter((url) => url.includes('127.0.0.1:9') || url.includes('ice='))).toEqual([]);
+});

@@ -34,6 +34,17 @@ export const de: Words = {
     webSocket: 'WebSocket (die Vermittlung durch den Server)',
   },
 
+  ice: {
+    title: 'Dieser Link bringt eigene Server mit',
+    asks: 'Um den anderen Tab zu finden, soll dieser benutzen:',
+    learns:
+      'Sie erfahren die Netzwerkadresse dieses Geräts und wann Sie sich verbinden, aber kein Bild und kein Modell. Benutzen Sie sie, wenn Sie dem Absender des Links vertrauen.',
+    unreadable: 'Die Liste der Server in dieser Adresse ist nicht zu gebrauchen.',
+    use: 'Diese Server benutzen',
+    without: 'Ohne sie weiter',
+    plainHttp:
+      'Diese Seite kam über unverschlüsseltes HTTP: Jemand im Netz dazwischen könnte sie verändert haben, und dann ist hier nichts privat. Nehmen Sie HTTPS für mehr als einen Versuch in einem Netz, dem Sie vertrauen.',
+  },
   start: {
     title: 'Ein Bild erkennen lassen, ohne es zu zeigen.',
     lead: 'Ein Tab hat ein Bild, ein anderer ein neuronales Netz. Zusammen finden sie heraus, was auf dem Bild ist. Keiner sieht, was der andere hat, und kein Server rechnet mit.',

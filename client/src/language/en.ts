@@ -33,6 +33,17 @@ export const en = {
     webSocket: 'WebSocket (the introduction by the server)',
   },
 
+  ice: {
+    title: 'This link brings servers of its own',
+    asks: 'To find the other tab, it asks this one to use:',
+    learns:
+      'They learn this device’s network address and when you connect, and no picture and no model. Use them if you trust who sent the link.',
+    unreadable: 'The list of servers in this address is none that can be used.',
+    use: 'Use these servers',
+    without: 'Go on without them',
+    plainHttp:
+      'This page came over plain HTTP: somebody in the network in between could have altered it, and then nothing here is private. Use HTTPS for more than a try in a network that you trust.',
+  },
   start: {
     title: 'Classify a picture without showing it.',
     lead: 'One tab has a picture, another has a neural network. Together they find out what is in the picture. Neither sees what the other has, and no server computes anything.',

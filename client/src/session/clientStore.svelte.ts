@@ -96,7 +96,7 @@ export class ClientStore {
     let servers: RTCIceServer[];
     let way: Introduce | string | undefined | null;
     try {
-      servers = await iceServers(location.search);
+      servers = await iceServers();
       way = this.introduce ?? this.#byText() ?? (await signalingServer(location.search)) ?? undefined;
     } catch (error) {
       if (attempt !== this.#attempt) return;

@@ -1,6 +1,6 @@
 import { type Answer, defaultLimit } from '../../../protocols/index.ts';
 import { type OwnerByText, ownerByText } from '../pairing/byText.ts';
-import { iceServers } from '../pairing/iceServers.ts';
+import { confirmedIce, iceServers } from '../pairing/iceServers.ts';
 import type { Introduce } from '../pairing/introduction.ts';
 import { formatInvite, type Invite } from '../pairing/invite.ts';
 import type { CodeState } from '../pairing/ownerCode.ts';
@@ -147,7 +147,7 @@ export class OwnerStore {
     let servers: RTCIceServer[];
     let way: Introduce | string | undefined | null;
     try {
-      servers = await iceServers(location.search);
+      servers = await iceServers();
       way = this.introduce ?? (await signalingServer(location.search));
     } catch (error) {
       if (attempt !== this.#attempt) return;
@@ -269,7 +269,8 @@ export class OwnerStore {
     if (offer !== undefined) [this.#offer, this.#isAnswered] = [offer, false];
     if (!this.#invite || (this.isByText && this.#offer === undefined)) return;
     const { code, secret } = this.#invite;
-    this.invite = formatInvite(location.href, { code, secret, ...(this.isByText ? { offer: this.#offer! } : {}) });
+    const invite = { code, secret, ...(this.isByText ? { offer: this.#offer! } : {}) };
+    this.invite = formatInvite(location.href, invite, confirmedIce());
   }
 
   #save(): void {
