@@ -1,0 +1,180 @@
+/** Two server processes behind a balancer share their rooms in a real Redis; one of them is killed. */
+import '../support/webRtc.ts';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ClientPairing } from '../../client/src/pairing/clientPairing.ts';
+import type { Invite } from '../../client/src/pairing/invite.ts';
+import type { CodeState } from '../../client/src/pairing/ownerCode.ts';
+import { OwnerPairing, type PairingEnd } from '../../client/src/pairing/ownerPairing.ts';
+import type { LinkState } from '../../client/src/pairing/peerLink.ts';
+import { redeemCode } from '../../client/src/pairing/redeemCode.ts';
+import { parseTypedCode } from '../../client/src/pairing/typedCode.ts';
+
+const root = path.join(import.meta.dirname, '../..');
+const program = process.env.REDIS_SERVER ?? 'redis-server';
+const hasRedis = spawnSync(program, ['--version']).status === 0;
+
+const closers: (() => unknown)[] = [];
+afterAll(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** Resolves with what the program prints that fits. */
+function printed(child: ChildProcess, form: RegExp): Promise<RegExpExecArray> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    child.stdout!.on('data', (data) => {
+      text += data;
+      const match = form.exec(text);
+      if (match) resolve(match);
+    });
+    child.once('exit', () => reject(new Error(`ended early: ${text}`)));
+  });
+}
+
+async function startRedis(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'blindsight-redis-'));
+  const socket = path.join(folder, 'redis.sock');
+  const args = ['--port', '0', '--unixsocket', socket, '--save', '', '--appendonly', 'no', '--dir', folder];
+  const redis = spawn(program, args);
+  closers.push(() => rm(folder, { recursive: true }));
+  closers.push(() => redis.kill());
+  await printed(redis, /Ready to accept connections|ready to accept/i);
+  return `unix://${socket}`;
+}
+
+class Backend {
+  port = 0;
+  private constructor(readonly child: ChildProcess) {}
+
+  static async start(redisUrl: string): Promise<Backend> {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'signaling-server/main.ts'], {
+      cwd: root,
+      env: { ...process.env, PORT: '0', REDIS_URL: redisUrl },
+    });
+    closers.push(() => child.kill('SIGKILL'));
+    const backend = new Backend(child);
+    backend.port = Number((await printed(child, /http:\/\/localhost:(\d+)/))[1]);
+    return backend;
+  }
+
+  get isAlive(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+}
+
+/** To each process in turn, but not to one that is gone. */
+async function startBalancer(backends: Backend[]): Promise<string> {
+  let turn = 0;
+  const open = new Set<Socket>();
+  const balancer = createServer((front) => {
+    const alive = backends.filter(({ isAlive }) => isAlive);
+    const back = connect(alive[turn++ % alive.length]!.port, 'localhost');
+    for (const socket of [front, back]) {
+      open.add(socket);
+      socket.on('error', () => {});
+      socket.once('close', () => {
+        front.destroy();
+        back.destroy();
+      });
+    }
+    front.pipe(back).pipe(front);
+  });
+  await new Promise<void>((resolve) => balancer.listen(0, resolve));
+  closers.push(() => {
+    for (const socket of open) socket.destroy();
+    balancer.close();
+  });
+  return `http://localhost:${(balancer.address() as AddressInfo).port}`;
+}
+
+class Side {
+  link: LinkState = 'closed';
+  server = '';
+  code: CodeState | undefined;
+  ends: PairingEnd[] = [];
+  everLost = false;
+  readonly listener = {
+    onSignaling: (state: string) => void (this.server = state),
+    onLink: (state: LinkState) => void (this.link = state),
+    onCompareWords: () => {},
+    onChannel: () => {},
+    onLost: () => void (this.everLost = true),
+    onEnded: (end: PairingEnd) => void this.ends.push(end),
+    onRetry: () => {},
+    onCode: (code: CodeState) => void (this.code = code),
+    onSecrets: () => {},
+    onRoomLost: () => void this.ends.push('server'),
+  };
+}
+
+async function openOwner(url: string) {
+  const side = new Side();
+  const pairing = new OwnerPairing(side.listener, [], url);
+  closers.push(() => pairing.close());
+  return { side, invite: await pairing.open() };
+}
+
+async function join(url: string, invite: Invite) {
+  const side = new Side();
+  const pairing = new ClientPairing(invite, side.listener, [], url);
+  closers.push(() => pairing.close());
+  await pairing.join();
+  return side;
+}
+
+const within = { timeout: 40_000 };
+
+describe.skipIf(!hasRedis)('rooms in Redis', () => {
+  let backends: Backend[];
+  let url: string;
+  beforeAll(async () => {
+    const redisUrl = await startRedis();
+    backends = await Promise.all([Backend.start(redisUrl), Backend.start(redisUrl)]);
+    url = await startBalancer(backends);
+  }, 60_000);
+
+  test('an owner at one process and a client at the other pair, by link and by typed code', async () => {
+    const direct = (i: number) => `http://localhost:${backends[i]!.port}`;
+    const { side: owner, invite } = await openOwner(direct(0));
+    const client = await join(direct(1), invite);
+    await expect.poll(() => [owner.link, client.link], within).toEqual(['connected', 'connected']);
+    await expect(join(direct(0), invite)).rejects.toThrow('room-full');
+    const other = await openOwner(direct(0));
+    await expect.poll(() => other.side.code?.text, within).toBeDefined();
+    const byCode = await redeemCode(parseTypedCode(other.side.code!.text!)!, direct(1));
+    expect(byCode.code).toBe(other.invite.code);
+    const second = await join(direct(1), byCode);
+    await expect.poll(() => [other.side.link, second.link], within).toEqual(['connected', 'connected']);
+  }, 60_000);
+
+  test('one process is killed: pairs go on and take their rooms at the other, and new ones are made', async () => {
+    const pairs: { owner: Side; client: Side; invite: Invite }[] = [];
+    for (let i = 0; i < 4; i++) {
+      const { side: owner, invite } = await openOwner(url);
+      pairs.push({ owner, client: await join(url, invite), invite });
+    }
+    const states = () => pairs.flatMap(({ owner, client }) => [owner.link, client.link]);
+    await expect.poll(states, within).toEqual(Array(8).fill('connected'));
+    backends[0]!.child.kill('SIGKILL');
+    const started = performance.now();
+    const { side: owner, invite } = await openOwner(url);
+    const client = await join(url, invite);
+    await expect.poll(() => [owner.link, client.link], within).toEqual(['connected', 'connected']);
+    console.log(`a new pair ${Math.round(performance.now() - started)} ms after the kill`);
+    // The rooms of the one that is gone are their owners' again, and no third takes a client's place.
+    for (const pair of pairs) {
+      await expect.poll(() => [pair.owner.server, pair.client.server], within).toEqual(['connected', 'connected']);
+      await expect
+        .poll(() => join(url, pair.invite).then(String, (error: Error) => error.message), within)
+        .toContain('room-full');
+      expect([...pair.owner.ends, ...pair.client.ends]).toEqual([]);
+      expect(pair.owner.everLost || pair.client.everLost).toBe(false);
+    }
+    expect(states()).toEqual(Array(8).fill('connected'));
+  }, 120_000);
+});
