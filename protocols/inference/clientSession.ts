@@ -93,6 +93,7 @@ export class ClientSession extends Session {
       // Closed already.
     }
     await this.channel.close().catch(() => {});
+    this.destroyKeys();
     this.state('closed');
   }
 

@@ -74,6 +74,7 @@ export class OwnerSession extends Session {
       }
       this.channel.send(Uint8Array.of(command.close));
       await this.channel.close();
+      this.destroyKeys();
       this.state('closed');
     });
   }

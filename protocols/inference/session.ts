@@ -125,7 +125,10 @@ export abstract class Session {
   }
 
   /** Sets up the provider when there is none yet, in what remains of the setup phase. */
-  protected async setUp<P>(existing: P | undefined, create: (options: TwoPartyOptions) => Promise<P>): Promise<P> {
+  protected async setUp<P extends { destroy(): void }>(
+    existing: P | undefined,
+    create: (options: TwoPartyOptions) => Promise<P>,
+  ): Promise<P> {
     if (existing) return existing;
     this.progress('setup', 0, 'keys');
     const measurement = this.measurements.get('setup')!;
@@ -142,12 +145,20 @@ export abstract class Session {
       ...(signal && { signal }),
       ...(ot && { ot }),
     });
+    this.#keys = provider;
     measurement.end();
     this.#offlinePhase = 'offline';
     this.progress('setup', 1, 'keys');
     return provider;
   }
   #offlinePhase: Phase = 'setup';
+  #keys: { destroy(): void } | undefined;
+
+  /** Overwrites the pairing's keys and gives their memory back. However a session ends, it comes here. */
+  protected destroyKeys(): void {
+    this.#keys?.destroy();
+    this.#keys = undefined;
+  }
 
   /** Progress of the online phase: the share of the planned bytes whose step was entered. */
   protected onlineProgress(measurement: PhaseMeasurement): (step: string) => void {
@@ -166,8 +177,13 @@ export abstract class Session {
   }
 
   /** Runs `work`; when it fails, tells the peer why, and ends the session. */
-  protected guard<T>(work: () => Promise<T>): Promise<T> {
-    return guarded(this.channel, this.options, work);
+  protected async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await guarded(this.channel, this.options, work);
+    } catch (error) {
+      this.destroyKeys();
+      throw error;
+    }
   }
 }
 
