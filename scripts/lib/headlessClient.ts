@@ -22,7 +22,7 @@ export interface HeadlessClientOptions {
   readonly server: string;
   readonly iceServers?: RTCIceServer[];
   readonly onEvent?: (event: SessionEvent) => void;
-  /** How long to wait for a place in a full room. */
+  /** How long to wait for a place in a full room, or for a server that is busy. */
   readonly waitMs?: number;
 }
 
@@ -76,8 +76,8 @@ export async function withOwner<T>(
         pairing.join().catch(reject);
       });
     } catch (error) {
-      const isFull = error instanceof RefusedError && error.code === 'room-full';
-      if (!isFull || performance.now() > untilMs) {
+      const mayComeFree = error instanceof RefusedError && ['room-full', 'timeout'].includes(error.code);
+      if (!mayComeFree || performance.now() > untilMs) {
         throw error instanceof RefusedError ? new ConnectionError(error.message) : error;
       }
       await new Promise((resolve) => setTimeout(resolve, fullPauseMs * (0.5 + Math.random())));
