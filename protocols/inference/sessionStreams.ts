@@ -1,6 +1,6 @@
 import type { Wire } from '../channel/channel.ts';
 import { FramedChannel } from '../channel/framed.ts';
-import { splitWire, streamOptions } from '../channel/streams.ts';
+import { splitWire, streamOptions } from '../channel/splitWire.ts';
 import { type OtStream, otStream } from '../offline/ot/stream.ts';
 
 /** The two streams of a session, as wires: its own messages, and the oblivious transfers. */

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ChachaStream, chachaKeystream } from '../../protocols/kernels/chacha.ts';
 import { instantiateKernel, supportsSimd } from '../../protocols/kernels/instance.ts';
-import * as twin from '../../protocols/kernels/twins/chacha.ts';
 import { expectSame } from '../support/expectSame.ts';
+import * as twin from '../twins/chacha.ts';
 
 const rounds = [8, 12, 20] as const;
 const noble = { 8: chacha8, 12: chacha12, 20: chacha20 };

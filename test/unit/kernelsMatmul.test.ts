@@ -6,8 +6,8 @@ import {
   PackedMatrix,
   residentMatrixBytes,
 } from '../../protocols/kernels/matmul.ts';
-import * as twin from '../../protocols/kernels/twins/matmul.ts';
 import { expectSame } from '../support/expectSame.ts';
+import * as twin from '../twins/matmul.ts';
 
 /** Distinct words in a fixed order, every bit in use. */
 function words(length: number, seed: number): Uint32Array {

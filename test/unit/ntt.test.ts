@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Ntt, nttKernel, shortProductsBytes } from '../../protocols/kernels/ntt.ts';
-import { modulo, multiplyNegacyclic } from '../../protocols/kernels/twins/ntt.ts';
+import { modulo, multiplyNegacyclic } from '../twins/ntt.ts';
 
 const { arena, exports } = nttKernel();
 const big = (words: Iterable<number>) => Array.from(words, BigInt);

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { blockBytes, CotKernel } from '../../protocols/kernels/cot.ts';
 import { hashLabels } from '../../protocols/kernels/tweaks.ts';
-import * as twin from '../../protocols/kernels/twins/cot.ts';
 import { pack } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { anyTweak } from '../support/tweaks.ts';
+import * as twin from '../twins/cot.ts';
 
 const kernel = new CotKernel();
 const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 });

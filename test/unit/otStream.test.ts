@@ -7,7 +7,7 @@ import type { Channel, Wire } from '../../protocols/channel/channel.ts';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { type MessagePortLike, relay } from '../../protocols/channel/messagePort.ts';
-import { splitWire } from '../../protocols/channel/streams.ts';
+import { splitWire } from '../../protocols/channel/splitWire.ts';
 import { ClientSession } from '../../protocols/inference/clientSession.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';

@@ -2,13 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { nttKernel } from '../../protocols/kernels/ntt.ts';
-import {
-  fromResidues,
-  modulo,
-  multiplyNegacyclic,
-  roundDivide,
-  substitute,
-} from '../../protocols/kernels/twins/ntt.ts';
 import { switchModulus } from '../../protocols/rlwe/answer.ts';
 import {
   AutomorphismKey,
@@ -28,12 +21,13 @@ import {
   phaseVariance,
   tail,
 } from '../../protocols/rlwe/noise.ts';
-import { packingExponents, packLeaves } from '../../protocols/rlwe/packing.ts';
+import { packingExponents, packLeaves } from '../../protocols/rlwe/packLwes.ts';
 import { checkParameters, errorVariance, parameterSets } from '../../protocols/rlwe/parameters.ts';
 import { type Polynomial, Ring } from '../../protocols/rlwe/ring.ts';
 import { sampleError, sampleTernary, sampleUniform } from '../../protocols/rlwe/sampling.ts';
 import { packedPolynomialBytes, readPolynomial, writePolynomial } from '../../protocols/rlwe/wire.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
+import { fromResidues, modulo, multiplyNegacyclic, roundDivide, substitute } from '../twins/ntt.ts';
 
 const seed = new Uint8Array(32).fill(3);
 const { arena } = nttKernel();

@@ -5,7 +5,7 @@
 import { ProtocolError, type ProtocolErrorCode } from '../../channel/errors.ts';
 import { FramedChannel } from '../../channel/framed.ts';
 import { type MessagePortLike, messagePortWire } from '../../channel/messagePort.ts';
-import { streamOptions } from '../../channel/streams.ts';
+import { streamOptions } from '../../channel/splitWire.ts';
 import type {
   ClientCorrelation,
   ClientProvider,

@@ -5,7 +5,7 @@
  */
 import { answerBytes } from '../../rlwe/answer.ts';
 import { type NoiseQuery, noiseBound } from '../../rlwe/noise.ts';
-import { packingExponents } from '../../rlwe/packing.ts';
+import { packingExponents } from '../../rlwe/packLwes.ts';
 import { type Parameters, parameterSets } from '../../rlwe/parameters.ts';
 import { packedPolynomialBytes } from '../../rlwe/wire.ts';
 

@@ -14,7 +14,7 @@ import { ProtocolError } from '../../channel/errors.ts';
 import { nttKernel } from '../../kernels/ntt.ts';
 import { answerBytes, makeAnswer, openAnswer, ShareSums } from '../../rlwe/answer.ts';
 import { AutomorphismKey, automorphismKeyLength, encodeMessage, PublicKey, SecretKey } from '../../rlwe/keys.ts';
-import { packLeaves } from '../../rlwe/packing.ts';
+import { packLeaves } from '../../rlwe/packLwes.ts';
 import type { Parameters } from '../../rlwe/parameters.ts';
 import { Ring } from '../../rlwe/ring.ts';
 import { type RandomWords, SampleStream } from '../../rlwe/sampling.ts';
