@@ -77,7 +77,7 @@ export class SecretKey {
         ring.clear(message);
         ring
           .residue(message, i)
-          .set(Uint32Array.from(image, (value) => (value === 0 ? 0 : value > 0 ? factor : p - factor)));
+          .set(Uint32Array.from(image, (value) => ((value + 1) >> 1) * factor + ((1 - value) >> 1) * (p - factor)));
         parts.push(this.encrypt(message, shared, random));
       }
     });

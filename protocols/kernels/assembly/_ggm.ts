@@ -49,6 +49,29 @@ function expandLevel(nodes: usize, parents: i32, mask: v128, sums: usize, lanes:
   v128.store(sums, rightSum, 16);
 }
 
+/** All ones where i is `chosen`, else zeros: secret positions choose by masks, never by branches or addresses. */
+// @ts-ignore: decorator
+@inline function maskAt(i: usize, chosen: usize): v128 {
+  return i32x4.splat(-<i32>(i == chosen));
+}
+
+/** The node at a secret position among `count`. */
+function nodeAt(nodes: usize, count: usize, position: usize): v128 {
+  let found = i32x4.splat(0);
+  for (let i: usize = 0; i < count; i++) {
+    found = v128.or(found, v128.and(v128.load(nodes + (i << 4)), maskAt(i, position)));
+  }
+  return found;
+}
+
+/** Overwrites the node at a secret position among `count`. */
+function setNode(nodes: usize, count: usize, position: usize, value: v128): void {
+  for (let i: usize = 0; i < count; i++) {
+    const at = nodes + (i << 4);
+    v128.store(at, v128.bitselect(value, v128.load(at), maskAt(i, position)));
+  }
+}
+
 // @ts-ignore: decorator
 @inline function leafMask(level: i32, depth: i32, clearLsb: bool): v128 {
   return clearLsb && level == depth ? i32x4(-2, -1, -1, -1) : i32x4.splat(-1);
@@ -83,11 +106,11 @@ export function ggmReceive(
   nodes: usize, depth: i32, bases: usize, choices: u32, message: usize,
   indexLow: u32, indexHigh: u32, clearLsb: bool, lanes: usize, scratch: usize,
 ): u32 {
-  const zero = i32x4.splat(0);
   const sums = scratch + 256;
   let hole: usize = 1 - (choices & 1);
-  v128.store(nodes + ((hole ^ 1) << 4), v128.load(bases));
-  v128.store(nodes + (hole << 4), zero);
+  const isRight = maskAt(hole, 1);
+  v128.store(nodes, v128.and(v128.load(bases), isRight));
+  v128.store(nodes, v128.andnot(v128.load(bases), isRight), 16);
   let known = v128.load(bases);
   for (let level = 2; level <= depth; level++) {
     const parents: usize = 1 << (level - 1);
@@ -96,18 +119,17 @@ export function ggmReceive(
     bases += 16;
     setNonce(lanes, i32x4.splat(indexLow), indexHigh, level);
     expandLevel(nodes, <i32>parents, mask, sums, lanes, scratch);
-    // The hole's two children are junk: out of the sums, and one of them is what the message gives.
-    const junkLeft = v128.load(nodes + (hole << 4));
-    const junkRight = v128.load(nodes + ((hole + parents) << 4));
-    const junk = v128.xor(junkLeft, junkRight);
-    const sideSum = v128.xor(v128.load(sums + (side << 4)), v128.load(nodes + ((hole + side * parents) << 4)));
+    // The hole's two children are junk (equal, since the hole is 0): out of the sums, and one of them is what the message gives.
+    const junk = nodeAt(nodes, parents, hole);
+    const isRightSide = maskAt(side, 1);
+    const sideSum = v128.xor(v128.bitselect(v128.load(sums, 16), v128.load(sums), isRightSide), junk);
     const sibling = v128.and(mask, v128.xor(sideSum, v128.xor(v128.load(message), v128.load(bases))));
-    v128.store(nodes + ((hole + side * parents) << 4), sibling);
+    setNode(nodes, parents, hole, v128.andnot(sibling, isRightSide));
+    setNode(nodes + (parents << 4), parents, hole, v128.and(sibling, isRightSide));
     hole += (side ^ 1) * parents;
-    v128.store(nodes + (hole << 4), zero);
-    known = v128.xor(v128.xor(v128.load(sums), v128.load(sums, 16)), v128.xor(junk, sibling));
+    known = v128.xor(v128.xor(v128.load(sums), v128.load(sums, 16)), sibling);
     message += 16;
   }
-  if (clearLsb) v128.store(nodes + (hole << 4), v128.xor(known, i32x4(1, 0, 0, 0)));
+  if (clearLsb) setNode(nodes, (<usize>1) << depth, hole, v128.xor(known, i32x4(1, 0, 0, 0)));
   return <u32>hole;
 }

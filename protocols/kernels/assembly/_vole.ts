@@ -17,12 +17,12 @@ import { hashRounds, setKey } from './_blocks';
     v128.store(lanes, i32x4.add(i32x4.splat(tile << 2), i32x4(0, 1, 2, 3)), 192);
     // v is the sum of the suffix sums, so no multiplication is needed.
     for (let x = count - 1; x >= 0; x--) {
-      if (x != hole) {
-        setKey(lanes, leaves + (<usize>x << 4));
-        fourBlocks(lanes, scratch, hashRounds);
-        for (let at: usize = 0; at < 256; at += 16) {
-          v128.store(u + at, addLanes(v128.load(u + at), v128.load(scratch + at), laneBits));
-        }
+      setKey(lanes, leaves + (<usize>x << 4));
+      fourBlocks(lanes, scratch, hashRounds);
+      // The hole's place is secret: its junk is computed like the others, and masked.
+      const known = i32x4.splat(-<i32>(x != hole));
+      for (let at: usize = 0; at < 256; at += 16) {
+        v128.store(u + at, addLanes(v128.load(u + at), v128.and(v128.load(scratch + at), known), laneBits));
       }
       if (x > 0) {
         for (let at: usize = 0; at < 256; at += 16) v128.store(v + at, addLanes(v128.load(v + at), v128.load(u + at), laneBits));

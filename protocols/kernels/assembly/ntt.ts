@@ -28,6 +28,13 @@
   return i32x4.min_u(x, i32x4.sub(x, m));
 }
 
+/** The same for one number below 2m < 2^31, by a mask. */
+// @ts-ignore: decorator
+@inline function reduceWord(x: u32, m: u32): u32 {
+  const less = x - m;
+  return less + (m & <u32>(<i32>less >> 31));
+}
+
 // @ts-ignore: decorator
 @inline function at(base: usize, word: i32): usize {
   return base + ((<usize>word) << 2);
@@ -504,8 +511,7 @@ export function switchModulus(source: usize, primes: i32, constants: usize, n: i
       const c = constants + 24 * (<usize>j);
       const p = load<u32>(c);
       const x = load<u32>(at(source, j * n + i));
-      let y = x * load<u32>(c, 4) - <u32>((<u64>x * load<u32>(c, 8)) >> 32) * p;
-      if (y >= p) y -= p;
+      const y = reduceWord(x * load<u32>(c, 4) - <u32>((<u64>x * load<u32>(c, 8)) >> 32) * p, p);
       sum += <f64>y * load<f64>(c, 16);
     }
     store<u64>(target + ((<usize>i) << 3), (<u64>sum) & mask);
@@ -572,13 +578,11 @@ export function combine2(
   for (let i = 0; i < n; i++) {
     const r1 = load<u32>(at(x1, i));
     const r2 = load<u32>(at(x2, i));
-    let r = r1 - <u32>((<u64>r1 * one2) >> 32) * p2;
-    if (r >= p2) r -= p2;
-    const d = r2 >= r ? r2 - r : r2 + p2 - r;
-    let k = d * inverse1 - <u32>((<u64>d * inverse1Shoup) >> 32) * p2;
-    if (k >= p2) k -= p2;
+    const r = reduceWord(r1 - <u32>((<u64>r1 * one2) >> 32) * p2, p2);
+    const d = reduceWord(r2 + p2 - r, p2);
+    const k = reduceWord(d * inverse1 - <u32>((<u64>d * inverse1Shoup) >> 32) * p2, p2);
     const v = (<u64>r1) + (<u64>p1) * (<u64>k);
-    store<u64>(target + ((<usize>i) << 3), v > q >> 1 ? v - q : v);
+    store<u64>(target + ((<usize>i) << 3), v - (q & -(<u64>(v > q >> 1))));
   }
 }
 
