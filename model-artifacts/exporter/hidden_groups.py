@@ -14,6 +14,7 @@ import numpy as np
 from .calibrate import Ranges
 from .folding import Array, FoldedBlock, FoldedModel, Linear
 from .forward import activation
+from .scales import BEND, GROUP_ROOM, with_room
 from .splines import Tensor, choose_spline
 
 MOST = 4
@@ -70,8 +71,10 @@ def group_units(reach: Array, function: str, tokens: int) -> tuple[Array, tuple[
 
 @cache
 def _online_bits(function: str, reach: float) -> int:
-    """Of the table for inputs in ±reach."""
+    """Of the table for inputs in ±reach, with the room that a group's table has."""
+    low, high = with_room(-reach, reach, *GROUP_ROOM)
+    bits = math.ceil(math.log2(high))
     return choose_spline(
-        'fc1', activation(function), -reach, reach, lambda x: np.full_like(x, TOLERANCE), TYPICAL_FRAC_BITS - max(0, math.ceil(math.log2(reach)) - 8),
-        Tensor(8, math.ceil(math.log2(reach)) + 1), fine_between=(-3.2, 3.2),
+        'fc1', activation(function), low, high, lambda x: np.full_like(x, TOLERANCE), TYPICAL_FRAC_BITS - max(0, bits - 8), Tensor(8, bits + 1),
+        fine_between=BEND,
     ).online_bits()  # fmt: skip

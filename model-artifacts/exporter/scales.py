@@ -30,6 +30,10 @@ FROM_BELOW = (-math.inf, 0.0)
 """1/x and 1/√x bend at the lower end of their domain: a second table, where one would be large, begins there."""
 NORM_DIGITS = 6
 """Of the tables of norms, about: what the fraction bits of the residual stream leave room for."""
+BEND = (-3.2, 3.2)
+"""Where GELU is neither 0 nor x, within the error that its table may have."""
+GROUP_ROOM = 0.5, 0.25
+"""Around what a group of hidden units reached (`with_room`): wider than around all units, whose largest value is one of very many."""
 RESIDUAL_LEAST = 5
 TABLES_ALONE = 400
 """Bits online for each score below which softmax without squarings is taken as the cheapest."""
@@ -370,8 +374,7 @@ class _Chooser:
         for units in block.groups:
             part = slice(first, first + units)
             low, high = self.ranges.unit_low[argument][part].min(), self.ranges.unit_high[argument][part].max()
-            # Wider than of all units together, whose largest value is one of very many.
-            groups.append({'units': units, **self._table(argument, *with_room(float(low), float(high), 0.5, 0.25), input_frac_bits).to_json()})
+            groups.append({'units': units, **self._table(argument, *with_room(float(low), float(high), *GROUP_ROOM), input_frac_bits).to_json()})
             first += units
         return {'geluGroups': groups}
 
@@ -379,5 +382,5 @@ class _Chooser:
         p = self.precision
         out = Tensor(p.gelu, magnitude_bits(max(high, 1) / 2 * 1.25))
         return choose_spline(
-            argument, self.activation, low, high, lambda x: np.full_like(x, p.gelu_error), input_frac_bits, out, fine_between=(-3.2, 3.2)
+            argument, self.activation, low, high, lambda x: np.full_like(x, p.gelu_error), input_frac_bits, out, fine_between=BEND
         )

@@ -1,0 +1,91 @@
+"""What trained networks of other people need: wide scores, massive activations, a few hidden units that reach far."""
+import dataclasses
+
+import numpy as np
+import pytest
+
+from exporter.calibrate import calibrate
+from exporter.costs import choices, table_bytes
+from exporter.folding import Linear
+from exporter.forward import activation, forward
+from exporter.hidden_groups import group_units, grouped
+from exporter.scales import choose_scales
+from exporter.simulate import Simulation, gelu_of_the_plan, read_domain, serves_from_below
+from exporter.splines import Tensor, choose_spline
+from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
+
+
+@pytest.mark.parametrize('ratio', [3e3, 3e4])
+def test_two_tables_serve_a_wide_norm_at_every_offset(ratio):
+    low, high, scale = 0.25, 0.25 * ratio, 1 / 0.75
+
+    def rsqrt(x):
+        return (x * scale + 1e-6) ** -0.5
+
+    wide = choose_spline('m', rsqrt, low, high, lambda x: 0.05 * rsqrt(x), 16, Tensor(12, 2), 'low', True, (1, 2, 3, 4), scale, (-np.inf, 0.0))
+    spec = wide.to_json()
+    assert spec['fine'] and spec['inputScale'] == scale and serves_from_below(spec)
+    assert table_bytes(spec) == wide.online_bits() / 8 < 2**wide.fine.domain.digit_bits * 60
+    rng = np.random.default_rng(0)
+    x = np.geomspace(low, high * 0.999, 20000)
+    error = np.abs(Simulation.table(rng, rsqrt, read_domain(spec), x, spec) / rsqrt(x) - 1)
+    assert 0 < error.max() < 0.05
+
+
+def test_two_tables_serve_a_wide_gelu_at_every_offset():
+    gelu = activation('gelu')
+    wide = choose_spline('fc1', gelu, -90.0, 240.0, lambda x: np.full_like(x, 0.01), 17, Tensor(8, 8), fine_between=(-3.2, 3.2))
+    spec = wide.to_json()
+    assert spec['fine'] and not serves_from_below(spec)
+    x = np.concatenate([np.linspace(-90, 240, 20000), np.linspace(-9, 9, 20000)])
+    error = np.abs(Simulation.table(np.random.default_rng(1), gelu, read_domain(spec), x, spec) - gelu(x))
+    assert error.max() < 0.011
+
+
+def test_groups_cost_less_than_one_table_and_change_nothing(checkpoint, images):
+    model = checkpoint.fold()
+    block = model.blocks[0]
+    far = block.fc1.weight.copy()
+    far[[3, 17]] *= 30
+    wild = dataclasses.replace(model, blocks=(dataclasses.replace(block, fc1=Linear(far, block.fc1.bias), gelu_tokens=np.ones(16, bool)), model.blocks[1]))
+    ranges = calibrate(wild, images)
+    reach = np.maximum(-ranges.unit_low['blocks.0.mlp.fc1'], ranges.unit_high['blocks.0.mlp.fc1'])
+    order, sizes = group_units(reach, 'gelu', 10**6)
+    assert sum(sizes) == 32 and len(sizes) > 1 and sorted(order) == list(range(32)) and set(order[-2:]) == {3, 17}
+    assert group_units(reach, 'gelu', 1)[1] == (32,)  # a few bits are not worth it
+    parts = dataclasses.replace(wild, blocks=(dataclasses.replace(wild.blocks[0], fc1=Linear(far[order], block.fc1.bias[order]),
+                                fc2=Linear(block.fc2.weight[:, order], block.fc2.bias), groups=sizes), wild.blocks[1]))  # fmt: skip
+    np.testing.assert_allclose(forward(parts, images), forward(wild, images), rtol=1e-9, atol=1e-9)
+    assert grouped(model, calibrate(model, images)).blocks[0].groups == ()
+
+
+def scaled_scores(factor):
+    """The tiny network with all rows exact and block 0's scores larger."""
+    checkpoint = tiny_checkpoint(config=dataclasses.replace(CONFIG, square_units=0))
+    checkpoint.switches[0][:] = 1
+    model = checkpoint.fold()
+    q = model.blocks[0].q
+    return dataclasses.replace(model, blocks=(dataclasses.replace(model.blocks[0], q=Linear(q.weight * factor, q.bias * factor)), model.blocks[1]))
+
+
+@pytest.mark.parametrize(('factor', 'squarings'), [(1, {0}), (4, {1, 2}), (8, {2})])
+def test_large_scores_are_squared_into_reach(factor, squarings):
+    model = scaled_scores(factor)
+    fixed = choose_scales(model, calibrate(model, tiny_images(200)))
+    spec = fixed['blocks'][0]['attn'].get('squarings', [])
+    assert len(spec) in squarings
+    for squaring in spec:
+        assert 2 * squaring['input']['fracBits'] + squaring['square']['magnitudeBits'] <= 30
+        assert squaring['reciprocal']['out']['magnitudeBits'] >= 1
+
+
+def test_the_plans_gelu_is_gelu_within_its_fit():
+    x = np.linspace(-9, 9, 10001)
+    assert 0 < np.abs(gelu_of_the_plan(x) - activation('gelu')(x)).max() < 1e-6
+
+
+def test_choices_are_printed_with_their_cost(artifact):
+    import json
+
+    lines = choices(json.loads((artifact[0] / 'manifest.json').read_text()))
+    assert len(lines) == 2 and all('norms' in line and 'B a row' in line for line in lines) and 'softmax rows by 0 squarings' in lines[0]
