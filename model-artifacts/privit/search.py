@@ -255,7 +255,7 @@ def switches_of(trainer: Trainer) -> SwitchTensors:
     return softmax.detach(), gelu.detach()
 
 
-def check_budgets(config: ViTConfig, options: SearchOptions, prices: Prices | None) -> None:
+def check_budgets(config: ViTConfig, options: SearchOptions, prices: Prices | None = None) -> None:
     if prices is not None:
         if not 0 < options.price_budget <= prices.everything(config):
             raise ValueError(f'price_budget: expected more than 0 and at most {prices.everything(config):g} {prices.unit}, got {options.price_budget:g}')

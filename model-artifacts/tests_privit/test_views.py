@@ -229,7 +229,7 @@ def test_an_ensemble_teaches_live_what_its_cnns_have_said():
 
 
 def test_cnns_that_see_different_sizes_do_not_teach_together(tmp_path, monkeypatch):
-    monkeypatch.setattr('privit.commands.teachers.finetuned_cnn', lambda path, dataset: (SmallCnn(4), int(path.stem)))
+    monkeypatch.setattr('privit.commands.teachers.teacher_at', lambda path, arguments, info: (SmallCnn(4), int(path.stem)))
     with pytest.raises(ValueError, match=r'--cnn: expected networks that see images of one size, got \(16, 32\)'):
         main([
             'search', '--dataset', 'synthetic', '--live', '--cnn', '16', '32', '--teacher', str(restorable(tmp_path)),
