@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { type Manifest, parseManifest } from '../../protocols/inference/manifest.ts';
 import { type Answer, compilePlan } from '../../protocols/inference/plan.ts';
-import { makeManifest } from './manifest.ts';
+import { makeManifest, type Shape } from './manifest.ts';
 
 export interface RandomModel {
   readonly manifest: Manifest;
@@ -18,7 +18,13 @@ const between = (min: number, max: number) => fc.integer({ min, max });
 const oneOf = <T>(...values: T[]) => fc.constantFrom(...values);
 
 interface Architecture {
-  readonly side: number;
+  /** Patches, down and across. */
+  readonly rows: number;
+  readonly cols: number;
+  readonly prefixTokens: number;
+  readonly isClass: boolean;
+  readonly isTwoLevel: boolean;
+  readonly squarings: number;
   readonly patchSize: number;
   readonly dim: number;
   readonly heads: number;
@@ -33,10 +39,15 @@ interface Architecture {
 /** Small, so that a manifest takes a fraction of a second. */
 const architectures: fc.Arbitrary<Architecture> = fc
   .record({
-    side: oneOf(2, 4),
-    patchSize: between(1, 5),
-    logDim: between(2, 5),
-    logHeads: between(0, 2),
+    rows: between(2, 4),
+    cols: between(2, 4),
+    prefixTokens: oneOf(0, 0, 1, 3),
+    isClass: fc.boolean(),
+    isTwoLevel: fc.boolean(),
+    squarings: oneOf(0, 0, 1, 2),
+    patchSize: between(2, 5),
+    headDim: between(2, 9),
+    heads: between(1, 3),
     depth: between(1, 2),
     mlpDim: between(4, 40),
     classes: between(2, 12),
@@ -44,15 +55,28 @@ const architectures: fc.Arbitrary<Architecture> = fc
     staticMixing: fc.boolean(),
     squareUnits: fc.oneof(fc.constant(0), between(1, 9)),
   })
-  .map(({ logDim, logHeads, ...rest }) => ({ ...rest, dim: 2 ** logDim, heads: 2 ** Math.min(logHeads, logDim) }))
-  // The smallest image has 4 × 4 pixels.
-  .filter(({ side, patchSize }) => side * patchSize >= 4);
+  .map(({ headDim, positionalScores, staticMixing, ...rest }) => {
+    const isSquare = rest.rows === rest.cols && rest.prefixTokens === 0;
+    return {
+      ...rest,
+      dim: Math.max(4, rest.heads * headDim),
+      positionalScores: positionalScores && isSquare,
+      staticMixing: staticMixing && isSquare,
+    };
+  })
+  .filter(({ dim, heads }) => dim % heads === 0);
 
 /** Ascending indices below `count`: none, all, or some. */
 const subset = (count: number): fc.Arbitrary<number[]> => {
   const all = Array.from({ length: count }, (_, i) => i);
   return fc.oneof(fc.constant<number[]>([]), fc.constant(all), fc.subarray(all));
 };
+
+/** The tokens whose attention and MLP each layer computes. */
+const layersOf = ({ rows, cols, prefixTokens, isClass, depth }: Architecture): number[] =>
+  Array.from({ length: depth }, (_, layer) =>
+    isClass && prefixTokens > 0 && layer === depth - 1 ? 1 : prefixTokens + rows * cols,
+  );
 
 /** By how much scales differ from `makeManifest`'s: wider ranges, finer fractions, other tables. */
 const scales = fc.record({
@@ -116,19 +140,23 @@ export const randomModels: fc.Arbitrary<RandomModel> = architectures
   .chain((a) =>
     fc.record({
       a: fc.constant(a),
-      softmaxRows: fc.array(fc.array(subset(a.side ** 2), { minLength: a.heads, maxLength: a.heads }), {
-        minLength: a.depth,
-        maxLength: a.depth,
-      }),
-      geluTokens: fc.array(subset(a.side ** 2), { minLength: a.depth, maxLength: a.depth }),
+      softmaxRows: fc.tuple(
+        ...layersOf(a).map((queries) => fc.array(subset(queries), { minLength: a.heads, maxLength: a.heads })),
+      ),
+      geluTokens: fc.tuple(...layersOf(a).map(subset)),
       scales,
       answer: oneOf<Answer>('logits', 'label'),
       seed: between(1, 255),
     }),
   )
   .map(({ a, softmaxRows, geluTokens, scales, answer, seed }) => {
-    const { side, patchSize, positionalScores, staticMixing, squareUnits, dim, heads, depth, mlpDim } = a;
-    const shape = { imageSize: side * patchSize, patchSize, dim, heads, depth, mlpDim, squareUnits, positional: false };
+    const { rows, cols, patchSize, positionalScores, staticMixing, prefixTokens, isClass } = a;
+    const { squareUnits, dim, heads, depth, mlpDim, isTwoLevel, squarings } = a;
+    const shape: Shape = {
+      ...{ imageSize: rows * patchSize, ...(rows !== cols && { imageWidth: cols * patchSize }), patchSize },
+      ...{ prefixTokens, ...(prefixTokens > 0 && isClass && { pool: 'class' }), isTwoLevel, squarings },
+      ...{ dim, heads, depth, mlpDim, squareUnits, positional: false, poolDigits: 8 },
+    };
     const base = rescale(makeManifest(shape), scales);
     const labels = Array.from({ length: a.classes }, (_, i) => `class ${i}`);
     Object.assign(base.architecture, {
