@@ -4,14 +4,12 @@ import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { decodeHeader, encodeMessage, headerBytes } from '../../protocols/channel/frame.ts';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
+import type { Classification } from '../../protocols/inference/classification.ts';
+import { ClientSession } from '../../protocols/inference/clientSession.ts';
 import type { OwnerModel } from '../../protocols/inference/model.ts';
 import type { OfflinePhase } from '../../protocols/inference/offline.ts';
-import {
-  type Classification,
-  ClientSession,
-  OwnerSession,
-  type SessionEvent,
-} from '../../protocols/inference/session.ts';
+import { OwnerSession } from '../../protocols/inference/ownerSession.ts';
+import type { SessionEvent } from '../../protocols/inference/session.ts';
 import { picture } from './pairing.ts';
 
 export type Side = 'client' | 'owner';
