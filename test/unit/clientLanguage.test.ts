@@ -11,7 +11,7 @@ const source = path.join(import.meta.dirname, '../../client/src');
 
 /** Names, of files and of papers too, which are the same in every language. */
 const untranslated =
-  /^(Blindsight|· Blindsight|JSON|CSV|python -m privit export|(manifest|weights)\.json|weights\.bin|.+ \(20\d\d\))$/;
+  /^(Blindsight|· Blindsight|JSON|CSV|npm run import|(manifest|weights)\.json|weights\.bin|.+ \(20\d\d\))$/;
 /** Attributes that people read or hear. */
 const spoken = ['aria-label', 'title', 'placeholder', 'alt', 'label', 'text'];
 
