@@ -470,6 +470,13 @@ export const de: Words = {
       mlp: (block) => `Block ${block}, MLP`,
       in: 'ein',
       out: 'aus',
+      block: (block) => `Block ${block}`,
+      partName: (part) =>
+        part === 'in' ? 'die Bildstücke' : part === 'out' ? 'die Klassen' : part.replace('block', 'Block'),
+      choose: (part, bytes) => `${part}: ${bytes} für eine Antwort. Diagramm und Tabelle beschränken sich darauf`,
+      asIfExact: 'Als wäre alles exakt',
+      computing: 'Der Plan dafür wird berechnet…',
+      bothPrices: (now, exact, times) => `Eine Antwort bräuchte ${exact} statt ${now}: ${times}-mal so viel.`,
       everySquare:
         'Jedes Quadrat ist ein Token, am Platz seines Bildstücks: oben für jeden Attention-Kopf, unten für das MLP.',
       exact: (softmax, rows, gelu, tokens) =>
@@ -479,6 +486,8 @@ export const de: Words = {
         `Nicht gezeichnet: ein schmales MLP neben der Attention in jedem Block, dessen ${count} Einheiten quadrieren.`,
     },
     meters: {
+      onlyPart: (part) => `Gezeigt wird nur: ${part}.`,
+      showAll: 'Alles zeigen',
       region: 'Zähler',
       title: 'Was es kostet, Schritt für Schritt',
       phase: 'Abschnitt',

@@ -463,6 +463,13 @@ export const en = {
       mlp: (block: number) => `Block ${block}, MLP`,
       in: 'in',
       out: 'out',
+      block: (block: number) => `Block ${block}`,
+      partName: (part: string) => (part === 'in' ? 'the patches' : part === 'out' ? 'the classes' : part),
+      choose: (part: string, bytes: string) => `${part}: ${bytes} for an answer. Chart and table keep to it`,
+      asIfExact: 'As if everything were exact',
+      computing: 'Its plan is computed…',
+      bothPrices: (now: string, exact: string, times: string) =>
+        `An answer would take ${exact} in place of ${now}: ${times} times as much.`,
       everySquare:
         'Every square is one token, in the place of its image patch: above for each attention head, below for the MLP.',
       exact: (softmax: string, rows: string, gelu: string, tokens: string) =>
@@ -472,6 +479,8 @@ export const en = {
         `Not drawn: a narrow MLP beside attention in each block, whose ${count} units square.`,
     },
     meters: {
+      onlyPart: (part: string) => `Only ${part} is shown.`,
+      showAll: 'Show everything',
       region: 'Meters',
       title: 'What it costs, step by step',
       phase: 'Phase',

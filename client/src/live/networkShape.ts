@@ -20,6 +20,27 @@ export interface BlockShape {
   mlp: Part & { tokens: TokenGrid };
 }
 
+/** The part of the network that an online step belongs to: `in`, `block 1` …, `out`; undefined for keys and the like. */
+export function partOf(step: string): string | undefined {
+  const block = /^blocks\.(\d+)\./.exec(step)?.[1];
+  if (block !== undefined) return `block ${Number(block) + 1}`;
+  if (step === 'input' || step.startsWith('patch_embed')) return 'in';
+  return /^(pool|norm|fc_norm|head|reveal|logits)/.test(step) ? 'out' : undefined;
+}
+
+/** The same network with every softmax row and every GELU token exact: what PriViT has saved is the difference. */
+export function allExact(manifest: Manifest): Manifest {
+  const every = Array.from({ length: manifest.architecture.tokens }, (_, i) => i);
+  const { softmaxRows, geluTokens } = manifest.switches;
+  return {
+    ...manifest,
+    switches: {
+      softmaxRows: softmaxRows.map((heads) => heads.map(() => every)),
+      geluTokens: geluTokens.map(() => every),
+    },
+  };
+}
+
 export interface Switches {
   softmaxExact: number;
   softmaxRows: number;

@@ -77,6 +77,8 @@ export class SessionView {
   /** The latest bytes on the wire towards the owner. */
   passing = $state.raw<Uint8Array>();
   rows = $state.raw<MeterRow[]>([]);
+  /** The part of the network (networkShape.ts) that the user looks at; undefined for all of it. */
+  part = $state<string>();
   /** Bytes per second over the last half minute in which bytes flowed, oldest first. */
   throughput = $state.raw<number[]>([]);
   /** When the phase that is going on began (performance.now), for the time left. */
