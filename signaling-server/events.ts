@@ -90,10 +90,11 @@ export const LeaveReason = v.picklist(['closed', 'unload', 'authentication']);
 export type LeaveReason = v.InferOutput<typeof LeaveReason>;
 
 /**
- * Why an owner sends a client out of its room. `room-full`: it serves another, whom this server has forgotten. `lost`: it
- * does not have the connection that the client says it has.
+ * Why an owner sends a client out of its room. `dismissed`: by hand, or after a short code; the room stays open.
+ * `room-full`: it serves another, whom this server has forgotten. `lost`: it does not have the connection that the client
+ * says it has.
  */
-export const DismissReason = v.picklist(['closed', 'room-full', 'authentication', 'unreachable', 'lost']);
+export const DismissReason = v.picklist(['dismissed', 'room-full', 'authentication', 'unreachable', 'lost']);
 export type DismissReason = v.InferOutput<typeof DismissReason>;
 
 /** `lost`: the other tab's connection to the server, or with this tab, ended without a word. */

@@ -2,8 +2,8 @@
 export interface Accuracy {
   /** 0 to 1. */
   top1: number;
-  /** On which images. */
-  on: string;
+  /** How many test images that is of; null for an unknown number of validation images. */
+  testImages: number | null;
 }
 
 /**
@@ -17,8 +17,7 @@ export function accuracyOf(card: string): Accuracy | undefined {
   };
   const images = /^Over (\d+) random test images/m.exec(card)?.[1];
   const integers = percent('top-1, integers');
-  if (integers !== undefined && images)
-    return { top1: integers, on: `${Number(images).toLocaleString('en')} test images` };
+  if (integers !== undefined && images) return { top1: integers, testImages: Number(images) };
   const validation = percent('validation top-1, float');
-  return validation === undefined ? undefined : { top1: validation, on: 'validation images' };
+  return validation === undefined ? undefined : { top1: validation, testImages: null };
 }

@@ -133,6 +133,8 @@ export interface ListedModel {
   weightsBytes: number;
   /** By the model's card; null where it says nothing. */
   accuracy: Accuracy | null;
+  /** Whether `confidence.json` says what its answers are worth. */
+  isMeasured: boolean;
 }
 
 async function listModels(modelsDir: string, files: ReadonlySet<string>): Promise<ListedModel[]> {
@@ -148,6 +150,7 @@ async function listModels(modelsDir: string, files: ReadonlySet<string>): Promis
           title: String(manifest.title),
           description: String(manifest.description),
           weightsBytes: size,
+          isMeasured: files.has(`${name}/confidence.json`),
           accuracy: accuracyOf(card) ?? null,
         };
       } catch {

@@ -1,15 +1,21 @@
-export type ProtocolErrorCode =
-  | 'length' // a message is shorter or longer than the plan says
-  | 'checksum' // a message was altered on the way
-  | 'closed' // the connection is gone
-  | 'peer-aborted' // the peer ended the session and said why
-  | 'version' // the two sides run different versions
-  | 'manifest' // the manifest is malformed, too large, or differs between the two sides
-  | 'plan' // the two sides compiled different plans
-  | 'value' // a value lies outside its range
-  | 'refused' // the owner does not serve this request
-  | 'silent' // the peer sent nothing for too long
-  | 'cancelled'; // this side's user cancelled
+const codes = [
+  'length', // a message is shorter or longer than the plan says
+  'checksum', // a message was altered on the way
+  'closed', // the connection is gone
+  'peer-aborted', // the peer ended the session and said why
+  'version', // the two sides run different versions
+  'manifest', // the manifest is malformed, too large, or differs between the two sides
+  'plan', // the two sides compiled different plans
+  'value', // a value lies outside its range
+  'refused', // the owner does not serve this request
+  'silent', // the peer sent nothing for too long
+  'cancelled', // this side's user cancelled
+] as const;
+export type ProtocolErrorCode = (typeof codes)[number];
+
+/** @param text untrusted */
+export const isProtocolErrorCode = (text: string): text is ProtocolErrorCode =>
+  (codes as readonly string[]).includes(text);
 
 /**
  * The peer (or the network) broke the protocol; the session ends on both sides.
@@ -22,6 +28,8 @@ export class ProtocolError extends Error {
     readonly code: ProtocolErrorCode,
     readonly protocol: string,
     message: string,
+    /** With `peer-aborted`: the code that the peer gave up with, if it is one of these. */
+    readonly peerCode?: ProtocolErrorCode,
   ) {
     super(cut(`${protocol}: ${message}`));
   }

@@ -9,7 +9,7 @@
  * text; it may come between the chunks of another message, so that giving up need not wait.
  */
 import { checksum, checksumStart, checksumWord } from './checksum.ts';
-import { ProtocolError } from './errors.ts';
+import { isProtocolErrorCode, ProtocolError } from './errors.ts';
 
 export const headerBytes = 12;
 /** A peer's text is shown to a person, so it has limits. */
@@ -92,6 +92,7 @@ export function decodeAbort(chunk: Uint8Array): ProtocolError | undefined {
     'peer-aborted',
     'channel',
     `the peer ended the session (${printable(code)}): ${printable(lines.join(' '))}`,
+    isProtocolErrorCode(code) ? code : undefined,
   );
 }
 

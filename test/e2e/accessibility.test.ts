@@ -4,7 +4,7 @@ import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type App, startApp } from './support/app.ts';
-import { alert, classifySample, modelButton, openRoom, tryAlone } from './support/pair.ts';
+import { classifySample, modelButton, openRoom, said, tryAlone } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 
 let app: App;
@@ -87,7 +87,8 @@ test('no screen has a serious violation, in light and dark, wide and narrow', as
   await check(client, 'reconnecting');
   await expect.poll(() => client.getByTestId('peer-state').getAttribute('data-state')).toBe('connected');
   await owner.getByRole('button', { name: 'Close the room' }).click();
-  await alert(client, /The owner (ended the session|is gone)/).waitFor();
+  await said(client, 'The owner closed the room').waitFor();
+  expect(await client.getByRole('button', { name: 'Connect again' }).count()).toBe(0);
   await check(client, 'failure');
 });
 
@@ -128,8 +129,8 @@ test('by keyboard only, from the first visit to the result', async () => {
   // The button that had the focus is gone; the answer has taken it.
   expect(await client.evaluate(() => (document.activeElement as HTMLElement).dataset.testid)).toBe('top-label');
   // What a screen reader says then: sentences, each with one full stop.
-  const spoken = await client.getByRole('status').filter({ hasText: 'It is most likely' }).innerText();
-  expect(spoken).toMatch(/^It is most likely: [^.]+, [\d.]+ %\. [^.]+\.$/);
+  const spoken = await client.getByRole('status').filter({ hasText: 'The answer:' }).innerText();
+  expect(spoken).toMatch(/^The answer: [^.]+, [\d.]+ %\. [^.]+\.$/);
   await tabTo(client, 'input');
   await client.keyboard.press('ArrowDown');
   await shoot(client, '14-keyboard');

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { TINY_SAMPLES } from '../support/tinySamples.ts';
 import { type App, startApp } from './support/app.ts';
-import { alert, classifySample, modelButton, openRoom, pair } from './support/pair.ts';
+import { alert, classifySample, modelButton, openRoom, pair, said } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 
 let app: App;
@@ -87,7 +87,7 @@ describe('the server', () => {
   test('is away when somebody connects again, or opens a room again: both are told, and can when it is back', async () => {
     const { owner, client } = await pair(app);
     await owner.getByRole('button', { name: 'Disconnect the client' }).click();
-    await alert(client, 'The owner is gone').waitFor();
+    await said(client, 'The owner disconnected this tab').waitFor();
     await owner.getByRole('button', { name: 'Close the room' }).click();
     const startServer = await app.stopServer();
     await client.getByRole('button', { name: 'Connect again' }).click();
@@ -95,7 +95,7 @@ describe('the server', () => {
     for (const page of [client, owner]) await alert(page, 'The signaling server does not answer').waitFor();
     await startServer();
     await client.getByRole('button', { name: 'Connect again' }).click();
-    await alert(client, 'There is no room with this code').waitFor();
+    await alert(client, 'The owner is gone').waitFor();
     await owner.getByRole('button', { name: 'Open a room' }).click();
     await owner.getByTestId('invite').waitFor();
   });
@@ -239,17 +239,19 @@ describe('the other side', () => {
     await owner.close();
     // It might be reloading: the client tries for a while.
     await client.getByText('reconnecting, try 1 of 6').waitFor();
-    await alert(client, 'The owner is gone').waitFor({ timeout: 60_000 });
+    await alert(client, 'Its tab was closed, or the network failed').waitFor({ timeout: 60_000 });
     await client.getByTestId('peer-state').filter({ hasText: 'lost' }).waitFor();
     await shoot(client, '08-owner-gone');
+    // The link worked before, so it is not mistyped.
     await client.getByRole('button', { name: 'Connect again' }).click();
-    await alert(client, 'There is no room with this code').waitFor();
+    await alert(client, 'The owner is gone').waitFor();
   });
 
   test('the client leaves and comes back without a reload', async () => {
     const { owner, client, invite } = await pair(app);
     await client.getByRole('button', { name: 'Leave' }).click();
-    await alert(owner, 'The client is gone').waitFor();
+    await said(owner, 'The client has left').waitFor();
+    expect(await owner.getByRole('alert').count()).toBe(0);
     await client.getByLabel('Invite link').fill(invite);
     await client.getByRole('button', { name: 'Open' }).click();
     await client.getByTestId('sample').first().waitFor();

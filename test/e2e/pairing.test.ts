@@ -4,7 +4,7 @@ import { io, type Socket } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parseInvite } from '../../client/src/pairing/invite.ts';
 import { type App, startApp } from './support/app.ts';
-import { alert, classifySample, openRoom, pair, sentToServer } from './support/pair.ts';
+import { alert, classifySample, openRoom, pair, said, sentToServer } from './support/pair.ts';
 
 // Losses are noticed, and repaired, by the clock.
 vi.setConfig({ testTimeout: 180_000 });
@@ -190,13 +190,13 @@ describe('coming back', () => {
     await client.getByText('You stopped reconnecting').waitFor();
     expect(await state(client, 'peer-state')).toBe('closed');
     await client.getByRole('button', { name: 'Connect again' }).click();
-    await alert(client, 'There is no room with this code').waitFor();
+    await alert(client, 'The owner is gone').waitFor();
   });
 
   test('a client that the owner disconnects does not come back by itself', async () => {
     const { owner, client } = await pair(app);
     await owner.getByRole('button', { name: 'Disconnect the client' }).click();
-    await alert(client, 'The owner is gone').waitFor();
+    await said(client, 'The owner disconnected this tab').waitFor();
     await owner.getByTestId('invite').waitFor();
     await client.waitForTimeout(2500);
     expect(await state(owner, 'peer-state')).toBe('closed');

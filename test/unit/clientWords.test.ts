@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
-import { confidenceOf } from '../../client/src/client/confidence.ts';
+import { trustIn } from '../../client/src/client/confidence.ts';
+import { Confidence } from '../../client/src/client/confidenceLevels.ts';
 import { shortTitle, someOf } from '../../client/src/live/modelWords.ts';
 import { protocolsOf } from '../../client/src/live/protocols.ts';
 import { stepWords } from '../../client/src/live/steps.ts';
@@ -12,10 +14,10 @@ describe('accuracy from a model’s card', () => {
     `Over 1000 random test images:\n\n| | |\n|---|---|\n| top-1, float64 | 64.50 % |\n| top-1, integers | ${top1} % |\n`;
 
   test('the integers’, with the number of images', () => {
-    expect(accuracyOf(fixedPoint('64.40'))).toEqual({ top1: 0.644, on: '1,000 test images' });
+    expect(accuracyOf(fixedPoint('64.40'))).toEqual({ top1: 0.644, testImages: 1000 });
   });
   test('validation, where there is nothing else', () => {
-    expect(accuracyOf('| validation top-1, float | 65.16 % |\n')).toEqual({ top1: 0.6516, on: 'validation images' });
+    expect(accuracyOf('| validation top-1, float | 65.16 % |\n')).toEqual({ top1: 0.6516, testImages: null });
   });
   test.each([[''], ['# a card'], [fixedPoint('640.1')], ['| validation top-1, float | nan % |']])(
     'nothing from %j',
@@ -27,18 +29,63 @@ describe('accuracy from a model’s card', () => {
   });
 });
 
-test.each([
-  [[0.9, 0.1], 'high'],
-  [[0.3, 0.6, 0.1], 'middle'],
-  [[0.4, 0.35, 0.25], 'low'],
-] as const)('confidence of %j is %s', (probabilities, level) => {
-  expect(confidenceOf(probabilities, ['cat', 'dog', 'frog']).level).toBe(level);
-});
+describe('how much an answer can be trusted', () => {
+  const levels = (share: number, right: number) =>
+    Object.fromEntries(
+      ['clear', 'likely', 'unclear', 'unlike'].map((level) => [level, { share, right }]),
+    ) as Confidence['heldOut']['levels'];
+  const figures: Confidence = {
+    onnxSha256: '0'.repeat(64),
+    temperature: 2,
+    leastLogit: 1,
+    heldOut: { images: 1000, levels: levels(0.1, 0.97) },
+    outsiders: { images: 500, levels: levels(0.32, 0) },
+  };
+  const labels = ['cat', 'dog', 'frog'];
 
-test('low confidence names the second choice', () => {
-  expect(confidenceOf([0.25, 0.4, 0.35], ['cat', 'dog', 'frog']).text).toMatch(
-    /^It could as well be frog, or none of the 3/,
-  );
+  test.each([
+    [[9, 0, 0], 'clear'],
+    [[5, 2, 0], 'likely'],
+    [[4, 3, 3], 'unclear'],
+    [[0.9, -9, -9], 'unlike'],
+  ] as const)('%j is %s', (logits, level) => expect(trustIn(logits, labels, figures).level).toBe(level));
+
+  test('the probabilities are calibrated, and sum to 1', () => {
+    const { probabilities } = trustIn([2 * Math.log(3), 0, 0], labels, figures);
+    for (const [i, expected] of [0.6, 0.2, 0.2].entries()) expect(probabilities[i]).toBeCloseTo(expected, 12);
+  });
+
+  test('the words name the second choice and the figures', () => {
+    expect(trustIn([4, 3.5, 3], labels, figures).text).toBe(
+      'The second choice is dog. Of pictures that do show one of the 3 things, 97 in 100 such answers are right.',
+    );
+    expect(trustIn([9, 0, 0], labels, figures).text).toMatch(/97 in 100 .* something else get one too, 32 in 100\.$/);
+    expect(trustIn([0, 0, 0], labels, figures).text).toMatch(
+      /So do 32 in 100 pictures of something else, and 10 in 100/,
+    );
+  });
+
+  test('a model that nobody measured says so, and is never told apart as unlike', () => {
+    const { level, text } = trustIn([-5, -9, -9], labels, undefined);
+    expect(level).toBe('clear');
+    expect(text).toBe('How often such an answer is right was not measured for this model.');
+  });
+
+  test('the shipped models’ figures are theirs, and are fitted well', async () => {
+    for (const name of ['cifar10', 'imagenette']) {
+      const file = async (path: string) =>
+        JSON.parse(await readFile(new URL(`../../model-artifacts/zoo/${name}/${path}`, import.meta.url), 'utf8'));
+      const shipped = v.parse(Confidence, await file('confidence.json'));
+      expect(shipped.onnxSha256, name).toBe((await file('manifest.json')).files.onnxSha256);
+      const { clear, likely, unclear, unlike } = shipped.heldOut.levels;
+      expect(clear.share + likely.share + unclear.share + unlike.share).toBeCloseTo(1, 3);
+      expect(clear.right).toBeGreaterThan(0.9);
+      expect(likely.right).toBeLessThan(clear.right);
+      expect(unclear.right).toBeLessThan(likely.right);
+      expect(shipped.outsiders!.levels.clear.share).toBeLessThan(clear.share / 2);
+      expect(shipped.outsiders!.levels.unlike.share).toBeGreaterThan(2 * unlike.share);
+    }
+  });
 });
 
 test('lists of labels', () => {

@@ -282,7 +282,7 @@ describe('coming back', () => {
 
   test('a client cannot send its owner out', async () => {
     const { owner, client } = await pair();
-    await client.emitWithAck('dismiss', 'closed');
+    await client.emitWithAck('dismiss', 'dismissed');
     expect(await owner.emitWithAck('signal', offer)).toEqual({ ok: true });
   });
 });

@@ -165,13 +165,14 @@ test('a link that stays inside is followed', async () => {
 describe('models', () => {
   test('are listed, with the accuracy that their card gives, or none', async () => {
     expect(JSON.parse((await get('/models/index.json')).body.toString())).toEqual([
-      { name: 'tiny', title: 'Tiny', description: 'For tests', weightsBytes: 12, accuracy: null },
+      { name: 'tiny', title: 'Tiny', description: 'For tests', weightsBytes: 12, accuracy: null, isMeasured: false },
       {
         name: 'told',
         title: 'Told',
         description: 'With a card',
         weightsBytes: 3,
-        accuracy: { top1: 0.75, on: 'validation images' },
+        accuracy: { top1: 0.75, testImages: null },
+        isMeasured: false,
       },
     ]);
     expect((await get('/models/tiny/weights.bin')).headers['content-length']).toBe('12');

@@ -5,6 +5,8 @@ import { maskedPixels } from '../live/maskedPixels.ts';
 import type { Result } from '../session/clientStore.svelte.ts';
 import type { MeterRow } from '../session/sessionView.svelte.ts';
 import { formatBytes, formatCount, formatMs, formatPercent } from '../ui/format.ts';
+import { trustIn } from './confidence.ts';
+import type { Confidence } from './confidenceLevels.ts';
 
 type Layer = Pick<
   MeterRow,
@@ -43,8 +45,17 @@ export function csvReport(layers: readonly Layer[]): Blob {
   return new Blob([[layerFields.join(','), ...lines].join('\r\n')], { type: 'text/csv' });
 }
 
-/** A picture to share: label, bars, costs, and the noise that the owner got. @param masked as it crossed the wire. */
-export async function summaryImage(result: Result, manifest: Manifest, masked: Uint8Array | undefined): Promise<Blob> {
+/**
+ * A picture to share: label, bars, costs, and the noise that the owner got.
+ * @param masked as it crossed the wire
+ * @param figures of the model, for the same percentages as on the screen
+ */
+export async function summaryImage(
+  result: Result,
+  manifest: Manifest,
+  masked: Uint8Array | undefined,
+  figures: Confidence | undefined,
+): Promise<Blob> {
   const words = t().client.summary;
   const canvas = new OffscreenCanvas(1200, 630);
   const context = canvas.getContext('2d')!;
@@ -63,7 +74,8 @@ export async function summaryImage(result: Result, manifest: Manifest, masked: U
 
   text(words.title, 70, 95, 34, soft);
   text(result.classification.label, 70, 185, 84, ink, 750, 700);
-  const top = result.classification.probabilities
+  const { logits } = result.classification;
+  const top = (logits.length > 0 ? trustIn(logits, manifest.labels, figures).probabilities : [])
     .map((probability, i) => ({ probability, label: manifest.labels[i]! }))
     .toSorted((a, b) => b.probability - a.probability)
     .slice(0, 5);

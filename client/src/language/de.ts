@@ -19,6 +19,15 @@ export const de: Words = {
     howItWorks: 'So geht das',
     youHaveTheImage: 'Sie haben das Bild',
     youHaveTheModel: 'Sie haben das Modell',
+    detailsOfModel: 'Einzelheiten: das Modell',
+    detailsOfCost: 'Einzelheiten: was es kostet, Schritt für Schritt',
+    leaving: {
+      title: 'Verlassen?',
+      owner: 'Ihr Raum wird geschlossen, und sein Link geht nicht mehr.',
+      client:
+        'Die Verbindung endet, und die Antworten auf dieser Seite gehen verloren. Derselbe Link geht wieder, solange der Raum des Besitzers offen ist.',
+      stay: 'Bleiben',
+    },
     notLoaded: (what) => `${what}: nicht geladen, laden Sie die Seite neu`,
   },
 
@@ -181,7 +190,7 @@ export const de: Words = {
       preparing: 'Die Vorbereitung für dieses Bild läuft noch; die Erkennung beginnt von selbst.',
     },
     result: {
-      spoken: (label, rest) => `Am wahrscheinlichsten: ${label}${rest}`,
+      spoken: (label, rest) => `Die Antwort: ${label}${rest}`,
       unnamedClass: (index) => `Klasse ${index}`,
       right: '✓ so heißt das Beispiel',
       wrong: (truth) => `✗ das Beispiel heißt ${truth}`,
@@ -190,14 +199,21 @@ export const de: Words = {
       answer: 'Antwort',
       preparation: 'Vorbereitung',
     },
-    confidence: {
-      high: { title: 'Das Modell ist sicher.', text: 'Auch das kann falsch sein.' },
-      middle: { title: 'Das Modell ist ziemlich sicher.', text: (other) => `Seine zweite Wahl ist ${other}.` },
-      low: {
-        title: 'Unsicher: Das ist geraten.',
-        text: (other, count) => `Es könnte ebenso ${other} sein oder keines der ${count} Dinge, die das Modell kennt.`,
+    trust: {
+      always: (count) => `Es wählt immer eines dieser ${count} Dinge, was auch auf dem Bild ist.`,
+      titles: {
+        clear: 'Eine klare Antwort.',
+        likely: 'Eine wahrscheinliche Antwort.',
+        unclear: 'Kaum mehr als geraten.',
+        unlike: 'Vielleicht keines dieser Dinge.',
       },
-      somethingElse: 'etwas anderes',
+      second: (other) => `Die zweite Wahl ist ${other}.`,
+      right: (right, count) =>
+        `Bei Bildern, die wirklich eines der ${count} Dinge zeigen, sind ${right} von 100 solchen Antworten richtig.`,
+      othersToo: (others) => `Bilder von etwas anderem bekommen auch eine, ${others} von 100.`,
+      unlike: (others, own, count) =>
+        `Das Bild ähnelt keinem davon sehr. So geht es ${others} von 100 Bildern von etwas anderem und ${own} von 100 der ${count} Dinge.`,
+      unmeasured: 'Wie oft eine solche Antwort richtig ist, wurde für dieses Modell nicht gemessen.',
     },
     story: {
       titles: { before: 'Was geschehen wird', during: 'Was gerade geschieht', after: 'Was eben geschehen ist' },
@@ -294,7 +310,8 @@ export const de: Words = {
       unreadable: 'Seine Beschreibung konnte nicht gelesen werden. Vielleicht geht es trotzdem.',
       recognises: (count, labels) => `Erkennt ${count} Dinge: ${labels}.`,
       accuracy: 'Genauigkeit',
-      accuracyOf: (where) => `(${where})`,
+      ofTest: (images) => `von ${images} Testbildern`,
+      ofValidation: 'von Validierungsbildern',
       looksAt: 'Betrachtet',
       pixels: (side) => `${side} × ${side} Pixel`,
       oneAnswer: 'Eine Antwort',
@@ -343,6 +360,8 @@ export const de: Words = {
       tooManyClasses: '(zu viele Klassen)',
       told: (bits, share) =>
         `Wer betrügt, kann aus diesen Antworten ${bits} Bits der Gewichte erfahren haben und nicht mehr: ${share} davon.`,
+      stillScores: 'Wer jetzt verbunden ist, erfährt weiterhin alle Punktzahlen.',
+      stillLabel: 'Wer jetzt verbunden ist, erfährt weiterhin nur die Antwort.',
       newRoom: 'Einen neuen Raum öffnen',
       raiseLimit: 'Die Grenze ist erreicht. Erhöhen Sie sie, um einen Raum zu öffnen.',
       closeRoom: 'Den Raum schließen',
@@ -431,9 +450,9 @@ export const de: Words = {
     },
     masked: {
       region: 'Was der Besitzer bekam',
-      titleClient: 'Ihres, und was der Besitzer bekam',
+      titleClient: 'Ihr Bild blieb hier',
       titleOwner: 'Was Sie vom Bild bekamen',
-      yours: 'Ihres',
+      yours: 'Ihres, nur hier',
       ownersPart: 'Was der Besitzer bekam',
       yourPicture: 'Ihr Bild, das in diesem Tab bleibt',
       noise: 'Das maskierte Bild: Rauschen',
@@ -782,13 +801,30 @@ export const de: Words = {
       },
       gone: {
         owner: {
-          title: 'Die Person mit dem Bild ist weg.',
-          text: (again) => `Sie hat den Tab verlassen oder geschlossen, oder das Netz fiel aus. ${again}`,
+          title: 'Die Person mit dem Bild kam nicht wieder.',
+          text: 'Der Tab wurde geschlossen, oder das Netz fiel aus. Ihr Raum ist noch offen: Derselbe Link geht wieder.',
         },
         client: {
           title: 'Der Besitzer ist weg.',
-          text: (again) => `Er hat den Tab verlassen oder geschlossen, oder das Netz fiel aus. ${again}`,
+          text: 'Sein Tab wurde geschlossen, oder das Netz fiel aus. Der Link geht wieder, wenn dieser Tab wiederkommt; sonst bitten Sie den Besitzer um einen neuen.',
         },
+      },
+      clientLeft: 'Die Person mit dem Bild ist gegangen.',
+      clientCancelled: {
+        title: 'Die Person mit dem Bild hat abgebrochen.',
+        text: (again) => `Niemand hat dadurch etwas erfahren. ${again}`,
+      },
+      dismissed: {
+        title: 'Der Besitzer hat diesen Tab getrennt.',
+        text: 'Antworten, die Sie haben, bleiben hier. Solange der Raum offen ist, können Sie sich mit demselben Link neu verbinden.',
+      },
+      roomClosed: {
+        title: 'Der Besitzer hat den Raum geschlossen.',
+        text: 'Antworten, die Sie haben, bleiben hier. Dieser Link geht nicht mehr: Bitten Sie den Besitzer um einen neuen.',
+      },
+      limitOfOwner: {
+        title: 'Die Grenze des Besitzers ist erreicht.',
+        text: 'Der Besitzer erlaubt eine bestimmte Zahl von Antworten, und die sind aufgebraucht. Die Sie haben, bleiben hier. Für mehr bitten Sie den Besitzer um einen neuen Link.',
       },
       roomLost: {
         title: 'Ihr Raum ist weg.',
@@ -810,7 +846,7 @@ export const de: Words = {
     },
     failures: {
       cancelled: {
-        title: 'Abgebrochen.',
+        title: 'Sie haben abgebrochen.',
         text: (again) => `Weder das Bild noch das Modell wurde verraten. ${again}`,
       },
       peerAborted: {

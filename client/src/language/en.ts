@@ -18,6 +18,15 @@ export const en = {
     howItWorks: 'How it works',
     youHaveTheImage: 'You have the image',
     youHaveTheModel: 'You have the model',
+    detailsOfModel: 'Details: the model',
+    detailsOfCost: 'Details: what it costs, step by step',
+    leaving: {
+      title: 'Leave?',
+      owner: 'Your room closes, and its link stops working.',
+      client:
+        'The connection ends, and the answers on this page go. The same link works again while the owner’s room is open.',
+      stay: 'Stay',
+    },
     notLoaded: (what: string) => `${what}: not loaded, reload this page`,
   },
 
@@ -176,7 +185,7 @@ export const en = {
       preparing: 'The preparation for this image goes on; classification starts automatically.',
     },
     result: {
-      spoken: (label: string, rest: string) => `It is most likely: ${label}${rest}`,
+      spoken: (label: string, rest: string) => `The answer: ${label}${rest}`,
       unnamedClass: (index: number) => `class ${index}`,
       right: '✓ the sample’s label',
       wrong: (truth: string) => `✗ the sample is labelled ${truth}`,
@@ -185,15 +194,21 @@ export const en = {
       answer: 'answer',
       preparation: 'preparation',
     },
-    confidence: {
-      high: { title: 'The model is sure.', text: 'That can still be wrong.' },
-      middle: { title: 'The model is fairly sure.', text: (other: string) => `Its second choice is ${other}.` },
-      low: {
-        title: 'Low confidence: this is a guess.',
-        text: (other: string, count: string) =>
-          `It could as well be ${other}, or none of the ${count} things that the model knows.`,
+    trust: {
+      always: (count: string) => `It always picks one of these ${count} things, whatever the picture shows.`,
+      titles: {
+        clear: 'A clear answer.',
+        likely: 'A likely answer.',
+        unclear: 'Little more than a guess.',
+        unlike: 'Perhaps none of these things.',
       },
-      somethingElse: 'something else',
+      second: (other: string) => `The second choice is ${other}.`,
+      right: (right: number, count: string) =>
+        `Of pictures that do show one of the ${count} things, ${right} in 100 such answers are right.`,
+      othersToo: (others: number) => `Pictures of something else get one too, ${others} in 100.`,
+      unlike: (others: number, own: number, count: string) =>
+        `The picture resembles none of them much. So do ${others} in 100 pictures of something else, and ${own} in 100 of the ${count} things.`,
+      unmeasured: 'How often such an answer is right was not measured for this model.',
     },
     story: {
       titles: { before: 'What will happen', during: 'What is happening', after: 'What just happened' },
@@ -285,7 +300,8 @@ export const en = {
       unreadable: 'Its description could not be read. It may still work.',
       recognises: (count: string, labels: string) => `Recognises ${count} things: ${labels}.`,
       accuracy: 'Accuracy',
-      accuracyOf: (where: string) => `of ${where}`,
+      ofTest: (images: string) => `of ${images} test images`,
+      ofValidation: 'of validation images',
       looksAt: 'Looks at',
       pixels: (side: number) => `${side} × ${side} pixels`,
       oneAnswer: 'One answer',
@@ -335,6 +351,8 @@ export const en = {
       tooManyClasses: '(too many classes)',
       told: (bits: string, share: string) =>
         `Clients that cheat can have learned ${bits} bits of the weights from these answers and no more: ${share} of them.`,
+      stillScores: 'The client that is connected now still learns all scores.',
+      stillLabel: 'The client that is connected now still learns only the label.',
       newRoom: 'Open a new room',
       raiseLimit: 'The limit is reached. Raise it to open a room.',
       closeRoom: 'Close the room',
@@ -423,9 +441,9 @@ export const en = {
     },
     masked: {
       region: 'What the owner received',
-      titleClient: 'Yours, and what the owner got',
+      titleClient: 'Your picture never left',
       titleOwner: 'What you got of the image',
-      yours: 'Yours',
+      yours: 'Yours, only here',
       ownersPart: 'What the owner got',
       yourPicture: 'Your picture, which stays in this tab',
       noise: 'The masked image: noise',
@@ -775,13 +793,30 @@ export const en = {
       },
       gone: {
         owner: {
-          title: 'The client is gone.',
-          text: (again: string) => `It left or closed its tab, or the network failed. ${again}`,
+          title: 'The client did not come back.',
+          text: 'Its tab was closed, or the network failed. Your room is still open: the same link works again.',
         },
         client: {
           title: 'The owner is gone.',
-          text: (again: string) => `It left or closed its tab, or the network failed. ${again}`,
+          text: 'Its tab was closed, or the network failed. The link works again if that tab comes back; if not, ask the owner for a new one.',
         },
+      },
+      clientLeft: 'The client has left.',
+      clientCancelled: {
+        title: 'The client cancelled.',
+        text: (again: string) => `Nobody learned anything from it. ${again}`,
+      },
+      dismissed: {
+        title: 'The owner disconnected this tab.',
+        text: 'Answers that you have stay here. While the room is open, you can connect again with the same link.',
+      },
+      roomClosed: {
+        title: 'The owner closed the room.',
+        text: 'Answers that you have stay here. This link no longer works: ask the owner for a new one.',
+      },
+      limitOfOwner: {
+        title: 'The owner’s limit is reached.',
+        text: 'The owner allows a certain number of answers, and they are used up. Those that you have stay here. For more, ask the owner for a new link.',
       },
       roomLost: {
         title: 'Your room is gone.',
@@ -800,7 +835,7 @@ export const en = {
     },
     failures: {
       cancelled: {
-        title: 'Cancelled.',
+        title: 'You cancelled.',
         text: (again: string) => `Neither the image nor the model was revealed. ${again}`,
       },
       peerAborted: { owner: 'The client ended the session.', client: 'The owner ended the session.' },

@@ -64,11 +64,11 @@ export class ClientPairing {
         },
         onPeerLeft: (reason) => {
           if (reason === 'closed') return this.#end('peer-left');
-          if (reason === 'authentication' || reason === 'room-full') return this.#end(reason);
+          if (reason === 'authentication' || reason === 'room-full' || reason === 'dismissed') return this.#end(reason);
           if (reason === 'unreachable') return this.#fail(reason);
           // An owner whose connection to the server broke may still be connected with this tab, or have lost it unnoticed here.
           if (reason === 'lost' && this.#isLinked) void this.#checkLink();
-          else this.#lose('peer-left');
+          else this.#lose('lost');
         },
         onSignal: (signal) => {
           if (this.#closed) return; // it goes on for a moment, until the server has the goodbye
@@ -257,8 +257,7 @@ export class ClientPairing {
 
 function outcomeOfRefusal(error: unknown): PairingEnd {
   if (!(error instanceof RefusedError)) throw error;
-  if (error.code === 'no-such-room') return 'peer-left';
-  if (error.code === 'room-full') return 'room-full';
+  if (error.code === 'no-such-room' || error.code === 'room-full') return error.code;
   return 'server';
 }
 

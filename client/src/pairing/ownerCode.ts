@@ -118,7 +118,7 @@ export class OwnerCode {
   }
 
   #dismiss(): void {
-    void this.signaling.dismiss('closed').catch(() => {});
+    void this.signaling.dismiss('dismissed').catch(() => {});
   }
 
   #forget(): void {

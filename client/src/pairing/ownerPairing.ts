@@ -8,10 +8,10 @@ import { RoomSecrets, type SavedRoom } from './roomSecrets.ts';
 import { RefusedError, type SignalingState } from './signaling.ts';
 
 /**
- * Why a pairing ended: the connection failed, the other side left (`peer-left`) or does not come back (`lost`), it does
- * not hold the invite's secret, or the room is taken.
+ * Why a pairing ended: the connection failed, the other side left (`peer-left`) or does not come back (`lost`), the owner
+ * sent the client away (`dismissed`), the room is gone or taken, or the other side does not hold the invite's secret.
  */
-export type PairingEnd = LinkFailure | 'peer-left' | 'room-full' | 'server';
+export type PairingEnd = LinkFailure | 'peer-left' | 'dismissed' | 'no-such-room' | 'room-full' | 'server';
 
 export interface PairingListener {
   onSignaling(state: SignalingState): void;
@@ -135,7 +135,7 @@ export class OwnerPairing {
 
   /** The same, and tells the client that it was sent away, so that it does not try to come back. */
   disconnectPeer(): void {
-    void this.#dismiss('closed');
+    void this.#dismiss('dismissed');
     this.#drop('closed');
   }
 
@@ -146,10 +146,11 @@ export class OwnerPairing {
 
   close({ reason = 'closed', afterMs = 0 }: { reason?: 'closed' | 'unload'; afterMs?: number } = {}): void {
     this.#closed = true;
-    this.#drop('closed', afterMs);
     this.#code.close();
+    // The goodbye first: a client that only sees the link go tries to come back.
     if (afterMs > 0) setTimeout(() => void this.#signaling.close(reason), afterMs);
     else void this.#signaling.close(reason);
+    this.#drop('closed', afterMs);
   }
 
   /**

@@ -1,5 +1,7 @@
 import type { Classification } from '../../../protocols/index.ts';
 import type { Manifest } from '../../../protocols/inference/manifest.ts';
+import type { Confidence } from '../client/confidenceLevels.ts';
+import { t } from '../language/language.ts';
 import { clientByText } from '../pairing/byText.ts';
 import { ClientPairing } from '../pairing/clientPairing.ts';
 import { iceServers } from '../pairing/iceServers.ts';
@@ -11,7 +13,7 @@ import { ImageWorker } from '../worker/imageWorker.ts';
 import type { PreparedImage } from '../worker/messages.ts';
 import { ProtocolWorker } from '../worker/protocolWorker.ts';
 import { LinkStatistics } from './linkStatistics.svelte.ts';
-import { listSamples, type Sample } from './models.ts';
+import { fetchConfidence, listSamples, type Sample } from './models.ts';
 import {
   endNotice,
   failureNotice,
@@ -44,30 +46,40 @@ export interface Result {
   layers: (Totals & Pick<MeterRow, 'name' | 'protocol' | 'phase'>)[];
 }
 
+/**
+ * What the client's tab is doing; the screen and its title are read off it. `asked`: to classify the picture as soon as
+ * everything for it is there.
+ */
+export type ClientState =
+  /** To the owner, or back to it by hand. Until its model is known. */
+  | { readonly name: 'connecting'; readonly asked: boolean }
+  /** Correlations for one image are being made. */
+  | { readonly name: 'preparing'; readonly asked: boolean }
+  /** They are there. If asked, a picture is still being decoded. */
+  | { readonly name: 'ready'; readonly asked: boolean }
+  | { readonly name: 'classifying' }
+  /** The connection was lost, and another is being made, on the `attempt`th try. */
+  | { readonly name: 'reconnecting'; readonly asked: boolean; readonly retry?: { attempt: number; of: number } }
+  /** `isLost`: the owner was there, and is given up. */
+  | { readonly name: 'ended'; readonly notice: Notice; readonly isLost: boolean };
+
 /** Everything the client's screen shows, and what its buttons do. */
 export class ClientStore {
+  state = $state.raw<ClientState>({ name: 'connecting', asked: false });
   signaling = $state<SignalingState>('closed');
   link = $state<LinkState>('closed');
-  /** The owner was there, and is given up. */
-  lost = $state(false);
-  /** Which try to connect again is going on. */
-  retry = $state.raw<{ attempt: number; of: number }>();
   words = $state.raw<string[]>([]);
-  notice = $state.raw<Notice>();
   imageNotice = $state.raw<Notice>();
   session = $state.raw<SessionView>();
-  /** Correlations for one image are there. */
-  prepared = $state(false);
   image = $state.raw<ChosenImage>();
-  /** While a file is being decoded. */
+  /** While a file is being decoded, whatever the session does. */
   decoding = $state(false);
   samples = $state.raw<Sample[]>([]);
   /** The text that the owner needs, where no server carries it over. */
   answerText = $state<string>();
+  /** What was measured of this model's answers. */
+  confidence = $state.raw<Confidence>();
   result = $state.raw<Result>();
-  /** The user asked to classify; it starts when the preparation is finished. */
-  requested = $state(false);
-  running = $state(false);
   readonly statistics = new LinkStatistics();
   /** What `image` was made from. */
   #file: { file: Blob; name: string | undefined; truth: string | undefined } | undefined;
@@ -89,8 +101,7 @@ export class ClientStore {
   /** Joins the owner's room; also to start again after a failure. */
   async connect(): Promise<void> {
     this.#stop();
-    this.notice = undefined;
-    this.lost = false;
+    this.state = { name: 'connecting', asked: false };
     const attempt = ++this.#attempt;
     this.signaling = 'connecting';
     let servers: RTCIceServer[];
@@ -101,7 +112,7 @@ export class ClientStore {
     } catch (error) {
       if (attempt !== this.#attempt) return;
       this.#stop();
-      this.notice = iceNotice(error);
+      this.state = { name: 'ended', notice: iceNotice(error), isLost: false };
       return;
     }
     if (attempt !== this.#attempt) return;
@@ -114,11 +125,12 @@ export class ClientStore {
         onCompareWords: (words) => this.#pairing === pairing && (this.words = words),
         onChannel: (link) => this.#pairing === pairing && this.#startSession(link),
         onLost: () => this.#pairing === pairing && this.#suspendSession(),
-        onRetry: (attempt, of) => this.#pairing === pairing && (this.retry = { attempt, of }),
+        onRetry: (attempt, of) => {
+          if (this.#pairing === pairing)
+            this.state = { name: 'reconnecting', asked: this.asked, retry: { attempt, of } };
+        },
         onEnded: (end) => {
-          if (this.#pairing !== pairing) return;
-          this.#end(endNotice(end, 'client'));
-          this.lost = end === 'lost' || end === 'peer-left';
+          if (this.#pairing === pairing) this.#end(endNotice(end, 'client'), { isLost: end === 'lost' });
         },
       },
       servers,
@@ -128,7 +140,11 @@ export class ClientStore {
     try {
       await pairing.join();
     } catch (error) {
-      if (this.#pairing === pairing) this.#end(refusalNotice(error instanceof RefusedError ? error.code : 'timeout'));
+      if (this.#pairing !== pairing) return;
+      const code = error instanceof RefusedError ? error.code : 'timeout';
+      // A link that worked before is not mistyped.
+      const isGone = code === 'no-such-room' && this.session !== undefined;
+      this.#end(isGone ? endNotice(code, 'client') : refusalNotice(code));
     }
   }
 
@@ -148,7 +164,7 @@ export class ClientStore {
         if (!response?.ok) throw new SampleError();
         return response.blob();
       },
-      `sample “${sample.label}”`,
+      t().client.picker.sample(sample.label),
       sample.label,
     );
   }
@@ -156,7 +172,7 @@ export class ClientStore {
   /** @param truth what a sample is labelled */
   async #choose(load: () => Promise<Blob>, name: string | undefined, truth?: string): Promise<void> {
     const preprocessing = this.session?.manifest?.preprocessing;
-    if (!preprocessing || this.running) return;
+    if (!preprocessing || this.state.name === 'classifying') return;
     const id = ++this.#decodeId;
     this.imageNotice = undefined;
     this.decoding = true;
@@ -169,7 +185,7 @@ export class ClientStore {
       if (this.session) this.session.maskedImage = undefined; // that of the image before
       if (!this.result) return;
       this.result = undefined;
-      if (this.link !== 'closed') this.classify();
+      this.classify();
     } catch (error) {
       if (id === this.#decodeId) this.imageNotice = imageNotice(error, name, this.image);
     } finally {
@@ -180,10 +196,15 @@ export class ClientStore {
     }
   }
 
+  /** Whether the picture that is shown, or is being decoded, is to be classified when that can begin. */
+  get asked(): boolean {
+    return 'asked' in this.state && this.state.asked;
+  }
+
   classify(): void {
-    if (!this.image || this.running) return;
+    if (!this.image || !('asked' in this.state)) return;
     this.result = undefined;
-    this.requested = true;
+    this.state = { ...this.state, asked: true };
     this.#classifyWhenPrepared();
   }
 
@@ -209,9 +230,8 @@ export class ClientStore {
   }
 
   #classifyWhenPrepared(): void {
-    if (!this.requested || !this.prepared || !this.image || this.decoding) return;
-    this.requested = this.prepared = false;
-    this.running = true;
+    if (this.state.name !== 'ready' || !this.state.asked || !this.image || this.decoding) return;
+    this.state = { name: 'classifying' };
     this.#worker!.classify(this.image.pixels);
   }
 
@@ -225,25 +245,26 @@ export class ClientStore {
         session.apply(event);
         if (event.type !== 'manifest') return;
         this.session = session;
+        this.state = { name: 'preparing', asked: this.asked };
         void this.#onManifest(event.manifest);
       },
       onMaskedImage: (bytes) => (session.maskedImage = bytes),
       onOpened: () => worker.prepare(),
       onPrepared: () => {
-        this.prepared = true;
+        this.state = { name: 'ready', asked: this.asked };
         this.#classifyWhenPrepared();
       },
       onClassified: (classification) => {
         const { offline, online } = session.totals;
         const layers = session.rows.map((row) => row.snapshot());
         this.result = { classification, image: this.image!, maskedImage: session.maskedImage, offline, online, layers };
-        this.running = false;
+        this.state = { name: 'preparing', asked: false };
         worker.prepare(); // for the next image, while the user looks at this result
       },
       onFailed: (failure) => {
         if (this.#worker !== worker) return;
         if (failure.code === 'closed') this.#pairing?.peerLost();
-        else this.#end(failureNotice(failure, 'client'), lingerMs);
+        else this.#end(failureNotice(failure, 'client'), { afterMs: lingerMs });
       },
     });
     this.#worker = worker;
@@ -256,8 +277,7 @@ export class ClientStore {
     this.#worker?.terminate();
     this.#worker = undefined;
     this.session?.interrupt();
-    this.requested ||= this.running;
-    this.prepared = this.running = false;
+    this.state = { name: 'reconnecting', asked: this.asked || this.state.name === 'classifying' };
     this.words = [];
   }
 
@@ -271,14 +291,20 @@ export class ClientStore {
       const { file, name, truth } = this.#file;
       await this.#choose(async () => file, name, truth);
     }
-    this.samples = await listSamples(manifest.name).catch(() => []);
+    const [samples, confidence] = await Promise.all([
+      listSamples(manifest.name).catch(() => []),
+      fetchConfidence(manifest).catch(() => undefined),
+    ]);
+    if (this.#model !== model) return;
+    this.samples = samples;
+    this.confidence = confidence;
   }
 
-  #end(said: Notice, afterMs = 0): void {
+  #end(said: Notice, { afterMs = 0, isLost = false } = {}): void {
     // What failed first says why; what follows from it (the connection closes) would hide that.
     if (!this.#pairing) return;
     this.#stop(afterMs);
-    this.notice = said;
+    this.state = { name: 'ended', notice: said, isLost };
   }
 
   #stop(afterMs = 0, reason: 'closed' | 'unload' = 'closed'): void {
@@ -294,7 +320,6 @@ export class ClientStore {
     if (afterMs > 0) setTimeout(free, afterMs);
     else free();
     this.session?.interrupt();
-    this.prepared = this.requested = this.running = false;
     this.words = [];
   }
 }

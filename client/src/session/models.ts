@@ -1,5 +1,8 @@
 import { unzipSync } from 'fflate';
+import * as v from 'valibot';
+import { type Manifest, parseManifest } from '../../../protocols/inference/manifest.ts';
 import type { ListedModel } from '../../../signaling-server/staticFiles.ts';
+import { Confidence } from '../client/confidenceLevels.ts';
 import type { OwnerFiles } from '../worker/messages.ts';
 
 export type BundledModel = ListedModel;
@@ -75,6 +78,23 @@ export async function listSamples(modelName: string): Promise<Sample[]> {
     await fetchOk(`${folder}/samples.json`)
   ).json();
   return samples.map(({ file, label, source }) => ({ url: `${folder}/${encodeURIComponent(file)}`, label, source }));
+}
+
+/**
+ * What was measured of a bundled model's answers; undefined for others, and for a model that is only called like it. An
+ * owner tells no digest of its files, so it is the whole description that has to be the same.
+ */
+export async function fetchConfidence(manifest: Manifest): Promise<Confidence | undefined> {
+  const models = await listBundledModels();
+  if (!models.some(({ name, isMeasured }) => name === manifest.name && isMeasured)) return undefined;
+  const file = async (path: string) => (await fetchOk(`models/${encodeURIComponent(manifest.name)}/${path}`)).text();
+  const [bundled, figures] = await Promise.all([
+    file('manifest.json').then(parseManifest),
+    file('confidence.json').then((json) => v.parse(Confidence, JSON.parse(json))),
+  ]);
+  const described = (model: Manifest) => JSON.stringify({ ...model, files: undefined });
+  const isSame = described(bundled) === described(manifest) && bundled.files?.onnxSha256 === figures.onnxSha256;
+  return isSame ? figures : undefined;
 }
 
 async function fetchOk(url: string): Promise<Response> {

@@ -15,7 +15,12 @@ export interface Notice {
   readonly text: string;
   /** The protocol's own words, where it was the protocol that failed. */
   readonly detail?: string;
+  /** The client's: connecting again with the same link cannot work. */
+  readonly isFinal?: boolean;
 }
+
+/** Where nothing is left to do with this link. */
+const final = (notice: Notice): Notice => Object.defineProperty(notice, 'isFinal', { value: true });
 
 /** @param words looked up whenever the notice is drawn: its language may change while it stands. */
 export const notice = (
@@ -56,7 +61,13 @@ export function refusalNotice(code: RefusalCode | 'timeout'): Notice {
 export function endNotice(end: PairingEnd, role: Role): Notice {
   switch (end) {
     case 'peer-left':
+      return role === 'owner'
+        ? notice('info', ({ ends, again }) => ({ title: ends.clientLeft, text: again.owner }))
+        : final(notice('info', ({ ends }) => ends.roomClosed));
+    case 'dismissed':
+      return notice('info', ({ ends }) => ends.dismissed);
     case 'lost':
+    case 'no-such-room':
       return goneNotice(role);
     case 'room-full':
     case 'server':
@@ -69,15 +80,11 @@ export function endNotice(end: PairingEnd, role: Role): Notice {
   }
 }
 
-/** Whether a tab was closed or the network failed looks the same from here. */
+/** Whether a tab was closed or the network failed looks the same from here. A client may close its tab: no alarm. */
 const goneNotice = (role: Role, detail?: string): Notice =>
-  notice(
-    'error',
-    ({ ends, again }) => ({ title: ends.gone[role].title, text: ends.gone[role].text(again[role]) }),
-    detail,
-  );
+  notice(role === 'owner' ? 'info' : 'error', ({ ends }) => ends.gone[role], detail);
 
-export function failureNotice({ code, message }: Failure, role: Role): Notice {
+export function failureNotice({ code, message, peerCode }: Failure, role: Role): Notice {
   const error = (words: Parameters<typeof notice>[1]) => notice('error', words, `${code} · ${message}`);
   switch (code) {
     case 'cancelled':
@@ -88,6 +95,12 @@ export function failureNotice({ code, message }: Failure, role: Role): Notice {
     case 'closed':
       return goneNotice(role, `${code} · ${message}`);
     case 'peer-aborted':
+      if (peerCode === 'refused' && role === 'client') return final(notice('info', ({ ends }) => ends.limitOfOwner));
+      if (peerCode === 'cancelled' && role === 'owner')
+        return notice('info', ({ ends, again }) => ({
+          title: ends.clientCancelled.title,
+          text: ends.clientCancelled.text(again.owner),
+        }));
       return error(({ failures, again }) => ({ title: failures.peerAborted[role], text: again[role] }));
     case 'silent':
       return error(({ failures, again }) => ({ title: failures.silent[role], text: again[role] }));

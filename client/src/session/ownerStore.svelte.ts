@@ -229,9 +229,8 @@ export class OwnerStore {
   pause(): void {
     this.#attempt++;
     this.#roomIsGone = false;
-    this.#worker?.cancel();
-    this.#stopWorker(lingerMs);
-    this.#pairing?.close({ afterMs: lingerMs });
+    this.#stopWorker();
+    this.#pairing?.close();
     this.#pairing = undefined;
     forgetOwner();
     this.#saved = undefined;

@@ -33,6 +33,8 @@ export type ToProtocolWorker =
 export interface Failure {
   code: string;
   message: string;
+  /** With `peer-aborted`: the code that the other side gave up with. */
+  peerCode?: string | undefined;
 }
 
 export interface CheckedModel {

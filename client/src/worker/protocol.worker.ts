@@ -52,7 +52,7 @@ self.onmessage = async ({ data }: MessageEvent<ToProtocolWorker>) => {
     post({
       type: 'failed',
       failure: isProtocolError
-        ? { code: error.code, message: error.message }
+        ? { code: error.code, message: error.message, peerCode: error.peerCode }
         : { code: 'internal', message: error instanceof RangeError ? 'Out of memory.' : 'The program failed.' },
     });
   } finally {

@@ -54,6 +54,9 @@ export async function classifySample(client: Page, index = 0): Promise<void> {
 
 export const alert = (page: Page, text: string | RegExp): Locator => page.getByRole('alert').filter({ hasText: text });
 
+/** What is said without alarm. */
+export const said = (page: Page, text: string | RegExp): Locator => page.getByRole('status').filter({ hasText: text });
+
 /** What a page asks of the server and tells it, from its first request on. */
 export function sentToServer(page: Page): string[] {
   const sent: string[] = [];
