@@ -48,7 +48,7 @@ async function main(): Promise<void> {
     labelIndex: classification.labelIndex,
     logits: classification.logits,
     plaintextLogits,
-    maxAbsLogitError: Math.max(...classification.logits.map((logit, i) => Math.abs(logit - plaintextLogits[i]!))),
+    maxAbsLogitError: Math.max(...classification.logits.map((logit, i) => Math.abs(logit - plaintextLogits[i]))),
     correlations: report.correlations,
     phases: report.phases,
     layers: report.layers,
@@ -59,7 +59,7 @@ async function main(): Promise<void> {
     return;
   }
   const percent = (p: number) => `${(100 * p).toFixed(1)} %`;
-  process.stdout.write(`\n${result.label} (${percent(classification.probabilities[classification.labelIndex]!)})\n`);
+  process.stdout.write(`\n${result.label} (${percent(classification.probabilities[classification.labelIndex])})\n`);
   process.stdout.write(`largest logit difference to the plaintext model: ${result.maxAbsLogitError.toFixed(4)}\n`);
   process.stdout.write(
     `correlations: ${result.correlations}${result.correlations === 'dealer' ? ' (NOT PRIVATE YET)' : ''}\n`,

@@ -73,14 +73,14 @@ async function main(): Promise<void> {
   const names = manifest.labels.map(plain);
   const answers = (await logitsOf(images)).map((logits, i) => ({
     logits,
-    label: names.indexOf(plain(images[i]!.label)),
+    label: names.indexOf(plain(images[i].label)),
   }));
   if (answers.some(({ label }) => label < 0)) throw new Error(`${source}: has a class that the model has not`);
   const [fit, judge] = [answers.filter((_, i) => i % 2 === 0), answers.filter((_, i) => i % 2 === 1)];
 
   const temperature = leastNll(fit);
   const largest = fit.map(({ logits }) => Math.max(...logits)).sort((a, b) => a - b);
-  const leastLogit = largest[Math.floor(belowShare * largest.length)]!;
+  const leastLogit = largest[Math.floor(belowShare * largest.length)];
   const confidence: Confidence = {
     onnxSha256: manifest.files!.onnxSha256, // the shipped file has it
     temperature: rounded(temperature, 3),
@@ -123,7 +123,7 @@ const isRight = ({ logits, label }: Judged): number => Number(logits.indexOf(Mat
 const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / Math.max(1, values.length);
 const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
 const nll = (judged: readonly Judged[], temperature: number): number =>
-  mean(judged.map(({ logits, label }) => -Math.log(softmax(logits, temperature)[label]!)));
+  mean(judged.map(({ logits, label }) => -Math.log(softmax(logits, temperature)[label])));
 
 /** By golden sections: in 1/temperature the NLL is convex, so it has one minimum. */
 function leastNll(judged: readonly Judged[]): number {
@@ -153,12 +153,12 @@ async function synsetsOf(file: string, ranges: string): Promise<Set<string>> {
       .filter(Boolean)
       .flatMap((range) => {
         const [first, last = first] = range.split('-').map(Number);
-        return Array.from({ length: last! - first! + 1 }, (_, i) => first! + i);
+        return Array.from({ length: last - first + 1 }, (_, i) => first + i);
       }),
   );
   const lines = (await readFile(file, 'utf8')).trim().split('\n');
   return new Set(
-    lines.map((line) => line.split('\t')).flatMap(([i, synset]) => (wanted.has(Number(i)) ? [synset!] : [])),
+    lines.map((line) => line.split('\t')).flatMap(([i, synset]) => (wanted.has(Number(i)) ? [synset] : [])),
   );
 }
 

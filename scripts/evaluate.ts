@@ -60,17 +60,17 @@ async function main(): Promise<void> {
   say('\n');
 
   const labels = examples.map(({ label }) => label);
-  const violations = reference.flatMap((answer, i) => answer.violations.map((text) => `${examples[i]!.name}: ${text}`));
+  const violations = reference.flatMap((answer, i) => answer.violations.map((text) => `${examples[i].name}: ${text}`));
   const referenceLogits = reference.map(({ logits }) => logits);
   const headLabels = reference.map(({ headLogits }) => argmax(headLogits));
   const indices = secureCount > 0 ? spread([...examples.keys()], secureCount) : [];
   const secure = await classifyAll(
     model,
-    indices.map((i) => examples[i]!),
+    indices.map((i) => examples[i]),
     (done) => say(`\rsecure ${done} of ${indices.length}`),
   );
   if (indices.length > 0) say('\n');
-  const chosen = indices.map((i) => referenceLogits[i]!);
+  const chosen = indices.map((i) => referenceLogits[i]);
 
   const result = {
     model: values.model,
@@ -97,7 +97,7 @@ async function main(): Promise<void> {
       /** The reference's margin between its two best classes, largest of those images on which the secure label differs. */
       largestDisagreeingMargin: Math.max(
         0,
-        ...secure.map((logits, i) => (argmax(logits) === argmax(chosen[i]!) ? 0 : margin(chosen[i]!))),
+        ...secure.map((logits, i) => (argmax(logits) === argmax(chosen[i]) ? 0 : margin(chosen[i]))),
       ),
     },
   };
@@ -165,12 +165,12 @@ async function evaluateAll(
       const task: ReferenceTask = {
         module: new URL('lib/referenceWorker.ts', import.meta.url).href,
         folder,
-        images: mine.map((i) => examples[i]!.pixels),
+        images: mine.map((i) => examples[i].pixels),
       };
       return new Promise<void>((resolve, reject) => {
         const worker = new Worker(new URL('lib/typescriptWorker.mjs', import.meta.url), { workerData: task });
         worker.on('message', (answer: ReferenceAnswer) => {
-          answers[mine[answer.index]!] = answer;
+          answers[mine[answer.index]] = answer;
           progress(++done);
         });
         worker.on('error', reject);
@@ -210,12 +210,12 @@ async function classifyAll(
 const argmax = (logits: readonly number[]) => logits.indexOf(Math.max(...logits));
 const margin = (logits: readonly number[]) => {
   const [first, second] = [...logits].sort((x, y) => y - x);
-  return first! - second!;
+  return first - second;
 };
 const agreement = (a: readonly number[], b: readonly number[]) =>
   a.length === 0 ? 0 : a.filter((x, i) => x === b[i]).length / a.length;
 const largestDifference = (a: readonly (readonly number[])[], b: readonly (readonly number[])[]) =>
-  a.reduce((max, row, i) => row.reduce((worst, x, j) => Math.max(worst, Math.abs(x - b[i]![j]!)), max), 0);
+  a.reduce((max, row, i) => row.reduce((worst, x, j) => Math.max(worst, Math.abs(x - b[i][j])), max), 0);
 
 main().catch((error: unknown) => {
   process.stderr.write(`${(error as Error).message}\n`);

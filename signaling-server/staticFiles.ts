@@ -72,7 +72,7 @@ export function staticFiles({ distDir, modelsDir, modelFiles }: StaticOptions) {
 /** Parts of the path; undefined where its percent signs mean nothing. */
 function segmentsOf(url: string): string[] | undefined {
   try {
-    return decodeURIComponent(url.split(/[?#]/, 1)[0]!).split('/').filter(Boolean);
+    return decodeURIComponent(url.split(/[?#]/, 1)[0]).split('/').filter(Boolean);
   } catch {
     return undefined;
   }

@@ -15,11 +15,11 @@ export function checksum(state: number, bytes: Uint8Array): number {
   let hash = state;
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   const words = new Int32Array(aligned.buffer, aligned.byteOffset, bytes.length >>> 2);
-  for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words[i]!, 0x01000193);
+  for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words[i], 0x01000193);
   const rest = bytes.length & 3;
   if (rest > 0) {
     let word = 0;
-    for (let i = 0; i < rest; i++) word |= bytes[bytes.length - rest + i]! << (8 * i);
+    for (let i = 0; i < rest; i++) word |= bytes[bytes.length - rest + i] << (8 * i);
     hash = Math.imul(hash ^ word, 0x01000193);
   }
   return hash >>> 0;

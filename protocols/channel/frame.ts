@@ -75,7 +75,7 @@ export function decodeHeader(chunk: Uint8Array): Header {
 export function encodeAbort(code: string, text: string, chunkBytes: number): Uint8Array {
   const whole = new TextEncoder().encode(`${code}\n${text}`.slice(0, maxAbortCharacters));
   const payload = whole.subarray(0, chunkBytes - headerBytes);
-  return encode([payload], payload.length, (payload.length | abortFlag) >>> 0, abortNumber, chunkBytes)[0]!;
+  return encode([payload], payload.length, (payload.length | abortFlag) >>> 0, abortNumber, chunkBytes)[0];
 }
 
 /** The peer's reason for giving up, if that is what the chunk is. */
@@ -112,7 +112,7 @@ function encode(
     const chunk = new Uint8Array(Math.min(chunkBytes, left));
     const begin = chunks.length === 0 ? headerBytes : 0;
     for (let at = begin; at < chunk.length; ) {
-      const bytes = parts[part]!;
+      const bytes = parts[part];
       const taken = Math.min(chunk.length - at, bytes.length - offset);
       chunk.set(bytes.subarray(offset, offset + taken), at);
       at += taken;
@@ -126,7 +126,7 @@ function encode(
     chunks.push(chunk);
     left -= chunk.length;
   }
-  const header = new DataView(chunks[0]!.buffer);
+  const header = new DataView(chunks[0].buffer);
   header.setUint32(0, lengthWord, true);
   header.setUint32(4, number, true);
   header.setUint32(8, hash, true);

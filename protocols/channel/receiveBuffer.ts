@@ -82,7 +82,7 @@ export class ReceiveBuffer {
     const bytes = new Uint8Array(length);
     const open = this.open!;
     for (let at = 0; at < length; ) {
-      const piece = open.pieces[0]!;
+      const piece = open.pieces[0];
       const taken = Math.min(length - at, piece.length - open.offset);
       bytes.set(piece.subarray(open.offset, open.offset + taken), at);
       at += taken;

@@ -16,8 +16,8 @@ export interface Classification {
 export function classificationOf(integers: Int32Array, plan: Plan): Classification {
   if (plan.answer === 'label') {
     // Values out of their range may give an index without a label: a wrong answer, as everywhere, and no error.
-    const labelIndex = Math.min(integers[0]!, plan.manifest.labels.length - 1);
-    return { logits: [], integerLogits: [], labelIndex, label: plan.manifest.labels[labelIndex]!, probabilities: [] };
+    const labelIndex = Math.min(integers[0], plan.manifest.labels.length - 1);
+    return { logits: [], integerLogits: [], labelIndex, label: plan.manifest.labels[labelIndex], probabilities: [] };
   }
   const logits = Array.from(integers, (x) => x * 2 ** -plan.logitFracBits);
   const top = Math.max(...logits);
@@ -28,7 +28,7 @@ export function classificationOf(integers: Int32Array, plan: Plan): Classificati
     logits,
     integerLogits: [...integers],
     labelIndex,
-    label: plan.manifest.labels[labelIndex]!,
+    label: plan.manifest.labels[labelIndex],
     probabilities: exps.map((x) => x / sum),
   };
 }

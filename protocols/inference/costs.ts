@@ -111,7 +111,7 @@ export function stagesOf(operations: readonly Op[]): CorrelationSpec[][] {
   for (const op of operations) {
     const stage = protocolOf(op).stage(op);
     while (stages.length <= stage) stages.push([]);
-    stages[stage]!.push(...protocolOf(op).correlations(op));
+    stages[stage].push(...protocolOf(op).correlations(op));
   }
   return stages;
 }

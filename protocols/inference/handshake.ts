@@ -33,7 +33,7 @@ export async function greetOwner(channel: Channel, budget?: Budget): Promise<Pla
       `the manifest has ${length} bytes, at most ${maxManifestBytes} are read`,
     );
   const json = new TextDecoder().decode(await channel.receive(length));
-  const answer = answers[(await channel.receive(1))[0]!];
+  const answer = answers[(await channel.receive(1))[0]];
   if (!answer) throw new ProtocolError('value', 'handshake', 'the owner offers an answer of an unknown kind');
   const theirHash = await channel.receive(32);
   const plan = compileUntrusted(parseManifest(json), answer, budget);

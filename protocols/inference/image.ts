@@ -85,12 +85,12 @@ export function prepareImageAreas(image: ImageAreas, preprocessing: Preprocessin
       for (const { from, weights } of columns) {
         let [r, g, b] = [0, 0, 0];
         for (let i = 0, at = 4 * (y * wide + from - firstColumn); i < weights.length; i++, at += 4) {
-          const weight = weights[i]!;
-          const alpha = data[at + 3]! / 255;
+          const weight = weights[i];
+          const alpha = data[at + 3] / 255;
           const white = 255 * (1 - alpha);
-          r += weight * (data[at]! * alpha + white);
-          g += weight * (data[at + 1]! * alpha + white);
-          b += weight * (data[at + 2]! * alpha + white);
+          r += weight * (data[at] * alpha + white);
+          g += weight * (data[at + 1] * alpha + white);
+          b += weight * (data[at + 2] * alpha + white);
         }
         horizontal[out++] = toByte(r);
         horizontal[out++] = toByte(g);
@@ -100,11 +100,11 @@ export function prepareImageAreas(image: ImageAreas, preprocessing: Preprocessin
   }
   const pixels = new Uint8Array(crop * cropWidth * 3);
   for (let y = 0, out = 0; y < crop; y++) {
-    const { from, weights } = rows[y]!;
+    const { from, weights } = rows[y];
     for (let x = 0; x < cropWidth * 3; x++) {
       let sum = 0;
       for (let i = 0; i < weights.length; i++)
-        sum += weights[i]! * horizontal[(from - firstRow + i) * cropWidth * 3 + x]!;
+        sum += weights[i] * horizontal[(from - firstRow + i) * cropWidth * 3 + x];
       pixels[out++] = toByte(sum);
     }
   }
@@ -131,7 +131,7 @@ interface Taps {
 
 /** The first input that any of them reads, and the one after the last. */
 const rangeOf = (taps: Taps[]): [number, number] => [
-  taps[0]!.from,
+  taps[0].from,
   taps.reduce((last, { from, weights }) => Math.max(last, from + weights.length), 0),
 ];
 
@@ -192,7 +192,7 @@ export function inputOf(
     for (let left = 0; left < width; left += patchSize) {
       for (let channel = 0; channel < 3; channel++) {
         for (let y = top; y < top + patchSize; y++) {
-          for (let x = left; x < left + patchSize; x++) input[out++] = pixels[3 * (y * width + x) + channel]! - 128;
+          for (let x = left; x < left + patchSize; x++) input[out++] = pixels[3 * (y * width + x) + channel] - 128;
         }
       }
     }

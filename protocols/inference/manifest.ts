@@ -148,7 +148,7 @@ const Block = v.strictObject({
 const rows = v.pipe(
   v.array(int(0, maxTokens - 1)),
   v.maxLength(maxTokens),
-  v.check((list) => list.every((r, i) => i === 0 || r > list[i - 1]!), 'ascending'),
+  v.check((list) => list.every((r, i) => i === 0 || r > list[i - 1]), 'ascending'),
 );
 
 /** Tokens whose attention and MLP a layer computes: the class token alone in the last layer before its head. */

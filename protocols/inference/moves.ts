@@ -8,7 +8,7 @@ export function takeRows(plan: PlanBuilder, x: Value, rows: readonly number[]): 
   if (rows.length === x.rows) return x;
   const index = Uint32Array.from(
     { length: rows.length * x.cols },
-    (_, i) => rows[Math.floor(i / x.cols)]! * x.cols + (i % x.cols),
+    (_, i) => rows[Math.floor(i / x.cols)] * x.cols + (i % x.cols),
   );
   return local(plan, [x], rows.length, x.cols, gather(index));
 }
@@ -20,11 +20,11 @@ export function mergeRows(
   rows: number,
   cols: number,
 ): Value {
-  if (parts.length === 1) return parts[0]!.value;
+  if (parts.length === 1) return parts[0].value;
   const from = new Uint32Array(rows);
   let at = 0;
   for (const part of parts) for (const row of part.rows) from[row] = at++;
-  const index = Uint32Array.from({ length: rows * cols }, (_, i) => from[Math.floor(i / cols)]! * cols + (i % cols));
+  const index = Uint32Array.from({ length: rows * cols }, (_, i) => from[Math.floor(i / cols)] * cols + (i % cols));
   return local(
     plan,
     parts.map((part) => part.value),
@@ -45,8 +45,8 @@ export function takeColumns(plan: PlanBuilder, x: Value, first: number, count: n
 
 /** The parts' columns one after another; the parts have the same rows. */
 export function besideColumns(plan: PlanBuilder, parts: readonly Value[]): Value {
-  if (parts.length === 1) return parts[0]!;
-  const rows = parts[0]!.rows;
+  if (parts.length === 1) return parts[0];
+  const rows = parts[0].rows;
   const cols = parts.reduce((sum, part) => sum + part.cols, 0);
   const index = new Uint32Array(rows * cols);
   let [from, first] = [0, 0];

@@ -29,7 +29,7 @@ export async function prepareClient(
     const requests = asked.map(({ request }) => request);
     const correlations = await provider.provide(requests, progressOf(plan, stage, progress));
     asked.forEach(({ op, request }, i) => {
-      protocolOf(op).arrived(op, client, request.spec.key, correlations[i]!);
+      protocolOf(op).arrived(op, client, request.spec.key, correlations[i]);
     });
   }
   for (const op of plan.operations) if (presetStage(op) >= plan.stages.length) protocolOf(op).presetClient(op, client);
@@ -49,7 +49,7 @@ export async function prepareOwner(
     const requests = atStage(plan, stage).flatMap((op) => protocolOf(op).ownerRequests(op, owner));
     const correlations = await provider.provide(requests, progressOf(plan, stage, progress));
     requests.forEach(({ spec }, i) => {
-      owner.correlations.put(spec.key, correlations[i]!);
+      owner.correlations.put(spec.key, correlations[i]);
     });
   }
   return owner;

@@ -22,7 +22,7 @@ export function widenRings(sequence: Sequence): void {
   const widened = new Map<Value, number>();
   const evaluate = (): number => {
     for (const value of values) value.ringBits = widened.get(value) ?? 0;
-    for (let i = operations.length - 1; i >= 0; i--) protocolOf(operations[i]!).need(operations[i]!);
+    for (let i = operations.length - 1; i >= 0; i--) protocolOf(operations[i]).need(operations[i]);
     let bytes = 0;
     for (const op of operations) {
       const cost = withStep(op, () => protocolOf(op).cost(op));

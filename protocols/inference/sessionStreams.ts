@@ -6,7 +6,7 @@ import { type OtStream, otStream } from '../offline/ot/stream.ts';
 /** The two streams of a session, as wires: its own messages, and the oblivious transfers. */
 export function sessionWires(wire: Wire): { session: Wire; ot: Wire } {
   const [session, ot] = splitWire(wire, 2);
-  return { session: session!, ot: ot! };
+  return { session: session, ot: ot };
 }
 
 /** A channel over one of them. */

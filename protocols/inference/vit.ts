@@ -71,7 +71,7 @@ const innerDim = (architecture: Manifest['architecture']): number => architectur
 /** The residual stream (tokens, dim) after a block; of a last block before a class token's head only that token's row. */
 function addBlock(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value): Value {
   const { dim, depth, pool } = manifest.architecture;
-  const block = manifest.fixedPoint.blocks[layer]!;
+  const block = manifest.fixedPoint.blocks[layer];
   const prefix = `blocks.${layer}`;
   plan.step = `${prefix}.norm1`;
   const stream = block.residual ? rescale(plan, x, block.residual) : x;
@@ -115,7 +115,7 @@ function addHead(plan: PlanBuilder, manifest: Manifest, x: Value): Value {
 function addAttention(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value, isClassOnly: boolean): Value {
   const { architecture, fixedPoint } = manifest;
   const { dim, heads, squareUnits: units = 0 } = architecture;
-  const block = fixedPoint.blocks[layer]!;
+  const block = fixedPoint.blocks[layer];
   const { attn } = block;
   const prefix = `blocks.${layer}`;
   const [headDim, inner] = [headDimOf(architecture), innerDim(architecture)];
@@ -158,7 +158,7 @@ const oneForBoth = (x: Value): [Value, Value] => [x, x];
  */
 function mixHeads(plan: PlanBuilder, manifest: Manifest, layer: number, [q, k, v]: [Value, Value, Value]): Value {
   const { tokens, heads, positionalScores, staticMixing } = manifest.architecture;
-  const { attn } = manifest.fixedPoint.blocks[layer]!;
+  const { attn } = manifest.fixedPoint.blocks[layer];
   const prefix = `blocks.${layer}`;
   const side = Math.sqrt(tokens);
   const queries = q.rows / heads;
@@ -178,7 +178,7 @@ function mixHeads(plan: PlanBuilder, manifest: Manifest, layer: number, [q, k, v
     positionalScores ? relativePosition(plan, products, `${prefix}.attn.score_bias`, side) : products,
   );
 
-  const softmaxIndex = manifest.switches.softmaxRows[layer]!.flatMap((rows, head) =>
+  const softmaxIndex = manifest.switches.softmaxRows[layer].flatMap((rows, head) =>
     rows.map((row) => head * queries + row),
   );
   const squareIndex = without(heads * queries, softmaxIndex);
@@ -208,13 +208,13 @@ function mixHeads(plan: PlanBuilder, manifest: Manifest, layer: number, [q, k, v
 /** What the block's second half adds to the stream: fc2·GELU·fc1 for the tokens that keep it, one matrix for the others. */
 function addMlp(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value): Value {
   const { dim, mlpDim } = manifest.architecture;
-  const block = manifest.fixedPoint.blocks[layer]!;
+  const block = manifest.fixedPoint.blocks[layer];
   const { mlp } = block;
   const prefix = `blocks.${layer}`;
   plan.step = `${prefix}.norm2`;
   const y = plan.name(`${prefix}.norm2`, layerNorm(plan, x, block.norm2));
 
-  const exact = manifest.switches.geluTokens[layer]!;
+  const exact = manifest.switches.geluTokens[layer];
   const others = without(x.rows, exact);
   const parts: { rows: readonly number[]; value: Value }[] = [];
   plan.parallel(
@@ -241,7 +241,7 @@ function addMlp(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value):
 /** The activation of the hidden units, each group of them by its own table: the exporter puts units of like range side by side. */
 function activate(plan: PlanBuilder, manifest: Manifest, layer: number, hidden: Value): Value {
   const { activation = 'gelu' } = manifest.architecture;
-  const { gelu, geluGroups = [] } = manifest.fixedPoint.blocks[layer]!.mlp;
+  const { gelu, geluGroups = [] } = manifest.fixedPoint.blocks[layer].mlp;
   if (gelu) return spline(plan, hidden, activation, gelu);
   let first = 0;
   const parts: Value[] = [];

@@ -29,7 +29,7 @@ export class Arena {
   allocate(bytes: number): number {
     const size = Math.max(align(bytes), 64);
     for (let i = 0; i < this.free.length; i++) {
-      const piece = this.free[i]!;
+      const piece = this.free[i];
       if (piece.end - piece.start < size) continue;
       const { start } = piece;
       piece.start += size;
@@ -61,10 +61,10 @@ export class Arena {
     const after = this.free[at];
     const touchesAfter = after?.start === start + size;
     if (before?.end === start) {
-      before.end = touchesAfter ? after!.end : start + size;
+      before.end = touchesAfter ? after.end : start + size;
       if (touchesAfter) this.free.splice(at, 1);
     } else if (touchesAfter) {
-      after!.start = start;
+      after.start = start;
     } else {
       this.free.splice(at, 0, { start, end: start + size });
     }

@@ -288,7 +288,7 @@ export class Ntt {
         [two, two, two + 1, two + 1],
         [one, one + 2, one + 1, one + 3],
       ]) {
-        for (const source of [powers, shoup]) for (const i of index) words[at++] = source[i]!;
+        for (const source of [powers, shoup]) for (const i of index) words[at++] = source[i];
       }
     }
     return address;

@@ -31,7 +31,7 @@ export function argmax(plan: PlanBuilder, x: Value, magnitudeBits: number): Reve
   return revealIndex(plan, local(plan, [first, within], 1, 1, add), bits);
 }
 
-const copy = ([x]: readonly Uint32Array[]): Uint32Array => x!.slice();
+const copy = ([x]: readonly Uint32Array[]): Uint32Array => x.slice();
 
 /** Σ_j step·j·x_ij of each row. */
 function weightedSum(plan: PlanBuilder, x: Value, step: number): Value {
@@ -39,7 +39,7 @@ function weightedSum(plan: PlanBuilder, x: Value, step: number): Value {
   return local(plan, [x], rows, 1, ([words]) =>
     Uint32Array.from({ length: rows }, (_, row) => {
       let sum = 0;
-      for (let j = 0; j < cols; j++) sum = (sum + Math.imul(step * j, words![row * cols + j]!)) | 0;
+      for (let j = 0; j < cols; j++) sum = (sum + Math.imul(step * j, words[row * cols + j])) | 0;
       return sum;
     }),
   );

@@ -28,7 +28,7 @@ function erf(x: number): number {
     0.17087277,
   ];
   let exponent = 0;
-  for (let i = series.length - 1; i >= 0; i--) exponent = exponent * t + series[i]!;
+  for (let i = series.length - 1; i >= 0; i--) exponent = exponent * t + series[i];
   const complement = t * Math.exp(-z * z + exponent);
   return x >= 0 ? 1 - complement : complement - 1;
 }

@@ -43,7 +43,7 @@ export const inputProtocol = layerProtocol<InputOp>({
     yield* send(
       op.step,
       pack(
-        x.map((value, i) => value - preset[i]!),
+        x.map((value, i) => value - preset[i]),
         op.output.ringBits,
       ),
     );

@@ -73,7 +73,7 @@ export const linearProtocol = layerProtocol<LinearOp>({
     locally(() => {
       const share = multiplyAddBias(op, owner.share(op.inputs[0]), owner.weights);
       const s = owner.product(op);
-      for (let i = 0; i < share.length; i++) share[i] = share[i]! + s[i]!;
+      for (let i = 0; i < share.length; i++) share[i] = share[i] + s[i];
       owner.set(op.output, share);
     }),
   reference(op, reference) {
@@ -99,7 +99,7 @@ function multiplyAddBias(op: LinearOp, x: Uint32Array, weights: OwnerWeights): U
   const out = multiplyTransposed(x, weights.tensor(op.weights), rows, inputs, outputs);
   const bias = weights.tensor(op.bias);
   for (let row = 0, i = 0; row < rows; row++) {
-    for (let j = 0; j < outputs; j++, i++) out[i] = out[i]! + bias[op.biasPerRow ? i : j]!;
+    for (let j = 0; j < outputs; j++, i++) out[i] = out[i] + bias[op.biasPerRow ? i : j];
   }
   return out;
 }

@@ -19,7 +19,7 @@ export function local(
   rows: number,
   cols: number,
   map: LocalOp['map'],
-  fracBits = inputs[0]!.fracBits,
+  fracBits = inputs[0].fracBits,
 ): Value {
   const preset = inputs.every((input) => input.preset);
   const output = plan.value(rows, cols, fracBits, preset ? Math.max(...inputs.map((input) => input.stage)) : undefined);
@@ -55,20 +55,20 @@ export const localProtocol = layerProtocol<LocalOp>({
 export const ceilLog2 = (n: number): number => Math.ceil(Math.log2(n));
 
 /** x + y. */
-export const add = ([x, y]: readonly Uint32Array[]): Uint32Array => x!.map((value, i) => value + y![i]!);
+export const add = ([x, y]: readonly Uint32Array[]): Uint32Array => x.map((value, i) => value + y[i]);
 
 /** Element i of the result is element index[i] of the inputs, one after another. */
 export const gather =
   (index: Uint32Array) =>
   (inputs: readonly Uint32Array[]): Uint32Array => {
-    if (inputs.length === 1) return index.map((from) => inputs[0]![from]!);
+    if (inputs.length === 1) return index.map((from) => inputs[0][from]);
     const whole = new Uint32Array(inputs.reduce((sum, input) => sum + input.length, 0));
     let at = 0;
     for (const input of inputs) {
       whole.set(input, at);
       at += input.length;
     }
-    return index.map((from) => whole[from]!);
+    return index.map((from) => whole[from]);
   };
 
 /** Σ_j x_ij of each row. */
@@ -76,7 +76,7 @@ export const sumRows =
   (rows: number, cols: number) =>
   ([x]: readonly Uint32Array[]): Uint32Array => {
     const sums = new Uint32Array(rows);
-    for (let row = 0, i = 0; row < rows; row++) for (let j = 0; j < cols; j++, i++) sums[row] = sums[row]! + x![i]!;
+    for (let row = 0, i = 0; row < rows; row++) for (let j = 0; j < cols; j++, i++) sums[row] = sums[row] + x[i];
     return sums;
   };
 
@@ -85,7 +85,7 @@ export const sumColumns =
   (rows: number, cols: number) =>
   ([x]: readonly Uint32Array[]): Uint32Array => {
     const sums = new Uint32Array(cols);
-    for (let row = 0, i = 0; row < rows; row++) for (let j = 0; j < cols; j++, i++) sums[j] = sums[j]! + x![i]!;
+    for (let row = 0, i = 0; row < rows; row++) for (let j = 0; j < cols; j++, i++) sums[j] = sums[j] + x[i];
     return sums;
   };
 
@@ -93,6 +93,6 @@ export const sumColumns =
 export const centreRows =
   (rows: number, cols: number) =>
   ([x]: readonly Uint32Array[]): Uint32Array => {
-    const sums = sumRows(rows, cols)([x!]);
-    return x!.map((value, i) => Math.imul(value, cols) - sums[Math.floor(i / cols)]!);
+    const sums = sumRows(rows, cols)([x]);
+    return x.map((value, i) => Math.imul(value, cols) - sums[Math.floor(i / cols)]);
   };

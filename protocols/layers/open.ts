@@ -37,7 +37,7 @@ export const openProtocol = layerProtocol<OpenOp>({
     yield* send(
       step,
       pack(
-        share.map((value, i) => value - mask[i]!),
+        share.map((value, i) => value - mask[i]),
         x.ringBits,
       ),
     );

@@ -111,12 +111,12 @@ const multiplyBatch: Multiply<MatmulOp> = ({ inputs: [x, y], batch }, left, righ
   }
   return out;
 };
-const multiplyElements: Multiply<SquareOp> = (_op, left, right) => left.map((value, i) => Math.imul(value, right[i]!));
+const multiplyElements: Multiply<SquareOp> = (_op, left, right) => left.map((value, i) => Math.imul(value, right[i]));
 const multiplyRows: Multiply<SumOfSquaresOp> = ({ inputs: [x] }, left, right) => {
   const sums = new Uint32Array(x.rows);
   for (let row = 0, i = 0; row < x.rows; row++) {
     let sum = 0;
-    for (let j = 0; j < x.cols; j++, i++) sum = (sum + Math.imul(left[i]!, right[i]!)) | 0;
+    for (let j = 0; j < x.cols; j++, i++) sum = (sum + Math.imul(left[i], right[i])) | 0;
     sums[row] = sum;
   }
   return sums;
@@ -124,14 +124,14 @@ const multiplyRows: Multiply<SumOfSquaresOp> = ({ inputs: [x] }, left, right) =>
 const scaleRows: Multiply<ScaleOp> = ({ inputs: [, x] }, left, right) => {
   const out = new Uint32Array(x.size);
   for (let row = 0, i = 0; row < x.rows; row++) {
-    const s = left[row]!;
-    for (let j = 0; j < x.cols; j++, i++) out[i] = Math.imul(s, right[i]!);
+    const s = left[row];
+    for (let j = 0; j < x.cols; j++, i++) out[i] = Math.imul(s, right[i]);
   }
   return out;
 };
 
 function addInto(sum: Uint32Array, ...terms: Uint32Array[]): Uint32Array {
-  for (const term of terms) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + term[i]!;
+  for (const term of terms) for (let i = 0; i < sum.length; i++) sum[i] = sum[i] + term[i];
   return sum;
 }
 
@@ -172,7 +172,7 @@ function twoOperands<O extends MatmulOp | ScaleOp>(
       }),
     reference(op, reference) {
       const [x, y] = op.inputs.map((operand) => new Uint32Array(reference.value(operand).buffer));
-      reference.set(op.output, new Int32Array(multiply(op, x!, y!).buffer));
+      reference.set(op.output, new Int32Array(multiply(op, x, y).buffer));
     },
   });
 }
@@ -194,7 +194,7 @@ function oneOperand<O extends SquareOp | SumOfSquaresOp>(
       locally(() => {
         const x = client.share(op.inputs[0]);
         const e = client.opening(op.inputs[0]);
-        const twiceOpened = x.map((value, i) => value + 2 * e[i]!);
+        const twiceOpened = x.map((value, i) => value + 2 * e[i]);
         client.set(op.output, addInto(multiply(op, x, twiceOpened), client.product(op)));
       }),
     owner: (op, owner) =>

@@ -72,7 +72,7 @@ function addTable(op: RelativePositionOp, x: Uint32Array, weights: OwnerWeights)
       const [yi, xi] = [Math.floor(i / side), i % side];
       for (let yj = 0; yj < side; yj++) {
         const row = (yi - yj + side - 1) * (2 * side - 1) + xi + side - 1;
-        for (let xj = 0; xj < side; xj++, at++) sum[at] = x[at]! + table[(row - xj) * heads + head]!;
+        for (let xj = 0; xj < side; xj++, at++) sum[at] = x[at] + table[(row - xj) * heads + head];
       }
     }
   }

@@ -45,7 +45,7 @@ export const revealProtocol = layerProtocol<RevealOp>({
       client,
       op,
       Int32Array.from(share, (value, i) => {
-        const word = (value + own[i]!) << unused;
+        const word = (value + own[i]) << unused;
         return op.isSigned ? word >> unused : word >>> unused;
       }),
     );

@@ -85,8 +85,8 @@ function lagrangeBasis(nodes: readonly number[]): number[][] {
       if (i === j) continue;
       const next = new Array<number>(coefficients.length + 1).fill(0);
       coefficients.forEach((c, d) => {
-        next[d] = next[d]! - (c * other) / (node - other);
-        next[d + 1] = next[d + 1]! + c / (node - other);
+        next[d] = next[d] - (c * other) / (node - other);
+        next[d + 1] = next[d + 1] + c / (node - other);
       });
       coefficients = next;
     }
@@ -106,8 +106,8 @@ export const splineProtocol = tableProtocol<SplineOp>({
   columns(op, start, out) {
     if (op.except && isWithin(op.except, start)) return void out.fill(0);
     const { width } = domainOf(op);
-    let nodes: readonly number[] = chebyshevNodes[op.degree]!;
-    let lagrange = lagrangeOnWhole[op.degree]!;
+    let nodes: readonly number[] = chebyshevNodes[op.degree];
+    let lagrange = lagrangeOnWhole[op.degree];
     const below = (lowest(op) - start) / width;
     if (below > 0) {
       // The interval begins in the lowest segment, which is out of the domain: fit what of it is inside (a quarter at least).
@@ -117,12 +117,12 @@ export const splineProtocol = tableProtocol<SplineOp>({
     }
     out.fill(0);
     for (let j = 0; j < nodes.length; j++) {
-      const value = evaluateSpline(op, start + nodes[j]! * width);
-      for (let d = 0; d <= op.degree; d++) out[d]! += value * lagrange[j]![d]!;
+      const value = evaluateSpline(op, start + nodes[j] * width);
+      for (let d = 0; d <= op.degree; d++) out[d] += value * lagrange[j][d];
     }
     const unit = 2 ** op.coefficientFracBits;
-    out[0]! *= unit * 2 ** op.basisFracBits;
-    for (let d = 1; d <= op.degree; d++) out[d]! *= unit;
+    out[0] *= unit * 2 ** op.basisFracBits;
+    for (let d = 1; d <= op.degree; d++) out[d] *= unit;
   },
   evaluate: (op, x) => (op.except && isWithin(op.except, x - domainOf(op).width / 2) ? 0 : evaluateSpline(op, x)),
 });

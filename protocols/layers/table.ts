@@ -115,7 +115,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const own = coefficients.get(client, op);
       const c = new Uint32Array(op.output.size * terms);
       for (let i = 0; i < op.output.size; i++) {
-        for (let d = 0; d < terms; d++) c[i * terms + d] = own[i * columns + fn.constants + d]!;
+        for (let d = 0; d < terms; d++) c[i * terms + d] = own[i * columns + fn.constants + d];
       }
       return [{ spec: otSpec(op) }, { spec: ringCotSpec(op), c }];
     },
@@ -144,17 +144,17 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       for (let i = 0; i < size; i++) {
         for (let digit = 0; digit < segments; digit++) {
           // The owner has subtracted the minimum.
-          const start = ((x[i]! + shiftedDigit(digit, widthBits)) & domainMask) >>> 0;
+          const start = ((x[i] + shiftedDigit(digit, widthBits)) & domainMask) >>> 0;
           fn.columns(op, op.minimum + start * unit, entry);
           for (let bit = 0; bit <= selectorBits(op); bit++) {
             const choice = bit * segments + digit;
             const out = (i * choices + choice) * columns;
-            const key = (i * choices + (choice ^ shifts[i]!)) * columns;
-            const isSelected = selector === undefined || ((selector[i]! ^ bit) & 1) === 1;
+            const key = (i * choices + (choice ^ shifts[i])) * columns;
+            const isSelected = selector === undefined || ((selector[i] ^ bit) & 1) === 1;
             // Reduced first: a double of 2^53 or more would round the masks' low bits away.
             for (let d = 0; d < columns; d++) {
-              const word = isSelected ? Math.round(entry[d]!) >>> 0 : 0;
-              table[out + d] = word - own[i * columns + d]! + messages[key + d]!;
+              const word = isSelected ? Math.round(entry[d]) >>> 0 : 0;
+              table[out + d] = word - own[i * columns + d] + messages[key + d];
             }
           }
         }
@@ -164,12 +164,12 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const { keys } = terms > 0 ? client.ringCot(op) : noKeys;
       const share = new Uint32Array(size);
       for (let i = 0, cot = 0; i < size; i++) {
-        let sum = fn.constants ? own[i * columns]! : 0;
+        let sum = fn.constants ? own[i * columns] : 0;
         for (let d = 0; d < terms; d++) {
-          const coefficient = own[i * columns + fn.constants + d]!;
-          const flip = flips[i * terms + d]!;
+          const coefficient = own[i * columns + fn.constants + d];
+          const flip = flips[i * terms + d];
           for (let b = 0; b < bits; b++, cot++) {
-            const key = keys[cot]!;
+            const key = keys[cot];
             sum = (sum + (((flip >>> b) & 1 ? coefficient + key : -key) << b)) | 0;
           }
         }
@@ -191,22 +191,22 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const digits = new Uint32Array(size);
       const basis = new Uint32Array(size * terms);
       for (let i = 0; i < size; i++) {
-        const u = ((x[i]! - minimum) & domainMask) >>> 0;
+        const u = ((x[i] - minimum) & domainMask) >>> 0;
         digits[i] = u >>> widthBits;
         fn.basis(op, (u & widthMask) / 2 ** widthBits, basis, i * terms);
       }
       const bits = factorBits(op);
       const largest = maskOf(fn.basisBits(op));
-      for (let i = 0; i < basis.length; i++) basis[i] = Math.min(basis[i]!, largest);
+      for (let i = 0; i < basis.length; i++) basis[i] = Math.min(basis[i], largest);
       const ot = owner.ot(op);
       const { choices, keys } = terms > 0 ? owner.ringCot(op) : noKeys;
-      const flips = basis.map((value, i) => value ^ choices[i]!);
+      const flips = basis.map((value, i) => value ^ choices[i]);
       const selector = op.inputs[1] && owner.share(op.inputs[1]);
-      const chosen = digits.map((digit, i) => digit + (selector ? (selector[i]! & 1) * segments : 0));
+      const chosen = digits.map((digit, i) => digit + (selector ? (selector[i] & 1) * segments : 0));
       yield* send(
         op.step,
         pack(
-          chosen.map((choice, i) => choice ^ ot.choices[i]!),
+          chosen.map((choice, i) => choice ^ ot.choices[i]),
           choiceBits(op),
         ),
       );
@@ -215,15 +215,15 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const table = unpack(yield* receive(op.step, packedBytes(entries(op), ringBits)), entries(op), ringBits);
       const share = new Uint32Array(size);
       for (let i = 0, cot = 0; i < size; i++) {
-        const row = (i * 2 ** choiceBits(op) + chosen[i]!) * columns;
+        const row = (i * 2 ** choiceBits(op) + chosen[i]) * columns;
         let sum = 0;
-        if (fn.constants) sum = (sum + table[row]! - ot.messages[i * columns]!) | 0;
+        if (fn.constants) sum = (sum + table[row] - ot.messages[i * columns]) | 0;
         for (let d = 0; d < terms; d++) {
-          const coefficient = table[row + fn.constants + d]! - ot.messages[i * columns + fn.constants + d]!;
-          sum = (sum + Math.imul(coefficient, basis[i * terms + d]!)) | 0;
-          const flip = flips[i * terms + d]!;
+          const coefficient = table[row + fn.constants + d] - ot.messages[i * columns + fn.constants + d];
+          sum = (sum + Math.imul(coefficient, basis[i * terms + d])) | 0;
+          const flip = flips[i * terms + d];
           for (let b = 0; b < bits; b++, cot++) {
-            const key = keys[cot]!;
+            const key = keys[cot];
             sum = (sum + (((flip >>> b) & 1 ? -key : key) << b)) | 0;
           }
         }
@@ -237,7 +237,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const x = reference.value(op.inputs[0]);
       const low = (op.minimum + width) / unit;
       const selector = op.inputs[1] && reference.value(op.inputs[1]);
-      const isSelected = (_value: number, i: number) => selector === undefined || (selector[i]! & 1) === 1;
+      const isSelected = (_value: number, i: number) => selector === undefined || (selector[i] & 1) === 1;
       reference.check(op, x.filter(isSelected), low, (op.minimum + 2 ** op.rangeBits) / unit);
       const scale = 2 ** op.output.fracBits;
       reference.set(

@@ -74,7 +74,7 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
     const rho = highBits > 0 ? client.random.words(count) : new Uint32Array(count);
     client.set(
       op.output,
-      x.map((value, i) => ((value & mask) >>> f) - shiftLeft(rho[i]!, k - f)),
+      x.map((value, i) => ((value & mask) >>> f) - shiftLeft(rho[i], k - f)),
     );
   },
   clientRequests: (op) => specs(op).map((spec) => ({ spec })),
@@ -86,7 +86,7 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
     const mask = maskOf(k);
     const output = client.share(op.output);
     // What the owner must add for a wrap of 0: A = (x_c >> f) − r, whose low k−f bits are 0 in the preset form.
-    const answer = (i: number) => ((x[i]! & mask) >>> f) - output[i]!;
+    const answer = (i: number) => ((x[i] & mask) >>> f) - output[i];
 
     if (highBits > 0) {
       const flips = unpack(yield* receive(op.step, packedBytes(count, 1)), count, 1);
@@ -94,10 +94,10 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
       const high = new Uint32Array(2 * count);
       for (let i = 0; i < count; i++) {
         const base = answer(i) >>> (k - f);
-        const msb = (x[i]! >>> (k - 1)) & 1;
-        const flip = flips[i]!;
-        high[2 * i] = base - msb + messages[2 * i + flip]!;
-        high[2 * i + 1] = base - 1 + messages[2 * i + (1 - flip)]!;
+        const msb = (x[i] >>> (k - 1)) & 1;
+        const flip = flips[i];
+        high[2 * i] = base - msb + messages[2 * i + flip];
+        high[2 * i + 1] = base - 1 + messages[2 * i + (1 - flip)];
       }
       yield* send(op.step, pack(high, highBits));
     }
@@ -119,7 +119,7 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
     const shifted = new Uint32Array(count);
     const msb = new Uint32Array(count);
     for (let i = 0; i < count; i++) {
-      const positive = ((x[i]! + offset) & mask) >>> 0;
+      const positive = ((x[i] + offset) & mask) >>> 0;
       shifted[i] = (positive >>> f) - shiftLeft(1, k - 2 - f);
       msb[i] = positive >>> (k - 1);
     }
@@ -128,19 +128,19 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
       yield* send(
         op.step,
         pack(
-          msb.map((bit, i) => bit ^ ot.choices[i]!),
+          msb.map((bit, i) => bit ^ ot.choices[i]),
           1,
         ),
       );
       const high = unpack(yield* receive(op.step, packedBytes(2 * count, highBits)), 2 * count, highBits);
       const highMask = maskOf(highBits);
       for (let i = 0; i < count; i++) {
-        shifted[i] = shifted[i]! + shiftLeft((high[2 * i + msb[i]!]! - ot.messages[i]!) & highMask, k - f);
+        shifted[i] = shifted[i] + shiftLeft((high[2 * i + msb[i]] - ot.messages[i]) & highMask, k - f);
       }
     }
     if (lowBits > 0) {
       const low = unpack(yield* receive(op.step, packedBytes(count, lowBits)), count, lowBits);
-      for (let i = 0; i < count; i++) shifted[i] = shifted[i]! + low[i]!;
+      for (let i = 0; i < count; i++) shifted[i] = shifted[i] + low[i];
     }
     owner.set(op.output, shifted);
   },

@@ -73,7 +73,7 @@ function* clientOt(
   const table = new Uint32Array(count * options);
   for (let i = 0; i < count; i++) {
     for (let choice = 0; choice < options; choice++)
-      table[i * options + choice] = combine(entry(i, choice), share.messages[i * options + (choice ^ shifts[i]!)]!);
+      table[i * options + choice] = combine(entry(i, choice), share.messages[i * options + (choice ^ shifts[i])]);
   }
   yield* send(op.step, pack(table, ringBits));
 }
@@ -91,12 +91,12 @@ function* ownerOt(
   yield* send(
     op.step,
     pack(
-      choices.map((choice, i) => choice ^ share.choices[i]!),
+      choices.map((choice, i) => choice ^ share.choices[i]),
       choiceBits,
     ),
   );
   const table = unpack(yield* receive(op.step, packedBytes(count * options, ringBits)), count * options, ringBits);
-  return choices.map((choice, i) => separate(table[i * options + choice]!, share.messages[i]!) & maskOf(ringBits));
+  return choices.map((choice, i) => separate(table[i * options + choice], share.messages[i]) & maskOf(ringBits));
 }
 
 const xor = (x: number, y: number) => x ^ y;
@@ -110,7 +110,7 @@ const droppedBits = ({ inputs: [x] }: WinnersOp) => Math.max(0, x.ringBits - com
 function reducedDifferences(op: WinnersOp, share: Uint32Array): Uint32Array {
   const drop = droppedBits(op);
   const highest = share.map((word) => (word & maskOf(op.inputs[0].ringBits)) >>> drop);
-  return Uint32Array.from(shapeOf(op).pairs, ([i, j]) => (highest[i]! - highest[j]!) & maskOf(comparedBits));
+  return Uint32Array.from(shapeOf(op).pairs, ([i, j]) => (highest[i] - highest[j]) & maskOf(comparedBits));
 }
 
 /** Wins of each value from the signs of pairs: [i ahead of j] counts for i, its negation for j. `one` is this party's share of 1. */
@@ -118,8 +118,8 @@ function winsOf(op: WinnersOp, ahead: Uint32Array, one: 0 | 1): Uint32Array {
   const { pairs, sumBits } = shapeOf(op);
   const wins = new Uint32Array(op.output.size);
   pairs.forEach(([i, j], pair) => {
-    wins[i] = wins[i]! + ahead[pair]!;
-    wins[j] = wins[j]! + one - ahead[pair]!;
+    wins[i] = wins[i] + ahead[pair];
+    wins[j] = wins[j] + one - ahead[pair];
   });
   return wins.map((count) => count & maskOf(sumBits));
 }
@@ -163,7 +163,7 @@ export const winnersProtocol = layerProtocol<WinnersOp>({
     const d = reducedDifferences(op, client.share(op.inputs[0]));
     // t's digits, of each pair first the high one.
     const digits = Uint32Array.from({ length: 2 * pairs.length }, (_, n) => {
-      const t = 0xffff - (d[n >> 1]! & 0xffff);
+      const t = 0xffff - (d[n >> 1] & 0xffff);
       return n % 2 === 0 ? t >>> digitBits : t & 0xff;
     });
     // Step 1. Bit 0: greater; bit 1: equal.
@@ -172,7 +172,7 @@ export const winnersProtocol = layerProtocol<WinnersOp>({
       op,
       ots.digits,
       ot('digits'),
-      (n, o) => ((o > digits[n]! ? 1 : 0) | (o === digits[n]! ? 2 : 0)) ^ r[n]!,
+      (n, o) => ((o > digits[n] ? 1 : 0) | (o === digits[n] ? 2 : 0)) ^ r[n],
       xor,
     );
     // Step 2.
@@ -181,14 +181,14 @@ export const winnersProtocol = layerProtocol<WinnersOp>({
       op,
       ots.and,
       ot('and'),
-      (pair, o) => (((r[2 * pair]! >> 1) ^ (o & 1)) & ((r[2 * pair + 1]! & 1) ^ (o >> 1))) ^ product[pair]!,
+      (pair, o) => (((r[2 * pair] >> 1) ^ (o & 1)) & ((r[2 * pair + 1] & 1) ^ (o >> 1))) ^ product[pair],
       xor,
     );
     // Not negative: the complement of the sign.
-    const ahead = d.map((value, pair) => 1 ^ (value >>> 16) ^ (r[2 * pair]! & 1) ^ product[pair]!);
+    const ahead = d.map((value, pair) => 1 ^ (value >>> 16) ^ (r[2 * pair] & 1) ^ product[pair]);
     // Step 3.
     const additive = random(pairs.length, ots.sum.ringBits);
-    yield* clientOt(op, ots.sum, ot('sum'), (pair, o) => (ahead[pair]! ^ o) - additive[pair]!, plus);
+    yield* clientOt(op, ots.sum, ot('sum'), (pair, o) => (ahead[pair] ^ o) - additive[pair], plus);
     // Step 4.
     const wins = winsOf(op, additive, 1);
     const own = client.share(op.output);
@@ -196,7 +196,7 @@ export const winnersProtocol = layerProtocol<WinnersOp>({
       op,
       ots.equal,
       ot('equal'),
-      (i, o) => (((wins[i]! + o) & maskOf(ots.equal.choiceBits)) === n - 1 ? 1 : 0) - own[i]!,
+      (i, o) => (((wins[i] + o) & maskOf(ots.equal.choiceBits)) === n - 1 ? 1 : 0) - own[i],
       plus,
     );
   },
@@ -207,13 +207,13 @@ export const winnersProtocol = layerProtocol<WinnersOp>({
     const d = reducedDifferences(op, owner.share(op.inputs[0]));
     // Step 1.
     const digits = Uint32Array.from({ length: 2 * pairs.length }, (_, n) =>
-      n % 2 === 0 ? (d[n >> 1]! & 0xffff) >>> digitBits : d[n >> 1]! & 0xff,
+      n % 2 === 0 ? (d[n >> 1] & 0xffff) >>> digitBits : d[n >> 1] & 0xff,
     );
     const r = yield* ownerOt(op, ots.digits, ot('digits'), digits, xor);
     // Step 2.
-    const factors = Uint32Array.from(pairs, (_, pair) => (r[2 * pair]! >> 1) | ((r[2 * pair + 1]! & 1) << 1));
+    const factors = Uint32Array.from(pairs, (_, pair) => (r[2 * pair] >> 1) | ((r[2 * pair + 1] & 1) << 1));
     const product = yield* ownerOt(op, ots.and, ot('and'), factors, xor);
-    const ahead = d.map((value, pair) => (value >>> 16) ^ (r[2 * pair]! & 1) ^ product[pair]!);
+    const ahead = d.map((value, pair) => (value >>> 16) ^ (r[2 * pair] & 1) ^ product[pair]);
     // Step 3.
     const additive = yield* ownerOt(op, ots.sum, ot('sum'), ahead, minus);
     // Step 4.

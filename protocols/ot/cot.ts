@@ -179,7 +179,7 @@ export class CotClient extends CotParty {
   static async #setUp(channel: Channel, random: Prg, parameters: CotParameters, kernel: CotKernel): Promise<CotClient> {
     // Base OTs: the client receives, with Δ as its choices.
     const delta = random.bytes(blockBytes);
-    delta[0]! |= 1;
+    delta[0] |= 1;
     const keys = await baseOtReceive(channel, random, baseChoices(delta));
 
     // Of the owner: the public code, SoftSpokenOT, and its choices for the other direction's base OTs.
@@ -257,7 +257,7 @@ export class CotOwner extends CotParty {
     const softSpoken = new SoftSpokenReceiver(kernel, keys, tweaks.forward);
     const { blocks, message } = softSpoken.extend(softSpokenCount(parameters));
     const delta = random.bytes(blockBytes);
-    delta[0]! |= 1;
+    delta[0] |= 1;
     const base = blocks + bootstrapNeeds(parameters) * blockBytes;
     const { flips, keys: reverseKeys } = chooseReverseBase(
       kernel,
@@ -311,8 +311,8 @@ function reverseBaseKeys(
   kernel.hash(tweak, cots, baseOtCount, ones, delta);
   const pairs = Array.from({ length: baseOtCount }, (_, i): [Uint8Array, Uint8Array] => {
     const pair = [zeros, ones].map((address) => kernel.bytes(address + i * blockBytes, blockBytes).slice());
-    const flip = (flips[i >> 3]! >> (i & 7)) & 1;
-    return [pair[flip]!, pair[1 - flip]!];
+    const flip = (flips[i >> 3] >> (i & 7)) & 1;
+    return [pair[flip], pair[1 - flip]];
   });
   kernel.arena.release(zeros);
   kernel.arena.release(ones);
@@ -325,8 +325,8 @@ function chooseReverseBase(kernel: CotKernel, tweak: Tweak, cots: number, choice
   kernel.hash(tweak, cots, baseOtCount, hashed);
   const flips = new Uint8Array(baseOtCount / 8);
   const keys = Array.from(choices, (choice, i) => {
-    const random = kernel.bytes(cots + i * blockBytes, 1)[0]! & 1;
-    flips[i >> 3]! |= (random ^ choice) << (i & 7);
+    const random = kernel.bytes(cots + i * blockBytes, 1)[0] & 1;
+    flips[i >> 3] |= (random ^ choice) << (i & 7);
     return kernel.bytes(hashed + i * blockBytes, blockBytes).slice();
   });
   kernel.arena.release(hashed);

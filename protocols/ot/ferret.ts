@@ -186,7 +186,7 @@ export class FerretReceiver extends Ferret {
     this.run(trees, output, (nodes, bases, tweak) => {
       const keys = kernel.words(bases, 4 * treeDepth);
       let choices = 0;
-      for (let level = 0; level < treeDepth; level++) choices |= (keys[4 * level]! & 1) << level;
+      for (let level = 0; level < treeDepth; level++) choices |= (keys[4 * level] & 1) << level;
       kernel.ggmReceive(tweak, { nodes, depth: treeDepth, bases, message: at }, choices);
       at += treeMessageBytes(parameters);
     });

@@ -27,7 +27,7 @@ export const softSpokenBytes = (count: number) => (trees - 1) * Math.ceil(count 
 
 /** The base OTs' choices for a given Δ: the receiver of a level's two keys must miss the side on which Δ's leaf lies. */
 export function baseChoices(delta: Uint8Array): Uint8Array {
-  return Uint8Array.from({ length: baseOtCount }, (_, i) => 1 ^ ((delta[i >> 3]! >> (i & 7)) & 1));
+  return Uint8Array.from({ length: baseOtCount }, (_, i) => 1 ^ ((delta[i >> 3] >> (i & 7)) & 1));
 }
 
 type BaseTweaks = ReturnType<TweakSource['baseTrees']>;
@@ -50,13 +50,13 @@ export class SoftSpokenReceiver {
     for (let tree = 0; tree < trees; tree++) {
       // Figure 7: the whole tree, and for every level the XORs of its two sides under the base OT's keys.
       const nodes = this.#nodes + tree * leaves * blockBytes;
-      const [left, right] = keys[tree * treeBits]!;
+      const [left, right] = keys[tree * treeBits];
       kernel.bytes(nodes, blockBytes).set(left);
       kernel.bytes(nodes + blockBytes, blockBytes).set(right);
       for (let level = 2; level <= treeBits; level++) {
         expand(kernel, this.#tweaks, nodes, tree, level);
         const half = (1 << (level - 1)) * blockBytes;
-        const [key0, key1] = keys[tree * treeBits + level - 1]!;
+        const [key0, key1] = keys[tree * treeBits + level - 1];
         const at = tree * treeMessageBytes + (level - 2) * 2 * blockBytes;
         this.setupMessage.set(xorAll(kernel.bytes(nodes, half), key0), at);
         this.setupMessage.set(xorAll(kernel.bytes(nodes + half, half), key1), at + blockBytes);
@@ -88,7 +88,7 @@ export class SoftSpokenReceiver {
     const first = kernel.bytes(sums, rowBytes);
     for (let tree = 1; tree < trees; tree++) {
       const own = kernel.bytes(sums + tree * rowBytes, usedBytes);
-      for (let i = 0; i < usedBytes; i++) message[(tree - 1) * usedBytes + i] = own[i]! ^ first[i]!;
+      for (let i = 0; i < usedBytes; i++) message[(tree - 1) * usedBytes + i] = own[i] ^ first[i];
     }
     // Row 0 would carry a bit that nobody needs; it carries the choice instead.
     kernel.bytes(rows, rowBytes).set(first);
@@ -117,10 +117,10 @@ export class SoftSpokenSender {
     this.#nodes = kernel.arena.allocate(trees * leaves * blockBytes);
     for (let tree = 0; tree < trees; tree++) {
       const nodes = this.#nodes + tree * leaves * blockBytes;
-      const path = delta[tree]!;
+      const path = delta[tree];
       let hole = path & 1;
       kernel.bytes(nodes, 2 * blockBytes).fill(0);
-      kernel.bytes(nodes + (1 - hole) * blockBytes, blockBytes).set(keys[tree * treeBits]!);
+      kernel.bytes(nodes + (1 - hole) * blockBytes, blockBytes).set(keys[tree * treeBits]);
       for (let level = 2; level <= treeBits; level++) {
         // All nodes but the hole's children are right; the side that the base OT opened gives the hole's sibling.
         expand(kernel, this.#tweaks, nodes, tree, level);
@@ -131,11 +131,11 @@ export class SoftSpokenSender {
         const at = tree * treeMessageBytes + ((level - 2) * 2 + side) * blockBytes;
         const sum = xorAll(
           kernel.bytes(nodes + side * parents * blockBytes, parents * blockBytes),
-          keys[tree * treeBits + level - 1]!,
+          keys[tree * treeBits + level - 1],
         );
         kernel
           .bytes(nodes + (hole + side * parents) * blockBytes, blockBytes)
-          .set(sum.map((byte, i) => byte ^ setupMessage[at + i]!));
+          .set(sum.map((byte, i) => byte ^ setupMessage[at + i]));
         hole += (1 - side) * parents;
       }
     }
@@ -149,7 +149,7 @@ export class SoftSpokenSender {
     const { tiles, rowBytes, rows, sums, scratch, release } = workspace(kernel, count);
     for (let tree = 0; tree < trees; tree++) {
       const nodes = this.#nodes + tree * leaves * blockBytes;
-      const path = this.delta[tree]!;
+      const path = this.delta[tree];
       const v = rows + tree * treeBits * rowBytes;
       kernel.softSpokenFold(this.#tweaks.vector(tree), {
         leaves: nodes,
@@ -163,11 +163,11 @@ export class SoftSpokenSender {
       });
       // w_t = v_t ⊕ Δ_t·u, and K's row t is w_t ⊕ Δ_t·correction.
       const fix = kernel.bytes(sums, rowBytes);
-      if (tree > 0) for (let i = 0; i < usedBytes; i++) fix[i]! ^= message[(tree - 1) * usedBytes + i]!;
+      if (tree > 0) for (let i = 0; i < usedBytes; i++) fix[i] ^= message[(tree - 1) * usedBytes + i];
       for (let t = 0; t < treeBits; t++) {
         const factor = -((path >> t) & 1);
         const row = kernel.bytes(v + t * rowBytes, rowBytes);
-        for (let i = 0; i < rowBytes; i++) row[i]! ^= fix[i]! & factor;
+        for (let i = 0; i < rowBytes; i++) row[i] ^= fix[i] & factor;
       }
     }
     this.#tile += tiles;
@@ -209,7 +209,7 @@ function expand(kernel: CotKernel, tweaks: BaseTweaks, nodes: number, tree: numb
 /** start ⊕ all blocks. */
 function xorAll(blocks: Uint8Array, start: Uint8Array): Uint8Array {
   const sum = start.slice();
-  for (let i = 0; i < blocks.length; i++) sum[i & 15]! ^= blocks[i]!;
+  for (let i = 0; i < blocks.length; i++) sum[i & 15] ^= blocks[i];
   return sum;
 }
 

@@ -73,7 +73,7 @@ export class SecretKey {
     const parts: Uint8Array[] = [];
     ring.primes.forEach((p, i) => {
       for (let k = 0; k < parameters.digitsPerPrime; k++) {
-        const factor = 2 ** (k * parameters.digitBits[i]!) % p;
+        const factor = 2 ** (k * parameters.digitBits[i]) % p;
         ring.clear(message);
         ring
           .residue(message, i)
@@ -104,7 +104,7 @@ export class SecretKey {
     const { ring } = this;
     const { exports } = nttKernel();
     const product = ring.allocate();
-    const [n1, n2] = [ring.ntts[0]!, ring.ntts[1]!];
+    const [n1, n2] = [ring.ntts[0], ring.ntts[1]];
     [n1, n2].forEach((ntt, i) => {
       const at = ring.residueAddress(product, i);
       exports.residues64(source, ring.n, ntt.p, at);
@@ -223,7 +223,7 @@ export class AutomorphismKey {
     });
     this.#digits = Array.from({ length }, () => ring.allocate());
     this.#work = ring.allocate(2);
-    this.#terms = Uint32Array.from(this.#ciphertexts.flatMap((key, i) => [this.#digits[i]!, key, ring.maskOf(key)]));
+    this.#terms = Uint32Array.from(this.#ciphertexts.flatMap((key, i) => [this.#digits[i], key, ring.maskOf(key)]));
   }
 
   /** target += source(X^g), switched back to the key s. Both transformed; `target` is not `source`. */
@@ -237,16 +237,16 @@ export class AutomorphismKey {
     ring.permute(ring.maskOf(source), g, image);
     // Where a residue is one digit, its own prime needs no transform back and forth: the permuted values are it.
     const whole = digitsPerPrime === 1;
-    if (whole) for (let i = 0; i < primes.length; i++) ring.residue(this.#digits[i]!, i).set(ring.residue(image, i));
+    if (whole) for (let i = 0; i < primes.length; i++) ring.residue(this.#digits[i], i).set(ring.residue(image, i));
     ring.inverse(image);
     for (const [i, p] of primes.entries()) {
-      const bits = digitBits[i]!;
+      const bits = digitBits[i];
       // Adding half a base to every digit makes them all non-negative; the bias takes it off again, plus p.
       const half = 2 ** (bits - 1);
       let offset = 0;
       for (let k = 0; k < digitsPerPrime; k++) offset += half * 2 ** (k * bits);
       for (let k = 0; k < digitsPerPrime; k++) {
-        const poly = this.#digits[i * digitsPerPrime + k]!;
+        const poly = this.#digits[i * digitsPerPrime + k];
         // The topmost digit keeps what lies above: centred residues reach just beyond half the base.
         const mask = k === digitsPerPrime - 1 ? 0xffffffff : 2 ** bits - 1;
         for (const [j, ntt] of ntts.entries()) {

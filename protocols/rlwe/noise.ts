@@ -81,7 +81,7 @@ export function noiseBound(parameters: Parameters, query: NoiseQuery): NoiseBoun
     if (bound >= 1) continue;
     // The client computes a'·s modulo p1·p2: a' is uniform below 2^bits. Half as many deviations more, and the event is too rare to count.
     const product = 1.5 * tail * 2 ** bits * Math.sqrt(secretNorm(parameters.degree) / 3);
-    if (product >= (p1! * p2!) / 2) return undefined;
+    if (product >= (p1 * p2) / 2) return undefined;
     return { phase, rounding, bits, bound };
   }
   return undefined;

@@ -130,7 +130,7 @@ export class Ring {
     const { exports } = nttKernel();
     this.primes.forEach((p, i) => {
       const [xi, wi, ci, ti] = [x, w, companions, target].map((poly) => this.residueAddress(poly, i));
-      exports.multiplyShoup(xi!, wi!, ci!, ti!, this.n, p);
+      exports.multiplyShoup(xi, wi, ci, ti, this.n, p);
     });
   }
 
@@ -138,7 +138,7 @@ export class Ring {
   multiplyScalar(x: Polynomial, residues: readonly number[], target: Polynomial): void {
     const { exports } = nttKernel();
     this.primes.forEach((p, i) => {
-      const w = residues[i]!;
+      const w = residues[i];
       exports.multiplyScalar(this.residueAddress(x, i), this.residueAddress(target, i), this.n, p, w, shoupOf(w, p));
     });
   }
@@ -250,8 +250,8 @@ export class Ring {
       this.ntts.forEach((ntt, i) => {
         const { exponents } = ntt;
         const places = new Uint32Array(2 * this.n);
-        for (let place = 0; place < this.n; place++) places[exponents[place]!] = place;
-        this.residue(order!, i).set(exponents.map((e) => places[(e * g) % (2 * this.n)]!));
+        for (let place = 0; place < this.n; place++) places[exponents[place]] = place;
+        this.residue(order!, i).set(exponents.map((e) => places[(e * g) % (2 * this.n)]));
       });
       this.#orders.set(g, order);
     }

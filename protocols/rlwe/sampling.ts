@@ -36,7 +36,7 @@ export function sampleUniform(random: RandomWords, p: number, out: Uint32Array):
   for (let filled = 0; filled < out.length; ) {
     const words = random.words(out.length - filled);
     for (let i = 0; i < words.length; i++) {
-      const value = words[i]! & mask;
+      const value = words[i] & mask;
       if (value < p) out[filled++] = value;
     }
   }

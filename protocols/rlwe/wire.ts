@@ -42,7 +42,7 @@ export function readPolynomial(ring: Ring, bytes: Uint8Array, target: Polynomial
     new Uint8Array(arena.memory.buffer, buffer, length).set(bytes.subarray(at, at + length));
     largest = Math.max(
       largest,
-      (exports.unpack32(buffer, ring.n, bits, ring.residueAddress(target, i)) >>> 0) / ring.primes[i]!,
+      (exports.unpack32(buffer, ring.n, bits, ring.residueAddress(target, i)) >>> 0) / ring.primes[i],
     );
     at += length;
   });

@@ -18,7 +18,7 @@ export function pack(words: Uint32Array, bits: number): Uint8Array {
   if (bits === 32) return new Uint8Array(words.buffer.slice(words.byteOffset, words.byteOffset + 4 * count));
   const out = new Uint8Array(packedBytes(count, bits));
   if (bits === 8) {
-    for (let i = 0; i < count; i++) out[i] = words[i]!;
+    for (let i = 0; i < count; i++) out[i] = words[i];
     return out;
   }
   const mask = maskOf(bits);
@@ -28,7 +28,7 @@ export function pack(words: Uint32Array, bits: number): Uint8Array {
   let heldBits = 0;
   let at = 0;
   for (let i = 0; i < count; i++) {
-    const word = words[i]! & mask;
+    const word = words[i] & mask;
     const firstBits = bits < 24 ? bits : 24;
     held |= (word & 0xffffff) << heldBits;
     heldBits += firstBits;
@@ -76,7 +76,7 @@ export function unpack(bytes: Uint8Array, count: number, bits: number): Uint32Ar
   for (let i = 0; i < count; i++) {
     const at = bit >>> 3;
     const shift = bit & 7;
-    let word = bytes[at]! | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
+    let word = bytes[at] | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
     word >>>= shift;
     if (shift + bits > 32) word |= (bytes[at + 4] ?? 0) << (32 - shift);
     out[i] = word & mask;

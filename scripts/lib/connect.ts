@@ -53,7 +53,7 @@ async function connectWebRtc(party: 'client' | 'owner', signaling: Signaling): P
       for (const candidate of waiting.splice(0)) await peer.addIceCandidate(candidate);
       if (signal.description.type === 'offer') {
         await peer.setLocalDescription(await peer.createAnswer());
-        signaling.send({ signal: { description: { type: 'answer', sdp: peer.localDescription!.sdp } } });
+        signaling.send({ signal: { description: { type: 'answer', sdp: peer.localDescription.sdp } } });
       }
     } else if ('candidate' in signal) {
       if (peer.remoteDescription) await peer.addIceCandidate(signal.candidate);
@@ -69,7 +69,7 @@ async function connectWebRtc(party: 'client' | 'owner', signaling: Signaling): P
   const wire = dataChannelWire(channel);
   if (party === 'owner') {
     await peer.setLocalDescription(await peer.createOffer());
-    signaling.send({ signal: { description: { type: 'offer', sdp: peer.localDescription!.sdp } } });
+    signaling.send({ signal: { description: { type: 'offer', sdp: peer.localDescription.sdp } } });
   }
   return wire;
 }

@@ -49,7 +49,7 @@ async function fromZip(file: string, count: number): Promise<LabelledImage[]> {
   });
   const chosen = new Set(spread(names.sort(), count));
   const files = await unzipSome(bytes, (name) => chosen.has(name));
-  return [...chosen].map((name) => ({ name, label: heldOut.exec(name)![1]!, bytes: files[name]! }));
+  return [...chosen].map((name) => ({ name, label: heldOut.exec(name)![1], bytes: files[name] }));
 }
 
 function unzipSome(bytes: Uint8Array, wanted: (name: string) => boolean): Promise<Record<string, Uint8Array>> {
@@ -76,7 +76,7 @@ async function fromFolder(folder: string, count: number): Promise<LabelledImage[
   return Promise.all(
     spread(files.sort(), count).map(async (name) => ({
       name,
-      label: heldOut.exec(name)![1]!,
+      label: heldOut.exec(name)![1],
       bytes: new Uint8Array(await readFile(`${folder}/${name}`)),
     })),
   );

@@ -28,8 +28,8 @@ export async function readImage(file: string | Buffer): Promise<RgbaImage> {
 /** CMYK in place, without a profile: each ink takes its part of the light away. */
 function inksToRgba(data: Uint8Array): void {
   for (let at = 0; at < data.length; at += 4) {
-    const light = (255 - data[at + 3]!) / 255;
-    for (let c = at; c < at + 3; c++) data[c] = Math.round((255 - data[c]!) * light);
+    const light = (255 - data[at + 3]) / 255;
+    for (let c = at; c < at + 3; c++) data[c] = Math.round((255 - data[c]) * light);
     data[at + 3] = 255;
   }
 }

@@ -74,7 +74,7 @@ async function run(task: PartyTask): Promise<void> {
     const peak = peakMemoryMiB();
     const plaintext = await PlaintextModel.load(await modelFolder(task.model), cpus().length);
     const [logits] = await plaintext.logits([pixels]);
-    tell({ result: { peakMemoryMiB: peak, classification, plaintextLogits: [...logits!], report: session.report() } });
+    tell({ result: { peakMemoryMiB: peak, classification, plaintextLogits: [...logits], report: session.report() } });
   }
 }
 

@@ -26,13 +26,13 @@ export class PlaintextModel {
     const plane = this.height * this.width;
     const input = new Float32Array(images.length * 3 * plane);
     for (const [n, pixels] of images.entries()) {
-      for (let i = 0; i < plane; i++) for (let c = 0; c < 3; c++) input[(3 * n + c) * plane + i] = pixels[3 * i + c]!;
+      for (let i = 0; i < plane; i++) for (let c = 0; c < 3; c++) input[(3 * n + c) * plane + i] = pixels[3 * i + c];
     }
-    const [inputName, outputName] = [this.session.inputNames[0]!, this.session.outputNames[0]!];
+    const [inputName, outputName] = [this.session.inputNames[0], this.session.outputNames[0]];
     const { [outputName]: output } = await this.session.run({
       [inputName]: new Tensor('float32', input, [images.length, 3, this.height, this.width]),
     });
-    const values = output!.data as Float32Array;
+    const values = output.data as Float32Array;
     const classes = values.length / images.length;
     return images.map((_, n) => values.slice(n * classes, (n + 1) * classes));
   }

@@ -33,7 +33,7 @@ const output = await build({
   },
 });
 const [{ output: files }] = (Array.isArray(output) ? output : [output]) as unknown as [{ output: { code: string }[] }];
-const script = files[0]!.code;
+const script = files[0].code;
 
 const server = createServer((request, response) => {
   const isScript = request.url === '/bench.js';

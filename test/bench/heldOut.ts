@@ -27,7 +27,7 @@ const withoutDealer = Math.min(Number(values['two-party']), images.length);
 
 const margin = (logits: readonly number[]) => {
   const [first, second] = [...logits].sort((a, b) => b - a);
-  return first! - second!;
+  return first - second;
 };
 const argmax = (logits: readonly number[]) => logits.indexOf(Math.max(...logits));
 
@@ -46,7 +46,7 @@ for (const [offline, batch] of [
     const { logits } = await client.classify(pixels);
     const integers = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture)).logits;
     const reference = Array.from(integers, (x) => x * 2 ** -model.plan.logitFracBits);
-    const errors = logits.map((logit, i) => Math.abs(logit - reference[i]!));
+    const errors = logits.map((logit, i) => Math.abs(logit - reference[i]));
     largestError = Math.max(largestError, ...errors);
     sumOfSquares += errors.reduce((sum, error) => sum + error * error, 0) / errors.length;
     if (argmax(logits) === argmax(reference)) same++;

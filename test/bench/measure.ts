@@ -18,8 +18,8 @@ export function summarise(name: string, unit: string, values: number[]): BenchRe
   if (values.length === 0) throw new RangeError(`${name}: expected at least one value, got 0`);
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  const value = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  return { name, value, unit, min: sorted[0]!, max: sorted.at(-1)! };
+  const value = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return { name, value, unit, min: sorted[0], max: sorted.at(-1)! };
 }
 
 /**

@@ -72,14 +72,14 @@ try {
     const seconds = since();
     const perSecond = async (id: string) => {
       const updates = await updatesOf(client, id);
-      return ((1000 * updates.length) / (updates.at(-1)! - updates[0]!)).toFixed(1);
+      return ((1000 * updates.length) / (updates.at(-1)! - updates[0])).toFixed(1);
     };
     const [online, offline] = [await perSecond('time-online'), await perSecond('time-offline')];
     const text = async (id: string) => (await client.getByTestId(id).innerText()).replaceAll(/\s+/g, ' ');
     process.stdout.write(
       `${seconds.toFixed(1)} s from the demo to the first private result (${(2 * readingMs) / 1000} s of it reading; paired after ${paired.toFixed(1)} s)\n` +
         `answer ${await text('top-label')}; with the image ${await text('cost-online')}, before it ${await text('cost-offline')}\n` +
-        `meters drawn ${online} times a second online, ${offline} in the preparation (pauses while waiting included); load ${loadavg()[0]!.toFixed(1)}\n`,
+        `meters drawn ${online} times a second online, ${offline} in the preparation (pauses while waiting included); load ${loadavg()[0].toFixed(1)}\n`,
     );
     if (seconds > 30) process.exitCode = 1;
   } finally {

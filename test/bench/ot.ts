@@ -46,7 +46,7 @@ export async function run(): Promise<BenchResult[]> {
   }
   const memory = [sender, receiver].map(({ kernel }) => kernel.arena.memory.buffer.byteLength / 2 ** 20);
 
-  const slower = rates.client.map((rate, i) => Math.min(rate, rates.owner[i]!));
+  const slower = rates.client.map((rate, i) => Math.min(rate, rates.owner[i]));
   const setup = setupCost();
   const bits = (8 * (setup.bytesClientToOwner + setup.bytesOwnerToClient + drawCost(0, 10 * million))) / (10 * million);
   const laterBits = (8 * drawCost(10 * million, 1000 * million)) / (990 * million);
@@ -96,10 +96,10 @@ async function stageFigures() {
   const times = await otStageTimes(pair, [...calibrationSpecs, ...specs], 11);
   const calibrated = await calibrateOt('this machine', times.slice(0, calibrationSpecs.length));
   for (const [i, name] of names.entries()) {
-    const measured = times[calibrationSpecs.length + i]!;
+    const measured = times[calibrationSpecs.length + i];
     const total = { measured: 0, planned: 0, calibrated: 0 };
     for (const party of ['client', 'owner'] as const) {
-      const work = otKind(specs[i]!).work(specs[i]!)[party];
+      const work = otKind(specs[i]).work(specs[i])[party];
       const planned = otMs(work, referenceTimes[party]);
       total.measured += median(measured[party]);
       total.planned += planned;

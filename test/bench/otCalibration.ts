@@ -64,8 +64,8 @@ export async function otStageTimes(pair: OtPair, specs: readonly OtBasedSpec[], 
       const { client, owner } = await runOtStage(pair, spec);
       // The first runs warm the engine up.
       if (run < 0) continue;
-      times[i]!.client.push(client);
-      times[i]!.owner.push(owner);
+      times[i].client.push(client);
+      times[i].owner.push(owner);
     }
   }
   return times;
@@ -78,7 +78,7 @@ export interface StageTimes {
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
 
 const ot = (choiceBits: number, words: number, count: number): OtBasedSpec => ({
@@ -177,7 +177,7 @@ async function directTimes(statistic: (times: readonly number[]) => number) {
     receiver.kernel.arena.release(got.address);
     if (i < 0) continue;
     for (const [j, list] of [times.client, times.owner, times.hash, times.block].entries())
-      list.push(marks[j + 1]! - marks[j]!);
+      list.push(marks[j + 1] - marks[j]);
   }
   const { main } = cotParameters;
   const amortised = main.trees / (main.trees - refillTrees(main));
@@ -201,8 +201,8 @@ function nonNegativeLeastSquares(
       if (known[unit] !== undefined) continue;
       let [along, squares] = [0, 0];
       works.forEach((work, i) => {
-        const share = (work[unit] ?? 0) / 1e6 / measuredMs[i]!;
-        along += share * (1 - otMs(work, times) / measuredMs[i]!);
+        const share = (work[unit] ?? 0) / 1e6 / measuredMs[i];
+        along += share * (1 - otMs(work, times) / measuredMs[i]);
         squares += share ** 2;
       });
       if (squares > 0) times[unit] = Math.max(0, times[unit] + along / squares);

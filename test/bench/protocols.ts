@@ -16,7 +16,7 @@ const table = { minimum: -8, rangeBits: 4, digitBits: 3, coefficientFracBits: 10
 const curve = { ...table, digitBits: 4, degree: 2 };
 const positive = { ...curve, minimum: 0, rangeBits: 3 };
 const read = (plan: PlanBuilder, v: Value, fracBits: number) =>
-  local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
+  local(plan, [v], v.rows, v.cols, ([w]) => w.slice(), fracBits);
 
 const protocols: Record<string, { rows: number; cols: number; build(plan: PlanBuilder, x: Value): Value }> = {
   truncate: { rows: 64, cols: 256, build: (plan, x) => truncate(plan, read(plan, x, 20), 8, 10) },

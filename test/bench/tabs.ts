@@ -43,7 +43,7 @@ try {
       `online predicted ${Math.round(Number(predictedMs))} ms, took ${Math.round(Number(measuredMs))} ms on ${line.replaceAll(/\s+/g, ' ')}\n`,
     );
     process.stdout.write(
-      `load ${loadavg()[0]!.toFixed(1)}: online ${await cost('online')}, offline ${await cost('offline')}\n`,
+      `load ${loadavg()[0].toFixed(1)}: online ${await cost('online')}, offline ${await cost('offline')}\n`,
     );
   }
 } finally {

@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 test('two pages classify a picture over WebRTC, by a page of code for each', async () => {
-  const url = server.resolvedUrls!.local[0]!;
+  const url = server.resolvedUrls!.local[0];
   const owner = await app.page();
   const client = await owner.context().newPage();
   await owner.goto(`${url}owner.html`);

@@ -154,8 +154,8 @@ test('the owner’s own model, dropped on the page', async () => {
     })),
   );
   // Labels need not differ: ImageNet has two cranes.
-  const manifest = { ...JSON.parse(atob(files[0]!.base64)), labels: ['crane', 'crane', 'tench', 'tench'] };
-  files[0]!.base64 = btoa(JSON.stringify(manifest));
+  const manifest = { ...JSON.parse(atob(files[0].base64)), labels: ['crane', 'crane', 'tench', 'tench'] };
+  files[0].base64 = btoa(JSON.stringify(manifest));
   const dropped = await owner.evaluateHandle((list) => {
     const transfer = new DataTransfer();
     for (const { name, base64 } of list) {

@@ -25,7 +25,7 @@ async function openPage(url: string): Promise<Page> {
   pages.push(page);
   page.setDefaultTimeout(30_000);
   page.on('pageerror', (error) => errors.push(String(error)));
-  await resize(page, widths[0]!);
+  await resize(page, widths[0]);
   await page.goto(url);
   return page;
 }
@@ -69,7 +69,7 @@ async function shootFirefox(page: Page, name: string): Promise<void> {
     );
     expect(overflow, `${name}, ${size.width} pixels: sideways`).toBeLessThanOrEqual(0);
   }
-  await resize(page, widths[0]!);
+  await resize(page, widths[0]);
 }
 
 async function openFirefoxRoom(): Promise<{ owner: Page; invite: string }> {

@@ -79,7 +79,7 @@ test('first visit to result: the trained model, by “Try it alone” in two tab
   });
   const seconds = (Date.now() - startedMs) / 1000;
   const updates = await updatesOf(client, 'time-online');
-  const perSecond = (1000 * updates.length) / (updates.at(-1)! - updates[0]!);
+  const perSecond = (1000 * updates.length) / (updates.at(-1)! - updates[0]);
   const shifts = { client: await layoutShift(client), owner: await layoutShift(owner) };
   console.info(
     `first visit to result ${seconds.toFixed(1)} s; online: meters drawn ${perSecond.toFixed(1)} times a second, ` +
@@ -107,7 +107,7 @@ test('first visit to result: the trained model, by “Try it alone” in two tab
   const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
   const expected = Array.from(reference.logits, (logit) => logit * 2 ** -model.plan.logitFracBits);
   expect(logits).toHaveLength(expected.length);
-  for (const [i, logit] of logits.entries()) expect(Math.abs(logit - expected[i]!)).toBeLessThan(0.1);
+  for (const [i, logit] of logits.entries()) expect(Math.abs(logit - expected[i])).toBeLessThan(0.1);
 
   await client.getByRole('button', { name: 'Check against plaintext' }).click();
   await client.getByText('Same answer in plaintext').waitFor();

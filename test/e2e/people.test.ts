@@ -130,7 +130,7 @@ describe('on a phone', () => {
       });
     });
     const held = (key: 'now' | 'ever') =>
-      client.evaluate((k) => (window as unknown as { held: Record<string, number> }).held[k]!, key);
+      client.evaluate((k) => (window as unknown as { held: Record<string, number> }).held[k], key);
     await client.goto(invite);
     await client.getByText('Prepared, waiting for an image').waitFor();
     await expect.poll(() => held('now'), { timeout: 10_000 }).toBe(0);

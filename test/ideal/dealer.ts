@@ -69,7 +69,7 @@ export class IdealDealer {
       return reject(new Error('dealer: the two sides ask for different correlations'));
     report(client);
     report(owner);
-    const pairs = client.requests.map((request, i) => deal(request, owner.requests[i]!, this.#random, this.tensor));
+    const pairs = client.requests.map((request, i) => deal(request, owner.requests[i], this.#random, this.tensor));
     client.resolve(pairs.map(([given]) => given));
     owner.resolve(pairs.map(([, given]) => given));
   }
@@ -100,7 +100,7 @@ export function deal(
 export function drawClientPart(spec: CorrelationSpec, random: Prg): ClientCorrelation {
   const mask = maskOf(spec.ringBits);
   const words = random.words(outputSize(spec));
-  for (let i = 0; i < words.length; i++) words[i] = words[i]! & mask;
+  for (let i = 0; i < words.length; i++) words[i] = words[i] & mask;
   if (spec.kind === 'ringCot') return { keys: words };
   return spec.kind === 'ot' ? { messages: words } : { share: words };
 }
@@ -120,8 +120,7 @@ export function ownerPart(
     const choices = random.words(count).map((word) => word & maskOf(choiceBits));
     const chosen = new Uint32Array(count * words);
     for (let i = 0; i < count; i++) {
-      for (let j = 0; j < words; j++)
-        chosen[i * words + j] = messages[(i * 2 ** choiceBits + choices[i]!) * words + j]!;
+      for (let j = 0; j < words; j++) chosen[i * words + j] = messages[(i * 2 ** choiceBits + choices[i]) * words + j];
     }
     return { choices, messages: chosen };
   }
@@ -132,13 +131,13 @@ export function ownerPart(
     const choices = random.words(spec.count).map((word) => word & maskOf(factorBits));
     const received = keys.map((key, at) => {
       const [i, b] = [Math.floor(at / factorBits), at % factorBits];
-      return (key + ((choices[i]! >>> b) & 1) * c[i]!) & maskOf(ringBits - b);
+      return (key + ((choices[i] >>> b) & 1) * c[i]) & maskOf(ringBits - b);
     });
     return { choices, keys: received };
   }
   const { share } = given as ProductShare;
   const mask = maskOf(spec.ringBits);
-  return { share: productOf(client, owner, tensor).map((value, i) => (value - share[i]!) & mask) };
+  return { share: productOf(client, owner, tensor).map((value, i) => (value - share[i]) & mask) };
 }
 
 function outputSize(spec: CorrelationSpec): number {
@@ -162,11 +161,11 @@ function outputSize(spec: CorrelationSpec): number {
 
 /** The value that a product's shares add up to, modulo 2^32. */
 function productOf(client: ClientRequest, owner: OwnerRequest, tensor: (name: string) => Uint32Array): Uint32Array {
-  const times = (x: Uint32Array, y: Uint32Array) => x.map((value, i) => Math.imul(value, y[i]!));
+  const times = (x: Uint32Array, y: Uint32Array) => x.map((value, i) => Math.imul(value, y[i]));
   const sumRows = (x: Uint32Array, rows: number) => {
     const sums = new Uint32Array(rows);
     const cols = x.length / rows;
-    for (let i = 0; i < x.length; i++) sums[Math.floor(i / cols)]! += x[i]!;
+    for (let i = 0; i < x.length; i++) sums[Math.floor(i / cols)] += x[i];
     return sums;
   };
   // The requests' operands by name; correlations.ts says which kind has which.
@@ -175,30 +174,30 @@ function productOf(client: ClientRequest, owner: OwnerRequest, tensor: (name: st
   const { spec } = client;
   switch (spec.kind) {
     case 'linear':
-      return multiplyTransposed(c.x!, tensor(spec.weights), spec.tokens, spec.inputs, spec.outputs);
+      return multiplyTransposed(c.x, tensor(spec.weights), spec.tokens, spec.inputs, spec.outputs);
     case 'matmul': {
       const { batch, rows, inner, cols } = spec;
       const out = new Uint32Array(batch * rows * cols);
       for (let b = 0; b < batch; b++) {
         const left = (x: Uint32Array) => x.subarray(b * rows * inner, (b + 1) * rows * inner);
         const right = (y: Uint32Array) => y.subarray(b * inner * cols, (b + 1) * inner * cols);
-        const first = multiplyMatrices(left(c.x!), right(o.yMask!), rows, inner, cols);
-        const second = multiplyMatrices(left(o.xMask!), right(c.y!), rows, inner, cols);
+        const first = multiplyMatrices(left(c.x), right(o.yMask), rows, inner, cols);
+        const second = multiplyMatrices(left(o.xMask), right(c.y), rows, inner, cols);
         out.set(
-          first.map((value, i) => value + second[i]!),
+          first.map((value, i) => value + second[i]),
           b * rows * cols,
         );
       }
       return out;
     }
     case 'square':
-      return times(c.x!, o.xMask!).map((value) => 2 * value);
+      return times(c.x, o.xMask).map((value) => 2 * value);
     case 'sumOfSquares':
-      return sumRows(times(c.x!, o.xMask!), spec.rows).map((value) => 2 * value);
+      return sumRows(times(c.x, o.xMask), spec.rows).map((value) => 2 * value);
     case 'scale':
-      return c.x!.map((x, i) => {
+      return c.x.map((x, i) => {
         const row = Math.floor(i / spec.cols);
-        return Math.imul(c.s![row]!, o.xMask![i]!) + Math.imul(o.sMask![row]!, x);
+        return Math.imul(c.s[row], o.xMask[i]) + Math.imul(o.sMask[row], x);
       });
     default:
       throw new RangeError('dealer: not a product');

@@ -55,9 +55,9 @@ export function wrongPlaces({ client, owner }: Operands, given: ClientCorrelatio
       Math.abs(choices.length - spec.count) +
       Math.abs(chosen.length - spec.count * spec.words);
     for (let i = 0; i < spec.count; i++) {
-      if (choices[i]! >= options) wrong++;
+      if (choices[i] >= options) wrong++;
       for (let word = 0; word < spec.words; word++) {
-        if (messages[(i * options + choices[i]!) * spec.words + word] !== chosen[i * spec.words + word]) wrong++;
+        if (messages[(i * options + choices[i]) * spec.words + word] !== chosen[i * spec.words + word]) wrong++;
       }
     }
     return wrong + messages.filter((word) => word >= 2 ** spec.ringBits).length;
@@ -75,7 +75,7 @@ export function wrongPlaces({ client, owner }: Operands, given: ClientCorrelatio
     for (let i = 0; i < spec.count; i++) {
       for (let b = 0; b < factorBits; b++) {
         const at = i * factorBits + b;
-        const difference = received[at]! - keys[at]! - ((choices[i]! >>> b) & 1) * c[i]!;
+        const difference = received[at] - keys[at] - ((choices[i] >>> b) & 1) * c[i];
         if (difference % 2 ** (ringBits - b) !== 0) wrong++;
       }
     }
@@ -86,7 +86,7 @@ export function wrongPlaces({ client, owner }: Operands, given: ClientCorrelatio
   const ring = 1n << BigInt(spec.ringBits);
   let wrong = Math.abs(shares[0].length - expected.length) + Math.abs(shares[1].length - expected.length);
   expected.forEach((value, i) => {
-    if ((BigInt(shares[0][i]!) + BigInt(shares[1][i]!) - value) % ring !== 0n) wrong++;
+    if ((BigInt(shares[0][i]) + BigInt(shares[1][i]) - value) % ring !== 0n) wrong++;
   });
   return wrong;
 }
@@ -97,19 +97,19 @@ function idealProduct(client: ClientRequest, owner: OwnerRequest): bigint[] {
   const o = owner as unknown as Record<string, Uint32Array>;
   const dot = (x: Uint32Array, y: Uint32Array, from: number, count: number) => {
     let sum = 0n;
-    for (let i = from; i < from + count; i++) sum += BigInt(x[i]!) * BigInt(y[i]!);
+    for (let i = from; i < from + count; i++) sum += BigInt(x[i]) * BigInt(y[i]);
     return sum;
   };
   const { spec } = client;
   switch (spec.kind) {
     case 'square':
-      return Array.from({ length: spec.count }, (_, i) => 2n * dot(c.x!, o.xMask!, i, 1));
+      return Array.from({ length: spec.count }, (_, i) => 2n * dot(c.x, o.xMask, i, 1));
     case 'sumOfSquares':
-      return Array.from({ length: spec.rows }, (_, i) => 2n * dot(c.x!, o.xMask!, i * spec.cols, spec.cols));
+      return Array.from({ length: spec.rows }, (_, i) => 2n * dot(c.x, o.xMask, i * spec.cols, spec.cols));
     case 'scale':
       return Array.from({ length: spec.rows * spec.cols }, (_, i) => {
         const row = Math.floor(i / spec.cols);
-        return BigInt(c.s![row]!) * BigInt(o.xMask![i]!) + BigInt(o.sMask![row]!) * BigInt(c.x![i]!);
+        return BigInt(c.s[row]) * BigInt(o.xMask[i]) + BigInt(o.sMask[row]) * BigInt(c.x[i]);
       });
     default:
       throw new RangeError(`kind: expected one that OTs provide, got ${spec.kind}`);

@@ -84,7 +84,7 @@ export function idealResult({ client, owner, weights }: Operands): Uint32Array {
     const { x } = client as Extract<RlweClientRequest, { spec: { kind: 'linear' } }>;
     for (let i = 0; i < spec.tokens; i++) {
       for (let o = 0; o < spec.outputs; o++) {
-        sum(spec.inputs, (k) => Math.imul(x[i * spec.inputs + k]!, weights[o * spec.inputs + k]!));
+        sum(spec.inputs, (k) => Math.imul(x[i * spec.inputs + k], weights[o * spec.inputs + k]));
       }
     }
   } else if (spec.kind === 'matmul') {
@@ -96,7 +96,7 @@ export function idealResult({ client, owner, weights }: Operands): Uint32Array {
           sum(spec.inner, (k) => {
             const at = (b * spec.rows + i) * spec.inner + k;
             const other = (b * spec.inner + k) * spec.cols + o;
-            return Math.imul(x[at]!, yMask[other]!) + Math.imul(xMask[at]!, y[other]!);
+            return Math.imul(x[at], yMask[other]) + Math.imul(xMask[at], y[other]);
           });
         }
       }
@@ -105,7 +105,7 @@ export function idealResult({ client, owner, weights }: Operands): Uint32Array {
     const { x } = client as { x: Uint32Array };
     const { xMask } = owner as { xMask: Uint32Array };
     for (let i = 0; i < spec.rows; i++) {
-      sum(spec.cols, (k) => 2 * Math.imul(x[i * spec.cols + k]!, xMask[i * spec.cols + k]!));
+      sum(spec.cols, (k) => 2 * Math.imul(x[i * spec.cols + k], xMask[i * spec.cols + k]));
     }
   } else {
     const { s, x } = client as { s: Uint32Array; x: Uint32Array };
@@ -113,7 +113,7 @@ export function idealResult({ client, owner, weights }: Operands): Uint32Array {
     for (let i = 0; i < spec.rows; i++) {
       for (let k = 0; k < spec.cols; k++) {
         const at = i * spec.cols + k;
-        sum(1, () => Math.imul(s[i]!, xMask[at]!) + Math.imul(sMask[i]!, x[at]!));
+        sum(1, () => Math.imul(s[i], xMask[at]) + Math.imul(sMask[i], x[at]));
       }
     }
   }
@@ -123,7 +123,7 @@ export function idealResult({ client, owner, weights }: Operands): Uint32Array {
 /** Share + share − result, as a signed number of the ring. */
 export function errorsOf(operands: Operands, client: Uint32Array, owner: Uint32Array): Int32Array {
   const { ringBits } = operands.client.spec;
-  return Int32Array.from(idealResult(operands), (value, i) => centred(client[i]! + owner[i]! - value, ringBits));
+  return Int32Array.from(idealResult(operands), (value, i) => centred(client[i] + owner[i] - value, ringBits));
 }
 
 /** Both sides, set up for `operands`. @param seed 32 bytes, of which each party's randomness is made. */
@@ -176,11 +176,11 @@ export async function unroundedErrors(seed: Uint8Array, operands: readonly Opera
     for (const each of operands) {
       sums.length = 0;
       await Promise.all([pair.client.provide([each.client]), pair.owner.provide([each.owner])]);
-      const { bits, ringBits } = sums[0]!.of;
+      const { bits, ringBits } = sums[0].of;
       const shift = BigInt(bits - ringBits);
-      const [first, second] = [sums[0]!.shares, sums[1]!.shares];
+      const [first, second] = [sums[0].shares, sums[1].shares];
       const difference = (value: number, i: number) =>
-        Number(BigInt.asIntN(bits, first[i]! + second[i]! - (BigInt(value) << shift))) / 2 ** Number(shift);
+        Number(BigInt.asIntN(bits, first[i] + second[i] - (BigInt(value) << shift))) / 2 ** Number(shift);
       errors.push(Float64Array.from(idealResult(each), difference));
     }
     pair.destroy();

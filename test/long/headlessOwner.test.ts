@@ -8,7 +8,7 @@ const pairings = Number(process.env.ENDURANCE_PAIRINGS ?? 2000);
 
 /** Clients of this process hold memory too; what has to be flat is all of it together. */
 const rssMiB = () => Math.round(process.memoryUsage.rss() / 2 ** 20);
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 /** The second half's median over the first's, after the first tenth, in which pools fill. */
 function growth(samples: number[]): { growthMiB: number; first: number; second: number } {
@@ -30,8 +30,8 @@ test(`${clients} clients at one owner for ${minutes} min: fair, no failure, flat
       headless.invites.map(async (invite, i) => {
         while (performance.now() < untilMs) {
           try {
-            await headless.classify(invite, (7 * i + answers[i]!) % 256, 30_000);
-            answers[i]!++;
+            await headless.classify(invite, (7 * i + answers[i]) % 256, 30_000);
+            answers[i]++;
           } catch (error) {
             failures.push((error as Error).message);
           }

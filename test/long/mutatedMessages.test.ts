@@ -17,7 +17,7 @@ vi.mock('../../protocols/ot/baseOt.ts', () => import('../ideal/baseOt.ts'));
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const random = new Prg(new Uint8Array(new Uint32Array(8).fill(seed).buffer), 'mutations');
-const below = (n: number) => random.words(1)[0]! % n;
+const below = (n: number) => random.words(1)[0] % n;
 const model = modelOf(makeManifest({ imageSize: 4, patchSize: 2, depth: 1, dim: 8, mlpDim: 8, squareUnits: 2 }));
 const megabytes = () => Math.round(process.memoryUsage().rss / 2 ** 20);
 
@@ -36,7 +36,7 @@ async function record(): Promise<Message[]> {
 
 const flipped = (bytes: Uint8Array) => {
   const out = bytes.slice();
-  if (out.length > 0) out[below(out.length)]! ^= 1 << below(8);
+  if (out.length > 0) out[below(out.length)] ^= 1 << below(8);
   return out;
 };
 
@@ -52,11 +52,11 @@ describe(`altered messages, SEED=${seed}`, () => {
       const chunks = window.flatMap((payload, i) => encodeMessage([payload], payload.length, i, 256));
       const at = below(chunks.length);
       const kind = below(7);
-      if (kind === 0) chunks[at] = flipped(chunks[at]!);
-      else if (kind === 1) chunks[at] = chunks[at]!.subarray(0, below(chunks[at]!.length));
-      else if (kind === 2) chunks[at] = Uint8Array.of(...chunks[at]!, ...random.bytes(1 + below(20)));
+      if (kind === 0) chunks[at] = flipped(chunks[at]);
+      else if (kind === 1) chunks[at] = chunks[at].subarray(0, below(chunks[at].length));
+      else if (kind === 2) chunks[at] = Uint8Array.of(...chunks[at], ...random.bytes(1 + below(20)));
       else if (kind === 3) chunks.splice(at, 1);
-      else if (kind === 4) chunks.splice(at, 0, chunks[at]!);
+      else if (kind === 4) chunks.splice(at, 0, chunks[at]);
       else if (kind === 5) chunks.splice(at, 0, random.bytes(1 + below(256)));
       else chunks.splice(at, chunks.length, random.bytes(256));
       const [a, b] = memoryWirePair();
@@ -101,7 +101,7 @@ describe(`altered messages, SEED=${seed}`, () => {
           const places = [...altered.matchAll(/-?\d+(\.\d+)?/g)];
           const place = places[below(Math.max(1, places.length))];
           if (!place) continue;
-          const value = kind === 2 ? numbers[below(numbers.length)]! : String(Number(place[0]) + 1 - below(3));
+          const value = kind === 2 ? numbers[below(numbers.length)] : String(Number(place[0]) + 1 - below(3));
           altered = altered.slice(0, place.index) + value + altered.slice(place.index + place[0].length);
         }
       }
@@ -135,7 +135,7 @@ describe(`altered messages, SEED=${seed}`, () => {
     const before = megabytes();
     const counts = { refused: 0, classified: 0 };
     for (let run = 0; run < runs; run++) {
-      const target = recorded[run % recorded.length]!;
+      const target = recorded[run % recorded.length];
       const kind = Math.floor(run / recorded.length) % 5;
       const isViolation = kind !== 0;
       const ends: Ends = await hostileSession(model, offlineWith(), {

@@ -80,14 +80,14 @@ test(`${rooms} rooms, and ${perSecond} pairings a second for ${seconds} s`, asyn
           waitedForClient++;
           break;
         }
-        running.push(pair(codes[started % rooms]!, client));
+        running.push(pair(codes[started % rooms], client));
       }
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
     await Promise.all(running);
     const rate = total / ((performance.now() - startedMs) / 1000);
     waitsMs.sort((a, b) => a - b);
-    const quantile = (q: number) => waitsMs[Math.ceil(q * waitsMs.length) - 1]!;
+    const quantile = (q: number) => waitsMs[Math.ceil(q * waitsMs.length) - 1];
     console.log(
       `${rooms} rooms (opened in ${openS.toFixed(1)} s, keys and signatures included); ${rate.toFixed(0)} pairings/s, ` +
         `p50 ${quantile(0.5).toFixed(1)} ms, p99 ${quantile(0.99).toFixed(1)} ms, worst ${quantile(1).toFixed(1)} ms` +

@@ -59,8 +59,8 @@ export async function runEndToEnd(
       // Of a label: by how much the one chosen is short of the largest.
       const off =
         answer === 'label'
-          ? Math.max(...logits) - logits[result.labelIndex]!
-          : Math.max(...logits.map((logit, i) => Math.abs(logit - result.integerLogits[i]! * 2 ** -logitFracBits)));
+          ? Math.max(...logits) - logits[result.labelIndex]
+          : Math.max(...logits.map((logit, i) => Math.abs(logit - result.integerLogits[i] * 2 ** -logitFracBits)));
       worst = Math.max(worst ?? 0, off);
     }
 

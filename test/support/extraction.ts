@@ -50,7 +50,7 @@ export async function query(model: OwnerModel, delta: Int32Array, seed: number) 
             requests.map((request) => {
               if (request.spec.kind !== 'linear' || request.spec.weights !== 'head.weight') return request;
               const { x } = request as { x: Uint32Array };
-              return { ...request, x: x.map((word, i) => word + delta[i]!) } as typeof request;
+              return { ...request, x: x.map((word, i) => word + delta[i]) } as typeof request;
             }),
             progress,
           ),
@@ -66,7 +66,7 @@ export async function query(model: OwnerModel, delta: Int32Array, seed: number) 
   const own = client.share(plan.named.get('logits')!);
   const { lowest } = windowOf(plan);
   return {
-    from: Array.from(learned, (value, i) => (value - 1) * 2 ** lowest + (own[i]! % 2 ** lowest) + 1),
+    from: Array.from(learned, (value, i) => (value - 1) * 2 ** lowest + (own[i] % 2 ** lowest) + 1),
     lastMessageBytes: messages.at(-1)!.bytes.length,
   };
 }
@@ -94,10 +94,10 @@ export async function extractHead(model: OwnerModel, columns: number) {
     const answers = await ask((column) => (isAsked(column) ? unit * 2 ** (weightBits * (column - first)) : 0));
     answers.forEach((from, row) => {
       // Two intervals of 2^lowest: the difference of what is in them is the multiple of 2·2^lowest that is nearest.
-      let rest = wrap(Math.round((from - biases[row]!) / unit), lowest + bits - Math.log2(unit));
+      let rest = wrap(Math.round((from - biases[row]) / unit), lowest + bits - Math.log2(unit));
       for (let j = 0; j < count; j++) {
         const digit = wrap(rest, weightBits);
-        weights[row]!.push(digit);
+        weights[row].push(digit);
         rest = (rest - digit) / 2 ** weightBits;
       }
     });

@@ -6,9 +6,9 @@ import { splineFunctions } from '../../protocols/layers/splineFunctions.ts';
 type Matrix = number[][];
 
 const product = (a: Matrix, b: Matrix): Matrix =>
-  a.map((row) => b[0]!.map((_, j) => row.reduce((sum, x, i) => sum + x * b[i]![j]!, 0)));
-const sum = (a: Matrix, b: Matrix): Matrix => a.map((row, i) => row.map((x, j) => x + b[i]![j]!));
-const transpose = (a: Matrix): Matrix => a[0]!.map((_, j) => a.map((row) => row[j]!));
+  a.map((row) => b[0].map((_, j) => row.reduce((sum, x, i) => sum + x * b[i][j], 0)));
+const sum = (a: Matrix, b: Matrix): Matrix => a.map((row, i) => row.map((x, j) => x + b[i][j]));
+const transpose = (a: Matrix): Matrix => a[0].map((_, j) => a.map((row) => row[j]));
 const mean = (row: readonly number[]) => row.reduce((total, x) => total + x, 0) / row.length;
 
 /**
@@ -26,12 +26,12 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
   };
   /** x·Wᵀ + b, of rows first … of the tensor. */
   const linear = (x: Matrix, name: string, fracBits: number, inFracBits: number, first = 0, count?: number): Matrix => {
-    const w = read(`${name}.weight`, x[0]!.length, fracBits);
+    const w = read(`${name}.weight`, x[0].length, fracBits);
     const rows = w.slice(first, first + (count ?? w.length));
-    const b = read(`${name}.bias`, 1, fracBits + inFracBits).map(([bias]) => bias!);
+    const b = read(`${name}.bias`, 1, fracBits + inFracBits).map(([bias]) => bias);
     const perRow = b.length === w.length * x.length;
     return product(x, transpose(rows)).map((row, i) =>
-      row.map((y, j) => y + b[perRow ? i * w.length + first + j : first + j]!),
+      row.map((y, j) => y + b[perRow ? i * w.length + first + j : first + j]),
     );
   };
   const norm = (x: Matrix, spec: typeof f.fcNorm, factor = 1) =>
@@ -55,7 +55,7 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
       const [name, first] = !isClassOnly ? ['qkv', third] : third === 0 ? ['q', 0] : ['kv', third - 1];
       return linear(rows, `blocks.${layer}.attn.${name}`, fracBits, block.norm1.out.fracBits, first * inner, inner);
     };
-    const queries = isClassOnly ? [y[0]!] : y;
+    const queries = isClassOnly ? [y[0]] : y;
     const [q, k, v] = [
       of(0, attn.qWeightFracBits, queries),
       of(1, attn.kWeightFracBits, y),
@@ -67,16 +67,16 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
       const scores = product(cut(q), transpose(cut(k)));
       // The exporter's factor on scores is not in these random weights: softmax as it stands, squares over 2^⌈log2 n⌉.
       const p = scores.map((row, i) => {
-        if (!switches.softmaxRows[layer]![head]!.includes(i))
+        if (!switches.softmaxRows[layer][head].includes(i))
           return row.map((s) => s ** 2 / 2 ** Math.ceil(Math.log2(row.length)));
         const exps = row.map((s) => Math.exp(s - mean(row)));
         return exps.map((e) => e / (mean(exps) * row.length));
       });
       product(p, cut(v)).forEach((row, i) => {
-        mixed[i]!.push(...row);
+        mixed[i].push(...row);
       });
     }
-    const kept = isClassOnly ? [x[0]!] : x;
+    const kept = isClassOnly ? [x[0]] : x;
     x = sum(kept, linear(mixed, `blocks.${layer}.attn.proj`, attn.projWeightFracBits, attn.mix.fracBits));
     const z = norm(x, block.norm2);
     const activated = (mlp.gelu ? [{ units: a.mlpDim, ...mlp.gelu }] : mlp.geluGroups!).flatMap(({ units, ...spec }) =>
@@ -84,11 +84,11 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
     );
     const { evaluate } = splineFunctions[activation];
     const out = z.map((row, i) => {
-      if (!switches.geluTokens[layer]!.includes(i))
-        return linear([row], `blocks.${layer}.mlp.merged`, mlp.mergedWeightFracBits, block.norm2.out.fracBits)[0]!;
+      if (!switches.geluTokens[layer].includes(i))
+        return linear([row], `blocks.${layer}.mlp.merged`, mlp.mergedWeightFracBits, block.norm2.out.fracBits)[0];
       const hidden = linear([row], `blocks.${layer}.mlp.fc1`, mlp.fc1WeightFracBits, block.norm2.out.fracBits);
-      const units = hidden.map((h) => h.map((u, j) => Math.min(evaluate(u), activated[j]!.ceiling ?? u ** 2 + 9)));
-      return linear(units, `blocks.${layer}.mlp.fc2`, mlp.fc2WeightFracBits, activated[0]!.out.fracBits)[0]!;
+      const units = hidden.map((h) => h.map((u, j) => Math.min(evaluate(u), activated[j].ceiling ?? u ** 2 + 9)));
+      return linear(units, `blocks.${layer}.mlp.fc2`, mlp.fc2WeightFracBits, activated[0].out.fracBits)[0];
     });
     x = sum(x, out);
   });
@@ -103,5 +103,5 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
         : // The exporter's factor on the head is not in these random weights.
           average(norm(x.slice(prefixTokens), f.fcNorm)).map((row) => row.map((value) => value * factor));
   const inFracBits = pool === 'norm-mean' ? f.pool.fracBits : f.fcNorm.out.fracBits;
-  return linear(features, 'head', f.head.weightFracBits, inFracBits)[0]!;
+  return linear(features, 'head', f.head.weightFracBits, inFracBits)[0];
 }

@@ -218,8 +218,8 @@ export function randomWeights(manifest: Manifest, seed = 1): OwnerWeights {
         continue;
       }
       // Uniform in ±√(3/inputs)·gain has variance gain²/inputs.
-      const gain = op.inputs[0]!.fracBits === 0 ? 1 / 64 : 0.7;
-      const scale = Math.sqrt(3 / shape[1]!) * 2 ** (fracBits - op.inputs[0]!.fracBits);
+      const gain = op.inputs[0].fracBits === 0 ? 1 / 64 : 0.7;
+      const scale = Math.sqrt(3 / shape[1]) * 2 ** (fracBits - op.inputs[0].fracBits);
       tensors.set(name, draw(count, Math.min(limit - 1, Math.round(gain * scale))));
     }
   }

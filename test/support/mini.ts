@@ -127,7 +127,7 @@ export function runMini(
     const clientRequests = protocol.clientRequests(op, client);
     const ownerRequests = protocol.ownerRequests(op, owner);
     clientRequests.forEach((request, i) => {
-      const [forClient, forOwner] = deal(request, ownerRequests[i]!, dealer, (name) => weights.tensor(name));
+      const [forClient, forOwner] = deal(request, ownerRequests[i], dealer, (name) => weights.tensor(name));
       protocol.arrived(op, client, request.spec.key, forClient);
       owner.correlations.put(request.spec.key, forOwner);
     });

@@ -36,5 +36,5 @@ export async function readOddPicture({ file, metadataBytes = 0 }: OddPicture): P
 export function difference(seen: ArrayLike<number>, { rgb = '' }: OddPicture): number {
   const expected = Buffer.from(rgb, 'base64');
   if (seen.length !== expected.length) return Number.NaN;
-  return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - seen[i]!)), 0);
+  return expected.reduce((most, value, i) => Math.max(most, Math.abs(value - seen[i])), 0);
 }

@@ -30,7 +30,7 @@ interface Transcript {
 }
 
 const read = (plan: PlanBuilder, v: Value, fracBits: number) =>
-  local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
+  local(plan, [v], v.rows, v.cols, ([w]) => w.slice(), fracBits);
 const out = { fracBits: 10, magnitudeBits: 4 };
 const table = { minimum: -8, rangeBits: 4, digitBits: 3, coefficientFracBits: 10, basisFracBits: 8, out };
 const positive = { ...table, minimum: 0, rangeBits: 3, degree: 2 };
@@ -55,7 +55,7 @@ const layers: Record<string, (plan: PlanBuilder, x: Value) => Value> = {
       matmul(
         plan,
         x,
-        local(plan, [x], 8, 8, ([w]) => w!.slice()),
+        local(plan, [x], 8, 8, ([w]) => w.slice()),
         1,
       ),
       24,
@@ -68,7 +68,7 @@ const layers: Record<string, (plan: PlanBuilder, x: Value) => Value> = {
   'square rows': (plan, x) =>
     squareRows(plan, read(plan, x, 12), { scores: { fracBits: 9, magnitudeBits: 4 }, probabilities: out }),
   'relative position': (plan, x) => {
-    const scores = local(plan, [x], 16, 4, ([w]) => w!.slice(), 12);
+    const scores = local(plan, [x], 16, 4, ([w]) => w.slice(), 12);
     return truncate(plan, relativePosition(plan, scores, 'position', 2), 4, 9);
   },
   'square units': (plan, x) =>

@@ -2,14 +2,14 @@
 
 /** Section 2.1: the quarter round on state words a, b, c, d. */
 export function quarterRound(state: Uint32Array, a: number, b: number, c: number, d: number): void {
-  state[a]! += state[b]!;
-  state[d] = rotateLeft(state[d]! ^ state[a]!, 16);
-  state[c]! += state[d]!;
-  state[b] = rotateLeft(state[b]! ^ state[c]!, 12);
-  state[a]! += state[b]!;
-  state[d] = rotateLeft(state[d]! ^ state[a]!, 8);
-  state[c]! += state[d]!;
-  state[b] = rotateLeft(state[b]! ^ state[c]!, 7);
+  state[a] += state[b];
+  state[d] = rotateLeft(state[d] ^ state[a], 16);
+  state[c] += state[d];
+  state[b] = rotateLeft(state[b] ^ state[c], 12);
+  state[a] += state[b];
+  state[d] = rotateLeft(state[d] ^ state[a], 8);
+  state[c] += state[d];
+  state[b] = rotateLeft(state[b] ^ state[c], 7);
 }
 
 /** Section 2.3: key (32 bytes), counter, nonce (12 bytes) → one block of 64 bytes. */
@@ -34,7 +34,7 @@ export function chachaBlock(key: Uint8Array, counter: number, nonce: Uint8Array,
 
   const block = new Uint8Array(64);
   const view = new DataView(block.buffer);
-  for (let i = 0; i < 16; i++) view.setUint32(4 * i, (state[i]! + initial[i]!) >>> 0, true);
+  for (let i = 0; i < 16; i++) view.setUint32(4 * i, (state[i] + initial[i]) >>> 0, true);
   return block;
 }
 

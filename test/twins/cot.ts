@@ -29,7 +29,7 @@ export function hash(
 }
 
 export const xor = (...blocks: readonly Block[]): Block =>
-  blocks.reduce((sum, block) => sum.map((byte, i) => byte ^ block[i]!));
+  blocks.reduce((sum, block) => sum.map((byte, i) => byte ^ block[i]));
 const lsbCleared = (block: Block): Block => block.map((byte, i) => (i === 0 ? byte & 0xfe : byte));
 
 /**
@@ -50,7 +50,7 @@ export function ggmTree(
   for (let level = 2; level <= depth; level++) {
     const end = (block: Block) => (clearLsb && level === depth ? lsbCleared(block) : block);
     const left = nodes.map((parent) => hash(label, parent, low, high, level));
-    const right = nodes.map((parent, i) => xor(parent, left[i]!));
+    const right = nodes.map((parent, i) => xor(parent, left[i]));
     leftSums.push(xor(...left.map(end)));
     nodes = [...left, ...right].map(end);
   }
@@ -84,8 +84,8 @@ export function softSpokenSums(
     if (x === hole) return;
     const r = hash('base vector', leaf, low, high, 0, bytes, firstByte / 64);
     for (let i = 0; i < bytes; i++) {
-      u[i]! ^= r[i]!;
-      for (let t = 0; t < bits; t++) if ((x >> t) & 1) v[t]![i]! ^= r[i]!;
+      u[i] ^= r[i];
+      for (let t = 0; t < bits; t++) if ((x >> t) & 1) v[t][i] ^= r[i];
     }
   });
   return { u, v };
@@ -113,8 +113,8 @@ export function voleSums(
           : laneBits === 16
             ? bytes.getUint16(2 * i, true)
             : bytes.getUint32(4 * i, true);
-      u[i]! += r;
-      v[i]! += Math.imul(x, r);
+      u[i] += r;
+      v[i] += Math.imul(x, r);
     }
   });
   return { u, v };
@@ -133,8 +133,8 @@ export function gilboaSender(
   let share = 0;
   const messages = keys.map((key, b) => {
     const [zero, one] = [key, xor(key, delta)].map((block) => firstWord(hash('output', block, low + b, high, 0)));
-    const [h0, h1] = flips[b] ? [one!, zero!] : [zero!, one!];
-    share -= modulo(h0!, ringBits - b) * 2 ** b;
+    const [h0, h1] = flips[b] ? [one, zero] : [zero, one];
+    share -= modulo(h0, ringBits - b) * 2 ** b;
     return modulo(h0 + x - h1, ringBits - b);
   });
   return { share: modulo(share, ringBits), messages };
@@ -151,7 +151,7 @@ export function gilboaReceiver(
 ): number {
   const terms = keys.map(
     (key, b) =>
-      modulo(firstWord(hash('output', key, low + b, high, 0)) + ((factor >>> b) & 1) * messages[b]!, ringBits - b) *
+      modulo(firstWord(hash('output', key, low + b, high, 0)) + ((factor >>> b) & 1) * messages[b], ringBits - b) *
       2 ** b,
   );
   return modulo(

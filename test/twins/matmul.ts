@@ -6,7 +6,7 @@ export function multiplyMatrices(a: Uint32Array, b: Uint32Array, n: number, k: n
   for (let row = 0; row < n; row++) {
     for (let column = 0; column < m; column++) {
       let sum = 0;
-      for (let i = 0; i < k; i++) sum = (sum + Math.imul(a[row * k + i]!, b[i * m + column]!)) | 0;
+      for (let i = 0; i < k; i++) sum = (sum + Math.imul(a[row * k + i], b[i * m + column])) | 0;
       c[row * m + column] = sum;
     }
   }
@@ -19,7 +19,7 @@ export function multiplyTransposed(a: Uint32Array, b: Uint32Array, n: number, k:
   for (let row = 0; row < n; row++) {
     for (let column = 0; column < m; column++) {
       let sum = 0;
-      for (let i = 0; i < k; i++) sum = (sum + Math.imul(a[row * k + i]!, b[column * k + i]!)) | 0;
+      for (let i = 0; i < k; i++) sum = (sum + Math.imul(a[row * k + i], b[column * k + i])) | 0;
       c[row * m + column] = sum;
     }
   }

@@ -7,8 +7,8 @@ export function multiplyNegacyclic(x: readonly bigint[], y: readonly bigint[], p
   for (let i = 0; i < n; i++) {
     if (x[i] === 0n) continue;
     for (let j = 0; j < n; j++) {
-      if (i + j < n) product[i + j]! += x[i]! * y[j]!;
-      else product[i + j - n]! -= x[i]! * y[j]!;
+      if (i + j < n) product[i + j] += x[i] * y[j];
+      else product[i + j - n] -= x[i] * y[j];
     }
   }
   return product.map((value) => modulo(value, p));
@@ -30,7 +30,7 @@ export function fromResidues(residues: readonly bigint[], primes: readonly bigin
   const q = primes.reduce((product, p) => product * p, 1n);
   let sum = 0n;
   residues.forEach((residue, i) => {
-    const p = primes[i]!;
+    const p = primes[i];
     const rest = q / p;
     sum += residue * rest * power(rest % p, p - 2n, p);
   });

@@ -36,9 +36,9 @@ async function apply(kind: string, file: string, text: string): Promise<void> {
   for (const [i, line] of lines.entries()) {
     if (line.startsWith(' ')) expect(content).toContain(line.slice(1));
     if (!line.startsWith('+')) continue;
-    const before = lines[i - 1]!.slice(1);
+    const before = lines[i - 1].slice(1);
     expect(content.split(before)).toHaveLength(2);
-    content = content.replace(before, lines[i - 1]!.startsWith('-') ? line.slice(1) : `${before}\n${line.slice(1)}`);
+    content = content.replace(before, lines[i - 1].startsWith('-') ? line.slice(1) : `${before}\n${line.slice(1)}`);
   }
   return writeFile(target, content);
 }
@@ -47,7 +47,7 @@ describe('docs/adding-a-layer.md', () => {
   it('adds an activation in three files, and its test passes', async () => {
     const blocks = [...(await readFile(path.join(root, 'docs/adding-a-layer.md'), 'utf8')).matchAll(blockPattern)];
     expect(blocks).toHaveLength(3);
-    for (const [, kind, file, text] of blocks) await apply(kind!, file!, text!);
+    for (const [, kind, file, text] of blocks) await apply(kind, file, text);
     const { stdout } = await run('vitest/vitest.mjs', 'run', 'test/unit/silu.test.ts');
     expect(stdout).toMatch(/Tests +1 passed/);
     await run('typescript/bin/tsc', '--noEmit', '--project', 'protocols/tsconfig.json');

@@ -47,7 +47,7 @@ describe.each(Object.entries(shapes))('%s', (_name, shape) => {
       expect(violations).toEqual([]);
       const expected = floatLogits(manifest, weights, input);
       const spread = Math.sqrt(expected.reduce((sum, logit) => sum + logit ** 2, 0) / expected.length);
-      const off = expected.map((logit, i) => Math.abs(logit - logits[i]! * 2 ** -plan.logitFracBits));
+      const off = expected.map((logit, i) => Math.abs(logit - logits[i] * 2 ** -plan.logitFracBits));
       expect(Math.max(...off)).toBeLessThan(0.05 * spread);
     }
   });

@@ -50,7 +50,7 @@ describe('tiny artifact', () => {
       q: (i) => (Math.floor((i % dim) / headDim) * tokens + Math.floor(i / dim)) * headDim + (i % headDim),
       k: (i) => (i % dim) * tokens + Math.floor(i / dim),
     };
-    layouts.v = layouts.q!;
+    layouts.v = layouts.q;
     let compared = 0;
     for (const [name, values] of points) {
       if (values instanceof Uint8Array) continue;
@@ -58,7 +58,7 @@ describe('tiny artifact', () => {
       expect(ours.length, name).toBe(values.length);
       const layout = layouts[/attn\.([qkv])$/.exec(name)?.[1] ?? ''] ?? ((i: number) => i);
       const scale = values.reduce((max, x) => Math.max(max, Math.abs(x)), 0);
-      const error = values.reduce((max, x, i) => Math.max(max, Math.abs(x - ours[layout(i)]!)), 0);
+      const error = values.reduce((max, x, i) => Math.max(max, Math.abs(x - ours[layout(i)])), 0);
       // Rounding accumulates from layer to layer; a wrong layout or scale is off by the order of `scale` itself.
       expect(error, name).toBeLessThan(0.04 * scale + 0.01);
       compared++;
@@ -79,7 +79,7 @@ describe('tiny artifact', () => {
       expect([...result.named('logits')].map((logit) => logit * 2 ** fracBits)).toEqual(logits);
       // Rounded for the client: within half a unit, and the best stays among the best.
       result.logits.forEach((rounded, i) => {
-        expect(Math.abs(rounded - logits[i]! * 2 ** (plan.logitFracBits - fracBits))).toBeLessThanOrEqual(0.5);
+        expect(Math.abs(rounded - logits[i] * 2 ** (plan.logitFracBits - fracBits))).toBeLessThanOrEqual(0.5);
       });
       expect(result.logits[logits.indexOf(Math.max(...logits))]).toBe(Math.max(...result.logits));
       expect(result.violations).toEqual([]);
@@ -92,8 +92,8 @@ describe('tiny artifact', () => {
     const pixels = [...(await golden()).values()].find((values) => values instanceof Uint8Array) as Uint8Array;
     const [float] = await onnx.logits([pixels]);
     const { logits } = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
-    float!.forEach((logit, i) => {
-      expect(Math.abs(logit - logits[i]! * 2 ** -model.plan.logitFracBits)).toBeLessThan(0.05);
+    float.forEach((logit, i) => {
+      expect(Math.abs(logit - logits[i] * 2 ** -model.plan.logitFracBits)).toBeLessThan(0.05);
     });
   });
 
@@ -108,7 +108,7 @@ describe('tiny artifact', () => {
     await served;
     expect(result.integerLogits).toHaveLength(logits.length);
     result.integerLogits.forEach((logit, i) => {
-      expect(Math.abs(logit - logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.05);
+      expect(Math.abs(logit - logits[i]) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.05);
     });
     const { phases, layers } = client.report();
     const { cots: _, flights: __, ...offline } = preparationCost(model.plan.stages, 0);
@@ -225,7 +225,7 @@ describe('tiny artifact', () => {
     const weightsIndex = await readFile(`${folder}/weights.json`, 'utf8');
     const weights = new Uint8Array(await readFile(`${folder}/weights.bin`)).buffer;
     const altered = weights.slice(0);
-    new Uint8Array(altered)[7]! ^= 1;
+    new Uint8Array(altered)[7] ^= 1;
     expect(() => loadOwnerModel({ manifest, weightsIndex, weights: altered })).toThrow(/SHA-256/);
     const index = JSON.parse(weightsIndex) as { tensors: { name: string; shape: number[] }[] };
     for (const missing of ['blocks.0.attn.score_bias', 'head.weight']) {

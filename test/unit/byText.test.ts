@@ -66,7 +66,7 @@ test('owner and client exchange an offer and an answer, and no more', async () =
   expect(texts).toHaveLength(1);
 
   const client = listener();
-  const clientEnd = clientByText(texts[0]!, (text) => texts.push(text))(client);
+  const clientEnd = clientByText(texts[0], (text) => texts.push(text))(client);
   await clientEnd.join('', {} as never);
   await vi.runAllTimersAsync();
   expect(client.onSignal.mock.calls).toEqual([[offer], [ice]]);

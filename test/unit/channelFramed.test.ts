@@ -97,14 +97,14 @@ describe('messages', () => {
     await Promise.resolve();
     expect(sent).toHaveLength(0);
     const answer = channel.receive(2);
-    await wire.send(message(bytes(2), 0)[0]!);
+    await wire.send(message(bytes(2), 0)[0]);
     await answer;
     expect(sent.map((chunk) => chunk.length)).toEqual([12 + 7]);
   });
 
   it('are not flushed while part of the message before is unread', async () => {
     const [channel, wire, sent] = channelAndWire();
-    await wire.send(message(bytes(4), 0)[0]!);
+    await wire.send(message(bytes(4), 0)[0]);
     await channel.receive(2);
     channel.send(bytes(5));
     await channel.receive(2);
@@ -126,27 +126,27 @@ describe('messages', () => {
 
 describe('a peer that breaks the protocol', () => {
   const cases: [string, string, (chunks: Uint8Array[]) => Uint8Array[]][] = [
-    ['a byte altered', 'checksum', ([first, ...rest]) => [flip(first!, 30), ...rest]],
+    ['a byte altered', 'checksum', ([first, ...rest]) => [flip(first, 30), ...rest]],
     [
       'the last byte altered',
       'checksum',
       (chunks) => [...chunks.slice(0, -1), flip(chunks.at(-1)!, chunks.at(-1)!.length - 1)],
     ],
-    ['the number altered', 'checksum', ([first, ...rest]) => [flip(first!, 4), ...rest]],
-    ['the checksum altered', 'checksum', ([first, ...rest]) => [flip(first!, 8), ...rest]],
-    ['the length altered', 'length', ([first, ...rest]) => [flip(first!, 0), ...rest]],
-    ['the first chunk cut short', 'length', ([first, ...rest]) => [first!.slice(0, 50), ...rest]],
+    ['the number altered', 'checksum', ([first, ...rest]) => [flip(first, 4), ...rest]],
+    ['the checksum altered', 'checksum', ([first, ...rest]) => [flip(first, 8), ...rest]],
+    ['the length altered', 'length', ([first, ...rest]) => [flip(first, 0), ...rest]],
+    ['the first chunk cut short', 'length', ([first, ...rest]) => [first.slice(0, 50), ...rest]],
     ['the last chunk cut short', 'length', (chunks) => [...chunks.slice(0, -1), chunks.at(-1)!.slice(0, -1)]],
-    ['a header cut short', 'length', ([first]) => [first!.slice(0, 11)]],
+    ['a header cut short', 'length', ([first]) => [first.slice(0, 11)]],
     ['an empty chunk', 'length', () => [new Uint8Array(0)]],
-    ['a chunk lost', 'length', (chunks) => [chunks[0]!, chunks[2]!]],
-    ['chunks exchanged', 'checksum', (chunks) => [chunks[0]!, chunks[2]!, chunks[1]!, chunks[3]!]],
+    ['a chunk lost', 'length', (chunks) => [chunks[0], chunks[2]]],
+    ['chunks exchanged', 'checksum', (chunks) => [chunks[0], chunks[2], chunks[1], chunks[3]]],
     ['a message repeated', 'checksum', (chunks) => [...chunks, ...chunks]],
   ];
 
   function flip(chunk: Uint8Array, at: number): Uint8Array {
     const altered = chunk.slice();
-    altered[at]! ^= 1;
+    altered[at] ^= 1;
     return altered;
   }
 
@@ -154,7 +154,7 @@ describe('a peer that breaks the protocol', () => {
   it.each(cases)('%s: %s', async (name, code, alter) => {
     const [channel, wire, sent] = channelAndWire({ chunkBytes: 64 });
     const chunks = message(bytes(name === 'chunks exchanged' ? 244 : 280), 0, 64);
-    const toSend = name === 'a chunk lost' ? [...alter(chunks), chunks[3]!, chunks[4]!] : alter(chunks);
+    const toSend = name === 'a chunk lost' ? [...alter(chunks), chunks[3], chunks[4]] : alter(chunks);
     const waiting = channel.receive(name === 'a message repeated' ? 281 : 244);
     const got = codeOf(waiting);
     for (const chunk of toSend) await wire.send(chunk).catch(() => {});
@@ -167,24 +167,24 @@ describe('a peer that breaks the protocol', () => {
 
   it('messages in the wrong order', async () => {
     const [channel, wire] = channelAndWire();
-    await wire.send(message(bytes(4), 1)[0]!);
+    await wire.send(message(bytes(4), 1)[0]);
     expect(await codeOf(channel.receive(4))).toBe('checksum');
   });
 
   it('a message repeated', async () => {
     const [channel, wire] = channelAndWire();
-    await wire.send(message(bytes(4), 0)[0]!);
+    await wire.send(message(bytes(4), 0)[0]);
     await channel.receive(4);
-    await wire.send(message(bytes(4), 0)[0]!);
+    await wire.send(message(bytes(4), 0)[0]);
     expect(await codeOf(channel.receive(4))).toBe('checksum');
   });
 
   it('any one bit altered anywhere is noticed', async () => {
-    const whole = message(bytes(41), 0)[0]!;
+    const whole = message(bytes(41), 0)[0];
     for (let bit = 0; bit < 8 * whole.length; bit++) {
       const [channel, wire] = channelAndWire();
       const altered = whole.slice();
-      altered[bit >> 3]! ^= 1 << (bit & 7);
+      altered[bit >> 3] ^= 1 << (bit & 7);
       await wire.send(altered);
       expect(['length', 'checksum']).toContain(await codeOf(channel.receive(41)));
     }
@@ -235,20 +235,20 @@ describe('a peer that breaks the protocol', () => {
 
   it('that runs too far ahead', async () => {
     const [channel, wire] = channelAndWire({ maxMessageBytes: 100, maxUnreadBytes: 150 });
-    await wire.send(message(bytes(100), 0)[0]!);
-    await wire.send(message(bytes(100), 1)[0]!);
+    await wire.send(message(bytes(100), 0)[0]);
+    await wire.send(message(bytes(100), 1)[0]);
     expect(await codeOf(channel.receive(100))).toBe('length');
   });
 
   it('that sends very many tiny messages: they count with what each takes', async () => {
     const [channel, wire] = channelAndWire({ maxMessageBytes: 10_000, maxUnreadBytes: 20_000 });
     // 78 of them wait in 257 bytes each; one that is read makes room.
-    for (let number = 0; number < 78; number++) await wire.send(message(bytes(1), number)[0]!);
+    for (let number = 0; number < 78; number++) await wire.send(message(bytes(1), number)[0]);
     for (let number = 78; number < 90; number++) {
       expectSame(await channel.receive(1), bytes(1));
-      await wire.send(message(bytes(1), number)[0]!);
+      await wire.send(message(bytes(1), number)[0]);
     }
-    await wire.send(message(bytes(1), 90)[0]!);
+    await wire.send(message(bytes(1), 90)[0]);
     expect(await codeOf(channel.receive(1))).toBe('length');
   });
 });
@@ -319,7 +319,7 @@ describe('the end of a session', () => {
 
     const [other, otherWire] = channelAndWire({ chunkBytes: 64 });
     const second = other.receive(200).catch((error: Error) => error);
-    await otherWire.send(message(bytes(200), 0, 64)[0]!);
+    await otherWire.send(message(bytes(200), 0, 64)[0]);
     otherWire.close();
     expect(await second).toMatchObject({ code: 'closed', message: expect.stringContaining('in the middle') });
   });
@@ -371,9 +371,9 @@ describe('flights longer than a message', () => {
 
   it('end where a message is not full', async () => {
     const [channel, wire] = channelAndWire({ maxMessageBytes: 100, maxUnreadBytes: 2000 });
-    await wire.send(message(bytes(100), 0)[0]!);
-    await wire.send(message(bytes(99), 1)[0]!);
-    await wire.send(message(bytes(10), 2)[0]!);
+    await wire.send(message(bytes(100), 0)[0]);
+    await wire.send(message(bytes(99), 1)[0]);
+    await wire.send(message(bytes(10), 2)[0]);
     expect(await codeOf(channel.receive(200))).toBe('length');
   });
 });

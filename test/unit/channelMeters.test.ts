@@ -79,8 +79,8 @@ describe('meter', () => {
         };
         await Promise.all([run(0), run(1)]);
         const [client, owner] = pair.map((channel) => channel.snapshot());
-        for (const [index, { total }] of [client!, owner!].entries()) {
-          const { counters } = pair[index]!;
+        for (const [index, { total }] of [client, owner].entries()) {
+          const { counters } = pair[index];
           expect([total.bytesSent, total.bytesReceived]).toEqual([counters.bytesSent, counters.bytesReceived]);
         }
         // What a turn moves is one flight with the turns of the same direction before it.
@@ -88,7 +88,7 @@ describe('meter', () => {
           .filter(({ parts }) => parts.some(([, length]) => length > 0))
           .map(({ clientSends }) => clientSends);
         const changes = directions.filter((direction, i) => direction !== directions[i - 1]).length;
-        expect([client!.total.flights, owner!.total.flights]).toEqual([changes, changes]);
+        expect([client.total.flights, owner.total.flights]).toEqual([changes, changes]);
         const byStep = (
           steps: typeof client extends undefined ? never : NonNullable<typeof client>['steps'],
           flip: boolean,
@@ -101,7 +101,7 @@ describe('meter', () => {
                 [flip ? step.bytesReceived : step.bytesSent, flip ? step.bytesSent : step.bytesReceived, step.flights],
               ]),
           );
-        expect(byStep(client!.steps, false)).toEqual(byStep(owner!.steps, true));
+        expect(byStep(client.steps, false)).toEqual(byStep(owner.steps, true));
       }),
     );
   });

@@ -79,7 +79,7 @@ class FakeDataChannel implements DataChannelLike {
 
   private drain(): void {
     for (let left = 49_152; left > 0 && this.queue.length > 0; ) {
-      const first = this.queue[0]!;
+      const first = this.queue[0];
       const moved = Math.min(left, first.length - this.sentOfFirst);
       const before = this.bufferedAmount;
       this.sentOfFirst += moved;
@@ -169,7 +169,7 @@ describe.each(kinds)('%s wire', (_, makePair) => {
     b.onChunk = (chunk) => got.push(chunk);
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(got.map((chunk) => chunk.length)).toEqual([100, 50]);
-    expectSame(got[1]!, bytes(50, 3));
+    expectSame(got[1], bytes(50, 3));
     a.close();
   });
 
@@ -366,7 +366,7 @@ describe('shaped wire', () => {
   function shapedPair(rttMs: number, mbps: number) {
     const clock = new VirtualClock();
     const [a, b] = memoryWirePair().map((wire) => new FramedChannel(shapeWire(wire, { rttMs, mbps }, clock)));
-    return { clock, a: a!, b: b! };
+    return { clock, a: a, b: b };
   }
 
   it('takes the round-trip time for an exchange', async () => {
@@ -399,8 +399,8 @@ describe('shaped wire', () => {
   it('waits in real time, too', async () => {
     const [a, b] = memoryWirePair().map((wire) => new FramedChannel(shapeWire(wire, { rttMs: 20, mbps: 1000 })));
     const start = performance.now();
-    a!.send(bytes(1));
-    await Promise.all([a!.flush(), b!.receive(1)]);
+    a.send(bytes(1));
+    await Promise.all([a.flush(), b.receive(1)]);
     expect(performance.now() - start).toBeGreaterThanOrEqual(10);
   });
 

@@ -13,7 +13,7 @@ describe('masked pixels', () => {
     const values = Uint32Array.from(inputOf(image, architecture), (x, i) => x + 128 + 77 + (i << 8));
     const drawn = maskedPixels(pack(values, bits), 12, 3);
     expect([...drawn]).toEqual(
-      Array.from({ length: 12 * 12 * 4 }, (_, i) => (i % 4 === 3 ? 255 : (image[3 * (i >> 2) + (i % 4)]! + 77) & 255)),
+      Array.from({ length: 12 * 12 * 4 }, (_, i) => (i % 4 === 3 ? 255 : (image[3 * (i >> 2) + (i % 4)] + 77) & 255)),
     );
   });
 });

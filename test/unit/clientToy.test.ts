@@ -9,12 +9,12 @@ test('the drawer’s example computes (3·value)² for all random numbers', () =
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 40 * 256 }), words, (units, random) => {
       const [split, linear, truncated, squared, revealed] = toyRun(units / 256, Uint32Array.from(random));
-      expect(split!.sum).toBe(units);
-      expect(linear!.sum).toBe(3 * units);
-      expect(Math.abs(truncated!.sum - (3 * units) / 16)).toBeLessThanOrEqual(1);
-      expect(squared!.sum).toBe(truncated!.sum ** 2);
-      expect(revealed!.sum).toBe(squared!.sum);
-      for (const { client, owner, sum } of [split!, linear!, truncated!, squared!]) {
+      expect(split.sum).toBe(units);
+      expect(linear.sum).toBe(3 * units);
+      expect(Math.abs(truncated.sum - (3 * units) / 16)).toBeLessThanOrEqual(1);
+      expect(squared.sum).toBe(truncated.sum ** 2);
+      expect(revealed.sum).toBe(squared.sum);
+      for (const { client, owner, sum } of [split, linear, truncated, squared]) {
         expect((client.value + owner.value) | 0).toBe(sum);
       }
     }),
@@ -27,7 +27,7 @@ test('the masked value says nothing: another share of the client explains any ot
       const [first] = toyRun(a / 256, Uint32Array.from(random));
       const [xClient, ...others] = random as [number, ...number[]];
       const [second] = toyRun(b / 256, Uint32Array.from([(xClient + b - a) >>> 0, ...others]));
-      expect(second!.travels).toEqual(first!.travels);
+      expect(second.travels).toEqual(first.travels);
     }),
   );
 });

@@ -36,8 +36,8 @@ describe('extraction from the head', () => {
     const { from, lastMessageBytes } = await query(model, new Int32Array(model.manifest.architecture.dim), 1);
     expect(lastMessageBytes).toBe(Math.ceil(answerBits(plan) / 8));
     signed(model.weights.tensor('head.bias')).forEach((bias, i) => {
-      expect(bias - from[i]!).toBeGreaterThanOrEqual(0);
-      expect(bias - from[i]!).toBeLessThan(2 ** lowest);
+      expect(bias - from[i]).toBeGreaterThanOrEqual(0);
+      expect(bias - from[i]).toBeLessThan(2 ** lowest);
     });
     // One weight of each class in each further query.
     const columns = 2;

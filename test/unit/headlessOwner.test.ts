@@ -37,17 +37,17 @@ test('three clients at once, each by its own link; the log has times, and no lin
 
 test('one link, several clients: who finds the room full waits for its turn', async () => {
   const { owner, invites, classify } = await start({ rooms: 1 });
-  await Promise.all([1, 2, 3].map((value) => classify(invites[0]!, value, 60_000)));
+  await Promise.all([1, 2, 3].map((value) => classify(invites[0], value, 60_000)));
   expect(owner.answers).toEqual([3]);
 });
 
 test('a room closes at its limit, and the others go on', async () => {
   const { owner, invites, classify } = await start({ rooms: 2, limit: 1 });
-  await classify(invites[0]!);
+  await classify(invites[0]);
   await expect
-    .poll(() => classify(invites[0]!).then(String, (error) => error.message), { timeout: 20_000 })
+    .poll(() => classify(invites[0]).then(String, (error) => error.message), { timeout: 20_000 })
     .toContain('no-such-room');
-  await classify(invites[1]!);
+  await classify(invites[1]);
   expect(owner.answers).toEqual([1, 1]);
 });
 
@@ -87,7 +87,7 @@ describe('as commands', () => {
     const sample = path.join(root, 'model-artifacts/zoo/cifar10/samples/cat-1.jpg');
     const client = await promisify(execFile)(
       process.execPath,
-      program('scripts/classify.ts', '--image', sample, '--connect', link!, '--json'),
+      program('scripts/classify.ts', '--image', sample, '--connect', link, '--json'),
       { cwd: root },
     );
     expect(JSON.parse(client.stdout)).toMatchObject({ correlations: 'two-party', label: expect.any(String) });
@@ -95,7 +95,7 @@ describe('as commands', () => {
     expect(await ended).toBe(0);
     expect(stdout).toBe('');
     expect(log).toContain('"msg":"stopped"');
-    expect(log).not.toContain(link!.split('#')[1]!);
+    expect(log).not.toContain(link.split('#')[1]);
   }, 120_000);
 
   test('the demo ends with the signal that its supervisor sends to npm’s child', async () => {

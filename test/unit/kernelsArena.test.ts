@@ -9,11 +9,11 @@ it('never hands out overlapping pieces, and is whole again when all are back', (
       const arena = new Arena(5000);
       const live: { start: number; bytes: number }[] = [];
       for (const { release, bytes, which } of steps) {
-        if (release && live.length > 0) arena.release(live.splice(which % live.length, 1)[0]!.start);
+        if (release && live.length > 0) arena.release(live.splice(which % live.length, 1)[0].start);
         else live.push({ start: arena.allocate(bytes), bytes });
         const sorted = [...live].sort((a, b) => a.start - b.start);
         for (let i = 0; i < sorted.length; i++) {
-          const { start, bytes } = sorted[i]!;
+          const { start, bytes } = sorted[i];
           expect(start).toBeGreaterThanOrEqual(5000);
           expect(start % 64).toBe(0);
           expect(start + bytes).toBeLessThanOrEqual(sorted[i + 1]?.start ?? arena.memory.buffer.byteLength);

@@ -81,14 +81,14 @@ describe('matrix product', () => {
     const sizes = [3, 64, 200, 17].map((size) => ({ size, b: words(size * size, size) }));
     const packed = sizes.map(({ size, b }) => PackedMatrix.fromTransposed(b, size, size));
     for (let i = sizes.length; i-- > 0; ) {
-      const { size, b } = sizes[i]!;
+      const { size, b } = sizes[i];
       const a = words(5 * size, 9);
-      expect(packed[i]!.multiply(a, 5)).toEqual(twin.multiplyTransposed(a, b, 5, size, size));
+      expect(packed[i].multiply(a, 5)).toEqual(twin.multiplyTransposed(a, b, 5, size, size));
     }
-    packed[1]!.release();
-    const again = PackedMatrix.fromRows(sizes[1]!.b, 64, 64);
-    expect(packed[2]!.multiply(words(400, 1), 2)).toEqual(
-      twin.multiplyTransposed(words(400, 1), sizes[2]!.b, 2, 200, 200),
+    packed[1].release();
+    const again = PackedMatrix.fromRows(sizes[1].b, 64, 64);
+    expect(packed[2].multiply(words(400, 1), 2)).toEqual(
+      twin.multiplyTransposed(words(400, 1), sizes[2].b, 2, 200, 200),
     );
     for (const matrix of [...packed, again]) matrix.release();
     expect(residentMatrixBytes()).toBe(before);

@@ -49,8 +49,8 @@ async function session(end: (typeof endings)[keyof typeof endings], isParallel: 
   const abort = new AbortController();
   const offline = offlineWith();
   const [client, owner] = await Promise.all([
-    ClientSession.open(a!.channel, { ...a, offline, signal: abort.signal, onEvent: () => {} }),
-    OwnerSession.open(b!.channel, model, { ...b, offline, onEvent: () => {} }),
+    ClientSession.open(a.channel, { ...a, offline, signal: abort.signal, onEvent: () => {} }),
+    OwnerSession.open(b.channel, model, { ...b, offline, onEvent: () => {} }),
   ]);
   await Promise.allSettled([owner.serve(), end(client, abort, () => wires[0].close())]);
 }
@@ -76,13 +76,13 @@ describe('keys', () => {
   });
 
   it('are overwritten with zeros', () => {
-    const ring = Ring.of(parameterSets[0]!);
+    const ring = Ring.of(parameterSets[0]);
     const { arena } = nttKernel();
     const clear = vi.spyOn(Ring.prototype, 'clear');
     const key = new SecretKey(ring, systemPrg('key'));
     clear.mockClear();
     key.destroy();
-    const [address] = clear.mock.calls[0]!;
+    const [address] = clear.mock.calls[0];
     expect(arena.words(address, (2 * ring.bytesPerPolynomial) / 4).every((word) => word === 0)).toBe(true);
     const kernel = new CotKernel();
     const at = kernel.put(new Uint8Array(64).fill(7));

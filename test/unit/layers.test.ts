@@ -30,7 +30,7 @@ function expectPlannedCost({ messages, cost }: MiniResult) {
   expect({ clientToOwner: bytesFrom(messages, 'client'), ownerToClient: bytesFrom(messages, 'owner') }).toEqual(cost);
 }
 const worst = ({ secure, reference }: MiniResult) =>
-  secure.reduce((max, x, i) => Math.max(max, Math.abs(x - reference[i]!)), 0);
+  secure.reduce((max, x, i) => Math.max(max, Math.abs(x - reference[i])), 0);
 
 describe('input and reveal', () => {
   it('return every value, also the extremes', () => {
@@ -52,7 +52,7 @@ describe('truncate', () => {
       (plan: PlanBuilder, x: Value) =>
         truncate(
           plan,
-          local(plan, [x], x.rows, x.cols, ([w]) => w!.slice(), 20),
+          local(plan, [x], x.rows, x.cols, ([w]) => w.slice(), 20),
           9,
           12,
         ),
@@ -64,7 +64,7 @@ describe('truncate', () => {
         const result = runMini(seed, x, 4, build, 18);
         expect(result.violations).toEqual([]);
         result.secure.forEach((y, i) => {
-          expect(Math.abs(y - x[i]! / 256)).toBeLessThan(1);
+          expect(Math.abs(y - x[i] / 256)).toBeLessThan(1);
         });
         expectPlannedCost(result);
       }),
@@ -81,7 +81,7 @@ describe('truncate', () => {
       (plan, v) =>
         truncate(
           plan,
-          local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), 20),
+          local(plan, [v], v.rows, v.cols, ([w]) => w.slice(), 20),
           9,
           12,
         ),
@@ -111,14 +111,14 @@ describe('truncate', () => {
     );
     owner.set(
       op.inputs[0],
-      Uint32Array.from({ length: x.length << k }, (_, i) => x[i >> k]! - (i % 2 ** k)),
+      Uint32Array.from({ length: x.length << k }, (_, i) => x[i >> k] - (i % 2 ** k)),
     );
     truncateProtocol.presetClient(op, client);
     const dealer = new Prg(new Uint8Array(32).fill(3), 'dealer');
     truncateProtocol.clientRequests(op, client).forEach((request, i) => {
       const [forClient, forOwner] = deal(
         request,
-        truncateProtocol.ownerRequests(op, owner)[i]!,
+        truncateProtocol.ownerRequests(op, owner)[i],
         dealer,
         noWeights.tensor,
       );
@@ -127,11 +127,11 @@ describe('truncate', () => {
     });
     pump(truncateProtocol.client(op, client), truncateProtocol.owner(op, owner));
     const [ours, theirs] = [client.share(op.output), owner.share(op.output)];
-    const results = Int32Array.from(ours, (share, i) => ((share + theirs[i]!) << (32 - k)) >> (32 - k));
+    const results = Int32Array.from(ours, (share, i) => ((share + theirs[i]) << (32 - k)) >> (32 - k));
     const reference = new ReferenceState(noWeights);
     reference.set(
       op.inputs[0],
-      Int32Array.from(results, (_, i) => x[i >> k]!),
+      Int32Array.from(results, (_, i) => x[i >> k]),
     );
     truncateProtocol.reference(op, reference);
     return { results, violations: reference.violations };
@@ -167,7 +167,7 @@ describe('truncate', () => {
       (plan, v) =>
         truncate(
           plan,
-          local(plan, [v], 1, 4, ([w]) => w!.slice(), 10),
+          local(plan, [v], 1, 4, ([w]) => w.slice(), 10),
           18,
           0,
         ),
@@ -182,9 +182,9 @@ describe('truncate', () => {
 
 /** x as the result of a product (x·1 with the shares that a product leaves), so that the client's share is not preset. */
 function asProduct(plan: PlanBuilder, x: Value, fracBits = 20): Value {
-  const ones = local(plan, [x], x.rows, 1, ([w]) => new Uint32Array(x.rows).map(() => w![0]! * 0), 0);
+  const ones = local(plan, [x], x.rows, 1, ([w]) => new Uint32Array(x.rows).map(() => w[0] * 0), 0);
   const zero = scale(plan, ones, x);
-  return local(plan, [zero, x], x.rows, x.cols, ([z, w]) => z!.map((value, i) => value + w![i]!), fracBits);
+  return local(plan, [zero, x], x.rows, x.cols, ([z, w]) => z.map((value, i) => value + w[i]), fracBits);
 }
 
 describe('products', () => {
@@ -192,7 +192,7 @@ describe('products', () => {
   it('square, mean square, scale and matrix product are exact', () => {
     fc.assert(
       fc.property(seeds, integers(12, 16), (seed, x) => {
-        const at = (i: number, j: number) => x[i * 4 + j]!;
+        const at = (i: number, j: number) => x[i * 4 + j];
         const squares = runMini(seed, x, rows, (plan, v) => square(plan, v));
         expect([...squares.secure]).toEqual([...x].map((value) => value * value));
         expectPlannedCost(squares);
@@ -208,15 +208,15 @@ describe('products', () => {
           matmul(
             plan,
             v,
-            local(plan, [v], 4, 4, ([w]) => w!.slice()),
+            local(plan, [v], 4, 4, ([w]) => w.slice()),
             2,
           ),
         );
-        expect(batch.secure[15]).toBe(x[6]! * x[3]! + x[7]! * x[7]!);
+        expect(batch.secure[15]).toBe(x[6] * x[3] + x[7] * x[7]);
         const scaled = runMini(seed, x, rows, (plan, v) =>
           scale(
             plan,
-            local(plan, [v], rows, 1, ([w]) => w!.filter((_, i) => i % 4 === 1)),
+            local(plan, [v], rows, 1, ([w]) => w.filter((_, i) => i % 4 === 1)),
             v,
           ),
         );
@@ -249,7 +249,7 @@ describe('products', () => {
         weights,
       );
       expect([...secure]).toEqual(
-        [7 - 16, 21 + 32, 35 - 48, -9 - 20, -27 + 40, -45 - 60].map((value, i) => value + bias[i]!),
+        [7 - 16, 21 + 32, 35 - 48, -9 - 20, -27 + 40, -45 - 60].map((value, i) => value + bias[i]),
       );
     }
   });
@@ -284,7 +284,7 @@ describe('relative position', () => {
         integers(28, heads * tokens ** 2),
         integers(28, heads * (2 * side - 1) ** 2),
         (seed, x, entries) => {
-          const b = (head: number, dy: number, dx: number) => entries[head * 25 + (dy + 2) * 5 + dx + 2]!;
+          const b = (head: number, dy: number, dx: number) => entries[head * 25 + (dy + 2) * 5 + dx + 2];
           const result = runMini(seed, x, heads * tokens, build, 30, { tensor: () => tensor(b) });
           expect(result.secure).toEqual(ideal(x, b));
           expect(result.reference).toEqual(result.secure);
@@ -330,7 +330,7 @@ describe('relative position', () => {
       scores,
       size,
       (plan, v) => {
-        const s = local(plan, [v], size, size, ([w]) => w!.slice(), fracBits);
+        const s = local(plan, [v], size, size, ([w]) => w.slice(), fracBits);
         const squares = squareRows(plan, relativePosition(plan, s, 'before', 4), {
           scores: { fracBits: 9, magnitudeBits: 4 },
           probabilities: { fracBits, magnitudeBits: 3 },
@@ -343,7 +343,7 @@ describe('relative position', () => {
     expect(result.violations).toEqual([]);
     const unit = 2 ** -fracBits;
     result.secure.forEach((y, n) => {
-      const exact = ((scores[n]! + before[offsetOf(n)]!) * unit) ** 2 / size + after[offsetOf(n)]! * unit;
+      const exact = ((scores[n] + before[offsetOf(n)]) * unit) ** 2 / size + after[offsetOf(n)] * unit;
       expect(Math.abs(y * unit - exact)).toBeLessThan(0.003);
     });
     expect(Math.min(...result.secure) * unit).toBeLessThan(-6);
@@ -373,7 +373,7 @@ describe('square units', () => {
           (plan, v) =>
             squareUnits(
               plan,
-              local(plan, [v], 4, 6, ([w]) => w!.slice(), 14),
+              local(plan, [v], 4, 6, ([w]) => w.slice(), 14),
               { input: { fracBits: 9, magnitudeBits: 3 }, outMagnitudeBits: 6 },
               6,
             ),
@@ -384,7 +384,7 @@ describe('square units', () => {
           const exact = (value / 2 ** 14) ** 2;
           // A unit of the input moves the square by 2·8·2^-9; the result's own is 2^-6.
           for (const found of [result.secure, result.reference])
-            expect(Math.abs(found[i]! / 2 ** 6 - exact)).toBeLessThan(2 ** -5 + 2 ** -6 + 2 ** -18);
+            expect(Math.abs(found[i] / 2 ** 6 - exact)).toBeLessThan(2 ** -5 + 2 ** -6 + 2 ** -18);
         });
         expectPlannedCost(result);
       }),
@@ -398,7 +398,7 @@ describe('tables', () => {
   const real = (values: Float64Array) => Int32Array.from(values, (x) => Math.round(x / unit));
   const points = (low: number, high: number, count: number) =>
     Float64Array.from({ length: count }, (_, i) => low + ((high - low) * i) / count);
-  const withFracBits = (plan: PlanBuilder, v: Value) => local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), 10);
+  const withFracBits = (plan: PlanBuilder, v: Value) => local(plan, [v], v.rows, v.cols, ([w]) => w.slice(), 10);
 
   it('GELU with 2^4 segments of degree 2 is within 0.004 + rounding over all its domain', () => {
     const x = points(-6.9, 7.9, 4000);
@@ -419,7 +419,7 @@ describe('tables', () => {
       5,
     );
     expect(result.violations).toEqual([]);
-    const errors = [...result.secure].map((y, i) => Math.abs(y / 4096 - geluFunction(Math.round(x[i]! / unit) * unit)));
+    const errors = [...result.secure].map((y, i) => Math.abs(y / 4096 - geluFunction(Math.round(x[i] / unit) * unit)));
     expect(Math.max(...errors)).toBeLessThan(0.0055);
     expectPlannedCost(result);
   });
@@ -448,7 +448,7 @@ describe('tables', () => {
         2,
       );
       expect(result.violations).toEqual([]);
-      const errors = [...result.secure].map((y, i) => Math.abs(y / 4096 / exact(Math.round(x[i]! / unit) * unit) - 1));
+      const errors = [...result.secure].map((y, i) => Math.abs(y / 4096 / exact(Math.round(x[i] / unit) * unit) - 1));
       expect(Math.max(...errors)).toBeLessThan(0.005);
     }
   });
@@ -472,7 +472,7 @@ describe('tables', () => {
     );
     expect(result.violations).toEqual([]);
     const errors = [...result.secure].map(
-      (y, i) => Math.abs(y / 1024 - Math.exp(Math.round(x[i]! / unit) * unit)) / (Math.exp(x[i]!) + 0.3),
+      (y, i) => Math.abs(y / 1024 - Math.exp(Math.round(x[i] / unit) * unit)) / (Math.exp(x[i]) + 0.3),
     );
     expect(Math.max(...errors)).toBeLessThan(0.005);
     expectPlannedCost(result);
@@ -499,7 +499,7 @@ describe('tables', () => {
     const sent = messages.find(({ from, step }) => from === 'client' && step === 'test')!;
     const table = unpack(sent.bytes, 8 * output!.size, output!.ringBits);
     const counts = new Float64Array(256);
-    for (const word of table) counts[word & 255]!++;
+    for (const word of table) counts[word & 255]++;
     // χ² with 255 degrees of freedom: mean 255, deviation 23.
     const expected = table.length / 256;
     expect(counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)).toBeLessThan(400);
@@ -533,12 +533,12 @@ describe('layers', () => {
       { length: count },
       (_, i) =>
         deviation *
-        Math.sqrt(-2 * Math.log((words[2 * i]! + 1) / 2 ** 32)) *
-        Math.cos((2 * Math.PI * words[2 * i + 1]!) / 2 ** 32),
+        Math.sqrt(-2 * Math.log((words[2 * i] + 1) / 2 ** 32)) *
+        Math.cos((2 * Math.PI * words[2 * i + 1]) / 2 ** 32),
     );
   };
   const quantised = (x: Float64Array) => Int32Array.from(x, (value) => Math.round(value * 2 ** fracBits));
-  const read = (plan: PlanBuilder, v: Value) => local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), fracBits);
+  const read = (plan: PlanBuilder, v: Value) => local(plan, [v], v.rows, v.cols, ([w]) => w.slice(), fracBits);
 
   it('LayerNorm normalises rows', () => {
     const x = gaussian(8 * 64, 1.3);
@@ -565,7 +565,7 @@ describe('layers', () => {
     expect(result.violations).toEqual([]);
     result.secure.forEach((y, i) => {
       const row = x.subarray(64 * (i >> 6), 64 * (i >> 6) + 64);
-      expect(y / 1024).toBeCloseTo(x[i]! / Math.sqrt(row.reduce((sum, value) => sum + value * value, 0) / 64), 1);
+      expect(y / 1024).toBeCloseTo(x[i] / Math.sqrt(row.reduce((sum, value) => sum + value * value, 0) / 64), 1);
     });
     expect(worst(result)).toBeLessThanOrEqual(12);
     expectPlannedCost(result);
@@ -604,7 +604,7 @@ describe('layers', () => {
     expect(softmax.violations).toEqual([]);
     softmax.secure.forEach((y, i) => {
       const row = scores.subarray(16 * (i >> 4), 16 * (i >> 4) + 16);
-      expect(Math.abs(y / 4096 - Math.exp(scores[i]!) / row.reduce((sum, s) => sum + Math.exp(s), 0))).toBeLessThan(
+      expect(Math.abs(y / 4096 - Math.exp(scores[i]) / row.reduce((sum, s) => sum + Math.exp(s), 0))).toBeLessThan(
         0.004,
       );
     });
@@ -616,13 +616,13 @@ describe('layers', () => {
       (plan, v) =>
         squareRows(
           plan,
-          local(plan, [v], 16, 16, ([w]) => w!.map((value) => value << 6), 16),
+          local(plan, [v], 16, 16, ([w]) => w.map((value) => value << 6), 16),
           { scores: { fracBits: 9, magnitudeBits: 4 }, probabilities: { fracBits: 12, magnitudeBits: 5 } },
         ),
       6,
     );
     square.secure.forEach((y, i) => {
-      expect(Math.abs(y / 4096 - scores[i]! ** 2 / 16)).toBeLessThan(0.004);
+      expect(Math.abs(y / 4096 - scores[i] ** 2 / 16)).toBeLessThan(0.004);
     });
     expectPlannedCost(square);
   });
@@ -637,7 +637,7 @@ describe('argmax', () => {
         (seed, x) => {
           const sorted = [...x].sort((a, b) => b - a);
           // 25 bits are compared by their highest 17, with an error of one unit either way.
-          fc.pre(sorted[0]! - sorted[1]! > 3 * 2 ** 8);
+          fc.pre(sorted[0] - sorted[1] > 3 * 2 ** 8);
           const result = runMini(
             seed,
             x,
@@ -647,7 +647,7 @@ describe('argmax', () => {
             noWeights,
             (plan, y, bits) => argmax(plan, y, bits),
           );
-          expect(x[result.secure[0]!]).toBe(sorted[0]);
+          expect(x[result.secure[0]]).toBe(sorted[0]);
           expectPlannedCost(result);
         },
       ),
@@ -689,7 +689,7 @@ describe('argmax', () => {
       (plan, y, bits) => argmax(plan, y, bits),
     );
     expectPlannedCost(result);
-    return { label: result.secure[0]!, violations: result.violations };
+    return { label: result.secure[0], violations: result.violations };
   };
 
   it('always finds one of the best, ties and near ties included, at any place of the range', () => {
@@ -707,7 +707,7 @@ describe('argmax', () => {
           const x = Int32Array.from([...offsets.map((offset) => base + offset - unit), ...Array(far).fill(-edge)]);
           const { label, violations } = labelOf(seed, x, 23);
           expect(violations).toEqual([]);
-          expect(Math.max(...x) - x[label]!).toBeLessThan(2 * unit - 1);
+          expect(Math.max(...x) - x[label]).toBeLessThan(2 * unit - 1);
         },
       ),
       { numRuns: 200 },

@@ -9,9 +9,9 @@ function line({ oneWayMs, bytesPerMs, pauses = [0] }: { oneWayMs: number; bytesP
   const free = [0, 0];
   const probes: LinkProbe[] = [];
   const sender = (from: number) => (message: Uint8Array) => {
-    free[from] = Math.max(free[from]!, nowMs) + message.length / bytesPerMs;
+    free[from] = Math.max(free[from], nowMs) + message.length / bytesPerMs;
     const copy = message.slice();
-    events.push({ atMs: free[from]! + oneWayMs, run: () => probes[1 - from]!.receive(copy) });
+    events.push({ atMs: free[from] + oneWayMs, run: () => probes[1 - from].receive(copy) });
   };
   probes.push(
     new LinkProbe(sender(0), true, () => nowMs, pauses),
@@ -26,7 +26,7 @@ function line({ oneWayMs, bytesPerMs, pauses = [0] }: { oneWayMs: number; bytesP
       next.run();
     }
   };
-  return { first: probes[0]!, second: probes[1]!, run };
+  return { first: probes[0], second: probes[1], run };
 }
 
 describe('measuring a connection', () => {
@@ -63,7 +63,7 @@ describe('measuring a connection', () => {
         const pong = message.slice(0, 5);
         pong[0] = 2;
         queueMicrotask(() => {
-          if (message.length > 5) nowMs += perChunkMs[Math.min(2, Math.floor(chunks++ / 17))]!;
+          if (message.length > 5) nowMs += perChunkMs[Math.min(2, Math.floor(chunks++ / 17))];
           probe.receive(pong);
         });
       },
@@ -74,7 +74,7 @@ describe('measuring a connection', () => {
     probe.start();
     await expect.poll(() => chunks).toBeGreaterThan(45);
     expect(rates).toHaveLength(2);
-    expect(rates[1]).toBeGreaterThan(rates[0]!);
+    expect(rates[1]).toBeGreaterThan(rates[0]);
     expect(probe.sentPerSecond).toBe(rates[1]);
   });
 

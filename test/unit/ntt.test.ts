@@ -19,15 +19,15 @@ function withPolynomials<T>(n: number, count: number, work: (addresses: number[]
 function multiply(ntt: Ntt, x: Uint32Array, y: Uint32Array): Uint32Array {
   const { n, p } = ntt;
   return withPolynomials(n, 4, ([a, b, product, list]) => {
-    arena.words(a!, n).set(x);
-    arena.words(b!, n).set(y);
-    ntt.forward(a!);
-    ntt.forward(b!);
-    ntt.reduce(b!);
-    arena.words(list!, 3).set([a!, b!, b!]);
-    exports.dot2(list!, 1, 0, n, product!, product!, p, ntt.fold, ntt.foldShoup, ntt.one);
-    ntt.inverse(product!);
-    return arena.words(product!, n).slice();
+    arena.words(a, n).set(x);
+    arena.words(b, n).set(y);
+    ntt.forward(a);
+    ntt.forward(b);
+    ntt.reduce(b);
+    arena.words(list, 3).set([a, b, b]);
+    exports.dot2(list, 1, 0, n, product, product, p, ntt.fold, ntt.foldShoup, ntt.one);
+    ntt.inverse(product);
+    return arena.words(product, n).slice();
   });
 }
 
@@ -79,11 +79,11 @@ describe('negacyclic NTT', () => {
       const ntt = new Ntt(n, p);
       const x = Uint32Array.from({ length: n }, (_, i) => (i === 0 ? p - 1 : (Math.imul(i, 2654435761) >>> 0) % p));
       withPolynomials(n, 1, ([a]) => {
-        arena.words(a!, n).set(x);
-        ntt.forward(a!);
-        ntt.reduce(a!);
-        ntt.inverse(a!);
-        expect(arena.words(a!, n)).toEqual(x);
+        arena.words(a, n).set(x);
+        ntt.forward(a);
+        ntt.reduce(a);
+        ntt.inverse(a);
+        expect(arena.words(a, n)).toEqual(x);
       });
     }
   });
@@ -98,27 +98,27 @@ describe('negacyclic NTT', () => {
     const ntt = new Ntt(n, p);
     const bigP = BigInt(p);
     withPolynomials(n, 4, ([y, z, outY, outZ]) => {
-      arena.words(y!, n).fill(p - 1);
-      arena.words(z!, n).fill(1);
+      arena.words(y, n).fill(p - 1);
+      arena.words(z, n).fill(1);
       const sources = arena.allocate(4 * length * terms);
       const words = Int32Array.from({ length: length * terms }, (_, i) =>
         i % 3 === 0 ? -(2 ** 31) : i % 3 === 1 ? 2 ** 31 - 1 : Math.imul(i, 2654435761),
       );
       new Int32Array(arena.memory.buffer, sources, words.length).set(words);
       const list = arena.allocate(8 * terms);
-      arena.words(list, 2 * terms).set(Array.from({ length: terms }, () => [y!, z!]).flat());
+      arena.words(list, 2 * terms).set(Array.from({ length: terms }, () => [y, z]).flat());
       const work = arena.allocate(shortProductsBytes(n));
-      ntt.shortProducts(sources, length, terms, list, 0, work, outY!, outZ!);
-      ntt.inverse(outY!);
-      ntt.inverse(outZ!);
+      ntt.shortProducts(sources, length, terms, list, 0, work, outY, outZ);
+      ntt.inverse(outY);
+      ntt.inverse(outZ);
       // Values of 1 everywhere are the constant 1, values of −1 the constant −1: the sums come back.
       const sums = Array.from({ length: n }, (_, i) => {
         let sum = 0n;
-        if (i < length) for (let term = 0; term < terms; term++) sum += BigInt(words[term * length + i]!);
+        if (i < length) for (let term = 0; term < terms; term++) sum += BigInt(words[term * length + i]);
         return sum;
       });
-      expect(big(arena.words(outZ!, n))).toEqual(sums.map((sum) => modulo(sum, bigP)));
-      expect(big(arena.words(outY!, n))).toEqual(sums.map((sum) => modulo(-sum, bigP)));
+      expect(big(arena.words(outZ, n))).toEqual(sums.map((sum) => modulo(sum, bigP)));
+      expect(big(arena.words(outY, n))).toEqual(sums.map((sum) => modulo(-sum, bigP)));
       for (const address of [sources, list, work]) arena.release(address);
     });
   });
@@ -151,12 +151,12 @@ describe('pointwise kernels', () => {
     fc.assert(
       fc.property(residues, residues, (x, y) => {
         withPolynomials(n, 3, ([a, b, c]) => {
-          arena.words(a!, n).set(x);
-          arena.words(b!, n).set(y);
-          exports.add(a!, b!, c!, n, p);
-          expect(big(arena.words(c!, n))).toEqual(big(x).map((value, i) => (value + BigInt(y[i]!)) % BigInt(p)));
-          exports.subtract(a!, b!, c!, n, p);
-          expect(big(arena.words(c!, n))).toEqual(big(x).map((value, i) => modulo(value - BigInt(y[i]!), BigInt(p))));
+          arena.words(a, n).set(x);
+          arena.words(b, n).set(y);
+          exports.add(a, b, c, n, p);
+          expect(big(arena.words(c, n))).toEqual(big(x).map((value, i) => (value + BigInt(y[i])) % BigInt(p)));
+          exports.subtract(a, b, c, n, p);
+          expect(big(arena.words(c, n))).toEqual(big(x).map((value, i) => modulo(value - BigInt(y[i]), BigInt(p))));
         });
       }),
     );
@@ -166,17 +166,17 @@ describe('pointwise kernels', () => {
     fc.assert(
       fc.property(residues, fc.constantFrom([10, 3], [15, 2], [30, 1]), (x, [bits, count]) => {
         withPolynomials(n, 2, ([a, b]) => {
-          arena.words(a!, n).set(x);
-          const half = 2 ** (bits! - 1);
+          arena.words(a, n).set(x);
+          const half = 2 ** (bits - 1);
           let offset = 0;
-          for (let k = 0; k < count!; k++) offset += half * 2 ** (k * bits!);
+          for (let k = 0; k < count; k++) offset += half * 2 ** (k * bits);
           const sums = new Array<number>(n).fill(0);
-          for (let k = 0; k < count!; k++) {
-            const mask = k === count! - 1 ? 0xffffffff : 2 ** bits! - 1;
-            exports.digit(a!, b!, n, p, offset, k * bits!, mask, p - half);
-            const digits = Array.from(arena.words(b!, n), (word) => word - p);
+          for (let k = 0; k < count; k++) {
+            const mask = k === count - 1 ? 0xffffffff : 2 ** bits - 1;
+            exports.digit(a, b, n, p, offset, k * bits, mask, p - half);
+            const digits = Array.from(arena.words(b, n), (word) => word - p);
             expect(Math.max(...digits.map(Math.abs))).toBeLessThanOrEqual(half);
-            digits.forEach((digit, i) => (sums[i]! += digit * 2 ** (k * bits!)));
+            digits.forEach((digit, i) => (sums[i] += digit * 2 ** (k * bits)));
           }
           expect(sums).toEqual(Array.from(x, (value) => (value > p >> 1 ? value - p : value)));
         });
@@ -188,11 +188,11 @@ describe('pointwise kernels', () => {
     fc.assert(
       fc.property(words, (x) => {
         withPolynomials(n, 2, ([a, b]) => {
-          arena.words(a!, n).set(x);
-          exports.residues(a!, b!, n, p, ntt.one, ntt.wrap);
-          expect(big(arena.words(b!, n))).toEqual(Array.from(x, (v) => modulo(BigInt(v | 0), BigInt(p))));
-          ntt.reduce(a!);
-          expect(big(arena.words(a!, n))).toEqual(Array.from(x, (v) => BigInt(v % p)));
+          arena.words(a, n).set(x);
+          exports.residues(a, b, n, p, ntt.one, ntt.wrap);
+          expect(big(arena.words(b, n))).toEqual(Array.from(x, (v) => modulo(BigInt(v | 0), BigInt(p))));
+          ntt.reduce(a);
+          expect(big(arena.words(a, n))).toEqual(Array.from(x, (v) => BigInt(v % p)));
         });
       }),
     );
@@ -208,20 +208,20 @@ describe('pointwise kernels', () => {
         (x, y, bits, wide) => {
           withPolynomials(4 * n, 2, ([a, b]) => {
             const narrow = x.map((v) => (bits === 32 ? v : v % 2 ** bits));
-            arena.words(a!, n).set(narrow);
-            arena.words(b!, 4 * n).fill(0);
-            exports.pack32(a!, n, bits, b!);
-            expect(exports.unpack32(b!, n, bits, a!) >>> 0).toBe(Math.max(...narrow));
-            expect(arena.words(a!, n)).toEqual(narrow);
+            arena.words(a, n).set(narrow);
+            arena.words(b, 4 * n).fill(0);
+            exports.pack32(a, n, bits, b);
+            expect(exports.unpack32(b, n, bits, a) >>> 0).toBe(Math.max(...narrow));
+            expect(arena.words(a, n)).toEqual(narrow);
 
             const pairs = Uint32Array.from({ length: 2 * n }, (_, i) =>
-              i % 2 === 0 ? x[i / 2]! : y[(i - 1) / 2]! % 2 ** (wide - 32),
+              i % 2 === 0 ? x[i / 2] : y[(i - 1) / 2] % 2 ** (wide - 32),
             );
-            arena.words(a!, 2 * n).set(pairs);
-            arena.words(b!, 4 * n).fill(0);
-            exports.pack64(a!, n, wide, b!);
-            exports.unpack64(b!, n, wide, a!);
-            expect(arena.words(a!, 2 * n)).toEqual(pairs);
+            arena.words(a, 2 * n).set(pairs);
+            arena.words(b, 4 * n).fill(0);
+            exports.pack64(a, n, wide, b);
+            exports.unpack64(b, n, wide, a);
+            expect(arena.words(a, 2 * n)).toEqual(pairs);
           });
         },
       ),

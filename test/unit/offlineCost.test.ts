@@ -35,13 +35,13 @@ type Times = Readonly<Record<(typeof parties)[number], number>>;
  */
 function expectSameShares(names: readonly string[], planned: readonly Times[], measured: readonly StageTimes[]): void {
   const sum = (times: readonly Times[]) => times.reduce((total, { client, owner }) => total + client + owner, 0);
-  const runs = measured[0]!.client.map((_, run) =>
-    measured.map(({ client, owner }) => ({ client: client[run]!, owner: owner[run]! })),
+  const runs = measured[0].client.map((_, run) =>
+    measured.map(({ client, owner }) => ({ client: client[run], owner: owner[run] })),
   );
   const ratios = names.flatMap((name, i) =>
     parties.map((party) => {
-      const share = median(runs.map((times) => times[i]![party] / sum(times)));
-      return { name, party, ratio: planned[i]![party] / sum(planned) / share };
+      const share = median(runs.map((times) => times[i][party] / sum(times)));
+      return { name, party, ratio: planned[i][party] / sum(planned) / share };
     }),
   );
   expect(ratios.filter(({ ratio }) => !(ratio > 1 / factor && ratio < factor))).toEqual([]);
@@ -119,9 +119,9 @@ it('of correlations from ring-LWE is what the plan says: bytes exactly, time by 
       const before = { client: a.totalMs, owner: b.totalMs, ...a.counters };
       await Promise.all([a.run(() => client.provide([each.client])), b.run(() => owner.provide([each.owner]))]);
       // The first runs warm the engine up.
-      if (run >= 0) times[i]!.client.push(a.totalMs - before.client);
-      if (run >= 0) times[i]!.owner.push(b.totalMs - before.owner);
-      expect(rlweCost(specs[i]!)).toMatchObject({
+      if (run >= 0) times[i].client.push(a.totalMs - before.client);
+      if (run >= 0) times[i].owner.push(b.totalMs - before.owner);
+      expect(rlweCost(specs[i])).toMatchObject({
         bytesClientToOwner: a.counters.bytesSent - before.bytesSent,
         bytesOwnerToClient: a.counters.bytesReceived - before.bytesReceived,
       });

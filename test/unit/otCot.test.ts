@@ -24,8 +24,8 @@ describe('base OT', () => {
       baseOtSend(owner.channel, new Prg(new Uint8Array(32), 'sender'), 5),
     ]);
     keys.forEach((key, i) => {
-      expect(key).toEqual(pairs[i]![choices[i]!]);
-      expect(key).not.toEqual(pairs[i]![1 - choices[i]!]);
+      expect(key).toEqual(pairs[i][choices[i]]);
+      expect(key).not.toEqual(pairs[i][1 - choices[i]]);
     });
     expect(new Set(pairs.flat().map(String)).size).toBe(10);
     expect(client.channel.counters).toMatchObject({
@@ -66,16 +66,16 @@ function inspect(keys: Uint32Array, macs: Uint32Array, delta: Uint32Array) {
   const keyOnes = new Float64Array(128);
   const macOnes = new Float64Array(128);
   for (let i = 0; i < keys.length; i += 4) {
-    const choice = -(macs[i]! & 1);
+    const choice = -(macs[i] & 1);
     ones -= choice;
-    let difference = keys[i]! & 1;
-    for (let word = 0; word < 4; word++) difference |= keys[i + word]! ^ macs[i + word]! ^ (delta[word]! & choice);
+    let difference = keys[i] & 1;
+    for (let word = 0; word < 4; word++) difference |= keys[i + word] ^ macs[i + word] ^ (delta[word] & choice);
     if (difference !== 0) wrong++;
     // Every 64th is enough for the frequencies.
     if ((i & 255) === 0) {
       for (let bit = 0; bit < 128; bit++) {
-        keyOnes[bit]! += (keys[i + (bit >> 5)]! >>> (bit & 31)) & 1;
-        macOnes[bit]! += (macs[i + (bit >> 5)]! >>> (bit & 31)) & 1;
+        keyOnes[bit] += (keys[i + (bit >> 5)] >>> (bit & 31)) & 1;
+        macOnes[bit] += (macs[i + (bit >> 5)] >>> (bit & 31)) & 1;
       }
     }
   }
@@ -152,7 +152,7 @@ describe('COT stream', () => {
       expect.objectContaining({ code: 'length', protocol: 'ferret' }),
     );
     // In the last tree: the first ones are kept for the next round.
-    message[message.length - 96]! ^= 4;
+    message[message.length - 96] ^= 4;
     const got = receiver.draw(1000, message);
     const delta = sender.kernel.words(sender.delta, 4);
     expect(
@@ -182,8 +182,8 @@ describe('COT stream', () => {
       expect(found.wrong).toBe(0);
       ones += found.ones;
       for (let bit = 0; bit < 128; bit++) {
-        keyOnes[bit]! += found.keyOnes[bit]!;
-        macOnes[bit]! += found.macOnes[bit]!;
+        keyOnes[bit] += found.keyOnes[bit];
+        macOnes[bit] += found.macOnes[bit];
       }
       sender.kernel.arena.release(piece.address);
       receiver.kernel.arena.release(got.address);
@@ -194,9 +194,9 @@ describe('COT stream', () => {
     const sampled = 1e7 / 64;
     expect(keyOnes[0]).toBe(0);
     for (let bit = 1; bit < 128; bit++)
-      expect(Math.abs(keyOnes[bit]! - sampled / 2)).toBeLessThan(6 * Math.sqrt(sampled / 4));
+      expect(Math.abs(keyOnes[bit] - sampled / 2)).toBeLessThan(6 * Math.sqrt(sampled / 4));
     for (let bit = 0; bit < 128; bit++)
-      expect(Math.abs(macOnes[bit]! - sampled / 2)).toBeLessThan(6 * Math.sqrt(sampled / 4));
+      expect(Math.abs(macOnes[bit] - sampled / 2)).toBeLessThan(6 * Math.sqrt(sampled / 4));
     expect(sender.kernel.arena.memory.buffer.byteLength).toBeLessThan(100 * 2 ** 20);
   });
 });

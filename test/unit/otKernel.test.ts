@@ -83,7 +83,7 @@ describe('hash', () => {
       kernel.combineKeys(putBlocks(zeros), putBlocks(ones), m, count, keys);
       for (let j = 0; j < 2 ** m; j++) {
         const expected = Array.from({ length: count }, (_, i) =>
-          twin.xor(...Array.from({ length: m }, (_, t) => ((j >> t) & 1 ? ones : zeros)[i * m + t]!)),
+          twin.xor(...Array.from({ length: m }, (_, t) => ((j >> t) & 1 ? ones : zeros)[i * m + t])),
         );
         expect(blocksAt(keys + j * count * blockBytes, count)).toEqual(expected);
       }
@@ -111,17 +111,17 @@ describe('correlated GGM trees', () => {
           const label = clearLsb ? 'tree' : 'vole tree';
           const tweak = anyTweak(label, low, high);
           kernel.ggmSend(tweak, { nodes, depth, bases: putBlocks(keys), message }, kernel.put(delta));
-          const expected = twin.ggmTree(label, depth, keys[0]!, delta, low, high, clearLsb);
+          const expected = twin.ggmTree(label, depth, keys[0], delta, low, high, clearLsb);
           const leaves = blocksAt(nodes, 2 ** depth);
           // At depth 1 nothing is expanded, and nothing cleared.
           expect(leaves).toEqual(expected.leaves);
-          expect(blocksAt(message, depth - 1)).toEqual(expected.leftSums.map((sum, i) => twin.xor(sum, keys[i + 1]!)));
+          expect(blocksAt(message, depth - 1)).toEqual(expected.leftSums.map((sum, i) => twin.xor(sum, keys[i + 1])));
           if (depth === 1 && clearLsb) return;
 
           const received = keys.map((key, i) => ((choices >> i) & 1 ? twin.xor(key, delta) : key));
           const hole = kernel.ggmReceive(tweak, { nodes, depth, bases: putBlocks(received), message }, choices);
           expect(hole).toBe(2 ** depth - 1 - choices);
-          const filled = clearLsb ? twin.xor(leaves[hole]!, delta) : new Uint8Array(blockBytes);
+          const filled = clearLsb ? twin.xor(leaves[hole], delta) : new Uint8Array(blockBytes);
           expect(blocksAt(nodes, 2 ** depth)).toEqual(leaves.map((leaf, i) => (i === hole ? filled : leaf)));
         },
       ),
@@ -141,7 +141,7 @@ describe('linear code', () => {
         const address = putBlocks(outputs);
         kernel.lpnEncode(anyTweak('tree', low, high), address, 64, putBlocks(secret), logSecret);
         const expected = outputs.map((block, i) =>
-          twin.xor(block, ...twin.codePlaces(seed, low, high, logSecret, i).map((place) => secret[place]!)),
+          twin.xor(block, ...twin.codePlaces(seed, low, high, logSecret, i).map((place) => secret[place])),
         );
         expect(blocksAt(address, 64)).toEqual(expected);
       }),
@@ -185,7 +185,7 @@ describe('SoftSpokenOT’s loops', () => {
     kernel.transpose(kernel.put(rows), rowBytes, blocks);
     blocksAt(blocks, 8 * rowBytes).forEach((block, column) => {
       for (let row = 0; row < 128; row++) {
-        expect((block[row >> 3]! >> (row & 7)) & 1).toBe((rows[row * rowBytes + (column >> 3)]! >> (column & 7)) & 1);
+        expect((block[row >> 3] >> (row & 7)) & 1).toBe((rows[row * rowBytes + (column >> 3)] >> (column & 7)) & 1);
       }
     });
   });
@@ -219,7 +219,7 @@ describe('products', () => {
           kernel.gilboaChoose(tweak, { ...products, keys: received, factors: address(factors), shares });
           const wanted = Uint32Array.from(
             { length: count * ringBits },
-            (_, i) => choices[i]! ^ ((factors[Math.floor(i / ringBits)]! >>> (i % ringBits)) & 1),
+            (_, i) => choices[i] ^ ((factors[Math.floor(i / ringBits)] >>> (i % ringBits)) & 1),
           );
           const flipBytes = pack(wanted, 1);
           expect(kernel.bytes(flips, flipBytes.length)).toEqual(flipBytes);
@@ -235,20 +235,20 @@ describe('products', () => {
             const expected = twin.gilboaSender(
               own,
               delta,
-              x[i]!,
+              x[i],
               ringBits,
               [...wanted.subarray(i * ringBits, (i + 1) * ringBits)],
               low + i * ringBits,
               high,
             );
-            const client = kernel.words(clientShares, count)[i]!;
-            const owner = kernel.words(shares, count)[i]!;
+            const client = kernel.words(clientShares, count)[i];
+            const owner = kernel.words(shares, count)[i];
             expect((client & mask) >>> 0).toBe(expected.share);
             const theirs = own.map((key, b) => (choices[i * ringBits + b] ? twin.xor(key, delta) : key));
             expect((owner & mask) >>> 0).toBe(
-              twin.gilboaReceiver(theirs, factors[i]!, ringBits, expected.messages, low + i * ringBits, high),
+              twin.gilboaReceiver(theirs, factors[i], ringBits, expected.messages, low + i * ringBits, high),
             );
-            expect((client + owner - Math.imul(x[i]!, factors[i]!)) & mask).toBe(0);
+            expect((client + owner - Math.imul(x[i], factors[i])) & mask).toBe(0);
           }
         },
       ),

@@ -13,7 +13,7 @@ describe('LPN', () => {
     const costs = Object.values(lpnAttacks).map((attack) => attack(instanceOf(parameters)));
     // To the tenth of a bit what the program behind lpnestimator.com says.
     expect(costs).toHaveLength(stated.length);
-    for (const [i, bits] of stated.entries()) expect(Math.abs(costs[i]! - bits)).toBeLessThan(0.1);
+    for (const [i, bits] of stated.entries()) expect(Math.abs(costs[i] - bits)).toBeLessThan(0.1);
     expect(Math.min(...costs)).toBeGreaterThan(128);
     expect(Math.min(...costs)).toBe(bjmm(instanceOf(parameters)));
   });
@@ -24,7 +24,7 @@ describe('LPN', () => {
 });
 
 describe('ring-LWE', () => {
-  const bits = (set: Parameters<typeof primal>[0], model: string) => primal(set, costModels[model]!).bits;
+  const bits = (set: Parameters<typeof primal>[0], model: string) => primal(set, costModels[model]).bits;
 
   it('finds the tables of the standard and of the newer guideline again', () => {
     // Ternary secrets, 128 bits, classical: HomomorphicEncryption.org 2018, table 1; Bossuat et al., ePrint 2024/463, table 5.2.

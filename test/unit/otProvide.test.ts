@@ -82,7 +82,7 @@ async function runStage(
     owner.provide(operands.map((pair) => pair.owner)),
   ]);
   operands.forEach((pair, i) => {
-    expect(wrongPlaces(pair, given[i]!, taken[i]!)).toBe(0);
+    expect(wrongPlaces(pair, given[i], taken[i])).toBe(0);
   });
   const { bytesSent, bytesReceived } = channels.client.channel.counters;
   expect({ sent: bytesSent - before.bytesSent, received: bytesReceived - before.bytesReceived }).toEqual({
@@ -309,11 +309,11 @@ describe('truncated and altered messages', () => {
       }
     };
     return Promise.allSettled([
-      party(channels[0]!, async () =>
-        (await OtClient.setup(channels[0]!, new Prg(seed(7), 'c'), options)).provide([{ spec, x: operand }]),
+      party(channels[0], async () =>
+        (await OtClient.setup(channels[0], new Prg(seed(7), 'c'), options)).provide([{ spec, x: operand }]),
       ),
-      party(channels[1]!, async () =>
-        (await OtOwner.setup(channels[1]!, new Prg(seed(7), 'o'), options)).provide([{ spec, xMask: operand }]),
+      party(channels[1], async () =>
+        (await OtOwner.setup(channels[1], new Prg(seed(7), 'o'), options)).provide([{ spec, xMask: operand }]),
       ),
     ]);
   }

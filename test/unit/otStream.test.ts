@@ -88,7 +88,7 @@ describe('a session with a stream for oblivious transfers', () => {
       const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
       expect(result.integerLogits).toHaveLength(reference.logits.length);
       result.integerLogits.forEach((logit, i) => {
-        expect(Math.abs(logit - reference.logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.1);
+        expect(Math.abs(logit - reference.logits[i]) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.1);
       });
       const { cots, flights, ...bytes } = preparationCost(stages, drawn);
       drawn += cots;
@@ -138,14 +138,14 @@ describe('a session with a stream for oblivious transfers', () => {
       const party = async (wire: Wire, name: 'client' | 'owner') => {
         const { session, ot } = sessionWires(wire);
         const channels = [session, ot].map((each) => new RecordingChannel(streamChannel(delayed ? slow(each) : each)));
-        const stream = otStream(channels[1]!);
+        const stream = otStream(channels[1]);
         const random = (label: string) => new Prg(new Uint8Array(32).fill(9), `${name} ${label}`);
         if (name === 'client') {
-          const provider = await twoParty.client(channels[0]!, model.plan, random('offline'), { ot: stream });
+          const provider = await twoParty.client(channels[0], model.plan, random('offline'), { ot: stream });
           await prepareClient(model.plan, provider, random('shares'), () => {});
         } else {
           const { plan, weights } = model;
-          const provider = await twoParty.owner(channels[0]!, plan, weights, random('offline'), { ot: stream });
+          const provider = await twoParty.owner(channels[0], plan, weights, random('offline'), { ot: stream });
           await prepareOwner(plan, weights, provider, random('shares'), () => {});
         }
         for (const direction of ['sent', 'received'] as const)
@@ -186,7 +186,7 @@ describe('a session with a stream for oblivious transfers', () => {
       wires[sender].send = (chunk) => send(chunk[0] === 1 && ++chunks === 3 ? alter(chunk) : chunk);
       const { client, served } = await openPair([openStreams(wires[0]), openStreams(wires[1])]);
       const ends = await Promise.allSettled([client.prepare(), served]);
-      const [noticing, told] = [ends[1 - sender]!, ends[sender]!];
+      const [noticing, told] = [ends[1 - sender], ends[sender]];
       expect(noticing).toMatchObject({ status: 'rejected', reason: { name: 'ProtocolError', code } });
       expect(told).toMatchObject({ status: 'rejected', reason: { name: 'ProtocolError', code: 'peer-aborted' } });
     }
@@ -209,20 +209,20 @@ describe('streams of a wire', () => {
     const [a, b] = memoryWirePair().map((wire) => splitWire(wire, 3));
     const got: string[] = [];
     const ended: number[] = [];
-    b!.forEach((stream, i) => {
+    b.forEach((stream, i) => {
       stream.onChunk = (chunk) => got.push(`${i}: ${[...chunk].join(' ')}`);
       stream.onClose = () => ended.push(i);
     });
-    await expect(a![0]!.send(new Uint8Array(2 ** 20))).rejects.toThrow(RangeError);
-    await a![2]!.send(Uint8Array.of(7));
-    await a![0]!.send(Uint8Array.of(1, 2));
-    await a![2]!.send(Uint8Array.of(8));
+    await expect(a[0].send(new Uint8Array(2 ** 20))).rejects.toThrow(RangeError);
+    await a[2].send(Uint8Array.of(7));
+    await a[0].send(Uint8Array.of(1, 2));
+    await a[2].send(Uint8Array.of(8));
     await new Promise((resolve) => setTimeout(resolve, 0));
     expect(got).toEqual(['2: 7', '0: 1 2', '2: 8']);
-    a![1]!.close();
+    a[1].close();
     await new Promise((resolve) => setTimeout(resolve, 0));
     expect(ended).toEqual([0, 1, 2]);
-    for (const stream of [...a!, ...b!]) await expect(stream.send(Uint8Array.of(1))).rejects.toThrow(ProtocolError);
+    for (const stream of [...a, ...b]) await expect(stream.send(Uint8Array.of(1))).rejects.toThrow(ProtocolError);
   });
 
   it('count all that the wire carries as payload or framing, on both sides', async () => {
@@ -235,14 +235,14 @@ describe('streams of a wire', () => {
     };
     const [near, far] = wires.map((wire) => splitWire(wire, 2).map((stream) => streamChannel(stream)));
     for (const [i, length] of [1, 65_520, 65_521, 300_000].entries()) {
-      near![i % 2]!.send(new Uint8Array(length));
-      await near![i % 2]!.flush();
-      await far![i % 2]!.receive(length);
+      near[i % 2].send(new Uint8Array(length));
+      await near[i % 2].flush();
+      await far[i % 2].receive(length);
     }
     const sum = (channels: Channel[], count: (counters: Channel['counters']) => number) =>
       channels.reduce((total, { counters }) => total + count(counters), 0);
-    expect(sum(near!, ({ bytesSent, framingBytesSent }) => bytesSent + framingBytesSent)).toBe(carried);
-    expect(sum(far!, ({ bytesReceived, framingBytesReceived }) => bytesReceived + framingBytesReceived)).toBe(carried);
+    expect(sum(near, ({ bytesSent, framingBytesSent }) => bytesSent + framingBytesSent)).toBe(carried);
+    expect(sum(far, ({ bytesReceived, framingBytesReceived }) => bytesReceived + framingBytesReceived)).toBe(carried);
   });
 
   it('end on a chunk of no stream: of another version when it is the first', async () => {
@@ -250,9 +250,9 @@ describe('streams of a wire', () => {
       const [a, b] = memoryWirePair();
       const [stream] = splitWire(b, 1);
       const reasons: unknown[] = [];
-      stream!.onClose = (reason) => reasons.push(reason);
-      stream!.onChunk = () => {};
-      if (before > 0) await splitWire(a, 1)[0]!.send(Uint8Array.of(1));
+      stream.onClose = (reason) => reasons.push(reason);
+      stream.onChunk = () => {};
+      if (before > 0) await splitWire(a, 1)[0].send(Uint8Array.of(1));
       await a.send(new Uint8Array(20));
       await new Promise((resolve) => setTimeout(resolve, 0));
       expect(reasons).toMatchObject([{ code: before > 0 ? 'length' : 'version' }]);

@@ -212,9 +212,9 @@ test('an owner’s room survives in the tab’s storage, and what is no room the
     expect(loadOwner()).toEqual({ ...saved, limit });
   }
   // Who says nothing of a limit has the default.
-  storage.set('blindsight room', JSON.stringify({ ...JSON.parse([...storage.values()][0]!), limit: undefined }));
+  storage.set('blindsight room', JSON.stringify({ ...JSON.parse([...storage.values()][0]), limit: undefined }));
   expect(loadOwner()?.limit).toBe(100);
-  const [key, text] = [...storage][0]!;
+  const [key, text] = [...storage][0];
   for (const broken of ['', 'null', '{}', text.replace(/"secret":"[^"]{5}/, '"secret":"'), text.slice(0, -3)]) {
     storage.set(key, broken);
     expect(loadOwner()).toBeUndefined();

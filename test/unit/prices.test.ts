@@ -13,8 +13,8 @@ function predicted(prices: Prices, { architecture }: Manifest, rows: number[], t
   let ms = prices.rest;
   for (const l of range(depth)) {
     if (rows[l])
-      ms += prices.softmaxLayer[l]! + range(heads).reduce((sum, h) => sum + rows[l]! * prices.softmaxRow[l]![h]!, 0);
-    if (tokens[l]) ms += prices.geluLayer[l]! + tokens[l]! * prices.geluToken[l]!;
+      ms += prices.softmaxLayer[l] + range(heads).reduce((sum, h) => sum + rows[l] * prices.softmaxRow[l][h], 0);
+    if (tokens[l]) ms += prices.geluLayer[l] + tokens[l] * prices.geluToken[l];
   }
   return ms;
 }

@@ -8,7 +8,7 @@ import { RecordingChannel } from '../support/recordingChannel.ts';
 /** χ² of byte values against the uniform distribution (255 degrees of freedom: mean 255, deviation 22.6). */
 function chiSquared(bytes: readonly number[]): number {
   const counts = new Float64Array(256);
-  for (const byte of bytes) counts[byte]!++;
+  for (const byte of bytes) counts[byte]++;
   const expected = bytes.length / 256;
   return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
 }
@@ -20,7 +20,7 @@ function correlation(x: ArrayLike<number>, y: ArrayLike<number>): number {
   const [mx, my] = [mean(x), mean(y)];
   let [xy, xx, yy] = [0, 0, 0];
   for (let i = 0; i < n; i++) {
-    const [dx, dy] = [x[i]! - mx, y[i]! - my];
+    const [dx, dy] = [x[i] - mx, y[i] - my];
     xy += dx * dy;
     xx += dx * dx;
     yy += dy * dy;
@@ -70,7 +70,7 @@ describe("the client's messages", () => {
     const repeated = inputs.flatMap(() => [...image]);
     expect(Math.abs(correlation(all, repeated))).toBeLessThan(5 / Math.sqrt(all.length));
     // Averaged over the runs, pixel by pixel, nothing of the picture remains either.
-    const mean = image.map((_, i) => inputs.reduce((sum, words) => sum + words[i]! / runs, 0));
+    const mean = image.map((_, i) => inputs.reduce((sum, words) => sum + words[i] / runs, 0));
     expect(Math.abs(correlation(mean, image))).toBeLessThan(5 / Math.sqrt(image.length));
   });
 

@@ -27,9 +27,9 @@ async function provideAndCheck(operands: readonly Operands[], random = seed) {
   const pair = await rlwePair(random, operands);
   const [client, owner] = await pair.provide();
   operands.forEach((each, i) => {
-    const errors = errorsOf(each, client[i]!.share, owner[i]!.share);
+    const errors = errorsOf(each, client[i].share, owner[i].share);
     expect(Math.max(...errors.map(Math.abs)), each.client.spec.key.step).toBeLessThanOrEqual(1);
-    for (const { share } of [client[i]!, owner[i]!]) {
+    for (const { share } of [client[i], owner[i]]) {
       expect(share.length).toBe(idealResult(each).length);
       expect(share.every((word) => word < 2 ** each.client.spec.ringBits)).toBe(true);
     }
@@ -165,11 +165,11 @@ describe('RLWE correlations', () => {
     const [first] = await pair.provide();
     const [second] = await pair.provide();
     const counts = new Uint32Array(16);
-    for (const word of first[0]!.share) counts[word >>> 12]!++;
-    const expected = first[0]!.share.length / 16;
+    for (const word of first[0].share) counts[word >>> 12]++;
+    const expected = first[0].share.length / 16;
     const chiSquare = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
     expect(chiSquare).toBeLessThan(45); // 15 degrees of freedom: exceeded with probability 10^−4
-    expect(second[0]!.share).not.toEqual(first[0]!.share);
+    expect(second[0].share).not.toEqual(first[0].share);
   });
 
   it('keeps nothing in the kernel but tables', async () => {
@@ -192,11 +192,11 @@ describe('RLWE correlations', () => {
     ]) {
       const { errorBound } = rlweLayout(spec);
       const [errors] = await unroundedErrors(seed, [drawRlweOperands(spec, new Prg(seed, spec.key.step))]);
-      const deviation = deviationOf(errors!);
-      const largest = Math.max(...errors!.map(Math.abs));
+      const deviation = deviationOf(errors);
+      const largest = Math.max(...errors.map(Math.abs));
       expect(largest, spec.key.step).toBeLessThan(errorBound);
       // The bound is `tail` deviations of the analysis, which assumes weights and masks of full size: not much less, and never more.
-      expect(deviation * tail, spec.key.step).toBeLessThan((1 + 5 / Math.sqrt(2 * errors!.length)) * errorBound);
+      expect(deviation * tail, spec.key.step).toBeLessThan((1 + 5 / Math.sqrt(2 * errors.length)) * errorBound);
       expect(deviation * tail, spec.key.step).toBeGreaterThan(0.2 * errorBound);
     }
   });
@@ -210,11 +210,11 @@ describe('RLWE correlations', () => {
     await Promise.all([
       pair.client.provide(
         operands.map((each) => each.client),
-        (...call) => calls[0]!.push(call),
+        (...call) => calls[0].push(call),
       ),
       pair.owner.provide(
         operands.map((each) => each.owner),
-        (...call) => calls[1]!.push(call),
+        (...call) => calls[1].push(call),
       ),
     ]);
     for (const side of calls) {
@@ -250,9 +250,9 @@ describe('callers’ mistakes', () => {
     const operands = [drawRlweOperands(linear(64, 256, 256, 28), new Prg(seed, 'x'))];
     const controller = new AbortController();
     const pair = await rlwePair(seed, operands, { owner: { signal: controller.signal } });
-    await pair.client.send([operands[0]!.client]);
-    const uploads = await pair.owner.receive([operands[0]!.owner]);
-    const sending = pair.owner.send([operands[0]!.owner], uploads);
+    await pair.client.send([operands[0].client]);
+    const uploads = await pair.owner.receive([operands[0].owner]);
+    const sending = pair.owner.send([operands[0].owner], uploads);
     controller.abort();
     await expect(sending).rejects.toMatchObject({ code: 'cancelled', protocol: 'rlwe' });
   });
@@ -264,11 +264,11 @@ describe('a peer that deviates', () => {
   it('residues beyond their prime are refused', async () => {
     const pair = await rlwePair(seed, operands);
     const [upload] = await (async () => {
-      await pair.client.send([operands[0]!.client]);
-      return pair.owner.receive([operands[0]!.owner]);
+      await pair.client.send([operands[0].client]);
+      return pair.owner.receive([operands[0].owner]);
     })();
-    upload!.fill(0xff, 0, 64);
-    await expect(pair.owner.send([operands[0]!.owner], [upload!])).rejects.toMatchObject({
+    upload.fill(0xff, 0, 64);
+    await expect(pair.owner.send([operands[0].owner], [upload])).rejects.toMatchObject({
       code: 'value',
       protocol: 'rlwe',
     });
@@ -277,8 +277,8 @@ describe('a peer that deviates', () => {
   it('a message that is too short or too long ends the stage', async () => {
     for (const change of [-1, 1]) {
       const pair = await rlwePair(seed, operands);
-      const { bytesClientToOwner } = rlweCost(operands[0]!.client.spec as RlweSpec);
-      const error = pair.owner.provide([operands[0]!.owner]).catch((reason) => reason);
+      const { bytesClientToOwner } = rlweCost(operands[0].client.spec as RlweSpec);
+      const error = pair.owner.provide([operands[0].owner]).catch((reason) => reason);
       pair.channels.client.channel.send(new Uint8Array(bytesClientToOwner + change));
       await pair.channels.client.channel.flush().catch(() => {});
       expect(await error).toBeInstanceOf(ProtocolError);
@@ -288,13 +288,13 @@ describe('a peer that deviates', () => {
 
   it('an altered ciphertext gives wrong shares, no crash and no hint', async () => {
     const pair = await rlwePair(seed, operands);
-    await pair.client.send([operands[0]!.client]);
-    const uploads = await pair.owner.receive([operands[0]!.owner]);
-    uploads[0]![10]! ^= 1;
+    await pair.client.send([operands[0].client]);
+    const uploads = await pair.owner.receive([operands[0].owner]);
+    uploads[0][10] ^= 1;
     const [client, owner] = await Promise.all([
-      pair.client.receive([operands[0]!.client]),
-      pair.owner.send([operands[0]!.owner], uploads),
+      pair.client.receive([operands[0].client]),
+      pair.owner.send([operands[0].owner], uploads),
     ]);
-    expect(errorsOf(operands[0]!, client[0]!.share, owner[0]!.share).some((error) => Math.abs(error) > 1)).toBe(true);
+    expect(errorsOf(operands[0], client[0].share, owner[0].share).some((error) => Math.abs(error) > 1)).toBe(true);
   });
 });

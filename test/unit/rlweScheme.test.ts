@@ -39,7 +39,7 @@ function integers(ring: Ring, poly: Polynomial): bigint[] {
   const primes = ring.primes.map(BigInt);
   return Array.from({ length: ring.n }, (_, i) =>
     fromResidues(
-      residues.map((residue) => BigInt(residue[i]!)),
+      residues.map((residue) => BigInt(residue[i])),
       primes,
     ),
   );
@@ -74,7 +74,7 @@ function phaseErrors(
   const q = ring.parameters.modulus;
   const t = 1n << BigInt(bits);
   const errors = integers(ring, phase).map((x, i) =>
-    centred(modulo(x - roundDivide(q * modulo(BigInt(words[i]!), t), t), q), q),
+    centred(modulo(x - roundDivide(q * modulo(BigInt(words[i]), t), t), q), q),
   );
   ring.release(phase);
   return errors;
@@ -190,16 +190,16 @@ describe.each(sets)('%s', (_, parameters) => {
     const polys = ring.allocate(3);
     const [x, y, z] = [0, 1, 2].map((i) => polys + i * ring.bytesPerPolynomial);
     for (let i = 0; i < ring.primes.length; i++) {
-      ring.residue(x!, i).fill(0xffffffff);
-      ring.residue(y!, i).fill(ring.primes[i]! - 1);
-      ring.residue(z!, i).fill(1);
+      ring.residue(x, i).fill(0xffffffff);
+      ring.residue(y, i).fill(ring.primes[i] - 1);
+      ring.residue(z, i).fill(1);
     }
     const sum = ring.allocate(2);
-    ring.dot(Array.from({ length: count }, () => [x!, y!, z!]).flat(), sum);
+    ring.dot(Array.from({ length: count }, () => [x, y, z]).flat(), sum);
     ring.primes.forEach((p, i) => {
       const expected = (BigInt(count) * 0xffffffffn) % BigInt(p);
-      expect(BigInt(ring.residue(sum, i)[7]!)).toBe(modulo(-expected, BigInt(p)));
-      expect(BigInt(ring.residue(ring.maskOf(sum), i)[n - 1]!)).toBe(expected);
+      expect(BigInt(ring.residue(sum, i)[7])).toBe(modulo(-expected, BigInt(p)));
+      expect(BigInt(ring.residue(ring.maskOf(sum), i)[n - 1])).toBe(expected);
     });
     ring.release(polys);
     ring.release(sum);
@@ -274,7 +274,7 @@ describe.each(sets)('%s', (_, parameters) => {
       levels,
       (index) => {
         if (index >= leaves.length) return undefined;
-        const leaf = encryptWords(ring, key, leaves[index]!, 20, `leaf ${index}`);
+        const leaf = encryptWords(ring, key, leaves[index], 20, `leaf ${index}`);
         for (const half of [leaf, ring.maskOf(leaf)]) ring.multiplyScalar(half, halvings(ring, levels), half);
         return leaf;
       },
@@ -282,11 +282,11 @@ describe.each(sets)('%s', (_, parameters) => {
     );
     const expected = new Array<bigint>(n).fill(0n);
     leaves.forEach((words, r) => {
-      for (let i = 0; i < n; i += stride) expected[i + (r * stride) / 2 ** levels] = BigInt(words[i]!);
+      for (let i = 0; i < n; i += stride) expected[i + (r * stride) / 2 ** levels] = BigInt(words[i]);
     });
     const errors = phaseErrors(ring, key, packed, expected, 20);
     const used = leaves.flatMap((_, r) =>
-      Array.from({ length: n / stride }, (_, u) => errors[u * stride + (r * stride) / 2 ** levels]!),
+      Array.from({ length: n / stride }, (_, u) => errors[u * stride + (r * stride) / 2 ** levels]),
     );
     const analysed = Math.sqrt(phaseVariance(parameters, { ringBits: 20, squares: 1, levels, parts: 1 }));
     expect(Math.max(...used.map(Math.abs))).toBeLessThan(tail * analysed);
@@ -297,7 +297,7 @@ describe.each(sets)('%s', (_, parameters) => {
   it('switches the modulus to the nearest', () => {
     const poly = ring.allocate();
     ring.primes.forEach((p, i) => sampleUniform(random, p, ring.residue(poly, i)));
-    for (let i = 0; i < ring.primes.length; i++) ring.residue(poly, i).set([0, 1, ring.primes[i]! - 1]);
+    for (let i = 0; i < ring.primes.length; i++) ring.residue(poly, i).set([0, 1, ring.primes[i] - 1]);
     const switched = arena.allocate(8 * n);
     for (const bits of [24, 31, 40]) {
       switchModulus(ring, poly, bits, switched);
@@ -307,7 +307,7 @@ describe.each(sets)('%s', (_, parameters) => {
         // Doubles: nearest, up to 2^−10 beside a half.
         const twice = 2n ** 20n;
         const exact = roundDivide(x * t * twice, parameters.modulus);
-        const difference = modulo(found[i]! * twice - exact + (t * twice) / 2n, t * twice) - (t * twice) / 2n;
+        const difference = modulo(found[i] * twice - exact + (t * twice) / 2n, t * twice) - (t * twice) / 2n;
         expect(Math.abs(Number(difference)) / 2 ** 20).toBeLessThan(0.501);
       });
     }
@@ -389,7 +389,7 @@ describe('noise', () => {
       }),
     );
     expect(
-      noiseBound(parameterSets[0]!, { ringBits: 30, squares: maskSquares(128, 30), levels: 0, parts: 2 }),
+      noiseBound(parameterSets[0], { ringBits: 30, squares: maskSquares(128, 30), levels: 0, parts: 2 }),
     ).toBeUndefined();
   });
 });

@@ -13,7 +13,7 @@ import { keyOf } from '../support/keys.ts';
 
 // The client knows every `a` that it sent. These tests play a client who uses that.
 
-const ring = Ring.of(parameterSets[0]!);
+const ring = Ring.of(parameterSets[0]);
 const { n, primes } = ring;
 const { arena } = nttKernel();
 const seed = new Uint8Array(32).fill(11);
@@ -44,7 +44,7 @@ function evaluate(weights: Int32Array) {
 /** f/a mod p in coefficients, centred: the attack. */
 function divide(f: Polynomial, a: Polynomial): Int32Array {
   const quotient = ring.allocate();
-  const p = BigInt(primes[0]!);
+  const p = BigInt(primes[0]);
   const inverse = (x: bigint) => {
     let [result, base] = [1n, x];
     for (let e = p - 2n; e > 0n; e >>= 1n) {
@@ -54,9 +54,9 @@ function divide(f: Polynomial, a: Polynomial): Int32Array {
     return result;
   };
   const [numerator, denominator] = [ring.residue(f, 0).slice(), ring.residue(a, 0).slice()];
-  ring.residue(quotient, 0).set(numerator.map((x, i) => Number((BigInt(x) * inverse(BigInt(denominator[i]!))) % p)));
-  ring.ntts[0]!.inverse(quotient);
-  const result = Int32Array.from(ring.residue(quotient, 0), (x) => (x > primes[0]! / 2 ? x - primes[0]! : x));
+  ring.residue(quotient, 0).set(numerator.map((x, i) => Number((BigInt(x) * inverse(BigInt(denominator[i]))) % p)));
+  ring.ntts[0].inverse(quotient);
+  const result = Int32Array.from(ring.residue(quotient, 0), (x) => (x > primes[0] / 2 ? x - primes[0] : x));
   ring.release(quotient);
   return result;
 }
@@ -92,8 +92,8 @@ describe('what a curious client learns from a′', () => {
     expect(found.filter((w) => Math.abs(w) < 4096).length).toBeLessThan(5);
     expect(
       chiSquare(
-        found.map((w) => w + primes[0]! / 2),
-        primes[0]!,
+        found.map((w) => w + primes[0] / 2),
+        primes[0],
       ),
     ).toBeLessThan(45);
   });
@@ -105,7 +105,7 @@ describe('what a curious client learns from a′', () => {
   function attackAnswer(answer: Uint8Array, a: Polynomial): [number, number][] {
     const words = arena.allocate(8 * n);
     readNumbers(answer.subarray(0, Math.ceil((n * bits) / 8)), n, bits, words);
-    const seen = Array.from({ length: 4 }, (_, i) => arena.words(words, 2 * n)[2 * i]! / 2 ** bits);
+    const seen = Array.from({ length: 4 }, (_, i) => arena.words(words, 2 * n)[2 * i] / 2 ** bits);
     arena.release(words);
     const coefficients = ring.allocate();
     ring.copy(a, coefficients);
@@ -114,7 +114,7 @@ describe('what a curious client learns from a′', () => {
     const [p1, p2] = primes as [number, number];
     const q = BigInt(p1) * BigInt(p2);
     const fraction = (i: number) => {
-      const [x1, x2] = [ring.residue(coefficients, 0)[(i + n) % n]!, ring.residue(coefficients, 1)[(i + n) % n]!];
+      const [x1, x2] = [ring.residue(coefficients, 0)[(i + n) % n], ring.residue(coefficients, 1)[(i + n) % n]];
       const value =
         (BigInt(x1) * BigInt(p2) * inverseMod(BigInt(p2), BigInt(p1)) +
           BigInt(x2) * BigInt(p1) * inverseMod(BigInt(p1), BigInt(p2))) %
@@ -130,17 +130,17 @@ describe('what a curious client learns from a′', () => {
     );
     const found: [number, number][] = [];
     for (let w0 = -4095; w0 <= 4095; w0++) {
-      const wanted = modOne(seen[0]! - w0 * first);
+      const wanted = modOne(seen[0] - w0 * first);
       let [low, high] = [0, list.length];
       while (low < high) {
         const middle = (low + high) >> 1;
-        if (list[middle]![0] < wanted) low = middle + 1;
+        if (list[middle][0] < wanted) low = middle + 1;
         else high = middle;
       }
       for (const at of [low - 1, low]) {
-        const entry = list[(at + list.length) % list.length]!;
+        const entry = list[(at + list.length) % list.length];
         const agrees = [0, 1, 2, 3].every(
-          (i) => distance(seen[i]! - w0 * fraction(i) - entry[1] * fraction(i - 1)) < 2 ** -(bits - 1),
+          (i) => distance(seen[i] - w0 * fraction(i) - entry[1] * fraction(i - 1)) < 2 ** -(bits - 1),
         );
         if (agrees) found.push([w0, entry[1]]);
       }
@@ -185,17 +185,17 @@ describe('what a curious client learns from all that it receives', () => {
       const bytes = pair.channels.client.recording.bytes('received');
       seen.push(bytes);
       // Coefficients of a′, then masked ones of b′, for each answer.
-      const count = parameters.degree + answers[0]!.places.length / 2;
+      const count = parameters.degree + answers[0].places.length / 2;
       const words = arena.allocate(8 * count);
-      const length = [parameters.degree, answers[0]!.places.length / 2].map((each) => Math.ceil((each * bits) / 8));
+      const length = [parameters.degree, answers[0].places.length / 2].map((each) => Math.ceil((each * bits) / 8));
       readNumbers(bytes.subarray(0, length[0]), parameters.degree, bits, words);
       readNumbers(
-        bytes.subarray(length[0], length[0]! + length[1]!),
-        answers[0]!.places.length / 2,
+        bytes.subarray(length[0], length[0] + length[1]),
+        answers[0].places.length / 2,
         bits,
         words + 8 * parameters.degree,
       );
-      const low = Int32Array.from({ length: count }, (_, i) => arena.words(words, 2 * count)[2 * i]! >>> (bits - 24));
+      const low = Int32Array.from({ length: count }, (_, i) => arena.words(words, 2 * count)[2 * i] >>> (bits - 24));
       for (const part of [low.subarray(0, parameters.degree), low.subarray(parameters.degree)]) {
         expect(chiSquare(part, bits >= 32 ? 2 ** (32 - bits + 24) : 2 ** 24)).toBeLessThan(45);
       }
@@ -208,7 +208,7 @@ describe('what a curious client learns from all that it receives', () => {
 /** Against the uniform distribution over [0, range), in 16 cells; above 45 with probability 10^−4. */
 function chiSquare(values: Int32Array, range: number): number {
   const counts = new Float64Array(16);
-  for (const value of values) counts[Math.min(15, Math.floor((value * 16) / range))]!++;
+  for (const value of values) counts[Math.min(15, Math.floor((value * 16) / range))]++;
   const expected = values.length / 16;
   return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
 }

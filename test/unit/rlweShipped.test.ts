@@ -34,12 +34,12 @@ it.each(folders)(
     const errors = await unroundedErrors(seed, operands);
     specs.forEach((spec, i) => {
       const { errorBound } = rlweLayout(spec);
-      const largest = errors[i]!.reduce((most, error) => Math.max(most, Math.abs(error)), 0);
+      const largest = errors[i].reduce((most, error) => Math.max(most, Math.abs(error)), 0);
       expect(largest, spec.key.step).toBeLessThan(errorBound);
       expect(errorBound, spec.key.step).toBeLessThan(1);
       // The analysis agrees with the measurement within the sampling error; real weights are smaller than it assumes.
-      const slack = 1 + 5 / Math.sqrt(2 * errors[i]!.length);
-      expect(deviationOf(errors[i]!) * tail, spec.key.step).toBeLessThan(slack * errorBound);
+      const slack = 1 + 5 / Math.sqrt(2 * errors[i].length);
+      expect(deviationOf(errors[i]) * tail, spec.key.step).toBeLessThan(slack * errorBound);
     });
   },
   300_000,

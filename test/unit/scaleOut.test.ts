@@ -73,7 +73,7 @@ async function startBalancer(backends: Backend[]): Promise<string> {
   const open = new Set<Socket>();
   const balancer = createServer((front) => {
     const alive = backends.filter(({ isAlive }) => isAlive);
-    const back = connect(alive[turn++ % alive.length]!.port, 'localhost');
+    const back = connect(alive[turn++ % alive.length].port, 'localhost');
     for (const socket of [front, back]) {
       open.add(socket);
       socket.on('error', () => {});
@@ -139,7 +139,7 @@ describe.skipIf(!hasRedis)('rooms in Redis', () => {
   }, 60_000);
 
   test('an owner at one process and a client at the other pair, by link and by typed code', async () => {
-    const direct = (i: number) => `http://localhost:${backends[i]!.port}`;
+    const direct = (i: number) => `http://localhost:${backends[i].port}`;
     const { side: owner, invite } = await openOwner(direct(0));
     const client = await join(direct(1), invite);
     await expect.poll(() => [owner.link, client.link], within).toEqual(['connected', 'connected']);
@@ -160,7 +160,7 @@ describe.skipIf(!hasRedis)('rooms in Redis', () => {
     }
     const states = () => pairs.flatMap(({ owner, client }) => [owner.link, client.link]);
     await expect.poll(states, within).toEqual(Array(8).fill('connected'));
-    backends[0]!.child.kill('SIGKILL');
+    backends[0].child.kill('SIGKILL');
     const started = performance.now();
     const { side: owner, invite } = await openOwner(url);
     const client = await join(url, invite);

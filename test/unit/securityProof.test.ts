@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const named = (page: string) =>
-  new Set([...readFileSync(`${root}docs/${page}`, 'utf8').matchAll(/`([\w/.-]+\.ts)`/g)].map(([, file]) => file!));
+  new Set([...readFileSync(`${root}docs/${page}`, 'utf8').matchAll(/`([\w/.-]+\.ts)`/g)].map(([, file]) => file));
 
 it.each(['security-proof.md', 'malicious-client.md'])('%s names files that are there', (page) => {
   expect(named(page).size).toBeGreaterThan(3);

@@ -43,7 +43,7 @@ describe('session', () => {
       expect(reference.violations).toEqual([]);
       expect(result.integerLogits).toHaveLength(reference.logits.length);
       result.integerLogits.forEach((logit, i) => {
-        expect(Math.abs(logit - reference.logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.1);
+        expect(Math.abs(logit - reference.logits[i]) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.1);
       });
       expect(result.probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1);
     }
@@ -62,7 +62,7 @@ describe('session', () => {
       const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
       expect(result.integerLogits).toHaveLength(reference.logits.length);
       result.integerLogits.forEach((logit, i) => {
-        expect(Math.abs(logit - reference.logits[i]!) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.1);
+        expect(Math.abs(logit - reference.logits[i]) * 2 ** -model.plan.logitFracBits).toBeLessThan(0.1);
       });
       const { cots, flights: _flights, ...predicted } = preparationCost(stages, drawn);
       expect(client.report().phases.offline).toMatchObject(predicted);
@@ -100,7 +100,7 @@ describe('session', () => {
     expect(reference.violations).toEqual([]);
     expect(result.integerLogits).toHaveLength(reference.logits.length);
     result.integerLogits.forEach((logit, i) => {
-      expect(Math.abs(logit - reference.logits[i]!) * 2 ** -large.plan.logitFracBits).toBeLessThan(0.1);
+      expect(Math.abs(logit - reference.logits[i]) * 2 ** -large.plan.logitFracBits).toBeLessThan(0.1);
     });
     const input = client.report().layers.find(({ name }) => name === 'input')!;
     expect(input.bytesClientToOwner).toBe((64 * 64 * 3 * output.ringBits) / 8);
@@ -114,7 +114,7 @@ describe('session', () => {
       const result = await client.classify(pixels);
       const { logits } = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
       expect(result).toMatchObject({ logits: [], integerLogits: [], probabilities: [] });
-      expect(logits[result.labelIndex]! * 2 ** -model.plan.logitFracBits).toBeGreaterThan(
+      expect(logits[result.labelIndex] * 2 ** -model.plan.logitFracBits).toBeGreaterThan(
         Math.max(...logits) * 2 ** -model.plan.logitFracBits - 0.1,
       );
     }
@@ -318,7 +318,7 @@ describe('session', () => {
       async provide(requests: never[], progress: ProgressListener) {
         const given = await provider.provide(requests, progress);
         for (const [i, { spec }] of (requests as ClientRequest[]).entries()) {
-          expect(held(given[i]!), `${spec.kind} ${party}`).toBe(correlationWords(spec)[party]);
+          expect(held(given[i]), `${spec.kind} ${party}`).toBe(correlationWords(spec)[party]);
           compared++;
         }
         return given;

@@ -58,7 +58,7 @@ describe.each(cases)('%s in two levels', (_name, fn, spec, low, high, tolerance)
           const result = runMini(seed, x, x.length, (plan, v) =>
             spline(
               plan,
-              local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), fracBits),
+              local(plan, [v], v.rows, v.cols, ([w]) => w.slice(), fracBits),
               fn,
               spec,
             ),
@@ -66,10 +66,10 @@ describe.each(cases)('%s in two levels', (_name, fn, spec, low, high, tolerance)
           expect(result.violations).toEqual([]);
           result.secure.forEach((y, i) => {
             const exact = Math.min(
-              splineFunctions[fn].evaluate(x[i]! / bound),
+              splineFunctions[fn].evaluate(x[i] / bound),
               spec.ceiling ?? Number.POSITIVE_INFINITY,
             );
-            expect(Math.abs(y / 2 ** 12 - exact), `${x[i]! / bound}`).toBeLessThan(tolerance(exact));
+            expect(Math.abs(y / 2 ** 12 - exact), `${x[i] / bound}`).toBeLessThan(tolerance(exact));
           });
           const { clientToOwner, ownerToClient } = result.cost;
           expect(bytesFrom(result.messages, 'client')).toBe(clientToOwner);
@@ -84,7 +84,7 @@ describe.each(cases)('%s in two levels', (_name, fn, spec, low, high, tolerance)
     const { cost } = runMini(new Uint8Array(32), new Int32Array(64).fill(2 ** fracBits), 64, (plan, v) =>
       spline(
         plan,
-        local(plan, [v], 64, 1, ([w]) => w!.slice(), fracBits),
+        local(plan, [v], 64, 1, ([w]) => w.slice(), fracBits),
         fn,
         spec,
       ),
@@ -105,14 +105,14 @@ it('a bit says whether the segment begins in the interval, and either where the 
         (plan, v) =>
           within(
             plan,
-            local(plan, [v], v.rows, v.cols, ([w]) => w!.slice(), fracBits),
+            local(plan, [v], v.rows, v.cols, ([w]) => w.slice(), fracBits),
             domain,
             { from: -2, to: 3 },
           ),
         1,
       );
       secure.forEach((bit, i) => {
-        const value = x[i]! / 2 ** fracBits;
+        const value = x[i] / 2 ** fracBits;
         if (value < -2 || value >= 4) expect(bit & 1, `${value}`).toBe(0);
         if (value >= -1 && value <= 3) expect(bit & 1, `${value}`).toBe(1);
       });

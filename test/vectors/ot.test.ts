@@ -54,13 +54,13 @@ describe('OT extension against vectors', () => {
     const flipsAt = kernel.put(pack(Uint32Array.from(flips), 1), 8);
     const product = { keys: putHex(keys), factors: factorAt, count: 1, ringBits: bits, flips: flipsAt, shares: shareAt };
     kernel.gilboaSend(anyTweak('output', low, high), product, putHex(delta), message);
-    expect(((kernel.words(shareAt, 1)[0]! << (32 - bits)) >>> (32 - bits)) >>> 0).toBe(share);
+    expect(((kernel.words(shareAt, 1)[0] << (32 - bits)) >>> (32 - bits)) >>> 0).toBe(share);
     // Message b has bits − b bits, one after another.
     const bytes = kernel.bytes(message, 72);
     let at = 0;
     for (const [b, expected] of messages.entries()) {
       let value = 0;
-      for (let bit = 0; bit < bits - b; bit++, at++) value += ((bytes[at >> 3]! >> (at & 7)) & 1) * 2 ** bit;
+      for (let bit = 0; bit < bits - b; bit++, at++) value += ((bytes[at >> 3] >> (at & 7)) & 1) * 2 ** bit;
       expect(value).toBe(expected);
     }
   });

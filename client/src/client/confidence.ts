@@ -17,7 +17,7 @@ export function trustIn(logits: readonly number[], labels: readonly string[], fi
   const level = levelOf(logits, scale);
   const probabilities = softmax(logits, scale.temperature);
   const words = t().client.trust;
-  const [, second] = probabilities.map((_, i) => i).sort((a, b) => probabilities[b]! - probabilities[a]!);
+  const [, second] = probabilities.map((_, i) => i).sort((a, b) => probabilities[b] - probabilities[a]);
   const sentences = [
     level === 'clear' || second === undefined
       ? ''

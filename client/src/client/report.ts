@@ -76,7 +76,7 @@ export async function summaryImage(
   text(result.classification.label, 70, 185, 84, ink, 750, 700);
   const { logits } = result.classification;
   const top = (logits.length > 0 ? trustIn(logits, manifest.labels, figures).probabilities : [])
-    .map((probability, i) => ({ probability, label: manifest.labels[i]! }))
+    .map((probability, i) => ({ probability, label: manifest.labels[i] }))
     .toSorted((a, b) => b.probability - a.probability)
     .slice(0, 5);
   for (const [i, { probability, label }] of top.entries()) {

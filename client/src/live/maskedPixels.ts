@@ -14,8 +14,7 @@ export function maskedPixels(bytes: Uint8Array, imageSize: number, patchSize: nu
         for (let y = top; y < top + patchSize; y++) {
           for (let x = left; x < left + patchSize; x++) {
             const at = bit >>> 3;
-            pixels[4 * (y * imageSize + x) + channel] =
-              ((bytes[at]! | ((bytes[at + 1] ?? 0) << 8)) >>> (bit & 7)) & 255;
+            pixels[4 * (y * imageSize + x) + channel] = ((bytes[at] | ((bytes[at + 1] ?? 0) << 8)) >>> (bit & 7)) & 255;
             bit += bits;
           }
         }
@@ -28,7 +27,7 @@ export function maskedPixels(bytes: Uint8Array, imageSize: number, patchSize: nu
 /** How often each of 64 ranges of byte values occurs, as fractions of the most frequent. */
 export function histogram(bytes: Iterable<number>): number[] {
   const counts = new Array<number>(64).fill(0);
-  for (const byte of bytes) counts[byte >> 2]!++;
+  for (const byte of bytes) counts[byte >> 2]++;
   const most = Math.max(1, ...counts);
   return counts.map((count) => count / most);
 }

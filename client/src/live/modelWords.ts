@@ -5,7 +5,7 @@ import { formatCount } from '../ui/format.ts';
 import { countSwitches } from './networkShape.ts';
 
 /** The part of a title before its technical tail: `CIFAR-10 (JPEG): vision transformer, …` → `CIFAR-10 (JPEG)`. */
-export const shortTitle = (title: string): string => title.split(':')[0]!.trim() || title;
+export const shortTitle = (title: string): string => title.split(':')[0].trim() || title;
 
 /** `ship, truck and 8 more`; all of them up to `most`. */
 export function someOf(labels: readonly string[], most = 12): string {

@@ -56,7 +56,7 @@ export function blocksOf({ switches, architecture }: Manifest): BlockShape[] {
       title: t().live.network.attention(i + 1),
       heads: heads.map((rows) => grid(rows, side)),
     },
-    mlp: { prefix: `blocks.${i}.mlp`, title: t().live.network.mlp(i + 1), tokens: grid(switches.geluTokens[i]!, side) },
+    mlp: { prefix: `blocks.${i}.mlp`, title: t().live.network.mlp(i + 1), tokens: grid(switches.geluTokens[i], side) },
   }));
 }
 

@@ -7,5 +7,5 @@ export function stepWords(name: string): string {
   const [, block, part] = /^blocks\.(\d+)\.(.+)$/.exec(name) ?? [];
   if (block === undefined) return words.others[name] ?? '';
   const title = words.block(Number(block) + 1);
-  return words.within[part!] ? `${title}: ${words.within[part!]}` : title;
+  return words.within[part] ? `${title}: ${words.within[part]}` : title;
 }

@@ -162,7 +162,7 @@ function deriveKeys(
   return {
     tag: mac('answer'),
     pairing: {
-      compareWords: [...mac('words').subarray(0, 4)].map((byte) => words[byte]!),
+      compareWords: [...mac('words').subarray(0, 4)].map((byte) => words[byte]),
       linkTag: bytesToHex(mac('link')),
       nextSecret: mac('next secret'),
     },

@@ -27,7 +27,7 @@ export function unpackSignals(text: string, kind: 'offer' | 'answer'): Signal[] 
   try {
     const bytes = inflateSync(base64urlnopad.decode(text.replaceAll(/\s/g, '')), { out: new Uint8Array(maxBytes) });
     const signals = v.parse(Signals, JSON.parse(strFromU8(bytes)));
-    return signals[0]!.kind === kind && signals.slice(1).every((each) => each.kind === 'ice') ? signals : undefined;
+    return signals[0].kind === kind && signals.slice(1).every((each) => each.kind === 'ice') ? signals : undefined;
   } catch {
     return undefined;
   }

@@ -198,7 +198,7 @@ export class ClientPairing {
     while (outcome !== 'connected' && this.#tries < maxTries) {
       this.#setLinkState('reconnecting');
       this.listener.onLost();
-      const pauseMs = retryPausesMs[this.#tries++]!;
+      const pauseMs = retryPausesMs[this.#tries++];
       this.listener.onRetry(this.#tries, maxTries);
       await pause(pauseMs);
       if (this.#closed) return;

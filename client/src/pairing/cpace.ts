@@ -96,7 +96,7 @@ export function calculateGenerator({ password, channel, session }: CPaceInputs):
 export function sampleScalar(random: Uint8Array): bigint {
   if (random.length !== 32) throw new RangeError(`random: expected 32 bytes, got ${random.length}`);
   const bytes = random.slice();
-  bytes[31]! &= 0x0f;
+  bytes[31] &= 0x0f;
   const scalar = bytesToNumberLE(bytes);
   if (scalar === 0n) throw new RangeError('random: expected a scalar other than 0');
   return scalar;

@@ -36,7 +36,7 @@ export function parseInvite(text: string): Invite | undefined {
   if (!match) return undefined;
   try {
     const [, code, secret, offer] = match;
-    return { code: code!, secret: base64urlnopad.decode(secret!), ...(offer ? { offer } : {}) };
+    return { code: code, secret: base64urlnopad.decode(secret), ...(offer ? { offer } : {}) };
   } catch {
     return undefined; // not the one encoding of 32 bytes
   }

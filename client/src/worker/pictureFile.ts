@@ -74,7 +74,7 @@ function identify(header: Uint8Array, fileBytes: number): PictureFile {
     const message = (error as Error).message.toLowerCase();
     if (message.includes('unsupported file type')) throw new PictureError('not-an-image');
     const format = Object.keys(ownSentence).find((each) => message.includes(each));
-    throw new PictureError(format ? ownSentence[format]! : header.length < fileBytes ? 'metadata' : 'damaged');
+    throw new PictureError(format ? ownSentence[format] : header.length < fileBytes ? 'metadata' : 'damaged');
   }
 }
 

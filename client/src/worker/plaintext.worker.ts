@@ -21,11 +21,11 @@ self.onmessage = async ({ data }: MessageEvent<ToPlaintextWorker>) => {
     const planar = new Float32Array(3 * side * side);
     for (let pixel = 0; pixel < side * side; pixel++) {
       for (let channel = 0; channel < 3; channel++)
-        planar[channel * side * side + pixel] = data.pixels[3 * pixel + channel]!;
+        planar[channel * side * side + pixel] = data.pixels[3 * pixel + channel];
     }
     const startMs = performance.now();
     const { logits } = await session.run({ image: new ort.Tensor('float32', planar, [1, 3, side, side]) });
-    answer({ logits: Array.from(logits!.data as Float32Array), elapsedMs: performance.now() - startMs, sameModel });
+    answer({ logits: Array.from(logits.data as Float32Array), elapsedMs: performance.now() - startMs, sameModel });
     await session.release();
   } catch (error) {
     answer({ problem: 'run', detail: (error as Error).message });

@@ -95,7 +95,7 @@ function finishProducts(piece: Piece, kernel: CotKernel, answer: Uint8Array): vo
 function addShares({ products, share, from }: Piece, shares: Uint32Array): void {
   for (let i = 0; i < shares.length; i++) {
     const at = Math.floor((from + i) / products.terms);
-    share[at] = share[at]! + (shares[i]! << 1);
+    share[at] = share[at] + (shares[i] << 1);
   }
 }
 

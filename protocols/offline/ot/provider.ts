@@ -104,7 +104,7 @@ export class OtClient implements ClientProvider {
     for (let ahead = 0; ahead < segmentsAhead; ahead++) await openNext();
     for (const [at, segment] of segments.entries()) {
       throwIfCancelled(this.signal);
-      const { pieces, release } = opened[at]!;
+      const { pieces, release } = opened[at];
       for (const { piece, cost, context } of pieces) {
         if (piece.answer) this.channel.send(piece.answer(context, await this.channel.receive(cost.chooseBytes)));
       }
@@ -129,7 +129,7 @@ export class OtClient implements ClientProvider {
     const reverseTweaks = this.cots.tweaks.reverse.segment();
     let cots = drawn.address;
     const pieces = segment.map(({ request, from, count, cost }) => {
-      const piece = halves[request]!.piece(from, count);
+      const piece = halves[request].piece(from, count);
       const context = {
         kernel,
         cots,
@@ -194,7 +194,7 @@ export class OtOwner implements OwnerProvider {
       const segment = segments[at];
       const chosen = segment ? await this.choose(segment, halves) : [];
       await this.finish(waiting);
-      if (at > 0) report.finish(segments[at - 1]!);
+      if (at > 0) report.finish(segments[at - 1]);
       waiting = chosen;
     }
     return halves.map(({ correlation }) => correlation);
@@ -215,7 +215,7 @@ export class OtOwner implements OwnerProvider {
     const choices: Uint8Array[] = [];
     const chosen: Chosen[] = [];
     for (const { request, from, count, cost } of segment) {
-      const piece = halves[request]!.piece(from, count);
+      const piece = halves[request].piece(from, count);
       const context = {
         kernel,
         cots,
@@ -270,15 +270,15 @@ class Progress {
     this.#left = keys.map(() => 0);
     this.#cots = keys.map(() => 0);
     for (const { request, cost } of segments.flat()) {
-      this.#left[request]!++;
-      this.#cots[request]! += cost.cots;
+      this.#left[request]++;
+      this.#cots[request] += cost.cots;
       this.#total += cost.cots;
     }
   }
 
   finish(segment: Segment): void {
     for (const { request } of segment) {
-      if (--this.#left[request]! === 0) this.listener(this.keys[request]!, this.#cots[request]! / this.#total);
+      if (--this.#left[request] === 0) this.listener(this.keys[request], this.#cots[request] / this.#total);
     }
   }
 }

@@ -60,7 +60,7 @@ function chooseMessages(
   const blocks = kernel.words(cots, 4 * count * choiceBits);
   for (let i = 0, at = 0; i < count; i++) {
     let choice = 0;
-    for (let t = 0; t < choiceBits; t++, at += 4) choice |= (blocks[at]! & 1) << t;
+    for (let t = 0; t < choiceBits; t++, at += 4) choice |= (blocks[at] & 1) << t;
     choices[from + i] = choice;
   }
   const hash = { count, words, mask: maskOf(ringBits), output, stride: 4 * words };
@@ -73,7 +73,7 @@ function chooseMessages(
     for (let i = 0; i < count; i++) {
       for (let word = 0; word < 4; word++) {
         let sum = 0;
-        for (let t = 0; t < choiceBits; t++) sum ^= subkeys[4 * (i * choiceBits + t) + word]!;
+        for (let t = 0; t < choiceBits; t++) sum ^= subkeys[4 * (i * choiceBits + t) + word];
         subkeys[4 * i + word] = sum;
       }
     }

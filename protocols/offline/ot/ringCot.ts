@@ -43,9 +43,9 @@ function openKeys(
   const corrections = new Uint32Array(count);
   for (let b = 0, at = 0, cot = 0; b < factorBits; b++) {
     for (let i = 0; i < count; i++, cot++) {
-      const key = h0[4 * cot]!;
+      const key = h0[4 * cot];
       keys[(from + i) * factorBits + b] = key;
-      corrections[i] = key + factors[from + i]! - h1[4 * cot]!;
+      corrections[i] = key + factors[from + i] - h1[4 * cot];
     }
     const packed = pack(corrections, ringBits - b);
     message.set(packed, at);
@@ -79,9 +79,9 @@ function chooseKeys(
     const corrections = unpack(open.subarray(at, at + bytes), count, ringBits - b);
     at += bytes;
     for (let i = 0; i < count; i++, cot++) {
-      const choice = blocks[4 * cot]! & 1;
-      choices[from + i]! |= choice << b;
-      keys[(from + i) * factorBits + b] = words[4 * cot]! + choice * corrections[i]!;
+      const choice = blocks[4 * cot] & 1;
+      choices[from + i] |= choice << b;
+      keys[(from + i) * factorBits + b] = words[4 * cot] + choice * corrections[i];
     }
   }
   arena.release(hashed);

@@ -52,13 +52,13 @@ export function digitsOf(ringBits: number, cols: number): readonly Digit[] {
     for (let width = 1; width <= Math.min(bits, widestDigit); width++) {
       const sent = bitsWeight * ((width - 1) * 8 * blockBytes + bits * cols);
       const expanded = 2 ** width * tilesOf(cols, laneBits) * 64;
-      const cost = sent + expanded + best[offset + width]!.cost;
-      if (best[offset] === undefined || cost < best[offset]!.cost)
+      const cost = sent + expanded + best[offset + width].cost;
+      if (best[offset] === undefined || cost < best[offset].cost)
         best[offset] = { cost, digit: { offset, width, laneBits } };
     }
   }
   const digits: Digit[] = [];
-  for (let offset = 0; offset < ringBits; offset += digits.at(-1)!.width) digits.push(best[offset]!.digit!);
+  for (let offset = 0; offset < ringBits; offset += digits.at(-1)!.width) digits.push(best[offset].digit!);
   known.set(key, digits);
   return digits;
 }
@@ -195,7 +195,7 @@ function chooseScalars(kernel: CotKernel, cots: number, scalars: Uint32Array, ri
   const keys = kernel.words(cots, 4 * scalars.length * ringBits);
   for (let i = 0, at = 0; i < scalars.length; i++) {
     for (let b = 0; b < ringBits; b++, at++)
-      flips[at >> 3]! |= ((keys[4 * at]! ^ (scalars[i]! >>> b) ^ 1) & 1) << (at & 7);
+      flips[at >> 3] |= ((keys[4 * at] ^ (scalars[i] >>> b) ^ 1) & 1) << (at & 7);
   }
   return flips;
 }
@@ -221,8 +221,8 @@ function vectorTerms(
   const keys = kernel.words(cots, 4 * rows * ringBits);
   const deltaWords = kernel.words(delta, 4).slice();
   for (let i = 0; i < rows * ringBits; i++) {
-    const flip = -((flips[i >> 3]! >> (i & 7)) & 1);
-    for (let word = 0; word < 4; word++) keys[4 * i + word]! ^= deltaWords[word]! & flip;
+    const flip = -((flips[i >> 3] >> (i & 7)) & 1);
+    for (let word = 0; word < 4; word++) keys[4 * i + word] ^= deltaWords[word] & flip;
   }
   for (let row = 0; row < rows; row++) {
     for (const { offset, width, laneBits } of digitsOf(ringBits, cols)) {
@@ -238,8 +238,8 @@ function vectorTerms(
       const weighted = lanesAt(kernel, v, cols, laneBits);
       const correction = new Uint32Array(cols);
       for (let j = 0; j < cols; j++) {
-        correction[j] = x[row * cols + j]! - sum[j]!;
-        share[row * cols + j]! += weighted[j]! << offset;
+        correction[j] = x[row * cols + j] - sum[j];
+        share[row * cols + j] += weighted[j] << offset;
       }
       const packed = pack(correction, ringBits - offset);
       out.set(packed, at);
@@ -264,7 +264,7 @@ function scalarTerms(
   for (let row = 0; row < rows; row++) {
     for (const { offset, width, laneBits } of digitsOf(ringBits, cols)) {
       const first = row * ringBits + offset;
-      const digit = (scalars[row]! >>> offset) & (2 ** width - 1);
+      const digit = (scalars[row] >>> offset) & (2 ** width - 1);
       const treeBytes = (width - 1) * blockBytes;
       kernel.bytes(message, treeBytes).set(bytes.subarray(at, at + treeBytes));
       at += treeBytes;
@@ -278,7 +278,7 @@ function scalarTerms(
       const sum = lanesAt(kernel, u, cols, laneBits);
       const weighted = lanesAt(kernel, v, cols, laneBits);
       for (let j = 0; j < cols; j++) {
-        share[row * cols + j]! += (Math.imul(digit, correction[j]! + sum[j]!) - weighted[j]!) << offset;
+        share[row * cols + j] += (Math.imul(digit, correction[j] + sum[j]) - weighted[j]) << offset;
       }
     }
   }

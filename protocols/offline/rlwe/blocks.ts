@@ -150,7 +150,7 @@ class BlockedProduct {
         else out[at + parameters.degree] = -value;
       }
     }
-    if (ringBits < 32) for (let i = 0; i < out.length; i++) out[i]! &= 2 ** ringBits - 1;
+    if (ringBits < 32) for (let i = 0; i < out.length; i++) out[i] &= 2 ** ringBits - 1;
   }
 
   /** @param w the entry of W at (output, input), signed. */
@@ -196,9 +196,9 @@ function linearLayout(spec: LinearSpec): LayoutOf<LinearSpec> {
     answers: blocked.answers((token, output) => token * outputs + output),
     results: tokens * outputs,
     work: estimateWork(candidate),
-    encode: ({ x }, upload, out) => blocked.encode((token, input) => x[token * inputs + input]!, upload, out),
+    encode: ({ x }, upload, out) => blocked.encode((token, input) => x[token * inputs + input], upload, out),
     leaf: ({ weights }, answer, leaf) =>
-      blocked.leaf((output, input) => weights[output * inputs + input]!, answer * 2 ** noise.levels + leaf, 0),
+      blocked.leaf((output, input) => weights[output * inputs + input], answer * 2 ** noise.levels + leaf, 0),
   };
 }
 
@@ -222,7 +222,7 @@ function matmulLayout(spec: MatmulSpec): LayoutOf<MatmulSpec> {
     ...xy.answers((row, col) => (b * rows + row) * cols + col),
     ...yx.answers((col, row) => (b * rows + row) * cols + col),
   ]);
-  const perPair = answersOf[0]!.length;
+  const perPair = answersOf[0].length;
   const firstOfSecond = Math.ceil(xy.leaves / group);
   return {
     parameters,
@@ -238,22 +238,22 @@ function matmulLayout(spec: MatmulSpec): LayoutOf<MatmulSpec> {
     encode: ({ x, y }, upload, out) => {
       const b = Math.floor(upload / uploads);
       const within = upload % uploads;
-      if (within < xy.uploads) xy.encode((row, k) => x[(b * rows + row) * inner + k]!, within, out);
-      else yx.encode((col, k) => y[(b * inner + k) * cols + col]!, within - xy.uploads, out);
+      if (within < xy.uploads) xy.encode((row, k) => x[(b * rows + row) * inner + k], within, out);
+      else yx.encode((col, k) => y[(b * inner + k) * cols + col], within - xy.uploads, out);
     },
     leaf: ({ xMask, yMask }, answer, leaf) => {
       const b = Math.floor(answer / perPair);
       const within = answer % perPair;
       if (within < firstOfSecond) {
         return xy.leaf(
-          (col, k) => centred(yMask[(b * inner + k) * cols + col]!, ringBits),
+          (col, k) => centred(yMask[(b * inner + k) * cols + col], ringBits),
           within * group + leaf,
           b * uploads,
         );
       }
       const index = (within - firstOfSecond) * group + leaf;
       return yx.leaf(
-        (row, k) => centred(xMask[(b * rows + row) * inner + k]!, ringBits),
+        (row, k) => centred(xMask[(b * rows + row) * inner + k], ringBits),
         index,
         b * uploads + xy.uploads,
       );
@@ -279,7 +279,7 @@ export const linear: RlweKind<LinearSpec> = {
       throw new RangeError(`${keyText(key)}: weights: expected ${inputs * outputs}, got ${weights.length}`);
     const bound = 2 ** weightBits;
     for (let i = 0; i < weights.length; i++) {
-      if (!(Math.abs(weights[i]!) < bound))
+      if (!(Math.abs(weights[i]) < bound))
         throw new RangeError(`${keyText(key)}: weights: expected magnitudes below 2^${weightBits}, got a larger one`);
     }
     return { weights };

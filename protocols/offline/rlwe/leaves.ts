@@ -40,7 +40,7 @@ export class LeafEvaluator {
     const { ring } = this;
     const { arena } = nttKernel();
     const terms = this.layout.leaf(input, answer, index);
-    const { length } = terms[0]!;
+    const { length } = terms[0];
     if (this.#words.length < terms.length * length) {
       this.#words = new Int32Array(terms.length * length);
       if (this.#sources !== undefined) arena.release(this.#sources);

@@ -223,7 +223,7 @@ export class RlweOwner {
     const results: ProductShare[] = [];
     for (const [index, request] of requests.entries()) {
       const layout = rlweLayout(request.spec);
-      results.push(await this.#evaluate(request, layout, uploads[index]!));
+      results.push(await this.#evaluate(request, layout, uploads[index]));
       progress(request.spec.key, layout.work / total);
     }
     return results;

@@ -72,13 +72,13 @@ function sumOfSquaresLayout(spec: SumOfSquaresSpec): LayoutOf<SumOfSquaresSpec> 
       const firstCol = (upload % parts) * kW;
       for (let slot = 0; slot < slots && firstRow + slot < rows; slot++) {
         for (let j = 0; j < kW && firstCol + j < cols; j++) {
-          const value = x[(firstRow + slot) * cols + firstCol + j]!;
+          const value = x[(firstRow + slot) * cols + firstCol + j];
           const at = slot * kW + j - (kW - 1);
           if (at >= 0) out[at] = value;
           else out[at + n] = -value;
         }
       }
-      if (ringBits < 32) for (let i = 0; i < n; i++) out[i]! &= 2 ** ringBits - 1;
+      if (ringBits < 32) for (let i = 0; i < n; i++) out[i] &= 2 ** ringBits - 1;
     },
     leaf: ({ xMask }, answer, leaf) => {
       const row = answer * group + leaf;
@@ -88,7 +88,7 @@ function sumOfSquaresLayout(spec: SumOfSquaresSpec): LayoutOf<SumOfSquaresSpec> 
         length: n,
         fill: (out) => {
           for (let j = 0; j < kW && part * kW + j < cols; j++) {
-            const value = centred(2 * xMask[row * cols + part * kW + j]!, ringBits);
+            const value = centred(2 * xMask[row * cols + part * kW + j], ringBits);
             const at = kW - 1 - j - slot * kW;
             if (at >= 0) out[at] = value;
             else out[at + n] = -value;
@@ -168,22 +168,22 @@ function scaleLayout(spec: ScaleSpec): LayoutOf<ScaleSpec> {
     encode: ({ s, x }, upload, out) => {
       const firstRow = Math.floor(upload / 2) * stride;
       for (let i = 0; i < stride && firstRow + i < rows; i++) {
-        if (upload % 2 === 1) out[i] = s[firstRow + i]!;
-        else for (let j = 0; j < cols; j++) out[stride * j + i] = x[(firstRow + i) * cols + j]!;
+        if (upload % 2 === 1) out[i] = s[firstRow + i];
+        else for (let j = 0; j < cols; j++) out[stride * j + i] = x[(firstRow + i) * cols + j];
       }
-      if (ringBits < 32) for (let i = 0; i < n; i++) out[i]! &= 2 ** ringBits - 1;
+      if (ringBits < 32) for (let i = 0; i < n; i++) out[i] &= 2 ** ringBits - 1;
     },
     leaf: ({ sMask, xMask }, answer, leaf) => {
       const row = answer * group + leaf;
       const i = row % stride;
       const upload = 2 * Math.floor(row / stride);
       return [
-        { upload, length: n, fill: (out) => put(out, -i, centred(sMask[row]!, ringBits)) },
+        { upload, length: n, fill: (out) => put(out, -i, centred(sMask[row], ringBits)) },
         {
           upload: upload + 1,
           length: n,
           fill: (out) => {
-            for (let j = 0; j < cols; j++) put(out, stride * j - i, centred(xMask[row * cols + j]!, ringBits));
+            for (let j = 0; j < cols; j++) put(out, stride * j - i, centred(xMask[row * cols + j], ringBits));
           },
         },
       ];

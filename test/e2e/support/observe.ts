@@ -33,7 +33,7 @@ export async function observeUpdates(page: Page, testId: string): Promise<void> 
     const observed = window as unknown as Observed;
     observed.updates ??= {};
     observed.updates[id] = [];
-    new MutationObserver(() => observed.updates[id]!.push(performance.now())).observe(element, {
+    new MutationObserver(() => observed.updates[id].push(performance.now())).observe(element, {
       childList: true,
       characterData: true,
       subtree: true,
@@ -43,4 +43,4 @@ export async function observeUpdates(page: Page, testId: string): Promise<void> 
 
 /** Times of the changes, in milliseconds of the page's clock. */
 export const updatesOf = (page: Page, testId: string): Promise<number[]> =>
-  page.evaluate((id) => (window as unknown as Observed).updates[id]!, testId);
+  page.evaluate((id) => (window as unknown as Observed).updates[id], testId);
