@@ -137,7 +137,8 @@ export interface ListedModel {
   isMeasured: boolean;
 }
 
-async function listModels(modelsDir: string, files: ReadonlySet<string>): Promise<ListedModel[]> {
+/** What `/models/index.json` says. */
+export async function listModels(modelsDir: string, files: ReadonlySet<string>): Promise<ListedModel[]> {
   const names = [...files].flatMap((file) => /^([^/]+)\/manifest\.json$/.exec(file)?.[1] ?? []);
   const models = await Promise.all(
     names.map(async (name) => {

@@ -54,12 +54,15 @@ test('the invite link carries the offer', () => {
 test('owner and client exchange an offer and an answer, and no more', async () => {
   vi.useFakeTimers();
   const texts: string[] = [];
-  const byText = ownerByText((text) => texts.push(text));
+  const byText = ownerByText(
+    (text) => texts.push(text),
+    () => 'its id',
+  );
   const owner = listener();
   const ownerEnd = byText.introduce(owner);
   await ownerEnd.open({} as never);
   await vi.runAllTimersAsync();
-  expect(owner.onPeerJoined).toHaveBeenCalledOnce();
+  expect(owner.onPeerJoined.mock.calls).toEqual([['its id', null]]);
   void ownerEnd.signal(offer);
   void ownerEnd.signal(ice);
   await vi.runAllTimersAsync();

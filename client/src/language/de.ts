@@ -14,6 +14,7 @@ export const de: Words = {
     backToStart: 'Zum Anfang',
     cancel: 'Abbrechen',
     close: 'Schließen',
+    share: 'Teilen',
     leave: 'Verlassen',
     thisTab: 'Dieser Tab',
     howItWorks: 'So geht das',
@@ -117,6 +118,17 @@ export const de: Words = {
     },
   },
 
+  handOver: {
+    taken: {
+      title: 'Die Antwort ist angekommen.',
+      text: 'Der Tab mit dem Modell hat sie und verbindet sich. Sie können diesen schließen.',
+    },
+    missing: {
+      title: 'Hier wartet kein Tab auf eine Antwort.',
+      text: 'Öffnen Sie die Antwort auf dem Gerät und in dem Browser, der den Einladungslink zeigt, oder fügen Sie sie dort ein.',
+    },
+  },
+
   alone: {
     title: 'Beide Seiten auf einer Seite',
     twoTabs: 'In zwei Tabs',
@@ -146,6 +158,11 @@ export const de: Words = {
       ready: 'Bereit',
       preparing: 'Bereitet vor',
       connecting: 'Verbindet sich',
+    },
+    byText: {
+      title: 'Schicken Sie nun diese Antwort zurück',
+      text: 'Diese Seite hat keinen Server, der Leute einander vorstellt. Die Person mit dem Modell fügt die Antwort ein oder scannt sie; dann verbinden sich beide Tabs. Lassen Sie diesen offen.',
+      label: 'Antwort für die Person mit dem Modell',
     },
     connecting: {
       title: 'Verbindung zum Tab des Besitzers…',
@@ -321,6 +338,13 @@ export const de: Words = {
       weights: 'Gewichte',
       weightsStay: 'die in diesem Tab bleiben',
       share: 'Dieses Modell teilen',
+    },
+    byText: {
+      title: 'Nehmen Sie dann die Antwort entgegen',
+      text: 'Diese Seite hat keinen Server, der Leute einander vorstellt. Wer Ihren Link öffnet, bekommt eine Antwort für Sie: Fügen Sie sie hier ein oder scannen Sie sie mit diesem Gerät.',
+      label: 'Antwort der anderen Person',
+      connect: 'Verbinden',
+      noAnswer: 'Das ist keine ganze Antwort. Kopieren Sie sie noch einmal, bis zum Ende.',
     },
     invite: {
       title: 'Schicken Sie diesen Link der Person mit dem Bild',

@@ -13,6 +13,7 @@ export const en = {
     backToStart: 'Back to start',
     cancel: 'Cancel',
     close: 'Close',
+    share: 'Share',
     leave: 'Leave',
     thisTab: 'This tab',
     howItWorks: 'How it works',
@@ -112,6 +113,17 @@ export const en = {
     },
   },
 
+  handOver: {
+    taken: {
+      title: 'The answer has arrived.',
+      text: 'The tab with the model has it and connects. You can close this one.',
+    },
+    missing: {
+      title: 'No tab here waits for an answer.',
+      text: 'Open the answer on the device and in the browser that shows the invite link, or paste it there.',
+    },
+  },
+
   alone: {
     title: 'Both sides on one page',
     twoTabs: 'In two tabs',
@@ -141,6 +153,11 @@ export const en = {
       ready: 'Ready',
       preparing: 'Preparing',
       connecting: 'Connecting',
+    },
+    byText: {
+      title: 'Now send this answer back',
+      text: 'This page has no server that introduces people. The owner pastes the answer, or scans it; then both tabs connect. Keep this one open.',
+      label: 'Answer for the owner',
     },
     connecting: {
       title: 'Connecting to the owner’s tab…',
@@ -312,6 +329,13 @@ export const en = {
       weights: 'Weights',
       weightsStay: 'which stay in this tab',
       share: 'Share this model',
+    },
+    byText: {
+      title: 'Then take their answer',
+      text: 'This page has no server that introduces people. When they open your link, they get an answer for you: paste it here, or scan it with this device.',
+      label: 'Their answer',
+      connect: 'Connect',
+      noAnswer: 'This is not a whole answer. Copy it again, to its end.',
     },
     invite: {
       title: 'Send this link to the person with the image',

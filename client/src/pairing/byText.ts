@@ -1,7 +1,6 @@
 /**
  * Introduces two tabs by two texts that people carry over, without any server: the owner's offer, which is part of the
- * invite link, and the client's answer. Each text holds the messages that a signaling server would relay, its candidates
- * among them. Who carries the texts is trusted as much as a server is: not at all, but for the invite's secret.
+ * invite link, and the client's answer with its candidates. Each holds the messages that a signaling server would relay. Who carries the texts is trusted as much as a server is: not at all, but for the invite's secret.
  */
 import { base64urlnopad } from '@scure/base';
 import { deflateSync, inflateSync, strFromU8, strToU8 } from 'fflate';
@@ -9,6 +8,9 @@ import * as v from 'valibot';
 import { maxCandidates, Signal } from '../../../signaling-server/events.ts';
 import type { Introduce, Introduction } from './introduction.ts';
 import { RefusedError } from './signaling.ts';
+
+/** Between the tabs of one browser: an answer that one of them was opened with, and `taken` by the one that waited for it. */
+export const answerChannel = 'blindsight answer';
 
 /** A browser has found its addresses when it names no further one for this long; the first may take a moment. */
 const quietMs = 700;
@@ -72,12 +74,15 @@ export interface OwnerByText {
   renew(): void;
 }
 
-/** @param onOffer called with the text of each offer. */
-export function ownerByText(onOffer: (text: string) => void): OwnerByText {
+/**
+ * @param onOffer called with the text of each offer.
+ * @param keyId of the secret in the link (`secretId`), which is the one that the client will have; asked once the room is open.
+ */
+export function ownerByText(onOffer: (text: string) => void, keyId: () => string): OwnerByText {
   let listener: Parameters<Introduce>[0] | undefined;
   const outbox = new Outbox(onOffer);
   // As if a client with the link were there, of which the owner knows no more than that.
-  const renew = () => setTimeout(() => listener?.onPeerJoined?.('0'.repeat(16), null));
+  const renew = () => setTimeout(() => listener?.onPeerJoined?.(keyId(), null));
   return {
     introduce: (own): Introduction => ({
       ...atHand,

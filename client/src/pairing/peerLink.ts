@@ -49,18 +49,16 @@ export class PeerLink {
   #closed = false;
   #connected = false;
   readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #isByHand: boolean;
 
   constructor(options: {
     handshake: OwnerHandshake | ClientHandshake;
     iceServers: RTCIceServer[];
     listener: LinkListener;
-    /** The offer goes to whom it is for, and its candidates with it: nothing else does. */
+    /** People carry offer and answer over. A client that knew the owner's candidates would try them, and give up meanwhile. */
     isByHand?: boolean | undefined;
   }) {
     this.#listener = options.listener;
     this.#handshake = options.handshake;
-    this.#isByHand = options.isByHand === true;
     const initiator = options.handshake instanceof OwnerHandshake;
     this.#peer = new SimplePeer({ initiator, config: { iceServers: options.iceServers } });
     this.connection = (this.#peer as unknown as { _pc: RTCPeerConnection })._pc;
@@ -160,7 +158,6 @@ export class PeerLink {
       const offer = this.#handshake.offer(data.sdp.replace(/a=(candidate:.*|end-of-candidates)\r?\n/g, ''));
       this.#attempt = offer.attempt;
       this.#listener.send(offer);
-      if (this.#isByHand) this.#releaseCandidates();
     } else if (data.type === 'answer' && this.#handshake instanceof ClientHandshake) {
       const handshake = this.#handshake;
       this.#verify(() => {

@@ -1,4 +1,5 @@
 import { type Answer, defaultLimit } from '../../../protocols/index.ts';
+import { secretId } from '../pairing/authenticate.ts';
 import { type OwnerByText, ownerByText } from '../pairing/byText.ts';
 import { confirmedIce, iceServers } from '../pairing/iceServers.ts';
 import type { Introduce } from '../pairing/introduction.ts';
@@ -156,7 +157,13 @@ export class OwnerStore {
       return;
     }
     if (attempt !== this.#attempt || this.#closed) return;
-    this.#byText = way === null ? ownerByText((offer) => isCurrent() && this.#showInvite({ offer })) : undefined;
+    this.#byText =
+      way === null
+        ? ownerByText(
+            (offer) => isCurrent() && this.#showInvite({ offer }),
+            () => secretId(this.#invite!),
+          )
+        : undefined;
     this.isByText = way === null;
     const isCurrent = () => this.#pairing === pairing;
     const pairing: OwnerPairing = new OwnerPairing(

@@ -13,6 +13,8 @@ export const screenshotsDir = process.env.SCREENSHOTS_DIR ?? path.join(repositor
 export interface App {
   readonly url: string;
   readonly browser: Browser;
+  /** The models that its server has. */
+  readonly modelsDir: string;
   /** A page of its own browser profile; its console errors are collected and checked at the end of the test. */
   page(options?: BrowserContextOptions): Promise<Page>;
   consoleErrors(): string[];
@@ -63,6 +65,7 @@ export async function startApp(): Promise<App> {
   return {
     url: `http://localhost:${server.port}/`,
     browser,
+    modelsDir,
     async page(options = {}) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
       contexts.push(context);
