@@ -1,6 +1,7 @@
 /** An owner without a screen serves clients without one. */
 import { execFile, spawn } from 'node:child_process';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -67,8 +68,9 @@ describe('as commands', () => {
   const program = (script: string, ...args: string[]) => ['--import', 'tsx', script, ...args];
 
   test('an owner with its own server, its links in a file, and a client by a link; SIGTERM ends it', async () => {
-    const links = path.join(root, 'test-results', `links-${process.pid}.txt`);
-    closers.push(() => rm(links, { force: true }));
+    const folder = await mkdtemp(path.join(tmpdir(), 'blindsight-links-'));
+    closers.push(() => rm(folder, { recursive: true }));
+    const links = path.join(folder, 'links.txt');
     const owner = spawn(
       process.execPath,
       program('scripts/owner.ts', '--model', tinyFolder, '--port', '0', '--rooms', '2', '--links', links),
