@@ -1,3 +1,11 @@
+/** Hands out memory that a scope takes back; see `Arena.scope`. */
+export interface ArenaScope {
+  /** Like `Arena.allocate`. */
+  allocate(bytes: number): number;
+  /** Takes over what was allocated elsewhere in this arena. @returns the same address. */
+  adopt<A extends number>(address: A): A;
+}
+
 /**
  * Hands out pieces of one WASM memory, first fit, and takes them back. Some pieces live long (packed weights), most for
  * one call (operands and results), so a bump pointer alone would not do.
@@ -67,6 +75,24 @@ export class Arena {
       after.start = start;
     } else {
       this.free.splice(at, 0, { start, end: start + size });
+    }
+  }
+
+  /**
+   * Runs `work` and releases what its scope handed out, also when it throws. `work` does not wait: a promise's memory
+   * would be gone. What lies there is not overwritten: whoever puts a secret there clears it.
+   * @returns what `work` returns.
+   */
+  scope<T>(work: (scope: ArenaScope) => T extends PromiseLike<unknown> ? never : T): T {
+    const addresses: number[] = [];
+    const adopt = <A extends number>(address: A): A => {
+      addresses.push(address);
+      return address;
+    };
+    try {
+      return work({ allocate: (bytes) => adopt(this.allocate(bytes)), adopt });
+    } finally {
+      for (const address of addresses) this.release(address);
     }
   }
 

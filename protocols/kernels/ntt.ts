@@ -2,14 +2,28 @@
  * Polynomials over Z_p modulo X^n + 1 in the kernel's memory: the negacyclic NTT and what is done pointwise. assembly/ntt.ts
  * has the loops and their papers. This layer works on addresses of one arena; protocols/rlwe/ring.ts gives them meaning.
  */
-import { Arena } from './arena.ts';
+import { Arena, type ArenaScope } from './arena.ts';
 import wasm from './build/ntt.ts';
 import { instantiateKernel } from './instance.ts';
 
+declare const content: unique symbol;
+/**
+ * An address in the kernel's memory: a number that says what lies there, so that the compiler refuses one thing for
+ * another. What is also something else names both: `Residues` are words as well. Nothing of it exists at run time.
+ */
+export type Address<Content extends string> = number & { readonly [content]: { readonly [K in Content]: true } };
+/** Words of 32 bits, signed or not. */
+export type Words = Address<'words'>;
+/** Words of 64 bits. */
+export type WideWords = Address<'wide words'>;
+/** n words modulo one prime: a polynomial of `Ntt`. */
+export type Residues = Address<'words' | 'residues'>;
+
+/** What the module exports. Plain numbers are addresses of tables, lists of addresses, packed bytes and scratch. */
 export interface NttExports {
-  forward(poly: number, n: number, table: number, p: number, fromBlocks: number): void;
+  forward(poly: Residues, n: number, table: number, p: number, fromBlocks: number): void;
   inverse(
-    poly: number,
+    poly: Residues,
     n: number,
     table: number,
     p: number,
@@ -18,22 +32,22 @@ export interface NttExports {
     last: number,
     lastShoup: number,
   ): void;
-  reduce(poly: number, n: number, p: number, one: number): void;
-  residues(source: number, target: number, n: number, p: number, one: number, wrap: number): void;
+  reduce(poly: Residues, n: number, p: number, one: number): void;
+  residues(source: Words, target: Residues, n: number, p: number, one: number, wrap: number): void;
   dot2(
     list: number,
     terms: number,
     offset: number,
     n: number,
-    outY: number,
-    outZ: number,
+    outY: Residues,
+    outZ: Residues,
     p: number,
     fold: number,
     foldShoup: number,
     one: number,
   ): void;
   shortProducts(
-    sources: number,
+    sources: Words,
     length: number,
     terms: number,
     list: number,
@@ -48,18 +62,27 @@ export interface NttExports {
     maximum: number,
     work: number,
     sums: number,
-    outY: number,
-    outZ: number,
+    outY: Residues,
+    outZ: Residues,
   ): void;
-  add(x: number, y: number, target: number, n: number, p: number): void;
-  subtract(x: number, y: number, target: number, n: number, p: number): void;
-  multiplyShoup(x: number, w: number, shoup: number, target: number, n: number, p: number): void;
-  multiplyScalar(x: number, target: number, n: number, p: number, w: number, wShoup: number): void;
-  fork(x: number, y: number, w: number, shoup: number, sum: number, difference: number, n: number, p: number): void;
-  permute(source: number, order: number, target: number, n: number): void;
+  add(x: Residues, y: Residues, target: Residues, n: number, p: number): void;
+  subtract(x: Residues, y: Residues, target: Residues, n: number, p: number): void;
+  multiplyShoup(x: Residues, w: Residues, shoup: Residues, target: Residues, n: number, p: number): void;
+  multiplyScalar(x: Residues, target: Residues, n: number, p: number, w: number, wShoup: number): void;
+  fork(
+    x: Residues,
+    y: Residues,
+    w: Residues,
+    shoup: Residues,
+    sum: Residues,
+    difference: Residues,
+    n: number,
+    p: number,
+  ): void;
+  permute(source: Residues, order: Words, target: Residues, n: number): void;
   digit(
-    source: number,
-    target: number,
+    source: Residues,
+    target: Residues,
     n: number,
     p: number,
     offset: number,
@@ -68,8 +91,8 @@ export interface NttExports {
     bias: number,
   ): void;
   encode(
-    source: number,
-    target: number,
+    source: Words,
+    target: Residues,
     n: number,
     bits: number,
     factor: number,
@@ -79,34 +102,34 @@ export interface NttExports {
     one: number,
     wrap: number,
   ): void;
-  centredBinomial(words: number, target: number, n: number): void;
-  switchModulus(source: number, primes: number, constants: number, n: number, bits: number, target: number): void;
-  pack32(source: number, n: number, bits: number, target: number): void;
-  unpack32(source: number, n: number, bits: number, target: number): number;
-  pack64(source: number, n: number, bits: number, target: number): void;
-  unpack64(source: number, n: number, bits: number, target: number): void;
-  residues64(source: number, n: number, p: number, target: number): void;
+  centredBinomial(words: Words, target: Words, n: number): void;
+  switchModulus(source: Residues, primes: number, constants: number, n: number, bits: number, target: WideWords): void;
+  pack32(source: Words, n: number, bits: number, target: number): void;
+  unpack32(source: number, n: number, bits: number, target: Words): number;
+  pack64(source: WideWords, n: number, bits: number, target: number): void;
+  unpack64(source: number, n: number, bits: number, target: WideWords): void;
+  residues64(source: WideWords, n: number, p: number, target: Residues): void;
   maskResults(
-    switched: number,
-    places: number,
-    masks: number,
+    switched: WideWords,
+    places: Words,
+    masks: WideWords,
     count: number,
     bits: number,
-    out: number,
-    sums: number,
+    out: WideWords,
+    sums: WideWords,
   ): void;
-  openResults(masked: number, product: number, places: number, count: number, bits: number, sums: number): void;
-  roundResults(sums: number, count: number, bits: number, ringBits: number, out: number): void;
+  openResults(masked: WideWords, product: WideWords, places: Words, count: number, bits: number, sums: WideWords): void;
+  roundResults(sums: WideWords, count: number, bits: number, ringBits: number, out: Words): void;
   combine2(
-    x1: number,
-    x2: number,
+    x1: Residues,
+    x2: Residues,
     n: number,
     p1: number,
     p2: number,
     inverse1: number,
     inverse1Shoup: number,
     one2: number,
-    target: number,
+    target: WideWords,
   ): void;
 }
 
@@ -120,6 +143,16 @@ export function nttKernel(): { arena: Arena; exports: NttExports } {
   }
   return kernel;
 }
+
+type Memory = Pick<ArenaScope, 'allocate'>;
+
+/** Memory for 32-bit words, with undefined content: of a scope, or until `Arena.release`. */
+export const allocateWords = (count: number, memory: Memory = nttKernel().arena): Words =>
+  memory.allocate(4 * count) as Words;
+
+/** Memory for 64-bit words, with undefined content: of a scope, or until `Arena.release`. */
+export const allocateWideWords = (count: number, memory: Memory = nttKernel().arena): WideWords =>
+  memory.allocate(8 * count) as WideWords;
 
 /** ⌊w·2^32/p⌋, the companion of a constant factor w in [0, p), p < 2^30 (Shoup): two digits of a long division, exact in doubles. */
 export function shoupOf(w: number, p: number): number {
@@ -144,6 +177,21 @@ export function powerMod(base: number, exponent: number, p: number): number {
 
 /** a⁻¹ mod the prime p. */
 export const invertMod = (a: number, p: number): number => powerMod(a % p, p - 2, p);
+
+/** Products of short polynomials; assembly/ntt.ts says what lies where. */
+export interface ShortProducts {
+  /** The short polynomials' coefficients, signed, `length` each. */
+  readonly sources: Words;
+  readonly length: number;
+  /** How many polynomials. */
+  readonly terms: number;
+  /** Addresses of the transformed polynomials y and z of each term. */
+  readonly list: number;
+  /** What this prime's residues lie beyond the addresses in `list`, in bytes. */
+  readonly offset: number;
+  /** `shortProductsBytes(n)` bytes. */
+  readonly work: number;
+}
 
 /** Memory that `Ntt.shortProducts` works in: eight polynomials, and sums of 64 bits. */
 export const shortProductsBytes = (n: number): number => 8 * (4 * n + 64) + 16 * n;
@@ -192,24 +240,13 @@ export class Ntt {
   }
 
   /** Entries below 2p; see the kernel for the range of the results (`reduce` brings them to [0, p)). */
-  forward(poly: number): void {
+  forward(poly: Residues): void {
     kernel!.exports.forward(poly, this.n, this.#forward, this.p, 1);
   }
 
-  /**
-   * Σ x_i·y_i and Σ x_i·z_i of short polynomials in coefficients by transformed ones; assembly/ntt.ts says what lies where.
-   * @param work shortProductsBytes(n) bytes.
-   */
-  shortProducts(
-    sources: number,
-    length: number,
-    terms: number,
-    list: number,
-    offset: number,
-    work: number,
-    outY: number,
-    outZ: number,
-  ): void {
+  /** Σ x_i·y_i and Σ x_i·z_i of short polynomials in coefficients by transformed ones. */
+  shortProducts(products: ShortProducts, outY: Residues, outZ: Residues): void {
+    const { sources, length, terms, list, offset, work } = products;
     const { n, p, one, wrap, fold, foldShoup } = this;
     const maximum = Math.floor(2 ** 32 / p) - 1;
     kernel!.exports.shortProducts(
@@ -233,12 +270,26 @@ export class Ntt {
     );
   }
 
+  /** Σ x_i·y_i and Σ x_i·z_i of transformed polynomials: triples of addresses at `list`, plus `offset` bytes each. */
+  dot({ list, terms, offset }: Pick<ShortProducts, 'list' | 'terms' | 'offset'>, outY: Residues, outZ: Residues): void {
+    const { n, p, one, fold, foldShoup } = this;
+    kernel!.exports.dot2(list, terms, offset, n, outY, outZ, p, fold, foldShoup, one);
+  }
+
+  /** Residues of round(q·m/2^bits), m being n words modulo 2^bits. @param factor q mod 2^bits. */
+  encode(source: Words, bits: number, factor: number, target: Residues): void {
+    const { n, p, one, wrap } = this;
+    // A power of two up to 2^32 is below 2^53: its residue is exact.
+    const scale = p - invertMod(2 ** bits % p, p);
+    kernel!.exports.encode(source, target, n, bits, factor, p, scale, shoupOf(scale, p), one, wrap);
+  }
+
   /** Entries below 2p, results in [0, p). */
-  inverse(poly: number): void {
+  inverse(poly: Residues): void {
     kernel!.exports.inverse(poly, this.n, this.#inverse, this.p, ...this.#scale);
   }
 
-  reduce(poly: number): void {
+  reduce(poly: Residues): void {
     kernel!.exports.reduce(poly, this.n, this.p, this.one);
   }
 
@@ -247,7 +298,7 @@ export class Ntt {
     if (this.#exponents === undefined) {
       const { arena } = nttKernel();
       const { n, p } = this;
-      const poly = arena.allocate(4 * n);
+      const poly = arena.allocate(4 * n) as Residues;
       const words = arena.words(poly, n);
       words.fill(0);
       words[1] = 1;

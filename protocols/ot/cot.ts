@@ -305,30 +305,31 @@ function reverseBaseKeys(
   flips: Uint8Array,
   delta: number,
 ): [Uint8Array, Uint8Array][] {
-  const zeros = kernel.arena.allocate(baseOtCount * blockBytes);
-  const ones = kernel.arena.allocate(baseOtCount * blockBytes);
-  kernel.hash(tweak, cots, baseOtCount, zeros);
-  kernel.hash(tweak, cots, baseOtCount, ones, delta);
-  const pairs = Array.from({ length: baseOtCount }, (_, i): [Uint8Array, Uint8Array] => {
-    const pair = [zeros, ones].map((address) => kernel.bytes(address + i * blockBytes, blockBytes).slice());
-    const flip = (flips[i >> 3] >> (i & 7)) & 1;
-    return [pair[flip], pair[1 - flip]];
+  return kernel.arena.scope((scope) => {
+    const zeros = scope.allocate(baseOtCount * blockBytes);
+    const ones = scope.allocate(baseOtCount * blockBytes);
+    kernel.hash(tweak, cots, baseOtCount, zeros);
+    kernel.hash(tweak, cots, baseOtCount, ones, delta);
+    const pairs = Array.from({ length: baseOtCount }, (_, i): [Uint8Array, Uint8Array] => {
+      const pair = [zeros, ones].map((address) => kernel.bytes(address + i * blockBytes, blockBytes).slice());
+      const flip = (flips[i >> 3] >> (i & 7)) & 1;
+      return [pair[flip], pair[1 - flip]];
+    });
+    return pairs;
   });
-  kernel.arena.release(zeros);
-  kernel.arena.release(ones);
-  return pairs;
 }
 
 /** The owner's 128 keys, and by which flips they are those of `choices`. */
 function chooseReverseBase(kernel: CotKernel, tweak: Tweak, cots: number, choices: Uint8Array) {
-  const hashed = kernel.arena.allocate(baseOtCount * blockBytes);
-  kernel.hash(tweak, cots, baseOtCount, hashed);
-  const flips = new Uint8Array(baseOtCount / 8);
-  const keys = Array.from(choices, (choice, i) => {
-    const random = kernel.bytes(cots + i * blockBytes, 1)[0] & 1;
-    flips[i >> 3] |= (random ^ choice) << (i & 7);
-    return kernel.bytes(hashed + i * blockBytes, blockBytes).slice();
+  return kernel.arena.scope((scope) => {
+    const hashed = scope.allocate(baseOtCount * blockBytes);
+    kernel.hash(tweak, cots, baseOtCount, hashed);
+    const flips = new Uint8Array(baseOtCount / 8);
+    const keys = Array.from(choices, (choice, i) => {
+      const random = kernel.bytes(cots + i * blockBytes, 1)[0] & 1;
+      flips[i >> 3] |= (random ^ choice) << (i & 7);
+      return kernel.bytes(hashed + i * blockBytes, blockBytes).slice();
+    });
+    return { flips, keys };
   });
-  kernel.arena.release(hashed);
-  return { flips, keys };
 }

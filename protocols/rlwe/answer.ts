@@ -3,9 +3,17 @@
  * masks every coefficient that it returns uniformly modulo 2^k (Huang et al., "Cheetah", USENIX Security 2022, figure 5, with the mask over
  * all of Z_2^k in place of noise flooding); both sides round their share from 2^k to the result's ring.
  */
-import { invertMod, multiplyMod, nttKernel, shoupOf } from '../kernels/ntt.ts';
+import {
+  allocateWideWords,
+  allocateWords,
+  invertMod,
+  multiplyMod,
+  nttKernel,
+  shoupOf,
+  type WideWords,
+} from '../kernels/ntt.ts';
 import { addError, type PublicKey, type SecretKey } from './keys.ts';
-import type { Ciphertext, Ring } from './ring.ts';
+import type { Ciphertext, Polynomial, Ring } from './ring.ts';
 import type { RandomWords } from './sampling.ts';
 import { packedNumbersBytes, readNumbers, writeNumbers } from './wire.ts';
 
@@ -43,9 +51,16 @@ function switchConstants(ring: Ring, bits: number): number {
 }
 
 /** round(2^bits·x/q) mod 2^bits of a polynomial's coefficients, as 64-bit words at `target` (8·n bytes). */
-export function switchModulus(ring: Ring, poly: number, bits: number, target: number): void {
+export function switchModulus(ring: Ring, poly: Polynomial, bits: number, target: WideWords): void {
   const { exports } = nttKernel();
-  exports.switchModulus(poly, ring.primes.length, switchConstants(ring, bits), ring.n, bits, target);
+  exports.switchModulus(
+    ring.residueAddress(poly, 0),
+    ring.primes.length,
+    switchConstants(ring, bits),
+    ring.n,
+    bits,
+    target,
+  );
 }
 
 /**
@@ -53,7 +68,7 @@ export function switchModulus(ring: Ring, poly: number, bits: number, target: nu
  * kernel's memory for each result until it is rounded.
  */
 export class ShareSums {
-  #address: number;
+  readonly #address: WideWords;
 
   constructor(
     readonly count: number,
@@ -61,22 +76,22 @@ export class ShareSums {
     readonly ringBits: number,
   ) {
     const { arena } = nttKernel();
-    this.#address = arena.allocate(8 * count);
+    this.#address = allocateWideWords(count);
     arena.words(this.#address, 2 * count).fill(0);
   }
 
-  get address(): number {
+  get address(): WideWords {
     return this.#address;
   }
 
   /** round(share·2^ringBits/2^bits) mod 2^ringBits of every share: both sides' local step. */
   round(): Uint32Array {
     const { arena, exports } = nttKernel();
-    const out = arena.allocate(4 * this.count);
-    exports.roundResults(this.#address, this.count, this.bits, this.ringBits, out);
-    const shares = arena.words(out, this.count).slice();
-    arena.release(out);
-    return shares;
+    return arena.scope((scope) => {
+      const out = allocateWords(this.count, scope);
+      exports.roundResults(this.#address, this.count, this.bits, this.ringBits, out);
+      return arena.words(out, this.count).slice();
+    });
   }
 
   /** Overwrites the shares and gives the memory back. */
@@ -104,34 +119,35 @@ export function makeAnswer(
   random: RandomWords,
 ): Uint8Array {
   const { arena, exports } = nttKernel();
-  const { n } = ring;
-  const { bits } = sums;
-  const count = places.length / 2;
-  // The client made every a, so their combination alone would reveal the weights: add a fresh encryption of zero.
-  publicKey.addZero(random, ciphertext);
-  ring.inverse(ciphertext);
-  const a = ring.maskOf(ciphertext);
-  ring.inverse(a);
-  addError(ring, random, a);
-  const switched = arena.allocate(8 * n);
-  switchModulus(ring, a, bits, switched);
-  const aBytes = writeNumbers(switched, n, bits);
-  // b' + r leaves, −r stays: what the client sees of b' is uniform, whatever its noise.
-  switchModulus(ring, ciphertext, bits, switched);
-  const masks = arena.allocate(8 * count);
-  const pairs = arena.allocate(8 * count);
-  const out = arena.allocate(8 * count);
-  arena.words(masks, 2 * count).set(random.words(2 * count));
-  arena.words(pairs, 2 * count).set(places);
-  exports.maskResults(switched, pairs, masks, count, bits, out, sums.address);
-  const bBytes = writeNumbers(out, count, bits);
-  arena.words(masks, 2 * count).fill(0);
-  arena.words(switched, 2 * n).fill(0);
-  for (const address of [switched, masks, pairs, out]) arena.release(address);
-  const bytes = new Uint8Array(aBytes.length + bBytes.length);
-  bytes.set(aBytes);
-  bytes.set(bBytes, aBytes.length);
-  return bytes;
+  return arena.scope((scope) => {
+    const { n } = ring;
+    const { bits } = sums;
+    const count = places.length / 2;
+    // The client made every a, so their combination alone would reveal the weights: add a fresh encryption of zero.
+    publicKey.addZero(random, ciphertext);
+    ring.inverse(ciphertext);
+    const a = ring.maskOf(ciphertext);
+    ring.inverse(a);
+    addError(ring, random, a);
+    const switched = allocateWideWords(n, scope);
+    switchModulus(ring, a, bits, switched);
+    const aBytes = writeNumbers(switched, n, bits);
+    // b' + r leaves, −r stays: what the client sees of b' is uniform, whatever its noise.
+    switchModulus(ring, ciphertext, bits, switched);
+    const masks = allocateWideWords(count, scope);
+    const pairs = allocateWords(2 * count, scope);
+    const out = allocateWideWords(count, scope);
+    arena.words(masks, 2 * count).set(random.words(2 * count));
+    arena.words(pairs, 2 * count).set(places);
+    exports.maskResults(switched, pairs, masks, count, bits, out, sums.address);
+    const bBytes = writeNumbers(out, count, bits);
+    arena.words(masks, 2 * count).fill(0);
+    arena.words(switched, 2 * n).fill(0);
+    const bytes = new Uint8Array(aBytes.length + bBytes.length);
+    bytes.set(aBytes);
+    bytes.set(bBytes, aBytes.length);
+    return bytes;
+  });
 }
 
 /**
@@ -140,19 +156,20 @@ export function makeAnswer(
  */
 export function openAnswer(key: SecretKey, bytes: Uint8Array, places: Places, sums: ShareSums): void {
   const { arena, exports } = nttKernel();
-  const { n } = key.ring;
-  const { bits } = sums;
-  const count = places.length / 2;
-  const a = arena.allocate(8 * n);
-  const product = arena.allocate(8 * n);
-  const b = arena.allocate(8 * count);
-  const pairs = arena.allocate(8 * count);
-  const split = packedNumbersBytes(n, bits);
-  readNumbers(bytes.subarray(0, split), n, bits, a);
-  readNumbers(bytes.subarray(split), count, bits, b);
-  key.multiplyInteger(a, product);
-  arena.words(pairs, 2 * count).set(places);
-  exports.openResults(b, product, pairs, count, bits, sums.address);
-  arena.words(product, 2 * n).fill(0);
-  for (const address of [a, product, b, pairs]) arena.release(address);
+  arena.scope((scope) => {
+    const { n } = key.ring;
+    const { bits } = sums;
+    const count = places.length / 2;
+    const a = allocateWideWords(n, scope);
+    const product = allocateWideWords(n, scope);
+    const b = allocateWideWords(count, scope);
+    const pairs = allocateWords(2 * count, scope);
+    const split = packedNumbersBytes(n, bits);
+    readNumbers(bytes.subarray(0, split), n, bits, a);
+    readNumbers(bytes.subarray(split), count, bits, b);
+    key.multiplyInteger(a, product);
+    arena.words(pairs, 2 * count).set(places);
+    exports.openResults(b, product, pairs, count, bits, sums.address);
+    arena.words(product, 2 * n).fill(0);
+  });
 }

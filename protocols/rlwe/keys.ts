@@ -6,8 +6,16 @@
  * Everything the client publishes has a uniform `a`, so only b travels: both sides draw `a` from one seed, directly in the transformed
  * domain, in the order of the messages.
  */
-import { invertMod, multiplyMod, nttKernel, shoupOf } from '../kernels/ntt.ts';
-import type { Ciphertext, Polynomial, Ring } from './ring.ts';
+import {
+  allocateWords,
+  invertMod,
+  multiplyMod,
+  nttKernel,
+  shoupOf,
+  type WideWords,
+  type Words,
+} from '../kernels/ntt.ts';
+import type { Ciphertext, Factor, Polynomial, Ring } from './ring.ts';
 import { type RandomWords, sampleError, sampleTernary, sampleUniform } from './sampling.ts';
 import { packedPolynomialBytes, readPolynomial, writePolynomial } from './wire.ts';
 
@@ -18,8 +26,8 @@ function drawUniform(ring: Ring, shared: RandomWords, target: Polynomial): void 
 
 /** The client's key; its methods are the client's part of the scheme. */
 export class SecretKey {
-  /** s transformed, then its companions. */
-  readonly #s: Polynomial;
+  /** s transformed. */
+  readonly #s: Factor;
   /** s itself, to derive key-switching keys. */
   readonly #coefficients: Int32Array;
 
@@ -29,9 +37,9 @@ export class SecretKey {
     random: RandomWords,
   ) {
     this.#coefficients = sampleTernary(random, ring.n);
-    this.#s = ring.allocate(2);
+    this.#s = ring.allocateFactor();
     this.#transform(this.#coefficients, this.#s);
-    ring.companions(this.#s, this.#s + ring.bytesPerPolynomial);
+    ring.setCompanions(this.#s);
   }
 
   /**
@@ -42,17 +50,16 @@ export class SecretKey {
    */
   encrypt(message: Polynomial, shared: RandomWords, random: RandomWords): Uint8Array {
     const { ring } = this;
-    const error = ring.allocate();
+    const error = allocateWords(ring.n);
     const a = ring.allocate();
     sampleError(random, ring.n, error);
     this.#addSigned(error, message);
     ring.forward(message, true);
     drawUniform(ring, shared, a);
-    ring.multiply(a, this.#s, this.#s + ring.bytesPerPolynomial, a);
+    ring.multiply(a, this.#s, a);
     ring.add(message, a, message);
     const bytes = writePolynomial(ring, message);
-    ring.clear(error);
-    ring.release(error);
+    releaseCleared(error, ring.n);
     ring.release(a);
     return bytes;
   }
@@ -100,7 +107,7 @@ export class SecretKey {
    * a·s as signed 64-bit words at `target` (8·n bytes), exactly, for integers a below 2^52 as 64-bit words at `source`; the product must
    * stay below p_1·p_2/2 in magnitude (see noise.ts).
    */
-  multiplyInteger(source: number, target: number): void {
+  multiplyInteger(source: WideWords, target: WideWords): void {
     const { ring } = this;
     const { exports } = nttKernel();
     const product = ring.allocate();
@@ -110,7 +117,7 @@ export class SecretKey {
       exports.residues64(source, ring.n, ntt.p, at);
       ntt.forward(at);
       const s = ring.residueAddress(this.#s, i);
-      exports.multiplyShoup(at, s, s + ring.bytesPerPolynomial, at, ring.n, ntt.p);
+      exports.multiplyShoup(at, s, ring.residueAddress(ring.companionsOf(this.#s), i), at, ring.n, ntt.p);
       ntt.inverse(at);
     });
     const inverse = invertMod(n1.p % n2.p, n2.p);
@@ -132,7 +139,7 @@ export class SecretKey {
   /** The phase b − a·s of a transformed ciphertext, in coefficients: for tests of the error. */
   phase(ciphertext: Ciphertext, target: Polynomial): void {
     const { ring } = this;
-    ring.multiply(ring.maskOf(ciphertext), this.#s, this.#s + ring.bytesPerPolynomial, target);
+    ring.multiply(ring.maskOf(ciphertext), this.#s, target);
     ring.subtract(ciphertext, target, target);
     ring.inverse(target);
   }
@@ -147,16 +154,15 @@ export class SecretKey {
   #transform(coefficients: Int32Array, target: Polynomial): void {
     const { ring } = this;
     const { arena } = nttKernel();
-    const source = arena.allocate(4 * ring.n);
+    const source = allocateWords(ring.n);
     arena.words(source, ring.n).set(coefficients);
     ring.setSigned(source, target);
     ring.forward(target, true);
-    arena.words(source, ring.n).fill(0);
-    arena.release(source);
+    releaseCleared(source, ring.n);
   }
 
   /** message += the signed words at `error`. */
-  #addSigned(error: number, message: Polynomial): void {
+  #addSigned(error: Words, message: Polynomial): void {
     const { ring } = this;
     const residues = ring.allocate();
     ring.setSigned(error, residues);
@@ -170,25 +176,9 @@ export class SecretKey {
  * Residues of round(q·m/2^bits), m being the n words at `source` modulo 2^bits. With t = 2^bits and q·m/t rounded exactly, no error
  * proportional to m arises (as it would with m·⌊q/t⌋).
  */
-export function encodeMessage(ring: Ring, source: number, bits: number, target: Polynomial): void {
-  const { exports } = nttKernel();
+export function encodeMessage(ring: Ring, source: Words, bits: number, target: Polynomial): void {
   const factor = Number(BigInt.asUintN(bits, ring.parameters.modulus));
-  ring.ntts.forEach(({ p, one, wrap }, i) => {
-    // A power of two up to 2^32 is below 2^53: its residue is exact.
-    const scale = p - invertMod(2 ** bits % p, p);
-    exports.encode(
-      source,
-      ring.residueAddress(target, i),
-      ring.n,
-      bits,
-      factor,
-      p,
-      scale,
-      shoupOf(scale, p),
-      one,
-      wrap,
-    );
-  });
+  ring.ntts.forEach((ntt, i) => ntt.encode(source, bits, factor, ring.residueAddress(target, i)));
 }
 
 /** What the evaluator reads: a ciphertext from b's bytes and the shared stream. @throws ProtocolError `length`, `value`. */
@@ -206,7 +196,6 @@ export class AutomorphismKey {
   /** One transformed polynomial for each digit, and two to work in. */
   readonly #digits: Polynomial[];
   readonly #work: Ciphertext;
-  readonly #terms: Uint32Array;
 
   constructor(
     readonly ring: Ring,
@@ -217,13 +206,12 @@ export class AutomorphismKey {
     const length = automorphismKeyLength(ring);
     const each = packedPolynomialBytes(ring.parameters);
     this.#ciphertexts = Array.from({ length }, (_, i) => {
-      const ciphertext = ring.allocate(2);
+      const ciphertext = ring.allocateCiphertexts();
       readCiphertext(ring, bytes.subarray(i * each, (i + 1) * each), shared, ciphertext);
       return ciphertext;
     });
     this.#digits = Array.from({ length }, () => ring.allocate());
-    this.#work = ring.allocate(2);
-    this.#terms = Uint32Array.from(this.#ciphertexts.flatMap((key, i) => [this.#digits[i], key, ring.maskOf(key)]));
+    this.#work = ring.allocateCiphertexts();
   }
 
   /** target += source(X^g), switched back to the key s. Both transformed; `target` is not `source`. */
@@ -257,7 +245,7 @@ export class AutomorphismKey {
         }
       }
     }
-    ring.dot(this.#terms, this.#work);
+    ring.dot(this.#digits, this.#ciphertexts, this.#work);
     ring.add(target, this.#work, target);
     ring.add(ring.maskOf(target), ring.maskOf(this.#work), ring.maskOf(target));
     ring.permute(source, g, this.#work);
@@ -278,7 +266,7 @@ export class PublicKey {
     bytes: Uint8Array,
     shared: RandomWords,
   ) {
-    this.#key = ring.allocate(2);
+    this.#key = ring.allocateCiphertexts();
     readCiphertext(ring, bytes, shared, this.#key);
   }
 
@@ -289,18 +277,17 @@ export class PublicKey {
   addZero(random: RandomWords, target: Ciphertext): void {
     const { ring } = this;
     const { arena } = nttKernel();
-    const source = arena.allocate(4 * ring.n);
+    const source = allocateWords(ring.n);
     const u = ring.allocate();
-    const zero = ring.allocate(2);
+    const zero = ring.allocateCiphertexts();
     arena.words(source, ring.n).set(sampleTernary(random, ring.n));
     ring.setSigned(source, u);
     ring.forward(u, false);
-    ring.dot([u, this.#key, ring.maskOf(this.#key)], zero);
+    ring.dot([u], [this.#key], zero);
     ring.add(target, zero, target);
     ring.add(ring.maskOf(target), ring.maskOf(zero), ring.maskOf(target));
-    arena.words(source, ring.n).fill(0);
+    releaseCleared(source, ring.n);
     ring.clear(u);
-    arena.release(source);
     ring.release(u);
     ring.release(zero);
   }
@@ -312,13 +299,21 @@ export class PublicKey {
 
 /** Adds a fresh error to a polynomial's coefficients. */
 export function addError(ring: Ring, random: RandomWords, poly: Polynomial): void {
-  const error = ring.allocate(2);
-  const residues = error + ring.bytesPerPolynomial;
+  const error = allocateWords(ring.n);
+  const residues = ring.allocate();
   sampleError(random, ring.n, error);
   ring.setSigned(error, residues);
   ring.add(poly, residues, poly);
-  ring.clear(error, 2);
-  ring.release(error);
+  releaseCleared(error, ring.n);
+  ring.clear(residues);
+  ring.release(residues);
+}
+
+/** Overwrites secret words and gives their memory back. */
+function releaseCleared(words: Words, count: number): void {
+  const { arena } = nttKernel();
+  arena.words(words, count).fill(0);
+  arena.release(words);
 }
 
 /** 2^−exponent modulo each prime. */

@@ -2,13 +2,23 @@
  * Z_q[X]/(X^n + 1) with q = Π p_i in residues (RNS). A polynomial is an address in the kernel's memory: n words for each
  * prime, one prime after another; a ciphertext (b, a) is two polynomials one after the other. Its phase is b − a·s.
  */
-import { Ntt, nttKernel, shortProductsBytes, shoupOf } from '../kernels/ntt.ts';
+import {
+  type Address,
+  Ntt,
+  nttKernel,
+  type Residues,
+  shortProductsBytes,
+  shoupOf,
+  type Words,
+} from '../kernels/ntt.ts';
 import type { Parameters } from './parameters.ts';
 
-/** Address of a polynomial in the kernel's memory. */
-export type Polynomial = number;
-/** Address of a ciphertext's b; its a is `Ring.bytesPerPolynomial` further. */
-export type Ciphertext = number;
+/** Address of a polynomial in the kernel's memory: its residues modulo each prime of its ring. */
+export type Polynomial = Address<'polynomial'>;
+/** Address of a ciphertext, and of its b; its a is at `Ring.maskOf`. */
+export type Ciphertext = Address<'polynomial' | 'ciphertext'>;
+/** Address of a transformed polynomial to multiply by; its companions (see `shoupOf`) are at `Ring.companionsOf`. */
+export type Factor = Address<'polynomial' | 'factor'>;
 
 const rings = new Map<Parameters, Ring>();
 
@@ -25,8 +35,8 @@ export class Ring {
   readonly #maximumTerms: number;
   readonly #bytesPerResidue: number;
   /** Monomials and permutations, by exponent; kept. */
-  readonly #monomials = new Map<number, Polynomial>();
-  readonly #orders = new Map<number, number>();
+  readonly #monomials = new Map<number, Factor>();
+  readonly #orders = new Map<number, Polynomial>();
   #lists: { address: number; terms: number } | undefined;
   #work: number | undefined;
 
@@ -47,18 +57,41 @@ export class Ring {
     this.#maximumTerms = Math.min(...this.primes.map((p) => Math.floor(2 ** 32 / p)));
   }
 
-  allocate(polynomials = 1): Polynomial {
+  /** A polynomial with undefined content, like all that is allocated here. */
+  allocate(): Polynomial {
+    return this.#allocate(1) as Polynomial;
+  }
+
+  /** `count` ciphertexts side by side, see `ciphertextAt`; given back together. @returns the first. */
+  allocateCiphertexts(count = 1): Ciphertext {
+    return this.#allocate(2 * count) as Ciphertext;
+  }
+
+  allocateFactor(): Factor {
+    return this.#allocate(2) as Factor;
+  }
+
+  #allocate(polynomials: number): number {
     return nttKernel().arena.allocate(polynomials * this.bytesPerPolynomial);
   }
 
-  /** Gives back what `allocate` returned. */
-  release(address: number): void {
+  /** Gives back what was allocated here. */
+  release(address: Polynomial): void {
     nttKernel().arena.release(address);
+  }
+
+  /** One of those that `allocateCiphertexts` put side by side. */
+  ciphertextAt(first: Ciphertext, index: number): Ciphertext {
+    return (first + 2 * index * this.bytesPerPolynomial) as Ciphertext;
   }
 
   /** The a of a ciphertext. */
   maskOf(ciphertext: Ciphertext): Polynomial {
-    return ciphertext + this.bytesPerPolynomial;
+    return (ciphertext + this.bytesPerPolynomial) as Polynomial;
+  }
+
+  companionsOf(factor: Factor): Polynomial {
+    return (factor + this.bytesPerPolynomial) as Polynomial;
   }
 
   /** The words of one prime; valid until the next allocation. */
@@ -66,8 +99,8 @@ export class Ring {
     return nttKernel().arena.words(poly + this.#bytesPerResidue * prime, this.n);
   }
 
-  residueAddress(poly: Polynomial, prime: number): number {
-    return poly + this.#bytesPerResidue * prime;
+  residueAddress(poly: Polynomial, prime: number): Residues {
+    return (poly + this.#bytesPerResidue * prime) as Residues;
   }
 
   clear(poly: Polynomial, polynomials = 1): void {
@@ -82,7 +115,7 @@ export class Ring {
   }
 
   /** Residues, in [0, p), of the n signed words at `source`. */
-  setSigned(source: number, poly: Polynomial): void {
+  setSigned(source: Words, poly: Polynomial): void {
     const { exports } = nttKernel();
     for (const [i, { p, one, wrap }] of this.ntts.entries()) {
       exports.residues(source, this.residueAddress(poly, i), this.n, p, one, wrap);
@@ -117,19 +150,19 @@ export class Ring {
     });
   }
 
-  /** Writes the companions of a transformed polynomial's values (see `shoupOf`) at `target`. */
-  companions(poly: Polynomial, target: Polynomial): void {
+  /** Makes a factor of what stands at its place, transformed and in [0, p): writes the companions. */
+  setCompanions(factor: Factor): void {
     this.primes.forEach((p, i) => {
-      const values = this.residue(poly, i);
-      this.residue(target, i).set(values.map((w) => shoupOf(w, p)));
+      const values = this.residue(factor, i);
+      this.residue(this.companionsOf(factor), i).set(values.map((w) => shoupOf(w, p)));
     });
   }
 
-  /** x·w pointwise, w given with its companions; any representatives of x. */
-  multiply(x: Polynomial, w: Polynomial, companions: Polynomial, target: Polynomial): void {
+  /** x·w pointwise; any representatives of x. */
+  multiply(x: Polynomial, w: Factor, target: Polynomial): void {
     const { exports } = nttKernel();
     this.primes.forEach((p, i) => {
-      const [xi, wi, ci, ti] = [x, w, companions, target].map((poly) => this.residueAddress(poly, i));
+      const [xi, wi, ci, ti] = [x, w, this.companionsOf(w), target].map((poly) => this.residueAddress(poly, i));
       exports.multiplyShoup(xi, wi, ci, ti, this.n, p);
     });
   }
@@ -145,17 +178,16 @@ export class Ring {
 
   /**
    * target = Σ x_i·(b_i, a_i) for transformed polynomials: x in any representatives, b and a in [0, p).
-   * @param terms triples of addresses x, b, a.
-   * @param target a ciphertext.
+   * @param ciphertexts as many as `xs`.
    */
-  dot(terms: ArrayLike<number>, target: Ciphertext): void {
-    const { arena, exports } = nttKernel();
-    const count = terms.length / 3;
+  dot(xs: readonly Polynomial[], ciphertexts: readonly Ciphertext[], target: Ciphertext): void {
+    const { arena } = nttKernel();
+    const count = xs.length;
     if (count > this.#maximumTerms) {
-      const head = 3 * this.#maximumTerms;
-      const part = this.allocate(2);
-      this.dot(Array.prototype.slice.call(terms, 0, head), target);
-      this.dot(Array.prototype.slice.call(terms, head), part);
+      const head = this.#maximumTerms;
+      const part = this.allocateCiphertexts();
+      this.dot(xs.slice(0, head), ciphertexts.slice(0, head), target);
+      this.dot(xs.slice(head), ciphertexts.slice(head), part);
       this.add(target, part, target);
       this.add(this.maskOf(target), this.maskOf(part), this.maskOf(target));
       this.release(part);
@@ -166,50 +198,46 @@ export class Ring {
       this.#lists = { address: arena.allocate(12 * count), terms: count };
     }
     const list = this.#lists.address;
-    arena.words(list, 3 * count).set(terms);
-    this.ntts.forEach(({ p, fold, foldShoup, one }, i) => {
+    const triples = arena.words(list, 3 * count);
+    xs.forEach((x, i) => triples.set([x, ciphertexts[i], this.maskOf(ciphertexts[i])], 3 * i));
+    const mask = this.maskOf(target);
+    this.ntts.forEach((ntt, i) => {
       const offset = this.#bytesPerResidue * i;
-      exports.dot2(list, count, offset, this.n, target + offset, this.maskOf(target) + offset, p, fold, foldShoup, one);
+      ntt.dot({ list, terms: count, offset }, this.residueAddress(target, i), this.residueAddress(mask, i));
     });
   }
 
   /**
-   * target = Σ x_i·(b_i, a_i) for ciphertexts (b, a) and x_i given by their first `length` coefficients (a power of two, at least 4): signed words at
-   * `sources`, one polynomial after another.
-   * @param pairs addresses b, a for each i.
+   * target = Σ x_i·(b_i, a_i) for ciphertexts (b, a) and x_i given by the first `length` coefficients (a power of two,
+   * at least 4): signed words at `sources`, one polynomial after another.
    */
-  shortProducts(sources: number, length: number, pairs: Uint32Array, target: Ciphertext): void {
+  shortProducts(sources: Words, length: number, ciphertexts: readonly Ciphertext[], target: Ciphertext): void {
     const { arena } = nttKernel();
     this.#work ??= arena.allocate(shortProductsBytes(this.n));
-    const list = arena.allocate(4 * pairs.length);
-    arena.words(list, pairs.length).set(pairs);
-    for (const [i, ntt] of this.ntts.entries()) {
-      const offset = this.#bytesPerResidue * i;
-      const [outB, outA] = [target + offset, this.maskOf(target) + offset];
-      ntt.shortProducts(sources, length, pairs.length / 2, list, offset, this.#work, outB, outA);
-    }
-    arena.release(list);
+    const count = ciphertexts.length;
+    const work = this.#work;
+    arena.scope((scope) => {
+      const list = scope.allocate(8 * count);
+      const pairs = arena.words(list, 2 * count);
+      ciphertexts.forEach((ciphertext, i) => pairs.set([ciphertext, this.maskOf(ciphertext)], 2 * i));
+      const mask = this.maskOf(target);
+      for (const [i, ntt] of this.ntts.entries()) {
+        const products = { sources, length, terms: count, list, offset: this.#bytesPerResidue * i, work };
+        ntt.shortProducts(products, this.residueAddress(target, i), this.residueAddress(mask, i));
+      }
+    });
   }
 
   /** sum = x + y·X^exponent, difference = x − y·X^exponent, on transformed ciphertexts. */
   fork(x: Ciphertext, y: Ciphertext, exponent: number, sum: Ciphertext, difference: Ciphertext): void {
     const { exports } = nttKernel();
     const monomial = this.#monomial(exponent);
-    for (let half = 0; half < 2; half++) {
-      const shift = half * this.bytesPerPolynomial;
+    const companions = this.companionsOf(monomial);
+    for (const half of [(c: Ciphertext) => c, (c: Ciphertext) => this.maskOf(c)]) {
       this.primes.forEach((p, i) => {
-        const offset = shift + this.#bytesPerResidue * i;
-        const w = this.residueAddress(monomial, i);
-        exports.fork(
-          x + offset,
-          y + offset,
-          w,
-          w + this.bytesPerPolynomial,
-          sum + offset,
-          difference + offset,
-          this.n,
-          p,
-        );
+        const [xi, yi, si, di] = [x, y, sum, difference].map((c) => this.residueAddress(half(c), i));
+        const [w, shoup] = [this.residueAddress(monomial, i), this.residueAddress(companions, i)];
+        exports.fork(xi, yi, w, shoup, si, di, this.n, p);
       });
     }
   }
@@ -221,29 +249,29 @@ export class Ring {
     this.primes.forEach((_, i) => {
       exports.permute(
         this.residueAddress(source, i),
-        order + this.#bytesPerResidue * i,
+        this.residueAddress(order, i),
         this.residueAddress(target, i),
         this.n,
       );
     });
   }
 
-  /** X^exponent transformed, followed by its companions. */
-  #monomial(exponent: number): Polynomial {
+  /** X^exponent transformed. */
+  #monomial(exponent: number): Factor {
     let monomial = this.#monomials.get(exponent);
     if (monomial === undefined) {
-      monomial = this.allocate(2);
+      monomial = this.allocateFactor();
       this.clear(monomial, 2);
       for (let i = 0; i < this.primes.length; i++) this.residue(monomial, i)[exponent] = 1;
       this.forward(monomial, true);
-      this.companions(monomial, monomial + this.bytesPerPolynomial);
+      this.setCompanions(monomial);
       this.#monomials.set(exponent, monomial);
     }
     return monomial;
   }
 
   /** For each prime, where the value at ψ^(e·g) stands for each place's e: f(X^g) takes it. */
-  #order(g: number): number {
+  #order(g: number): Polynomial {
     let order = this.#orders.get(g);
     if (order === undefined) {
       order = this.allocate();

@@ -1,6 +1,6 @@
 /** Random polynomials: uniform, ternary, centred binomial. Randomness is passed in; the same stream gives the same samples. */
 import { ChachaStream } from '../kernels/chacha.ts';
-import { nttKernel } from '../kernels/ntt.ts';
+import { allocateWords, nttKernel, type Words } from '../kernels/ntt.ts';
 
 /** A stream of uniform words, such as sharing/prg.ts's `Prg`. */
 export interface RandomWords {
@@ -58,10 +58,10 @@ export function sampleTernary(random: RandomWords, count: number): Int32Array {
 }
 
 /** Writes `count` (a multiple of 4) errors of variance 10.5 at `target`, as signed words in the kernel's memory. */
-export function sampleError(random: RandomWords, count: number, target: number): void {
+export function sampleError(random: RandomWords, count: number, target: Words): void {
   const { arena, exports } = nttKernel();
   const words = random.words(2 * count);
-  const address = arena.allocate(8 * count);
+  const address = allocateWords(2 * count);
   arena.words(address, 2 * count).set(words);
   exports.centredBinomial(address, target, count);
   arena.words(address, 2 * count).fill(0);

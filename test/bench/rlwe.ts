@@ -1,4 +1,4 @@
-import { Ntt, nttKernel } from '../../protocols/kernels/ntt.ts';
+import { Ntt, nttKernel, type Residues } from '../../protocols/kernels/ntt.ts';
 import type { RlweSpec } from '../../protocols/offline/correlations.ts';
 import { rlweCost, rlweLayout } from '../../protocols/offline/rlwe/costs.ts';
 import { AutomorphismKey, SecretKey } from '../../protocols/rlwe/keys.ts';
@@ -34,7 +34,7 @@ async function kernelFigures(): Promise<BenchResult[]> {
   const results: BenchResult[] = [];
   for (const n of [2048, 4096, 8192]) {
     const ntt = new Ntt(n, primes[0]!);
-    const poly = arena.allocate(4 * n);
+    const poly = arena.allocate(4 * n) as Residues;
     results.push(await measure(`rlwe/ntt${n}`, 'µs', microseconds, () => ntt.forward(poly)));
     ntt.reduce(poly);
     results.push(await measure(`rlwe/inverseNtt${n}`, 'µs', microseconds, () => ntt.inverse(poly)));
@@ -42,7 +42,7 @@ async function kernelFigures(): Promise<BenchResult[]> {
   }
   const [n, terms] = [4096, 16];
   const ntt = new Ntt(n, primes[0]!);
-  const polys = Array.from({ length: 3 * terms + 2 }, () => arena.allocate(4 * n + 64));
+  const polys = Array.from({ length: 3 * terms + 2 }, () => arena.allocate(4 * n + 64) as Residues);
   const list = arena.allocate(12 * terms);
   arena.words(list, 3 * terms).set(polys.slice(2));
   const accumulate = () =>
@@ -69,7 +69,7 @@ async function schemeFigures(): Promise<BenchResult[]> {
       key.automorphismKey(g, new Prg(seed, 'a'), random),
       new Prg(seed, 'a'),
     );
-    const [source, target] = [ring.allocate(2), ring.allocate(2)];
+    const [source, target] = [ring.allocateCiphertexts(), ring.allocateCiphertexts()];
     ring.clear(source, 2);
     ring.clear(target, 2);
     const keySwitch = () => automorphism.addAutomorphism(source, target);
@@ -96,17 +96,18 @@ async function productFigures(seal: readonly BenchResult[]): Promise<BenchResult
       number,
       number,
     ];
+    const residue = (poly: number, prime: number) => (poly + 4 * n * prime) as Residues;
     for (const poly of [x, b, a])
-      ntts.forEach(({ p }, i) => sampleUniform(new Prg(seed, 'poly'), p, arena.words(poly + 4 * n * i, n)));
+      ntts.forEach(({ p }, i) => sampleUniform(new Prg(seed, 'poly'), p, arena.words(residue(poly, i), n)));
     const list = arena.allocate(12);
     arena.words(list, 3).set([x, b, a]);
     const multiply = () => {
       ntts.forEach(({ p, fold, foldShoup, one }, i) => {
-        exports.dot2(list, 1, 4 * n * i, n, outB + 4 * n * i, outA + 4 * n * i, p, fold, foldShoup, one);
+        exports.dot2(list, 1, 4 * n * i, n, residue(outB, i), residue(outA, i), p, fold, foldShoup, one);
       });
     };
     const transform = () => {
-      for (const poly of [b, a]) for (const [i, ntt] of ntts.entries()) ntt.forward(poly + 4 * n * i);
+      for (const poly of [b, a]) for (const [i, ntt] of ntts.entries()) ntt.forward(residue(poly, i));
     };
     for (const [name, work] of [
       ['multiplyPlain', multiply],

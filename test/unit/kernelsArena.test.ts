@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Arena } from '../../protocols/kernels/arena.ts';
 
 it('never hands out overlapping pieces, and is whole again when all are back', () => {
@@ -34,4 +34,39 @@ it('refuses to take back what it did not hand out', () => {
   const start = arena.allocate(10);
   arena.release(start);
   expect(() => arena.release(start)).toThrow(RangeError);
+});
+
+describe('a scope', () => {
+  it('takes back what it handed out and no more', () => {
+    const arena = new Arena();
+    const kept = arena.allocate(100);
+    const { usedBytes } = arena;
+    const result = arena.scope((scope) => {
+      const first = scope.allocate(1000);
+      const second = scope.adopt(arena.allocate(70_000));
+      const inner = arena.scope((within) => within.allocate(5000));
+      expect(arena.usedBytes).toBe(usedBytes + 1024 + 70_016);
+      expect(new Set([kept, first, second]).size).toBe(3);
+      const passing = arena.allocate(10);
+      arena.release(passing);
+      return inner;
+    });
+    expect(arena.usedBytes).toBe(usedBytes);
+    // What the inner scope had is free again.
+    expect(() => arena.release(result)).toThrow(RangeError);
+    arena.release(kept);
+    expect(arena.usedBytes).toBe(0);
+  });
+
+  it('takes it back when `work` throws', () => {
+    const arena = new Arena();
+    const failing = () =>
+      arena.scope((scope) => {
+        scope.allocate(1000);
+        scope.adopt(arena.allocate(2000));
+        throw new Error('in the middle');
+      });
+    expect(failing).toThrow('in the middle');
+    expect(arena.usedBytes).toBe(0);
+  });
 });

@@ -1,14 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Ntt, nttKernel, shortProductsBytes } from '../../protocols/kernels/ntt.ts';
+import {
+  allocateWords,
+  Ntt,
+  nttKernel,
+  type Residues,
+  shortProductsBytes,
+  type WideWords,
+} from '../../protocols/kernels/ntt.ts';
 import { modulo, multiplyNegacyclic } from '../twins/ntt.ts';
 
 const { arena, exports } = nttKernel();
 const big = (words: Iterable<number>) => Array.from(words, BigInt);
 
 /** Runs `work` with `count` polynomials of n words. */
-function withPolynomials<T>(n: number, count: number, work: (addresses: number[]) => T): T {
-  const addresses = Array.from({ length: count }, () => arena.allocate(4 * n + 64));
+function withPolynomials<T>(n: number, count: number, work: (addresses: Residues[]) => T): T {
+  const addresses = Array.from({ length: count }, () => arena.allocate(4 * n + 64) as Residues);
   try {
     return work(addresses);
   } finally {
@@ -17,7 +24,7 @@ function withPolynomials<T>(n: number, count: number, work: (addresses: number[]
 }
 
 function multiply(ntt: Ntt, x: Uint32Array, y: Uint32Array): Uint32Array {
-  const { n, p } = ntt;
+  const { n } = ntt;
   return withPolynomials(n, 4, ([a, b, product, list]) => {
     arena.words(a, n).set(x);
     arena.words(b, n).set(y);
@@ -25,7 +32,7 @@ function multiply(ntt: Ntt, x: Uint32Array, y: Uint32Array): Uint32Array {
     ntt.forward(b);
     ntt.reduce(b);
     arena.words(list, 3).set([a, b, b]);
-    exports.dot2(list, 1, 0, n, product, product, p, ntt.fold, ntt.foldShoup, ntt.one);
+    ntt.dot({ list, terms: 1, offset: 0 }, product, product);
     ntt.inverse(product);
     return arena.words(product, n).slice();
   });
@@ -100,7 +107,7 @@ describe('negacyclic NTT', () => {
     withPolynomials(n, 4, ([y, z, outY, outZ]) => {
       arena.words(y, n).fill(p - 1);
       arena.words(z, n).fill(1);
-      const sources = arena.allocate(4 * length * terms);
+      const sources = allocateWords(length * terms);
       const words = Int32Array.from({ length: length * terms }, (_, i) =>
         i % 3 === 0 ? -(2 ** 31) : i % 3 === 1 ? 2 ** 31 - 1 : Math.imul(i, 2654435761),
       );
@@ -108,7 +115,7 @@ describe('negacyclic NTT', () => {
       const list = arena.allocate(8 * terms);
       arena.words(list, 2 * terms).set(Array.from({ length: terms }, () => [y, z]).flat());
       const work = arena.allocate(shortProductsBytes(n));
-      ntt.shortProducts(sources, length, terms, list, 0, work, outY, outZ);
+      ntt.shortProducts({ sources, length, terms, list, offset: 0, work }, outY, outZ);
       ntt.inverse(outY);
       ntt.inverse(outZ);
       // Values of 1 everywhere are the constant 1, values of −1 the constant −1: the sums come back.
@@ -219,8 +226,9 @@ describe('pointwise kernels', () => {
             );
             arena.words(a, 2 * n).set(pairs);
             arena.words(b, 4 * n).fill(0);
-            exports.pack64(a, n, wide, b);
-            exports.unpack64(b, n, wide, a);
+            const wideWords = a as number as WideWords;
+            exports.pack64(wideWords, n, wide, b);
+            exports.unpack64(b, n, wide, wideWords);
             expect(arena.words(a, 2 * n)).toEqual(pairs);
           });
         },

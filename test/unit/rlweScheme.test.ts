@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
-import { nttKernel } from '../../protocols/kernels/ntt.ts';
+import { allocateWideWords, allocateWords, nttKernel } from '../../protocols/kernels/ntt.ts';
 import { switchModulus } from '../../protocols/rlwe/answer.ts';
 import {
   AutomorphismKey,
@@ -23,7 +23,7 @@ import {
 } from '../../protocols/rlwe/noise.ts';
 import { packingExponents, packLeaves } from '../../protocols/rlwe/packLwes.ts';
 import { checkParameters, errorVariance, parameterSets } from '../../protocols/rlwe/parameters.ts';
-import { type Polynomial, Ring } from '../../protocols/rlwe/ring.ts';
+import { type Ciphertext, type Polynomial, Ring } from '../../protocols/rlwe/ring.ts';
 import { sampleError, sampleTernary, sampleUniform } from '../../protocols/rlwe/sampling.ts';
 import { packedPolynomialBytes, readPolynomial, writePolynomial } from '../../protocols/rlwe/wire.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
@@ -49,12 +49,12 @@ const centred = (x: bigint, q: bigint) => Number(2n * x > q ? x - q : x);
 
 /** An encryption of the words, in the owner's hands. */
 function encryptWords(ring: Ring, key: SecretKey, words: Uint32Array, bits: number, label: string) {
-  const source = arena.allocate(4 * ring.n);
+  const source = allocateWords(ring.n);
   arena.words(source, ring.n).set(words);
   const message = ring.allocate();
   encodeMessage(ring, source, bits, message);
   const bytes = key.encrypt(message, new Prg(seed, label), new Prg(seed, `${label} error`));
-  const ciphertext = ring.allocate(2);
+  const ciphertext = ring.allocateCiphertexts();
   readCiphertext(ring, bytes, new Prg(seed, label), ciphertext);
   arena.release(source);
   ring.release(message);
@@ -65,7 +65,7 @@ function encryptWords(ring: Ring, key: SecretKey, words: Uint32Array, bits: numb
 function phaseErrors(
   ring: Ring,
   key: SecretKey,
-  ciphertext: number,
+  ciphertext: Ciphertext,
   words: ArrayLike<number | bigint>,
   bits: number,
 ): number[] {
@@ -114,7 +114,7 @@ describe('sampling', () => {
   const count = 1 << 16;
 
   it('errors are centred binomial', () => {
-    const address = arena.allocate(4 * count);
+    const address = allocateWords(count);
     sampleError(new Prg(seed, 'error'), count, address);
     const errors = Array.from(new Int32Array(arena.memory.buffer, address, count));
     arena.release(address);
@@ -147,7 +147,7 @@ describe.each(sets)('%s', (_, parameters) => {
   const random = new Prg(seed, 'numbers');
 
   it('encodes round(q·m/2^bits) exactly', () => {
-    const source = arena.allocate(4 * n);
+    const source = allocateWords(n);
     const poly = ring.allocate();
     for (const bits of [2, 17, 22, 31, 32]) {
       const words = random.words(n);
@@ -169,7 +169,7 @@ describe.each(sets)('%s', (_, parameters) => {
     const [x, y] = [ring.allocate(), ring.allocate()];
     const sparse = new Uint32Array(n);
     for (const i of [0, 3, n - 1]) sparse[i] = 1000 + i;
-    const source = arena.allocate(4 * n);
+    const source = allocateWords(n);
     arena.words(source, n).set(random.words(n));
     ring.setSigned(source, x);
     arena.words(source, n).set(sparse);
@@ -177,32 +177,33 @@ describe.each(sets)('%s', (_, parameters) => {
     const [xs, ys] = [integers(ring, x), integers(ring, y)];
     ring.forward(x, false);
     ring.forward(y, true);
-    const product = ring.allocate(2);
-    ring.dot([x, y, y], product);
+    const product = ring.allocateCiphertexts();
+    const factor = ring.allocateCiphertexts();
+    for (const half of [factor, ring.maskOf(factor)]) ring.copy(y, half);
+    ring.dot([x], [factor], product);
     ring.inverse(product);
     expect(integers(ring, product)).toEqual(multiplyNegacyclic(ys, xs, parameters.modulus));
-    for (const address of [x, y, product]) ring.release(address);
+    for (const address of [x, y, factor, product]) ring.release(address);
     arena.release(source);
   });
 
   it('sums beyond 64 bits are cut and added', () => {
     const count = 300;
-    const polys = ring.allocate(3);
-    const [x, y, z] = [0, 1, 2].map((i) => polys + i * ring.bytesPerPolynomial);
+    const x = ring.allocate();
+    const ciphertext = ring.allocateCiphertexts();
     for (let i = 0; i < ring.primes.length; i++) {
       ring.residue(x, i).fill(0xffffffff);
-      ring.residue(y, i).fill(ring.primes[i] - 1);
-      ring.residue(z, i).fill(1);
+      ring.residue(ciphertext, i).fill(ring.primes[i] - 1);
+      ring.residue(ring.maskOf(ciphertext), i).fill(1);
     }
-    const sum = ring.allocate(2);
-    ring.dot(Array.from({ length: count }, () => [x, y, z]).flat(), sum);
+    const sum = ring.allocateCiphertexts();
+    ring.dot(new Array<Polynomial>(count).fill(x), new Array<Ciphertext>(count).fill(ciphertext), sum);
     ring.primes.forEach((p, i) => {
       const expected = (BigInt(count) * 0xffffffffn) % BigInt(p);
       expect(BigInt(ring.residue(sum, i)[7])).toBe(modulo(-expected, BigInt(p)));
       expect(BigInt(ring.residue(ring.maskOf(sum), i)[n - 1])).toBe(expected);
     });
-    ring.release(polys);
-    ring.release(sum);
+    for (const address of [x, ciphertext, sum]) ring.release(address);
   });
 
   it('decrypts up to a fresh error', () => {
@@ -238,7 +239,7 @@ describe.each(sets)('%s', (_, parameters) => {
       const automorphism = new AutomorphismKey(ring, g, bytes, shared);
       const words = random.words(n);
       const source = encryptWords(ring, key, words, 32, 'image');
-      const target = ring.allocate(2);
+      const target = ring.allocateCiphertexts();
       ring.clear(target, 2);
       automorphism.addAutomorphism(source, target);
       const image = substitute(Array.from(words, BigInt), g, 1n << 32n);
@@ -298,7 +299,7 @@ describe.each(sets)('%s', (_, parameters) => {
     const poly = ring.allocate();
     ring.primes.forEach((p, i) => sampleUniform(random, p, ring.residue(poly, i)));
     for (let i = 0; i < ring.primes.length; i++) ring.residue(poly, i).set([0, 1, ring.primes[i] - 1]);
-    const switched = arena.allocate(8 * n);
+    const switched = allocateWideWords(n);
     for (const bits of [24, 31, 40]) {
       switchModulus(ring, poly, bits, switched);
       const found = new BigUint64Array(arena.memory.buffer, switched, n);
@@ -316,8 +317,8 @@ describe.each(sets)('%s', (_, parameters) => {
   });
 
   it('multiplies integers by s exactly', () => {
-    const source = arena.allocate(8 * n);
-    const target = arena.allocate(8 * n);
+    const source = allocateWideWords(n);
+    const target = allocateWideWords(n);
     const bits = 36;
     const words = random.words(2 * n).map((word, i) => (i % 2 === 0 ? word : word % 2 ** (bits - 32)));
     arena.words(source, 2 * n).set(words);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nttKernel } from '../../protocols/kernels/ntt.ts';
+import { allocateWideWords, allocateWords, nttKernel, type WideWords } from '../../protocols/kernels/ntt.ts';
 import { rlweLayout } from '../../protocols/offline/rlwe/costs.ts';
 import { makeAnswer, ShareSums } from '../../protocols/rlwe/answer.ts';
 import { addError, encodeMessage, PublicKey, readCiphertext, SecretKey } from '../../protocols/rlwe/keys.ts';
@@ -25,19 +25,19 @@ function evaluate(weights: Int32Array) {
   const random = new Prg(seed, 'client');
   const key = new SecretKey(ring, random);
   const publicKey = new PublicKey(ring, key.publicKey(new Prg(seed, 'public'), random), new Prg(seed, 'public'));
-  const source = arena.allocate(4 * n);
+  const source = allocateWords(n);
   arena.words(source, n).set(random.words(n));
   const message = ring.allocate();
   encodeMessage(ring, source, 24, message);
-  const ciphertext = ring.allocate(2);
+  const ciphertext = ring.allocateCiphertexts();
   readCiphertext(ring, key.encrypt(message, new Prg(seed, 'shared'), random), new Prg(seed, 'shared'), ciphertext);
   const plaintext = ring.allocate();
   arena.words(source, n).fill(0);
   arena.words(source, weights.length).set(weights);
   ring.setSigned(source, plaintext);
   ring.forward(plaintext, false);
-  const product = ring.allocate(2);
-  ring.dot([plaintext, ciphertext, ring.maskOf(ciphertext)], product);
+  const product = ring.allocateCiphertexts();
+  ring.dot([plaintext], [ciphertext], product);
   return { key, publicKey, ciphertext, product };
 }
 
@@ -55,7 +55,7 @@ function divide(f: Polynomial, a: Polynomial): Int32Array {
   };
   const [numerator, denominator] = [ring.residue(f, 0).slice(), ring.residue(a, 0).slice()];
   ring.residue(quotient, 0).set(numerator.map((x, i) => Number((BigInt(x) * inverse(BigInt(denominator[i]))) % p)));
-  ring.ntts[0].inverse(quotient);
+  ring.ntts[0].inverse(ring.residueAddress(quotient, 0));
   const result = Int32Array.from(ring.residue(quotient, 0), (x) => (x > primes[0] / 2 ? x - primes[0] : x));
   ring.release(quotient);
   return result;
@@ -103,7 +103,7 @@ describe('what a curious client learns from a′', () => {
   const few = Int32Array.of(1234, -987);
 
   function attackAnswer(answer: Uint8Array, a: Polynomial): [number, number][] {
-    const words = arena.allocate(8 * n);
+    const words = allocateWideWords(n);
     readNumbers(answer.subarray(0, Math.ceil((n * bits) / 8)), n, bits, words);
     const seen = Array.from({ length: 4 }, (_, i) => arena.words(words, 2 * n)[2 * i] / 2 ** bits);
     arena.release(words);
@@ -186,14 +186,14 @@ describe('what a curious client learns from all that it receives', () => {
       seen.push(bytes);
       // Coefficients of a′, then masked ones of b′, for each answer.
       const count = parameters.degree + answers[0].places.length / 2;
-      const words = arena.allocate(8 * count);
+      const words = allocateWideWords(count);
       const length = [parameters.degree, answers[0].places.length / 2].map((each) => Math.ceil((each * bits) / 8));
       readNumbers(bytes.subarray(0, length[0]), parameters.degree, bits, words);
       readNumbers(
         bytes.subarray(length[0], length[0] + length[1]),
         answers[0].places.length / 2,
         bits,
-        words + 8 * parameters.degree,
+        (words + 8 * parameters.degree) as WideWords,
       );
       const low = Int32Array.from({ length: count }, (_, i) => arena.words(words, 2 * count)[2 * i] >>> (bits - 24));
       for (const part of [low.subarray(0, parameters.degree), low.subarray(parameters.degree)]) {

@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { expect, it } from 'vitest';
-import { nttKernel } from '../../protocols/kernels/ntt.ts';
+import { allocateWords, nttKernel } from '../../protocols/kernels/ntt.ts';
 import { makeAnswer, openAnswer, ShareSums } from '../../protocols/rlwe/answer.ts';
 import { encodeMessage, PublicKey, readCiphertext, SecretKey } from '../../protocols/rlwe/keys.ts';
 import { parameterSets } from '../../protocols/rlwe/parameters.ts';
@@ -47,12 +47,12 @@ it.each(vectors)('keys, encryption and an answer in $parameters equal the Python
   const publicKey = new PublicKey(ring, publicBytes, sharedByOwner);
 
   expect(digest(key.automorphismKey(vector.exponent, shared, client))).toBe(vector.automorphismKey);
-  const ciphertext = ring.allocate(2);
+  const ciphertext = ring.allocateCiphertexts();
   // The reading side draws the same masks for the key.
   const keyLength = ring.primes.length * ring.parameters.digitsPerPrime;
   for (let i = 0; i < keyLength; i++) new PublicKey(ring, publicBytes, sharedByOwner).release();
 
-  const source = arena.allocate(4 * n);
+  const source = allocateWords(n);
   arena.words(source, n).set(new CounterWords(4).words(n));
   const message = ring.allocate();
   encodeMessage(ring, source, vector.messageBits, message);
@@ -62,8 +62,8 @@ it.each(vectors)('keys, encryption and an answer in $parameters equal the Python
   readCiphertext(ring, bytes, sharedByOwner, ciphertext);
   const weights = Int32Array.from(new CounterWords(5).words(16), (word) => (word % 8191) - 4095);
   new Int32Array(arena.memory.buffer, source, 16).set(weights);
-  const leaf = ring.allocate(2);
-  ring.shortProducts(source, 16, Uint32Array.of(ciphertext, ring.maskOf(ciphertext)), leaf);
+  const leaf = ring.allocateCiphertexts();
+  ring.shortProducts(source, 16, [ciphertext], leaf);
   const places = Uint32Array.from({ length: n / 8 }, (_, i) => (i % 2 === 0 ? 8 * i : (i - 1) / 2));
   const [ownerSums, clientSums] = [0, 1].map(() => new ShareSums(n / 16, vector.answerBits, vector.messageBits));
   const answer = makeAnswer(ring, leaf, places, ownerSums, publicKey, owner);

@@ -48,48 +48,46 @@ interface Piece {
 }
 
 function answerProducts(piece: Piece, { kernel, cots, delta, tweaks }: ClientContext, choose: Uint8Array): Uint8Array {
-  const { arena } = kernel;
-  const { count, products } = piece;
-  const { ringBits } = products;
-  const { answerBytes } = costOf(ringBits, count);
-  const factors = putFactors(kernel, piece);
-  const flips = kernel.put(choose, wordSlack);
-  const message = arena.allocate(answerBytes + wordSlack);
-  const shares = arena.allocate(4 * count);
-  kernel.gilboaSend(tweaks.take('output'), { keys: cots, factors, count, ringBits, flips, shares }, delta, message);
-  addShares(piece, kernel.words(shares, count));
-  const answer = kernel.bytes(message, answerBytes).slice();
-  for (const address of [factors, flips, message, shares]) arena.release(address);
-  return answer;
+  return kernel.arena.scope((scope) => {
+    const { count, products } = piece;
+    const { ringBits } = products;
+    const { answerBytes } = costOf(ringBits, count);
+    const factors = scope.adopt(putFactors(kernel, piece));
+    const flips = scope.adopt(kernel.put(choose, wordSlack));
+    const message = scope.allocate(answerBytes + wordSlack);
+    const shares = scope.allocate(4 * count);
+    kernel.gilboaSend(tweaks.take('output'), { keys: cots, factors, count, ringBits, flips, shares }, delta, message);
+    addShares(piece, kernel.words(shares, count));
+    return kernel.bytes(message, answerBytes).slice();
+  });
 }
 
 /** The owner's side of `answerProducts`, before the answer. */
 function chooseProducts(piece: Piece, { kernel, cots, tweaks }: OwnerContext): Uint8Array {
-  const { arena } = kernel;
-  const { count, products } = piece;
-  const { ringBits } = products;
-  const { chooseBytes } = costOf(ringBits, count);
-  const factors = putFactors(kernel, piece);
-  const flips = arena.allocate(chooseBytes + wordSlack);
-  const shares = arena.allocate(4 * count);
-  kernel.gilboaChoose(tweaks.take('output'), { keys: cots, factors, count, ringBits, flips, shares });
-  addShares(piece, kernel.words(shares, count));
-  const choose = kernel.bytes(flips, chooseBytes).slice();
-  for (const address of [factors, flips, shares]) arena.release(address);
-  return choose;
+  return kernel.arena.scope((scope) => {
+    const { count, products } = piece;
+    const { ringBits } = products;
+    const { chooseBytes } = costOf(ringBits, count);
+    const factors = scope.adopt(putFactors(kernel, piece));
+    const flips = scope.allocate(chooseBytes + wordSlack);
+    const shares = scope.allocate(4 * count);
+    kernel.gilboaChoose(tweaks.take('output'), { keys: cots, factors, count, ringBits, flips, shares });
+    addShares(piece, kernel.words(shares, count));
+    return kernel.bytes(flips, chooseBytes).slice();
+  });
 }
 
 /** The owner's side of `answerProducts`, with the answer. */
 function finishProducts(piece: Piece, kernel: CotKernel, answer: Uint8Array): void {
-  const { arena } = kernel;
-  const { count, products } = piece;
-  const factors = putFactors(kernel, piece);
-  const message = kernel.put(answer, wordSlack);
-  const shares = arena.allocate(4 * count);
-  kernel.words(shares, count).fill(0);
-  kernel.gilboaFinish(message, factors, count, products.ringBits, shares);
-  addShares(piece, kernel.words(shares, count));
-  for (const address of [factors, message, shares]) arena.release(address);
+  kernel.arena.scope((scope) => {
+    const { count, products } = piece;
+    const factors = scope.adopt(putFactors(kernel, piece));
+    const message = scope.adopt(kernel.put(answer, wordSlack));
+    const shares = scope.allocate(4 * count);
+    kernel.words(shares, count).fill(0);
+    kernel.gilboaFinish(message, factors, count, products.ringBits, shares);
+    addShares(piece, kernel.words(shares, count));
+  });
 }
 
 function addShares({ products, share, from }: Piece, shares: Uint32Array): void {

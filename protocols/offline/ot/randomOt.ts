@@ -18,31 +18,30 @@ function openMessages(
   count: number,
   { kernel, cots, delta, tweaks }: ClientContext,
 ): void {
-  const { arena } = kernel;
-  const options = 2 ** choiceBits;
-  const stride = 4 * words * options;
-  const output = arena.allocate(count * stride);
-  const tweak = tweaks.take('message');
-  const hash = { count, words, mask: maskOf(ringBits), stride };
-  if (choiceBits === 1) {
-    kernel.hashMessages(tweak, { ...hash, input: cots, output });
-    kernel.hashMessages(tweak, { ...hash, input: cots, output: output + 4 * words, offset: delta });
-  } else {
-    const bytes = count * choiceBits * blockBytes;
-    const zeros = arena.allocate(bytes);
-    const ones = arena.allocate(bytes);
-    const keys = arena.allocate(count * options * blockBytes);
-    const outputs = tweaks.take('output');
-    kernel.hash(outputs, cots, count * choiceBits, zeros);
-    kernel.hash(outputs, cots, count * choiceBits, ones, delta);
-    kernel.combineKeys(zeros, ones, choiceBits, count, keys);
-    for (let j = 0; j < options; j++) {
-      kernel.hashMessages(tweak, { ...hash, input: keys + j * count * blockBytes, output: output + 4 * words * j });
+  kernel.arena.scope((scope) => {
+    const options = 2 ** choiceBits;
+    const stride = 4 * words * options;
+    const output = scope.allocate(count * stride);
+    const tweak = tweaks.take('message');
+    const hash = { count, words, mask: maskOf(ringBits), stride };
+    if (choiceBits === 1) {
+      kernel.hashMessages(tweak, { ...hash, input: cots, output });
+      kernel.hashMessages(tweak, { ...hash, input: cots, output: output + 4 * words, offset: delta });
+    } else {
+      const bytes = count * choiceBits * blockBytes;
+      const zeros = scope.allocate(bytes);
+      const ones = scope.allocate(bytes);
+      const keys = scope.allocate(count * options * blockBytes);
+      const outputs = tweaks.take('output');
+      kernel.hash(outputs, cots, count * choiceBits, zeros);
+      kernel.hash(outputs, cots, count * choiceBits, ones, delta);
+      kernel.combineKeys(zeros, ones, choiceBits, count, keys);
+      for (let j = 0; j < options; j++) {
+        kernel.hashMessages(tweak, { ...hash, input: keys + j * count * blockBytes, output: output + 4 * words * j });
+      }
     }
-    for (const address of [zeros, ones, keys]) arena.release(address);
-  }
-  messages.set(kernel.words(output, (count * stride) / 4), (from * stride) / 4);
-  arena.release(output);
+    messages.set(kernel.words(output, (count * stride) / 4), (from * stride) / 4);
+  });
 }
 
 /** The owner's side of `openMessages`: its random choices, and the messages chosen. */
@@ -54,34 +53,33 @@ function chooseMessages(
   count: number,
   { kernel, cots, tweaks }: OwnerContext,
 ): void {
-  const { arena } = kernel;
-  const output = arena.allocate(4 * count * words);
-  const keys = arena.allocate(count * choiceBits * blockBytes);
-  const blocks = kernel.words(cots, 4 * count * choiceBits);
-  for (let i = 0, at = 0; i < count; i++) {
-    let choice = 0;
-    for (let t = 0; t < choiceBits; t++, at += 4) choice |= (blocks[at] & 1) << t;
-    choices[from + i] = choice;
-  }
-  const hash = { count, words, mask: maskOf(ringBits), output, stride: 4 * words };
-  if (choiceBits === 1) {
-    kernel.hashMessages(tweaks.take('message'), { ...hash, input: cots });
-  } else {
-    kernel.hash(tweaks.take('output'), cots, count * choiceBits, keys);
-    // Summed in place: sum i lies before everything that later sums read.
-    const subkeys = kernel.words(keys, 4 * count * choiceBits);
-    for (let i = 0; i < count; i++) {
-      for (let word = 0; word < 4; word++) {
-        let sum = 0;
-        for (let t = 0; t < choiceBits; t++) sum ^= subkeys[4 * (i * choiceBits + t) + word];
-        subkeys[4 * i + word] = sum;
-      }
+  kernel.arena.scope((scope) => {
+    const output = scope.allocate(4 * count * words);
+    const keys = scope.allocate(count * choiceBits * blockBytes);
+    const blocks = kernel.words(cots, 4 * count * choiceBits);
+    for (let i = 0, at = 0; i < count; i++) {
+      let choice = 0;
+      for (let t = 0; t < choiceBits; t++, at += 4) choice |= (blocks[at] & 1) << t;
+      choices[from + i] = choice;
     }
-    kernel.hashMessages(tweaks.take('message'), { ...hash, input: keys });
-  }
-  messages.set(kernel.words(output, count * words), from * words);
-  arena.release(output);
-  arena.release(keys);
+    const hash = { count, words, mask: maskOf(ringBits), output, stride: 4 * words };
+    if (choiceBits === 1) {
+      kernel.hashMessages(tweaks.take('message'), { ...hash, input: cots });
+    } else {
+      kernel.hash(tweaks.take('output'), cots, count * choiceBits, keys);
+      // Summed in place: sum i lies before everything that later sums read.
+      const subkeys = kernel.words(keys, 4 * count * choiceBits);
+      for (let i = 0; i < count; i++) {
+        for (let word = 0; word < 4; word++) {
+          let sum = 0;
+          for (let t = 0; t < choiceBits; t++) sum ^= subkeys[4 * (i * choiceBits + t) + word];
+          subkeys[4 * i + word] = sum;
+        }
+      }
+      kernel.hashMessages(tweaks.take('message'), { ...hash, input: keys });
+    }
+    messages.set(kernel.words(output, count * words), from * words);
+  });
 }
 
 export const randomOt: OtKind<OtSpec> = {

@@ -29,31 +29,30 @@ function openKeys(
   count: number,
   { kernel, cots, delta, tweaks }: ClientContext,
 ): Uint8Array {
-  const { arena } = kernel;
-  const { ringBits, factorBits } = spec;
-  const { cots: cotCount, openBytes } = costOf(spec, count);
-  const zeros = arena.allocate(cotCount * blockBytes);
-  const ones = arena.allocate(cotCount * blockBytes);
-  const tweak = tweaks.take('output');
-  kernel.hash(tweak, cots, cotCount, zeros);
-  kernel.hash(tweak, cots, cotCount, ones, delta);
-  const h0 = kernel.words(zeros, 4 * cotCount);
-  const h1 = kernel.words(ones, 4 * cotCount);
-  const message = new Uint8Array(openBytes);
-  const corrections = new Uint32Array(count);
-  for (let b = 0, at = 0, cot = 0; b < factorBits; b++) {
-    for (let i = 0; i < count; i++, cot++) {
-      const key = h0[4 * cot];
-      keys[(from + i) * factorBits + b] = key;
-      corrections[i] = key + factors[from + i] - h1[4 * cot];
+  return kernel.arena.scope((scope) => {
+    const { ringBits, factorBits } = spec;
+    const { cots: cotCount, openBytes } = costOf(spec, count);
+    const zeros = scope.allocate(cotCount * blockBytes);
+    const ones = scope.allocate(cotCount * blockBytes);
+    const tweak = tweaks.take('output');
+    kernel.hash(tweak, cots, cotCount, zeros);
+    kernel.hash(tweak, cots, cotCount, ones, delta);
+    const h0 = kernel.words(zeros, 4 * cotCount);
+    const h1 = kernel.words(ones, 4 * cotCount);
+    const message = new Uint8Array(openBytes);
+    const corrections = new Uint32Array(count);
+    for (let b = 0, at = 0, cot = 0; b < factorBits; b++) {
+      for (let i = 0; i < count; i++, cot++) {
+        const key = h0[4 * cot];
+        keys[(from + i) * factorBits + b] = key;
+        corrections[i] = key + factors[from + i] - h1[4 * cot];
+      }
+      const packed = pack(corrections, ringBits - b);
+      message.set(packed, at);
+      at += packed.length;
     }
-    const packed = pack(corrections, ringBits - b);
-    message.set(packed, at);
-    at += packed.length;
-  }
-  arena.release(zeros);
-  arena.release(ones);
-  return message;
+    return message;
+  });
 }
 
 /** The owner's side of `openKeys`: writes its bits x, bit b of word i, and its keys. */
@@ -66,25 +65,25 @@ function chooseKeys(
   { kernel, cots, tweaks }: OwnerContext,
   open: Uint8Array,
 ): void {
-  const { arena } = kernel;
-  const { ringBits, factorBits } = spec;
-  const cotCount = count * factorBits;
-  const hashed = arena.allocate(cotCount * blockBytes);
-  kernel.hash(tweaks.take('output'), cots, cotCount, hashed);
-  const blocks = kernel.words(cots, 4 * cotCount);
-  const words = kernel.words(hashed, 4 * cotCount);
-  let at = 0;
-  let cot = 0;
-  for (const [b, bytes] of bitBytes(spec, count).entries()) {
-    const corrections = unpack(open.subarray(at, at + bytes), count, ringBits - b);
-    at += bytes;
-    for (let i = 0; i < count; i++, cot++) {
-      const choice = blocks[4 * cot] & 1;
-      choices[from + i] |= choice << b;
-      keys[(from + i) * factorBits + b] = words[4 * cot] + choice * corrections[i];
+  kernel.arena.scope((scope) => {
+    const { ringBits, factorBits } = spec;
+    const cotCount = count * factorBits;
+    const hashed = scope.allocate(cotCount * blockBytes);
+    kernel.hash(tweaks.take('output'), cots, cotCount, hashed);
+    const blocks = kernel.words(cots, 4 * cotCount);
+    const words = kernel.words(hashed, 4 * cotCount);
+    let at = 0;
+    let cot = 0;
+    for (const [b, bytes] of bitBytes(spec, count).entries()) {
+      const corrections = unpack(open.subarray(at, at + bytes), count, ringBits - b);
+      at += bytes;
+      for (let i = 0; i < count; i++, cot++) {
+        const choice = blocks[4 * cot] & 1;
+        choices[from + i] |= choice << b;
+        keys[(from + i) * factorBits + b] = words[4 * cot] + choice * corrections[i];
+      }
     }
-  }
-  arena.release(hashed);
+  });
 }
 
 export const ringCot: OtKind<RingCotSpec> = {

@@ -14,6 +14,7 @@
  * `scale` takes both directions: s_i·ρx_i with a scalar of the client's (COTs with the owner as sender), ρs_i·x_i the other way.
  */
 import { concatBytes } from '@noble/hashes/utils.js';
+import type { ArenaScope } from '../../kernels/arena.ts';
 import { blockBytes, type CotKernel } from '../../kernels/cot.ts';
 import type { PieceTweaks } from '../../kernels/tweaks.ts';
 import { reverseCost } from '../../ot/cot.ts';
@@ -213,41 +214,42 @@ function vectorTerms(
   { spec: { ringBits, cols }, rows, x, share }: Rows,
   { cots, delta, tweaks, flips }: VectorSide,
 ): Uint8Array {
-  const [trees, leaves] = [tweaks.take('vole tree'), tweaks.take('vole vector')];
-  const { nodes, message, u, v, release } = workspace(kernel, cols);
-  const out = new Uint8Array(rows * vectorRowBytes(ringBits, cols));
-  let at = 0;
-  // A flipped choice is a key with Δ added.
-  const keys = kernel.words(cots, 4 * rows * ringBits);
-  const deltaWords = kernel.words(delta, 4).slice();
-  for (let i = 0; i < rows * ringBits; i++) {
-    const flip = -((flips[i >> 3] >> (i & 7)) & 1);
-    for (let word = 0; word < 4; word++) keys[4 * i + word] ^= deltaWords[word] & flip;
-  }
-  for (let row = 0; row < rows; row++) {
-    for (const { offset, width, laneBits } of digitsOf(ringBits, cols)) {
-      const first = row * ringBits + offset;
-      const tree = { nodes, depth: width, bases: cots + first * blockBytes, message };
-      kernel.ggmSend(trees.part(first, 1), tree, delta);
-      const tiles = tilesOf(cols, laneBits);
-      kernel.voleFold(leaves.part(first, 1), { leaves: nodes, count: 2 ** width, hole: -1, laneBits, tiles, u, v });
-      const treeBytes = (width - 1) * blockBytes;
-      out.set(kernel.bytes(message, treeBytes), at);
-      at += treeBytes;
-      const sum = lanesAt(kernel, u, cols, laneBits);
-      const weighted = lanesAt(kernel, v, cols, laneBits);
-      const correction = new Uint32Array(cols);
-      for (let j = 0; j < cols; j++) {
-        correction[j] = x[row * cols + j] - sum[j];
-        share[row * cols + j] += weighted[j] << offset;
-      }
-      const packed = pack(correction, ringBits - offset);
-      out.set(packed, at);
-      at += packed.length;
+  return kernel.arena.scope((scope) => {
+    const [trees, leaves] = [tweaks.take('vole tree'), tweaks.take('vole vector')];
+    const { nodes, message, u, v } = workspace(scope, cols);
+    const out = new Uint8Array(rows * vectorRowBytes(ringBits, cols));
+    let at = 0;
+    // A flipped choice is a key with Δ added.
+    const keys = kernel.words(cots, 4 * rows * ringBits);
+    const deltaWords = kernel.words(delta, 4).slice();
+    for (let i = 0; i < rows * ringBits; i++) {
+      const flip = -((flips[i >> 3] >> (i & 7)) & 1);
+      for (let word = 0; word < 4; word++) keys[4 * i + word] ^= deltaWords[word] & flip;
     }
-  }
-  release();
-  return out;
+    for (let row = 0; row < rows; row++) {
+      for (const { offset, width, laneBits } of digitsOf(ringBits, cols)) {
+        const first = row * ringBits + offset;
+        const tree = { nodes, depth: width, bases: cots + first * blockBytes, message };
+        kernel.ggmSend(trees.part(first, 1), tree, delta);
+        const tiles = tilesOf(cols, laneBits);
+        kernel.voleFold(leaves.part(first, 1), { leaves: nodes, count: 2 ** width, hole: -1, laneBits, tiles, u, v });
+        const treeBytes = (width - 1) * blockBytes;
+        out.set(kernel.bytes(message, treeBytes), at);
+        at += treeBytes;
+        const sum = lanesAt(kernel, u, cols, laneBits);
+        const weighted = lanesAt(kernel, v, cols, laneBits);
+        const correction = new Uint32Array(cols);
+        for (let j = 0; j < cols; j++) {
+          correction[j] = x[row * cols + j] - sum[j];
+          share[row * cols + j] += weighted[j] << offset;
+        }
+        const packed = pack(correction, ringBits - offset);
+        out.set(packed, at);
+        at += packed.length;
+      }
+    }
+    return out;
+  });
 }
 
 /** The scalar's party: adds Σ_digits (σ·(correction + u) − v)·2^offset to `share`, u and v without the missing leaf. */
@@ -258,31 +260,40 @@ function scalarTerms(
   cots: number,
   tweaks: PieceTweaks,
 ): void {
-  const [trees, leaves] = [tweaks.take('vole tree'), tweaks.take('vole vector')];
-  const { nodes, message, u, v, release } = workspace(kernel, cols);
-  let at = 0;
-  for (let row = 0; row < rows; row++) {
-    for (const { offset, width, laneBits } of digitsOf(ringBits, cols)) {
-      const first = row * ringBits + offset;
-      const digit = (scalars[row] >>> offset) & (2 ** width - 1);
-      const treeBytes = (width - 1) * blockBytes;
-      kernel.bytes(message, treeBytes).set(bytes.subarray(at, at + treeBytes));
-      at += treeBytes;
-      const tree = { nodes, depth: width, bases: cots + first * blockBytes, message };
-      kernel.ggmReceive(trees.part(first, 1), tree, ~digit);
-      const tiles = tilesOf(cols, laneBits);
-      kernel.voleFold(leaves.part(first, 1), { leaves: nodes, count: 2 ** width, hole: digit, laneBits, tiles, u, v });
-      const packed = packedBytes(cols, ringBits - offset);
-      const correction = unpack(bytes.subarray(at, at + packed), cols, ringBits - offset);
-      at += packed;
-      const sum = lanesAt(kernel, u, cols, laneBits);
-      const weighted = lanesAt(kernel, v, cols, laneBits);
-      for (let j = 0; j < cols; j++) {
-        share[row * cols + j] += (Math.imul(digit, correction[j] + sum[j]) - weighted[j]) << offset;
+  kernel.arena.scope((scope) => {
+    const [trees, leaves] = [tweaks.take('vole tree'), tweaks.take('vole vector')];
+    const { nodes, message, u, v } = workspace(scope, cols);
+    let at = 0;
+    for (let row = 0; row < rows; row++) {
+      for (const { offset, width, laneBits } of digitsOf(ringBits, cols)) {
+        const first = row * ringBits + offset;
+        const digit = (scalars[row] >>> offset) & (2 ** width - 1);
+        const treeBytes = (width - 1) * blockBytes;
+        kernel.bytes(message, treeBytes).set(bytes.subarray(at, at + treeBytes));
+        at += treeBytes;
+        const tree = { nodes, depth: width, bases: cots + first * blockBytes, message };
+        kernel.ggmReceive(trees.part(first, 1), tree, ~digit);
+        const tiles = tilesOf(cols, laneBits);
+        kernel.voleFold(leaves.part(first, 1), {
+          leaves: nodes,
+          count: 2 ** width,
+          hole: digit,
+          laneBits,
+          tiles,
+          u,
+          v,
+        });
+        const packed = packedBytes(cols, ringBits - offset);
+        const correction = unpack(bytes.subarray(at, at + packed), cols, ringBits - offset);
+        at += packed;
+        const sum = lanesAt(kernel, u, cols, laneBits);
+        const weighted = lanesAt(kernel, v, cols, laneBits);
+        for (let j = 0; j < cols; j++) {
+          share[row * cols + j] += (Math.imul(digit, correction[j] + sum[j]) - weighted[j]) << offset;
+        }
       }
     }
-  }
-  release();
+  });
 }
 
 function lanesAt(
@@ -296,20 +307,12 @@ function lanesAt(
   return laneBits === 8 ? bytes : new Uint16Array(bytes.buffer, address, count);
 }
 
-function workspace(kernel: CotKernel, cols: number) {
-  const { arena } = kernel;
+function workspace(scope: ArenaScope, cols: number) {
   const bytes = 256 * tilesOf(cols, 32);
-  const nodes = arena.allocate(2 ** widestDigit * blockBytes);
-  const message = arena.allocate(widestDigit * blockBytes);
-  const u = arena.allocate(bytes);
-  const v = arena.allocate(bytes);
   return {
-    nodes,
-    message,
-    u,
-    v,
-    release() {
-      for (const address of [nodes, message, u, v]) arena.release(address);
-    },
+    nodes: scope.allocate(2 ** widestDigit * blockBytes),
+    message: scope.allocate(widestDigit * blockBytes),
+    u: scope.allocate(bytes),
+    v: scope.allocate(bytes),
   };
 }

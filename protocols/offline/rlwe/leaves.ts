@@ -1,5 +1,5 @@
 /** The owner's products: a leaf is a sum of a request's ciphertexts times polynomials of the owner's (Huang et al., "Cheetah", figure 5, step 2). */
-import { nttKernel } from '../../kernels/ntt.ts';
+import { allocateWords, nttKernel, type Words } from '../../kernels/ntt.ts';
 import { halvings, readCiphertext } from '../../rlwe/keys.ts';
 import type { Ciphertext, Ring } from '../../rlwe/ring.ts';
 import type { RandomWords } from '../../rlwe/sampling.ts';
@@ -10,10 +10,9 @@ import type { LayoutOf, OwnerInput } from './kind.ts';
 /** One request's ciphertexts in the owner's memory, and the products of them that leaves are. */
 export class LeafEvaluator {
   readonly #uploads: Ciphertext;
-  readonly #bytesEach: number;
   /** The terms' coefficients, here and in the kernel's memory. */
   #words = new Int32Array(0);
-  #sources: number | undefined;
+  #sources: Words | undefined;
 
   constructor(
     private readonly ring: Ring,
@@ -21,13 +20,12 @@ export class LeafEvaluator {
     bytes: Uint8Array,
     shared: RandomWords,
   ) {
-    this.#bytesEach = 2 * ring.bytesPerPolynomial;
-    this.#uploads = ring.allocate(2 * layout.uploads);
+    this.#uploads = ring.allocateCiphertexts(layout.uploads);
     const each = packedPolynomialBytes(ring.parameters);
     // Packing multiplies by 2^levels.
     const scale = halvings(ring, layout.levels);
     for (let i = 0; i < layout.uploads; i++) {
-      const ciphertext = this.#uploads + i * this.#bytesEach;
+      const ciphertext = ring.ciphertextAt(this.#uploads, i);
       readCiphertext(ring, bytes.subarray(i * each, (i + 1) * each), shared, ciphertext);
       if (layout.levels === 0) continue;
       ring.multiplyScalar(ciphertext, scale, ciphertext);
@@ -44,19 +42,16 @@ export class LeafEvaluator {
     if (this.#words.length < terms.length * length) {
       this.#words = new Int32Array(terms.length * length);
       if (this.#sources !== undefined) arena.release(this.#sources);
-      this.#sources = arena.allocate(4 * this.#words.length);
+      this.#sources = allocateWords(this.#words.length);
     }
-    const target = ring.allocate(2);
-    const pairs = new Uint32Array(2 * terms.length);
+    const target = ring.allocateCiphertexts();
     this.#words.fill(0);
-    for (const [i, { upload, fill }] of terms.entries()) {
+    const ciphertexts = terms.map(({ upload, fill }, i) => {
       fill(this.#words.subarray(i * length, (i + 1) * length));
-      const ciphertext = this.#uploads + upload * this.#bytesEach;
-      pairs[2 * i] = ciphertext;
-      pairs[2 * i + 1] = ring.maskOf(ciphertext);
-    }
+      return ring.ciphertextAt(this.#uploads, upload);
+    });
     new Int32Array(arena.memory.buffer, this.#sources, this.#words.length).set(this.#words);
-    ring.shortProducts(this.#sources!, length, pairs, target);
+    ring.shortProducts(this.#sources!, length, ciphertexts, target);
     return target;
   }
 

@@ -11,7 +11,7 @@
  */
 import type { Channel } from '../../channel/channel.ts';
 import { ProtocolError } from '../../channel/errors.ts';
-import { nttKernel } from '../../kernels/ntt.ts';
+import { allocateWords, nttKernel } from '../../kernels/ntt.ts';
 import { answerBytes, makeAnswer, openAnswer, ShareSums } from '../../rlwe/answer.ts';
 import { AutomorphismKey, automorphismKeyLength, encodeMessage, PublicKey, SecretKey } from '../../rlwe/keys.ts';
 import { packLeaves } from '../../rlwe/packLwes.ts';
@@ -146,16 +146,16 @@ export class RlweClient {
     const { arena } = nttKernel();
     const plaintext = new Uint32Array(ring.n);
     layout.encode(request, upload, plaintext);
-    const source = arena.allocate(4 * ring.n);
-    arena.words(source, ring.n).set(plaintext);
-    const message = ring.allocate();
-    encodeMessage(ring, source, layout.ringBits, message);
-    const bytes = key.encrypt(message, this.#shared!, this.#random);
-    arena.words(source, ring.n).fill(0);
-    ring.clear(message);
-    arena.release(source);
-    ring.release(message);
-    return bytes;
+    return arena.scope((scope) => {
+      const source = allocateWords(ring.n, scope);
+      arena.words(source, ring.n).set(plaintext);
+      const message = scope.adopt(ring.allocate());
+      encodeMessage(ring, source, layout.ringBits, message);
+      const bytes = key.encrypt(message, this.#shared!, this.#random);
+      arena.words(source, ring.n).fill(0);
+      ring.clear(message);
+      return bytes;
+    });
   }
 }
 
