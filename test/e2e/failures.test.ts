@@ -23,7 +23,7 @@ describe('images', () => {
     const file = client.getByTestId('file');
 
     await file.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no image') });
-    await alert(client, 'not an image').waitFor();
+    await alert(client, '“notes.txt” is not a picture that can be read here').waitFor();
     await shoot(client, '06-wrong-file');
 
     const broken = (
@@ -32,7 +32,7 @@ describe('images', () => {
         .toBuffer()
     ).subarray(0, 60);
     await file.setInputFiles({ name: 'broken.png', mimeType: 'image/png', buffer: broken });
-    await alert(client, 'not an image').waitFor();
+    await alert(client, '“broken.png” is damaged or cut off').waitFor();
 
     // 12,000 × 9,000 = 108 megapixels: refused by its header, without decoding.
     const huge = await sharp({ create: { width: 12_000, height: 9000, channels: 3, background: 'blue' } })

@@ -130,7 +130,8 @@ export class ClientStore {
             this.state = { name: 'reconnecting', asked: this.asked, retry: { attempt, of } };
         },
         onEnded: (end) => {
-          if (this.#pairing === pairing) this.#end(endNotice(end, 'client'), { isLost: end === 'lost' });
+          if (this.#pairing === pairing)
+            this.#end(endNotice(end, 'client'), { isLost: end === 'lost' || end === 'no-such-room' });
         },
       },
       servers,
