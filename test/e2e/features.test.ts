@@ -27,7 +27,7 @@ test('the private answer is checked against plaintext, and saved without the pho
   await client.getByRole('button', { name: 'Check against plaintext' }).click();
   await client.getByText('Same answer in plaintext').waitFor();
   expect(Number(await client.getByTestId('logit-difference').innerText())).toBeLessThan(0.1);
-  await client.getByText('The file is the one that the manifest names').waitFor();
+  await client.getByText('The owner describes its model exactly as this public one is described').waitFor();
 
   const save = async (name: string) => {
     const [download] = await Promise.all([

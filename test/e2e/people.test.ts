@@ -40,7 +40,8 @@ const smallTargets = (page: Page): Promise<string[]> =>
   page.evaluate(() =>
     [...document.querySelectorAll<HTMLElement>('button, select, summary, input, nav a')]
       .filter((element) => element.checkVisibility() && !element.classList.contains('visually-hidden'))
-      .map((element) => ({ element, box: element.getBoundingClientRect() }))
+      // What is in a label is as large as the label.
+      .map((element) => ({ element, box: (element.closest('label') ?? element).getBoundingClientRect() }))
       .filter(({ box }) => box.height < 44 || box.width < 44)
       .map(
         ({ element, box }) => `${element.outerHTML.slice(0, 100)}: ${box.width.toFixed(0)} × ${box.height.toFixed(0)}`,

@@ -516,7 +516,7 @@ export const de: Words = {
       block: (block) => `Block ${block}`,
       partName: (part) =>
         part === 'in' ? 'die Bildstücke' : part === 'out' ? 'die Klassen' : part.replace('block', 'Block'),
-      choose: (part, bytes) => `${part}: ${bytes} für eine Antwort. Diagramm und Tabelle beschränken sich darauf`,
+      choose: (part, bytes) => `${bytes} für eine Antwort: ${part}. Diagramm und Tabelle beschränken sich darauf`,
       asIfExact: 'Als wäre alles exakt',
       computing: 'Der Plan dafür wird berechnet…',
       bothPrices: (now, exact, times) => `Eine Antwort bräuchte ${exact} statt ${now}: ${times}-mal so viel.`,

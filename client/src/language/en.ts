@@ -507,7 +507,7 @@ export const en = {
       out: 'out',
       block: (block: number) => `Block ${block}`,
       partName: (part: string) => (part === 'in' ? 'the patches' : part === 'out' ? 'the classes' : part),
-      choose: (part: string, bytes: string) => `${part}: ${bytes} for an answer. Chart and table keep to it`,
+      choose: (part: string, bytes: string) => `${bytes} for an answer: ${part}. Chart and table keep to it`,
       asIfExact: 'As if everything were exact',
       computing: 'Its plan is computed…',
       bothPrices: (now: string, exact: string, times: string) =>
