@@ -9,6 +9,8 @@
  * ideal-permutation model the values of one block that we use are 16 of its 64 bytes at a fixed half-kilobit permutation
  * whose constants and label are 256 bits that the adversary cannot choose; eight rounds are the margin that Aumasson ("Too
  * much crypto", 2019) argues for, as BLAKE3's seven do for a hash on the same permutation.
+ *
+ * Longer than other files: one declaration, one descriptor and one method for each function of the kernel.
  */
 import { Arena } from './arena.ts';
 import wasm from './build/cot.ts';
