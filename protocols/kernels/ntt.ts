@@ -1,6 +1,8 @@
 /**
  * Polynomials over Z_p modulo X^n + 1 in the kernel's memory: the negacyclic NTT and what is done pointwise. assembly/ntt.ts
  * has the loops and their papers. This layer works on addresses of one arena; protocols/rlwe/ring.ts gives them meaning.
+ *
+ * A little over 350 lines: every export of one WebAssembly module is described here, with what lies at its addresses.
  */
 import { Arena, type ArenaScope } from './arena.ts';
 import wasm from './build/ntt.ts';

@@ -1,5 +1,7 @@
 // Arithmetic in Z_p[X]/(X^n + 1) for p < 2^30, four 32-bit lanes at a time.
 //
+// Over 350 lines, because one WebAssembly module shares its lanes' helpers, which must be inlined where they are used.
+//
 // Negacyclic NTT: Longa and Naehrig, "Speeding up the Number Theoretic Transform for Faster Ideal Lattice-Based
 // Cryptography" (CANS 2016), algorithms 1 and 2, with the lazy butterflies of Harvey, "Faster arithmetic for
 // number-theoretic transforms" (JSC 2014): a product by a constant w comes with w' = ⌊w·2^32/p⌋ (Shoup) and lies in
