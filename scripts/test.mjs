@@ -24,18 +24,10 @@ async function vitest(name, config, files, env) {
   const report = `${root}test-results/${name}.json`;
   // A suite that breaks off must not be counted by the report of the run before.
   await rm(report, { force: true });
-  const args = [
-    'run',
-    '--config',
-    config,
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-    ...files,
-  ];
-  const code = await run(...nodeProgram('vitest/vitest.mjs', ...args), { env });
-  const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(await readFile(report, 'utf8'));
-  return { code, passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests };
+  const reporters = ['--reporter=default', `--reporter=${root}scripts/lib/testReport.mjs`];
+  const args = ['run', '--config', config, ...reporters, ...files];
+  const code = await run(...nodeProgram('vitest/vitest.mjs', ...args), { env: { ...env, TEST_REPORT: report } });
+  return { code, ...JSON.parse(await readFile(report, 'utf8')) };
 }
 
 function testUnits(files) {
@@ -64,8 +56,11 @@ async function testPython(files) {
   ]);
   const xml = await readFile(report, 'utf8');
   const count = (name) => Number(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`).exec(xml)?.[1] ?? 0);
-  const failed = count('failures') + count('errors');
-  return { code, failed, skipped: count('skipped'), passed: count('tests') - failed - count('skipped') };
+  const failed = [
+    ...xml.matchAll(/<testcase classname="([^"]*)" name="([^"]*)"[^>]*><(?:failure|error) message="([^"]*)"/g),
+  ].map(([, file, name, message]) => ({ name: `${file} > ${name}`, message: message.split('&#10;')[0] }));
+  const passed = count('tests') - count('failures') - count('errors') - count('skipped');
+  return { code, passed, failed, skipped: count('skipped'), flaky: [] };
 }
 
 await main(async () => {
@@ -78,19 +73,33 @@ await main(async () => {
     else throw new Error(`expected ${Object.keys(suites).join(', ')} or a test file, got ${name}`);
   }
   await setUp();
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = { passed: 0, skipped: 0, failed: [], flaky: [] };
   for (const [name, files] of chosen) {
     say(`\n${name} tests`);
     // A suite that cannot even start counts as one failure, and does not keep the others from running.
     const result = await suites[name](files).catch((error) => {
       if (!interruption()) say(error.message);
-      return { code: 1, passed: 0, failed: 1, skipped: 0 };
+      return {
+        code: 1,
+        passed: 0,
+        skipped: 0,
+        failed: [{ name: `the ${name} tests`, message: error.message }],
+        flaky: [],
+      };
     });
     if (interruption()) return interruption();
-    if (result.code !== 0 && result.failed === 0) result.failed = 1;
-    for (const key of Object.keys(total)) total[key] += result[key];
+    if (result.code !== 0 && result.failed.length === 0)
+      result.failed.push({ name: `the ${name} tests`, message: `ended with code ${result.code}` });
+    total.passed += result.passed;
+    total.skipped += result.skipped;
+    total.failed.push(...result.failed);
+    total.flaky.push(...result.flaky);
   }
-  if (total.passed === 0 && total.failed === 0) throw new Error('no test ran');
-  process.stdout.write(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
-  return total.failed === 0 ? 0 : 1;
+  const { passed, skipped, failed, flaky } = total;
+  if (passed === 0 && failed.length === 0) throw new Error('no test ran');
+  // At the very end, so that who sees only the end of a long output knows what to look at.
+  for (const { name, message } of flaky) say(`passed at the second try: ${name}: ${message}`);
+  for (const { name, message } of failed) say(`failed: ${name}: ${message}`);
+  process.stdout.write(`\n${passed} passed, ${failed.length} failed, ${skipped} skipped\n`);
+  return failed.length === 0 ? 0 : 1;
 });

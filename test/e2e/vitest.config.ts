@@ -7,6 +7,9 @@ export default defineConfig({
     globalSetup: ['./support/buildClient.ts'],
     testTimeout: 90_000,
     hookTimeout: 90_000,
+    // A busy machine may keep a browser from drawing for longer than any step may take. What only timed out is tried
+    // once more, and `npm test` names it at its end; what is wrong is not tried again.
+    retry: { count: 1, condition: /timeout|timed out/i },
     // Each journey runs two tabs that compute; more at once would only slow each other down.
     fileParallelism: false,
     sequence: { concurrent: false },
