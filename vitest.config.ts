@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/unit/**/*.test.ts', 'test/transcripts/**/*.test.ts', 'test/vectors/**/*.test.ts'],
     testTimeout: 60_000,
+    // What is polled for comes; on a busy machine it may take longer than the second that is the default.
+    expect: { poll: { timeout: 30_000 } },
     // Two cores are the size these tests are planned for.
     maxWorkers: 2,
   },

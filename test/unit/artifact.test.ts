@@ -17,6 +17,7 @@ import { readModel } from '../../scripts/lib/models.ts';
 import { PlaintextModel } from '../../scripts/lib/plaintext.ts';
 import { makeManifest } from '../support/manifest.ts';
 import { channels, pair } from '../support/pairing.ts';
+import { nowMs } from '../support/turns.ts';
 
 const folder = fileURLToPath(new URL('../vectors/tiny', import.meta.url));
 
@@ -189,7 +190,7 @@ describe('tiny artifact', () => {
     const manifest = await readFile(`${folder}/manifest.json`, 'utf8');
     const weights = new Uint8Array(await readFile(`${folder}/weights.bin`)).buffer;
     const refused = (files: { manifest: string; weightsIndex: string }) => {
-      const startMs = performance.now();
+      const startMs = nowMs();
       let message = '';
       try {
         loadOwnerModel({ ...files, weights });
@@ -199,7 +200,7 @@ describe('tiny artifact', () => {
       }
       expect(message.length).toBeGreaterThan(10);
       expect(message.length).toBeLessThanOrEqual(maxErrorCharacters);
-      expect(performance.now() - startMs).toBeLessThan(1000);
+      expect(nowMs() - startMs).toBeLessThan(1000);
       return message;
     };
     const bad = (count: number) => JSON.stringify({ tensors: Array.from({ length: count }, () => ({ name: 1 })) });

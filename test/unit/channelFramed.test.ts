@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Wire } from '../../protocols/channel/channel.ts';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { decodeAbort, encodeAbort, encodeMessage } from '../../protocols/channel/frame.ts';
@@ -21,6 +21,9 @@ function channelAndWire(options: FramedChannelOptions = {}): [FramedChannel, Wir
   b.onChunk = (chunk) => sentByChannel.push(chunk);
   return [new FramedChannel(a, options), b, sentByChannel];
 }
+
+/** What was posted has arrived. */
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 const message = (payload: Uint8Array, number: number, chunkBytes = 65536) =>
   encodeMessage([payload], payload.length, number, chunkBytes);
@@ -117,7 +120,7 @@ describe('messages', () => {
     const [a, b] = channelPair();
     a.send(bytes(10));
     await a.close();
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await nextTurn();
     expectSame(await b.receive(4), bytes(10).subarray(0, 4));
     expectSame(await b.receive(6), bytes(10).subarray(4));
     expect(await codeOf(b.receive(1))).toBe('closed');
@@ -297,7 +300,7 @@ describe('the end of a session', () => {
     sender.send(bytes(1000));
     void sender.flush().catch(() => {});
     const waiting = codeOf(receiver.receive(1000));
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await expect.poll(() => sentChunks).toBe(2);
     await sender.close(new ProtocolError('cancelled', 'session', 'the user gave up'));
     expect(await waiting).toBe('peer-aborted');
   });
@@ -399,6 +402,10 @@ describe("a caller's mistakes", () => {
 });
 
 describe('a peer that is silent', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
   it('ends the session, and is told why', async () => {
     const [channel, , sent] = channelAndWire({ idleMs: 40 });
     expect(await codeOf(channel.receive(1))).toBe('silent');
@@ -419,12 +426,16 @@ describe('a peer that is silent', () => {
   });
 
   it('is not one that is slow: every chunk counts', async () => {
+    vi.useFakeTimers();
     const [channel, wire] = channelAndWire({ chunkBytes: 64, idleMs: 400 });
     const received = channel.receive(500);
     for (const chunk of message(bytes(500), 0, 64)) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await vi.advanceTimersByTimeAsync(399);
       await wire.send(chunk);
     }
     expectSame(await received, bytes(500));
+    const silent = codeOf(channel.receive(1));
+    await vi.advanceTimersByTimeAsync(401);
+    expect(await silent).toBe('silent');
   });
 });

@@ -167,8 +167,7 @@ describe.each(kinds)('%s wire', (_, makePair) => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     const got: Uint8Array[] = [];
     b.onChunk = (chunk) => got.push(chunk);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(got.map((chunk) => chunk.length)).toEqual([100, 50]);
+    await expect.poll(() => got.map((chunk) => chunk.length)).toEqual([100, 50]);
     expectSame(got[1], bytes(50, 3));
     a.close();
   });

@@ -37,7 +37,7 @@ async function run(options: {
       seen.push(signal);
       inboxes[from === 'client' ? 'owner' : 'client'].put(server(signal, from));
     },
-    receive: () => inboxes[from].next(500),
+    receive: () => inboxes[from].next(60_000),
   });
   let wrong = 0;
   const countWrong = () => {
@@ -45,7 +45,7 @@ async function run(options: {
     return options.triesLeft ?? 2;
   };
   // A side that ends leaves the room, which the server tells the other.
-  const leave = (side: 'client' | 'owner') => setTimeout(() => inboxes[side].close(), 20);
+  const leave = (side: 'client' | 'owner') => inboxes[side].close();
   const [client, owner] = await Promise.all([
     exchangeAsClient(wire('client'), options.client ?? code)
       .catch((error: unknown) => error)
@@ -134,7 +134,7 @@ describe('from a typed code to an invite', () => {
           if (signal.kind === 'code-share') inbox.put({ kind: 'code-answer', share: signal.share, room });
           if (signal.kind === 'code-confirm') inbox.put({ kind: 'code-accept', tag: signal.tag });
         },
-        receive: () => inbox.next(500),
+        receive: () => inbox.next(60_000),
       },
       code,
     );
@@ -203,7 +203,7 @@ describe('from a typed code to an invite', () => {
 
   test('a client that breaks off before its tag counts for nothing', async () => {
     const inbox = new Inbox<CodeSignal>();
-    const result = exchangeAsOwner({ send: () => {}, receive: () => inbox.next(500) }, code, room, () => {
+    const result = exchangeAsOwner({ send: () => {}, receive: () => inbox.next(60_000) }, code, room, () => {
       throw new Error('counted');
     });
     inbox.close();

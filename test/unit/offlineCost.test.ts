@@ -10,7 +10,7 @@ import { rlweCost, rlweMs } from '../../protocols/offline/rlwe/costs.ts';
 import { RlweClient, RlweOwner } from '../../protocols/offline/rlwe/provider.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
 import { modelFolder, modelNames, readModel } from '../../scripts/lib/models.ts';
-import { median, otStageTimes, runOtStage, type StageTimes, turnTakingOtPair } from '../bench/otCalibration.ts';
+import { otStageTimes, runOtStage, type StageTimes, turnTakingOtPair } from '../bench/otCalibration.ts';
 import { drawRlweOperands } from '../ideal/rlwe.ts';
 import { keyOf } from '../support/keys.ts';
 import { makeManifest } from '../support/manifest.ts';
@@ -24,23 +24,18 @@ const factor = 1.8;
 /** Windows tells a process's time in steps of 15.6 ms, longer than many a stage takes. */
 const tellsTime = process.platform !== 'win32';
 
-/** Measured again, twice at most, where other work on the machine slowed one kind in most of the runs; a plan that is wrong fails every time. */
-const timed = { retry: 2, timeout: 60_000 };
-
 type Times = Readonly<Record<(typeof parties)[number], number>>;
 
 /**
- * Which share of the time of all kinds and both parties each kind takes, planned over measured. Other work on the machine slows whole runs or a stage
- * here and there: the first leaves a run's shares as they are, the second does not move the median of many runs' shares.
+ * Which share of the time of all kinds and both parties each kind takes, planned over measured. Other work on the machine only ever
+ * lengthens a time, of whole runs or of a stage here and there: each stage's shortest run counts.
  */
 function expectSameShares(names: readonly string[], planned: readonly Times[], measured: readonly StageTimes[]): void {
   const sum = (times: readonly Times[]) => times.reduce((total, { client, owner }) => total + client + owner, 0);
-  const runs = measured[0].client.map((_, run) =>
-    measured.map(({ client, owner }) => ({ client: client[run], owner: owner[run] })),
-  );
+  const shortest = measured.map(({ client, owner }) => ({ client: Math.min(...client), owner: Math.min(...owner) }));
   const ratios = names.flatMap((name, i) =>
     parties.map((party) => {
-      const share = median(runs.map((times) => times[i][party] / sum(times)));
+      const share = shortest[i][party] / sum(shortest);
       return { name, party, ratio: planned[i][party] / sum(planned) / share };
     }),
   );
@@ -48,7 +43,7 @@ function expectSameShares(names: readonly string[], planned: readonly Times[], m
 }
 
 describe('the cost of correlations from oblivious transfer', () => {
-  it('is what the plan says: COTs and bits to the last one, time by its shares', timed, async () => {
+  it('is what the plan says: COTs and bits to the last one, time by its shares', async () => {
     const pair = await turnTakingOtPair();
     for (const spec of Object.values(derivedCorrelations)) {
       const { flights: _flights, ...planned } = stageCost([spec], pair.client.drawn);
@@ -80,7 +75,7 @@ describe('the cost of correlations from oblivious transfer', () => {
   });
 });
 
-it('of correlations from ring-LWE is what the plan says: bytes exactly, time by its shares', timed, async () => {
+it('of correlations from ring-LWE is what the plan says: bytes exactly, time by its shares', async () => {
   const specs: RlweSpec[] = [
     {
       kind: 'linear',

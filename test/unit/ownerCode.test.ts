@@ -55,7 +55,7 @@ class Server {
     const inbox = (this.#toClient = new Inbox());
     const admitted = this.owner.admit(room);
     const result = await exchangeAsClient(
-      { send: (signal) => this.owner.receive(signal), receive: () => inbox.next(100) },
+      { send: (signal) => this.owner.receive(signal), receive: () => inbox.next(60_000) },
       code,
     ).catch((error: unknown) => error);
     this.owner.abort();

@@ -8,6 +8,7 @@ import { ClientHandshake, OwnerHandshake, type Pairing, RoomKey } from '../../cl
 import { newSecret } from '../../client/src/pairing/invite.ts';
 import { type LinkFailure, type LinkState, PeerLink } from '../../client/src/pairing/peerLink.ts';
 import { type LinkSignal, maxCandidates } from '../../signaling-server/events.ts';
+import { nowMs } from '../support/turns.ts';
 
 const room = new RoomKey();
 const secret = newSecret();
@@ -154,12 +155,12 @@ test('50,000 candidates: few are read, in no time', async () => {
   const offer = owner.sent[0];
   let added = 0;
   client.link.connection.addIceCandidate = async () => void added++;
-  const start = performance.now();
+  const startMs = nowMs();
   for (let i = 0; i < 50_000; i++) {
     const candidate = `candidate:${i} 1 UDP 1 127.0.0.1 ${1024 + (i % 60_000)} typ host`;
     client.link.receive({ kind: 'ice', attempt: offer.attempt, candidate, sdpMid: '0', sdpMLineIndex: 0 });
   }
-  expect(performance.now() - start).toBeLessThan(1000);
+  expect(nowMs() - startMs).toBeLessThan(1000);
   expect(added).toBe(maxCandidates);
 });
 

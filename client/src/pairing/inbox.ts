@@ -8,7 +8,9 @@ export class Inbox<T> {
   static readonly maxWaiting = 8;
 
   put(value: T): void {
-    if (this.#waiting) this.#waiting.resolve(value);
+    const waiting = this.#waiting;
+    this.#waiting = undefined; // the next value is not for whoever waited for this one
+    if (waiting) waiting.resolve(value);
     else if (this.#queue.length < Inbox.maxWaiting) this.#queue.push(value);
   }
 
