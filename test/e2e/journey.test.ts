@@ -5,7 +5,7 @@ import { evaluateReference, inputOf, loadOwnerModel } from '../../protocols/inde
 import { type App, startApp } from './support/app.ts';
 import { longestTaskMs } from './support/mainThread.ts';
 import { layoutShift, observeShifts, observeUpdates, updatesOf } from './support/observe.ts';
-import { classifySample, openRoom, pair, sentToServer, tryAlone } from './support/pair.ts';
+import { classifyNext, classifySample, openRoom, pair, sentToServer, tryAlone } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 
 async function readModel(folder: string) {
@@ -40,9 +40,8 @@ test('two tabs pair by the invite link and classify a sample', async () => {
 
   // The next image needs one gesture and no new pairing.
   await client.getByRole('heading', { name: 'Next picture' }).waitFor();
-  await client.getByTestId('sample').nth(1).click();
+  await classifyNext(client, 1);
   await expect.poll(() => owner.getByTestId('served').innerText(), { timeout: 20_000 }).toBe('2');
-  await client.getByTestId('result').waitFor();
   expect(await client.getByTestId('short-code').innerText()).toBe(words);
   await shoot(client, '05-second-image');
 });
@@ -123,9 +122,8 @@ test('both sides on one page: one click, and one more to the answer', async () =
   const noise = () =>
     page.getByLabel('The masked image: noise').evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
   const before = await noise();
-  await page.getByTestId('sample').nth(1).click();
+  await classifyNext(page, 1);
   await expect.poll(() => page.getByTestId('served').innerText(), { timeout: 60_000 }).toBe('2');
-  await page.getByTestId('result').waitFor();
   expect(await noise()).not.toBe(before);
   await shoot(page, '16-alone');
   // A reload starts it over; leaving leaves nothing behind.
@@ -172,13 +170,11 @@ test('a browser that cannot move data channels into Workers relays them through 
 
 /** Here with the smallest model, which is done in a moment: far more events in a second than with a real one. */
 test('the page stays responsive while the protocol runs', async () => {
-  const { owner, client } = await pair(app);
+  const { client } = await pair(app);
   await classifySample(client);
-  await owner.waitForTimeout(500);
+  await client.waitForTimeout(500);
   const longestMs = await longestTaskMs(app.browser, client, async () => {
-    await client.getByTestId('sample').nth(2).click();
-    await expect.poll(() => owner.getByTestId('served').innerText(), { timeout: 20_000 }).toBe('2');
-    await client.getByTestId('result').waitFor();
+    await classifyNext(client, 2);
   });
   expect(longestMs).toBeGreaterThan(0);
   expect(longestMs).toBeLessThanOrEqual(50);

@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type App, startApp } from './support/app.ts';
-import { alert, classifySample, openRoom, pair, said } from './support/pair.ts';
+import { alert, classifyNext, classifySample, openRoom, pair, said } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 
 let app: App;
@@ -62,8 +62,7 @@ describe('on a phone', () => {
     await client.getByRole('heading', { name: 'Next picture' }).scrollIntoViewIfNeeded();
     await client.mouse.wheel(0, 2000);
     await expect.poll(() => isInView(client, 'top-label')).toBe(false);
-    await client.getByTestId('sample').nth(1).click();
-    await client.getByTestId('result').waitFor();
+    await classifyNext(client, 1);
     await expect.poll(() => isInView(client, 'top-label'), { timeout: 10_000 }).toBe(true);
 
     await client
@@ -73,6 +72,36 @@ describe('on a phone', () => {
     expect(box!.y).toBeGreaterThanOrEqual(0);
     expect(box!.y + box!.height).toBeLessThanOrEqual(844);
     await shoot(client, '17-phone-error');
+  });
+
+  test('a file that comes while work runs is not lost without a word', async () => {
+    const { invite } = await openRoom(app, phone);
+    const client = await app.page(phone);
+    // The Worker is told two seconds later what to classify.
+    await client.addInitScript(() => {
+      const post = Worker.prototype.postMessage;
+      Worker.prototype.postMessage = function (message: { type?: string }, ...rest: unknown[]) {
+        const send = () => (post as (...all: unknown[]) => void).call(this, message, ...rest);
+        if (message.type === 'classify') setTimeout(send, 2000);
+        else send();
+      };
+    });
+    await client.goto(invite);
+    await client.getByTestId('sample').first().click();
+    await client.getByRole('button', { name: 'Classify privately' }).click();
+    await client.getByRole('heading', { name: 'Classifying…' }).waitFor();
+    expect(await client.getByRole('button', { name: 'Choose an image' }).isDisabled()).toBe(true);
+    const notes = { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no image') };
+    await client.getByTestId('file').setInputFiles(notes);
+    const busy = alert(client, '“notes.txt” was not taken');
+    await busy.waitFor();
+    expect(await client.getByTestId('result').count()).toBe(0);
+    await client.getByTestId('result').waitFor();
+    expect(await busy.isVisible()).toBe(true);
+    // Now there is time for it.
+    await client.getByTestId('file').setInputFiles(notes);
+    await alert(client, '“notes.txt” is not a picture that can be read here').waitFor();
+    expect(await busy.count()).toBe(0);
   });
 
   test('turned and turned back, nothing sticks out', async () => {

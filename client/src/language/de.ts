@@ -188,7 +188,6 @@ export const de: Words = {
       camera: 'Kamera',
       orDrop: 'oder irgendwo fallen lassen oder einfügen',
       orPaste: 'oder einfügen',
-      busy: 'Nicht übernommen: Das Bild davor ist noch in Arbeit. Wählen Sie es noch einmal, wenn das fertig ist.',
       file: 'Bilddatei',
       orSample: 'oder ein Beispiel ausprobieren',
       sample: (label) => `Beispiel: ${label}`,
@@ -934,6 +933,10 @@ export const de: Words = {
       },
       file: (name) => `„${name}“`,
       unnamed: 'Dieses Bild',
+      busy: {
+        title: (file) => `${file} wurde nicht übernommen.`,
+        text: 'Das Bild davor wurde gerade beurteilt. Wählen Sie es noch einmal, wenn die Antwort da ist.',
+      },
       size: (width, height) => ` (${width} × ${height} Pixel)`,
       stands: (name) => (name ? `Das Bild davor bleibt: „${name}“.` : 'Das Bild davor bleibt.'),
       refused: {

@@ -183,7 +183,6 @@ export const en = {
       camera: 'Camera',
       orDrop: 'or drop it anywhere, or paste it',
       orPaste: 'or paste it',
-      busy: 'Not taken: the picture before is still being worked on. Choose it again when that is done.',
       file: 'Image file',
       orSample: 'or try a sample',
       sample: (label: string) => `Sample: ${label}`,
@@ -917,6 +916,10 @@ export const en = {
       },
       file: (name: string) => `“${name}”`,
       unnamed: 'This picture',
+      busy: {
+        title: (file: string) => `${file} was not taken.`,
+        text: 'The picture before it was being classified. Choose it again after the answer.',
+      },
       size: (width: string, height: string) => ` (${width} × ${height} pixels)`,
       stands: (name: string | undefined) =>
         name ? `The picture before it stays: “${name}”.` : 'The picture before it stays.',

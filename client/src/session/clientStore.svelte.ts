@@ -15,6 +15,7 @@ import { ProtocolWorker } from '../worker/protocolWorker.ts';
 import { LinkStatistics } from './linkStatistics.svelte.ts';
 import { fetchConfidence, listSamples, type Sample } from './models.ts';
 import {
+  BusyError,
   endNotice,
   failureNotice,
   iceNotice,
@@ -173,7 +174,11 @@ export class ClientStore {
   /** @param truth what a sample is labelled */
   async #choose(load: () => Promise<Blob>, name: string | undefined, truth?: string): Promise<void> {
     const preprocessing = this.session?.manifest?.preprocessing;
-    if (!preprocessing || this.state.name === 'classifying') return;
+    if (!preprocessing) return;
+    if (this.state.name === 'classifying') {
+      this.imageNotice = imageNotice(new BusyError(), name, undefined);
+      return;
+    }
     const id = ++this.#decodeId;
     this.imageNotice = undefined;
     this.decoding = true;

@@ -132,6 +132,9 @@ export function iceNotice(problem: unknown): Notice {
 /** A sample did not arrive. */
 export class SampleError extends Error {}
 
+/** A picture was chosen while the one before was being classified: the answer must belong to what is shown. */
+export class BusyError extends Error {}
+
 /**
  * @param name of the file, where it has one
  * @param standing the picture that stays on the screen, and is what a click on “Classify privately” would classify
@@ -142,13 +145,15 @@ export function imageNotice(
   standing: { name?: string } | undefined,
 ): Notice {
   return notice('error', ({ images }) => {
+    const file = name ? images.file(name) : images.unnamed;
     const words = () => {
       if (problem instanceof SampleError) return images.sample;
+      if (problem instanceof BusyError) return { title: images.busy.title(file), text: images.busy.text };
       if (!(problem instanceof PictureError)) return images.worker;
       const { title, text } = images.refused[problem.problem];
       const { width, height } = problem;
       const size = width && height ? images.size(formatCount(width), formatCount(height)) : '';
-      return { title: title(name ? images.file(name) : images.unnamed, size), text };
+      return { title: title(file, size), text };
     };
     const { title, text } = words();
     return { title, text: standing ? `${text} ${images.stands(standing.name)}` : text };

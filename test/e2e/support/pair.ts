@@ -52,6 +52,15 @@ export async function classifySample(client: Page, index = 0): Promise<void> {
   await client.getByTestId('result').waitFor({ timeout: 60_000 });
 }
 
+/** The second picture and every later one: one click. Waits for its own answer, not for the one before, which stays meanwhile. */
+export async function classifyNext(client: Page, index: number): Promise<void> {
+  await client.getByTestId('result').evaluate((before) => {
+    before.dataset.testid = 'result before';
+  });
+  await client.getByTestId('sample').nth(index).click();
+  await client.getByTestId('result').waitFor({ timeout: 60_000 });
+}
+
 export const alert = (page: Page, text: string | RegExp): Locator => page.getByRole('alert').filter({ hasText: text });
 
 /** What is said without alarm. */
