@@ -58,15 +58,12 @@ async function inFirefox(work: (prepare: Prepare) => Promise<void>): Promise<voi
 interface Case {
   run: typeof inChromium;
   isThere: boolean;
-  /** By how much more than elsewhere a file may differ, of 255. */
-  coarser: Readonly<Record<string, number>>;
 }
 
 describe.each<Case & { browser: string }>([
-  // Converts colours after multiplying by alpha, in 8 bits.
-  { browser: 'Chromium', run: inChromium, isThere: true, coarser: { 'display-p3-alpha.png': 1 } },
-  { browser: 'Firefox', run: inFirefox, isThere: firefoxPath !== undefined, coarser: {} },
-])('odd picture files in $browser', ({ run, isThere, coarser }: Case) => {
+  { browser: 'Chromium', run: inChromium, isThere: true },
+  { browser: 'Firefox', run: inFirefox, isThere: firefoxPath !== undefined },
+])('odd picture files in $browser', ({ run, isThere }: Case) => {
   test.skipIf(!isThere)('are seen or refused as in the table', async () => {
     await run(async (prepare) => {
       const wrong: string[] = [];
@@ -74,7 +71,7 @@ describe.each<Case & { browser: string }>([
         const seen = await prepare((await readOddPicture(odd)).toString('base64'));
         const isRight = odd.problem
           ? seen === odd.problem
-          : !(typeof seen === 'string') && difference(seen, odd) <= largestDifference + (coarser[odd.file] ?? 0);
+          : !(typeof seen === 'string') && difference(seen, odd) <= largestDifference;
         if (!isRight)
           wrong.push(`${odd.file}: ${typeof seen === 'string' ? seen : `differs by ${difference(seen, odd)}`}`);
       }

@@ -28,7 +28,8 @@ async function decode(file: Blob): Promise<ImageBitmap> {
   const whole = file.size > headerBytes ? new Uint8Array(await file.arrayBuffer()) : header;
   // Browsers differ in what they make of CMYK's profiles; without, ink takes light away in all of them.
   const isCmyk = inspectWhole(whole, found).components === 4;
-  return createImageBitmap(file, { colorSpaceConversion: isCmyk ? 'none' : 'default' });
+  // Not multiplied by alpha: Chromium would convert the products' colours, which are 8 bits, to sRGB.
+  return createImageBitmap(file, { colorSpaceConversion: isCmyk ? 'none' : 'default', premultiplyAlpha: 'none' });
 }
 
 /** RGBA on white: what a transparent image looks like on a page. Piece by piece, because a canvas of the whole may be too large. */
