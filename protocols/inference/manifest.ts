@@ -96,7 +96,8 @@ const Squaring = v.strictObject({
 const Block = v.strictObject({
   /** The stream from this block on, where it needs fewer fraction bits than before. */
   residual: v.exactOptional(Tensor),
-  norm1: Norm,
+  /** Absent where the scale of LayerNorm is a constant: it is part of the weights then, which read the stream itself. */
+  norm1: v.exactOptional(Norm),
   attn: v.strictObject({
     /** Fraction bits of the integer weights of each third of `qkv`, and the three results after truncation; 1/√d_head is inside q. */
     qWeightFracBits: fracBits,
@@ -124,7 +125,7 @@ const Block = v.strictObject({
       v.strictObject({ weightFracBits: fracBits, input: Tensor, outMagnitudeBits: magnitudeBits }),
     ),
   }),
-  norm2: Norm,
+  norm2: v.exactOptional(Norm),
   mlp: v.strictObject({
     fc1WeightFracBits: fracBits,
     /** The activation of fc1's output; fc1's output itself is not truncated. */

@@ -18,7 +18,7 @@ import { spline } from '../layers/spline.ts';
 import { squareRows } from '../layers/squareAttention.ts';
 import { squareUnits } from '../layers/squareUnits.ts';
 import { truncate } from '../layers/truncate.ts';
-import type { Manifest, TensorSpec } from './manifest.ts';
+import type { Manifest, NormSpec, TensorSpec } from './manifest.ts';
 import { besideColumns, headsAsColumns, headsAsRows, joinHeads, mergeRows, takeColumns, takeRows } from './moves.ts';
 
 /** What the client learns: all logits, or only which is the largest. The owner chooses. */
@@ -91,6 +91,10 @@ function rescale(plan: PlanBuilder, x: Value, { magnitudeBits, fracBits }: Tenso
   return fracBits === x.fracBits ? x : truncate(plan, x, magnitudeBits, fracBits);
 }
 
+/** The normalised tokens; the tokens themselves where the scale is constant, and part of the weights that follow. */
+const normOf = (plan: PlanBuilder, name: string, x: Value, spec: NormSpec | undefined): Value =>
+  spec ? plan.name(name, layerNorm(plan, x, spec)) : x;
+
 /** The logits, (1, classes). */
 function addHead(plan: PlanBuilder, manifest: Manifest, x: Value): Value {
   const { dim, classes, pool = 'mean', prefixTokens = 0 } = manifest.architecture;
@@ -120,7 +124,7 @@ function addAttention(plan: PlanBuilder, manifest: Manifest, layer: number, x: V
   const prefix = `blocks.${layer}`;
   const [headDim, inner] = [headDimOf(architecture), innerDim(architecture)];
 
-  const y = plan.name(`${prefix}.norm1`, layerNorm(plan, x, block.norm1));
+  const y = normOf(plan, `${prefix}.norm1`, x, block.norm1);
   plan.step = `${prefix}.attn.qkv`;
   const [ofQueries, ofKeys] = isClassOnly
     ? [
@@ -212,7 +216,7 @@ function addMlp(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value):
   const { mlp } = block;
   const prefix = `blocks.${layer}`;
   plan.step = `${prefix}.norm2`;
-  const y = plan.name(`${prefix}.norm2`, layerNorm(plan, x, block.norm2));
+  const y = normOf(plan, `${prefix}.norm2`, x, block.norm2);
 
   const exact = manifest.switches.geluTokens[layer];
   const others = without(x.rows, exact);

@@ -47,13 +47,17 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
   let x = linear(pixels, 'patch_embed', f.patchEmbed.weightFracBits, 0);
   if (prefixTokens > 0) x = [...read('prefix', a.dim, f.residual.fracBits), ...x];
 
+  let streamFracBits = f.residual.fracBits;
   f.blocks.forEach((block, layer) => {
     const { attn, mlp } = block;
     const isClassOnly = pool === 'class' && layer === a.depth - 1;
-    const y = norm(x, block.norm1);
+    // Without a norm the weights read the stream itself, at the stream's fraction bits.
+    streamFracBits = block.residual?.fracBits ?? streamFracBits;
+    const [readBits1, readBits2] = [block.norm1, block.norm2].map((spec) => spec?.out.fracBits ?? streamFracBits);
+    const y = block.norm1 ? norm(x, block.norm1) : x;
     const of = (third: number, fracBits: number, rows: Matrix) => {
       const [name, first] = !isClassOnly ? ['qkv', third] : third === 0 ? ['q', 0] : ['kv', third - 1];
-      return linear(rows, `blocks.${layer}.attn.${name}`, fracBits, block.norm1.out.fracBits, first * inner, inner);
+      return linear(rows, `blocks.${layer}.attn.${name}`, fracBits, readBits1, first * inner, inner);
     };
     const queries = isClassOnly ? [y[0]] : y;
     const [q, k, v] = [
@@ -78,15 +82,15 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
     }
     const kept = isClassOnly ? [x[0]] : x;
     x = sum(kept, linear(mixed, `blocks.${layer}.attn.proj`, attn.projWeightFracBits, attn.mix.fracBits));
-    const z = norm(x, block.norm2);
+    const z = block.norm2 ? norm(x, block.norm2) : x;
     const activated = (mlp.gelu ? [{ units: a.mlpDim, ...mlp.gelu }] : mlp.geluGroups!).flatMap(({ units, ...spec }) =>
       Array.from({ length: units }, () => spec),
     );
     const { evaluate } = splineFunctions[activation];
     const out = z.map((row, i) => {
       if (!switches.geluTokens[layer].includes(i))
-        return linear([row], `blocks.${layer}.mlp.merged`, mlp.mergedWeightFracBits, block.norm2.out.fracBits)[0];
-      const hidden = linear([row], `blocks.${layer}.mlp.fc1`, mlp.fc1WeightFracBits, block.norm2.out.fracBits);
+        return linear([row], `blocks.${layer}.mlp.merged`, mlp.mergedWeightFracBits, readBits2)[0];
+      const hidden = linear([row], `blocks.${layer}.mlp.fc1`, mlp.fc1WeightFracBits, readBits2);
       const units = hidden.map((h) => h.map((u, j) => Math.min(evaluate(u), activated[j].ceiling ?? u ** 2 + 9)));
       return linear(units, `blocks.${layer}.mlp.fc2`, mlp.fc2WeightFracBits, activated[0].out.fracBits)[0];
     });

@@ -29,6 +29,8 @@ export interface Shape {
   geluGroups?: number;
   /** Fraction bits that the stream loses at every block. */
   residualDrop?: number;
+  /** Norms whose scale is constant: `0.norm1`, say. */
+  fixedNorms?: readonly string[];
   /** Of the table after pooling: more for smaller means. */
   poolDigits?: number;
   /** Fractions of exact rows and tokens, spread evenly. */
@@ -60,6 +62,7 @@ export function makeManifest({
   isTwoLevel = false,
   geluGroups = 0,
   residualDrop = 0,
+  fixedNorms = [],
   poolDigits = 6,
   softmax = 0.25,
   gelu: geluShare = 0.1,
@@ -108,13 +111,15 @@ export function makeManifest({
     ...{ coefficientFracBits: 14, basisFracBits: 10, out: { fracBits: 11, magnitudeBits: 1 } },
   };
   const norm = { rsqrt, epsilon: 1e-6, out: { fracBits: 10, magnitudeBits: 4 } };
+  // Smaller weights where they read the stream itself, whose tokens are larger than normalised ones.
+  const readBits = (name: string) => (fixedNorms.includes(name) ? 14 : 11);
   const block = (layer: number) => ({
     ...(residualDrop > 0 && { residual: { fracBits: 9 - residualDrop * (layer + 1), magnitudeBits: 4 } }),
-    norm1: norm,
+    ...(!fixedNorms.includes(`${layer}.norm1`) && { norm1: norm }),
     attn: {
-      qWeightFracBits: 11,
-      kWeightFracBits: 11,
-      vWeightFracBits: 11,
+      qWeightFracBits: readBits(`${layer}.norm1`),
+      kWeightFracBits: readBits(`${layer}.norm1`),
+      vWeightFracBits: readBits(`${layer}.norm1`),
       q: { fracBits: 9, magnitudeBits: 3 },
       k: { fracBits: 9, magnitudeBits: 3 },
       v: { fracBits: 9, magnitudeBits: 3 },
@@ -141,12 +146,16 @@ export function makeManifest({
       projWeightFracBits: 11,
       projMagnitudeBits: 4,
       ...(squareUnits > 0 && {
-        squareUnits: { weightFracBits: 11, input: { fracBits: 9, magnitudeBits: 3 }, outMagnitudeBits: 6 },
+        squareUnits: {
+          weightFracBits: readBits(`${layer}.norm1`),
+          input: { fracBits: 9, magnitudeBits: 3 },
+          outMagnitudeBits: 6,
+        },
       }),
     },
-    norm2: norm,
+    ...(!fixedNorms.includes(`${layer}.norm2`) && { norm2: norm }),
     mlp: {
-      fc1WeightFracBits: 11,
+      fc1WeightFracBits: readBits(`${layer}.norm2`),
       ...(geluGroups === 0
         ? { gelu }
         : {
@@ -159,7 +168,7 @@ export function makeManifest({
           }),
       fc2WeightFracBits: 11,
       fc2MagnitudeBits: 4,
-      mergedWeightFracBits: 11,
+      mergedWeightFracBits: readBits(`${layer}.norm2`),
       mergedMagnitudeBits: 4,
     },
   });

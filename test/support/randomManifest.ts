@@ -34,6 +34,7 @@ interface Architecture {
   readonly positionalScores: boolean;
   readonly staticMixing: boolean;
   readonly squareUnits: number;
+  readonly fixedNorms: readonly string[];
 }
 
 /** Small, so that a manifest takes a fraction of a second. */
@@ -54,6 +55,7 @@ const architectures: fc.Arbitrary<Architecture> = fc
     positionalScores: fc.boolean(),
     staticMixing: fc.boolean(),
     squareUnits: fc.oneof(fc.constant(0), between(1, 9)),
+    fixedNorms: fc.subarray(['0.norm1', '0.norm2', '1.norm1', '1.norm2']),
   })
   .map(({ headDim, positionalScores, staticMixing, ...rest }) => {
     const isSquare = rest.rows === rest.cols && rest.prefixTokens === 0;
@@ -100,7 +102,8 @@ type Scales = typeof scales extends fc.Arbitrary<infer S> ? S : never;
 
 function rescale(manifest: Manifest, s: Scales): Manifest {
   const { fixedPoint } = manifest;
-  const norms = [...fixedPoint.blocks.flatMap(({ norm1, norm2 }) => [norm1, norm2]), fixedPoint.fcNorm];
+  const ofBlocks = fixedPoint.blocks.flatMap(({ norm1, norm2 }) => [norm1, norm2]);
+  const norms = [...ofBlocks.filter((norm) => norm !== undefined), fixedPoint.fcNorm];
   for (const { rsqrt, out } of norms) {
     rsqrt.digitBits += s.normDigits;
     rsqrt.degree = s.normDegree;
@@ -151,11 +154,11 @@ export const randomModels: fc.Arbitrary<RandomModel> = architectures
   )
   .map(({ a, softmaxRows, geluTokens, scales, answer, seed }) => {
     const { rows, cols, patchSize, positionalScores, staticMixing, prefixTokens, isClass } = a;
-    const { squareUnits, dim, heads, depth, mlpDim, isTwoLevel, squarings } = a;
+    const { squareUnits, dim, heads, depth, mlpDim, isTwoLevel, squarings, fixedNorms } = a;
     const shape: Shape = {
       ...{ imageSize: rows * patchSize, ...(rows !== cols && { imageWidth: cols * patchSize }), patchSize },
       ...{ prefixTokens, ...(prefixTokens > 0 && isClass && { pool: 'class' }), isTwoLevel, squarings },
-      ...{ dim, heads, depth, mlpDim, squareUnits, positional: false, poolDigits: 8 },
+      ...{ dim, heads, depth, mlpDim, squareUnits, fixedNorms, positional: false, poolDigits: 8 },
     };
     const base = rescale(makeManifest(shape), scales);
     const labels = Array.from({ length: a.classes }, (_, i) => `class ${i}`);
