@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .folding import Array, FoldedModel
+from .folding import Array, FoldedBlock, FoldedModel
 from .forward import forward
 from .images import Preprocessing
 
@@ -20,10 +20,13 @@ GOLDEN_BYTES = 16 << 20
 """Above it, what grows with the square of the tokens is left out."""
 
 
-def golden_points(depth: int, square_units: int) -> list[str]:
+def golden_points(model: FoldedModel) -> list[str]:
     """The names of docs/artifact.md's golden points, in order."""
-    suffixes = [suffix for suffix in GOLDEN_SUFFIXES if square_units or suffix != 'attn.unit_squares']
-    blocks = [f'blocks.{i}.{suffix}' for i in range(depth) for suffix in suffixes]
+
+    def is_there(block: FoldedBlock, suffix: str) -> bool:
+        return {'norm1': block.norm1, 'norm2': block.norm2, 'attn.unit_squares': block.square_units is not None}.get(suffix, True)
+
+    blocks = [f'blocks.{i}.{suffix}' for i, block in enumerate(model.blocks) for suffix in GOLDEN_SUFFIXES if is_there(block, suffix)]
     return ['input', 'patch_embed', *blocks, 'pool', 'fc_norm', 'logits']
 
 
@@ -52,7 +55,7 @@ def write_golden(folder: Path, model: FoldedModel, image: Array, sample: str) ->
     seen: dict[str, Array] = {}
     forward(model, image[None], lambda name, value: seen.setdefault(name, value[0]))
     tensors = {'image': image.astype(np.uint8)}
-    tensors.update((name, seen[name].astype(np.float32)) for name in golden_points(len(model.blocks), model.square_units))
+    tensors.update((name, seen[name].astype(np.float32)) for name in golden_points(model))
     if sum(tensor.nbytes for tensor in tensors.values()) > GOLDEN_BYTES:
         tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(LARGE_SUFFIXES)}
     index, data = pack(tensors)

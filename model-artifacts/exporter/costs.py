@@ -25,7 +25,8 @@ def choices(manifest: dict) -> list[str]:
         squarings = attn.get('squarings', [])
         each = table_bytes(attn['exp'])
         per_row = table_bytes(attn['reciprocal']) + sum(table_bytes(s['reciprocal']) for s in squarings)
-        parts = [f'stream {stream} bits', f'norms {table_bytes(block["norm1"]["rsqrt"]):.0f} + {table_bytes(block["norm2"]["rsqrt"]):.0f} B a row']
+        norms = ' + '.join(f'{table_bytes(block[norm]["rsqrt"]):.0f}' if norm in block else '0' for norm in ('norm1', 'norm2'))
+        parts = [f'stream {stream} bits', f'norms {norms} B a row']
         if rows:
             total = rows * (a['tokens'] * each + per_row) / 1e6
             parts.append(f'{rows} softmax rows by {len(squarings)} squarings, tables {total:.1f} MB')

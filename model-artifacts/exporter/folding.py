@@ -34,7 +34,8 @@ class Linear:
 
 @dataclass(frozen=True)
 class FoldedBlock:
-    """One encoder block. `q`, `k`, `v` (D, D) read the RMS-normalised stream; `proj`, `fc2`, `merged` write with zero channel mean.
+    """One encoder block. `q`, `k`, `v` (D, D) read the RMS-normalised stream, `fc1` and `merged` too; where norm1, or norm2, is False, the
+    stream itself. `proj`, `fc2`, `merged` write with zero channel mean.
 
     `merged` is fc2·fc1, for the tokens whose GELU is the identity. Switches: True = exact; of the tokens whose output is wanted (queries): all,
     or in the last block only the class token, where that is what the classifier reads. score_bias, static_mix: tables of
@@ -54,6 +55,8 @@ class FoldedBlock:
     score_bias: Array | None = None
     static_mix: Array | None = None
     square_units: Linear | None = None
+    norm1: bool = True
+    norm2: bool = True
     groups: tuple[int, ...] = ()  # hidden units with an activation's table of their own, in their order; (): one table for all
 
     def tables(self) -> tuple[tuple[str, Array | None], tuple[str, Array | None]]:
@@ -208,6 +211,8 @@ def fold(
                 score_bias=None if (bias := score_bias[i]) is None else bias * mean_factor(tokens) ** -0.5,
                 static_mix=static_mix[i],
                 square_units=square_units,
+                norm1=f'{name}.norm1' not in config.fixed_norms,
+                norm2=f'{name}.norm2' not in config.fixed_norms,
             )
         )
     embed = _fold_input(linear('patch_embed.proj'), state['pos_embed'][0], np.asarray(mean, np.float64), np.asarray(std, np.float64))
@@ -234,7 +239,7 @@ def _switch(name: str, switch: Array | None, shape: tuple[int, ...]) -> Array:
 
 
 def _after_norm(linear: Linear, norm: Linear) -> Linear:
-    """W(γ·y + β) + b = (W·γ)y + (Wβ + b)."""
+    """W(γ·y + β) + b = (W·γ)y + (Wβ + b); of a constant scale, which is inside γ, y is the stream."""
     return Linear(linear.weight * norm.weight, linear.weight @ norm.bias + linear.bias)
 
 

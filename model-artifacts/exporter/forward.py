@@ -52,10 +52,10 @@ def forward(model: FoldedModel, images: Array, observe: Observer = lambda name, 
     observe('patch_embed', x)
     for i, block in enumerate(model.blocks):
         name = f'blocks.{i}'
-        y = _rms_norm(x, model.epsilon, f'{name}.norm1', observe)
+        y = _rms_norm(x, model.epsilon, f'{name}.norm1', observe) if block.norm1 else x
         x = x[:, : model.queries(i)] + _attention(model, block, y, f'{name}.attn', model.queries(i), observe)
         observe(f'{name}.attn.residual', x)
-        y = _rms_norm(x, model.epsilon, f'{name}.norm2', observe)
+        y = _rms_norm(x, model.epsilon, f'{name}.norm2', observe) if block.norm2 else x
         x = x + _mlp(model, block, y, f'{name}.mlp', observe)
         observe(f'{name}.mlp.residual', x)
     pooled = _pool(model, x, observe)

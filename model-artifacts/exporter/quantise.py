@@ -33,11 +33,13 @@ def quantise(model: FoldedModel, fixed: dict) -> dict[str, Array]:
 
     put('patch_embed', [(model.patch_embed, fixed['patchEmbed']['weightFracBits'])], 0)
     put_table('prefix', model.prefix if len(model.prefix) else None, fixed['residual']['fracBits'])
+    stream = fixed['residual']['fracBits']
     for i, (block, scales) in enumerate(zip(model.blocks, fixed['blocks'])):
         name, attn, mlp = f'blocks.{i}', scales['attn'], scales['mlp']
         thirds = [(block.q, attn['qWeightFracBits']), (block.k, attn['kWeightFracBits']), (block.v, attn['vWeightFracBits'])]
         units = [(block.square_units, attn['squareUnits']['weightFracBits'])] if block.square_units else []
-        read = scales['norm1']['out']['fracBits']
+        stream = scales.get('residual', {'fracBits': stream})['fracBits']
+        read, read_mlp = (scales[norm]['out']['fracBits'] if norm in scales else stream for norm in ('norm1', 'norm2'))
         if model.queries(i) < model.tokens:
             put(f'{name}.attn.q', thirds[:1] + units, read)
             put(f'{name}.attn.kv', thirds[1:], read)
@@ -47,10 +49,10 @@ def quantise(model: FoldedModel, fixed: dict) -> dict[str, Array]:
         put_table(f'{name}.attn.static_mix', block.static_mix, attn['probabilities']['fracBits'])
         put(f'{name}.attn.proj', [(block.proj, attn['projWeightFracBits'])], attn['mix']['fracBits'])
         if block.gelu_tokens.any():
-            put(f'{name}.mlp.fc1', [(block.fc1, mlp['fc1WeightFracBits'])], scales['norm2']['out']['fracBits'])
+            put(f'{name}.mlp.fc1', [(block.fc1, mlp['fc1WeightFracBits'])], read_mlp)
             put(f'{name}.mlp.fc2', [(block.fc2, mlp['fc2WeightFracBits'])], activation_tables(mlp)[0]['out']['fracBits'])
         if not block.gelu_tokens.all():
-            put(f'{name}.mlp.merged', [(block.merged, mlp['mergedWeightFracBits'])], scales['norm2']['out']['fracBits'])
+            put(f'{name}.mlp.merged', [(block.merged, mlp['mergedWeightFracBits'])], read_mlp)
     put('head', [(model.head, fixed['head']['weightFracBits'])], (fixed['pool'] if model.pool == 'norm-mean' else fixed['fcNorm']['out'])['fracBits'])
     return out
 

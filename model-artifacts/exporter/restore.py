@@ -14,6 +14,7 @@ from vit.data import ImageSetInfo
 from vit.model import VisionTransformer, ViTConfig
 
 from .checkpoint import Checkpoint
+from .folding import mean_factor
 
 
 def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
@@ -23,10 +24,12 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
     manifest = json.loads((folder / 'manifest.json').read_text())
     if manifest['labels'] != info.labels:
         raise ValueError(f'{folder}: its labels are not those of {info.title}')
-    a = manifest['architecture']
+    a, blocks = manifest['architecture'], manifest['fixedPoint']['blocks']
     config = ViTConfig(
         a['imageSize'], a['patchSize'], a['dim'], a['depth'], a['heads'], a['mlpDim'] / a['dim'], a['classes'],
-        bool(a.get('positionalScores') or a.get('staticMixing')), a.get('squareUnits', 0),
+        bool(a.get('positionalScores') or a.get('staticMixing')), a.get('squareUnits', 0), a.get('imageWidth'), a.get('prefixTokens', 0),
+        a.get('pool', 'mean'), a.get('activation', 'gelu'), epsilon_of(manifest),
+        tuple(f'blocks.{i}.{norm}' for i, block in enumerate(blocks) for norm in ('norm1', 'norm2') if norm not in block),
     )  # fmt: skip
     tensors = named_tensors(onnx.load(folder / 'model.onnx').graph)
     for name, wanted in (('mean', info.mean), ('std', info.std)):
@@ -51,6 +54,14 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
     resize = manifest['preprocessing']
     description['resize'] |= {'shorter_side': resize['shorterSide'], 'crop': resize['crop']}
     return Checkpoint(model.eval(), (rows, tokens), description)
+
+
+def epsilon_of(manifest: dict) -> float:
+    """Of all norms. fc_norm's is smaller by the factor of a mean over the patches, where that is what it reads."""
+    a, fixed = manifest['architecture'], manifest['fixedPoint']
+    pooled = mean_factor(a['tokens'] - a.get('prefixTokens', 0)) if a.get('pool', 'mean') == 'mean' else 1
+    of_blocks = [block[norm]['epsilon'] for block in fixed['blocks'] for norm in ('norm1', 'norm2') if norm in block]
+    return of_blocks[0] if of_blocks else fixed['fcNorm']['epsilon'] / pooled**2
 
 
 def named_tensors(graph: onnx.GraphProto) -> dict[str, np.ndarray]:

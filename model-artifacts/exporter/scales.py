@@ -111,10 +111,10 @@ class _Chooser:
         parts = [f'blocks.{i}.{part}.residual' for i in range(len(model.blocks)) for part in ('attn', 'mlp')]
         bits = magnitude_bits(ranges.magnitude('patch_embed', *parts))
         self.streams: list[Tensor] = []
-        for i in range(len(model.blocks)):
-            norms = [f'blocks.{i}.norm1', f'blocks.{i}.norm2'] + ['fc_norm'] * (model.pool != 'mean' and i == len(model.blocks) - 1)
+        for i, block in enumerate(model.blocks):
+            norms = [f'blocks.{i}.{norm}' for norm in ('norm1', 'norm2') if getattr(block, norm)] + ['fc_norm'] * (model.pool != 'mean' and i == len(model.blocks) - 1)
             before = self.streams[-1].frac_bits if self.streams else precision.residual
-            self.streams.append(Tensor(min(before, *(self._square_frac_bits(name) for name in norms)), bits))
+            self.streams.append(Tensor(min([before, *map(self._square_frac_bits, norms)]), bits))
 
     def _square_frac_bits(self, name: str) -> int:
         """The most fraction bits of the stream at which this norm's sum of squares fits the ring."""
@@ -216,17 +216,19 @@ class _Chooser:
 
     def _block(self, name: str, block: FoldedBlock) -> dict:
         p = self.precision
-        fc1_bits, _ = self._linear(f'{name}.mlp.fc1', block.fc1.weight, p.norm, None, f'{name}.mlp.fc1')
         stream = self.stream.frac_bits
+        # Fraction bits of what the matrices read.
+        held1, held2 = (p.norm if norm else stream for norm in (block.norm1, block.norm2))
+        fc1_bits, _ = self._linear(f'{name}.mlp.fc1', block.fc1.weight, held2, None, f'{name}.mlp.fc1')
         fc2_bits, fc2_magnitude = self._linear(f'{name}.mlp.fc2', block.fc2.weight, p.gelu, stream, f'{name}.mlp.fc2')
-        merged_bits, merged_magnitude = self._linear(f'{name}.mlp.merged', block.merged.weight, p.norm, stream, f'{name}.mlp.merged')
+        merged_bits, merged_magnitude = self._linear(f'{name}.mlp.merged', block.merged.weight, held2, stream, f'{name}.mlp.merged')
         return {
-            'norm1': self._norm(f'{name}.norm1', stream, p.norm),
-            'attn': self._attention(f'{name}.attn', block),
-            'norm2': self._norm(f'{name}.norm2', stream, p.norm),
+            **({'norm1': self._norm(f'{name}.norm1', stream, p.norm)} if block.norm1 else {}),
+            'attn': self._attention(f'{name}.attn', block, held1),
+            **({'norm2': self._norm(f'{name}.norm2', stream, p.norm)} if block.norm2 else {}),
             'mlp': {
                 'fc1WeightFracBits': fc1_bits,
-                **self._activation(f'{name}.mlp', block, p.norm + fc1_bits),
+                **self._activation(f'{name}.mlp', block, held2 + fc1_bits),
                 'fc2WeightFracBits': fc2_bits,
                 'fc2MagnitudeBits': fc2_magnitude,
                 'mergedWeightFracBits': merged_bits,
@@ -234,11 +236,12 @@ class _Chooser:
             },
         }
 
-    def _attention(self, name: str, block: FoldedBlock) -> dict:
+    def _attention(self, name: str, block: FoldedBlock, held: int) -> dict:
+        """held: fraction bits of what q, k, v and the square units read."""
         p, ranges = self.precision, self.ranges
-        q_bits, q_magnitude = self._linear(f'{name}.q', block.q.weight, p.norm, p.q, f'{name}.q')
-        k_bits, k_magnitude = self._linear(f'{name}.k', block.k.weight, p.norm, p.k, f'{name}.k')
-        v_bits, v_magnitude = self._linear(f'{name}.v', block.v.weight, p.norm, p.v, f'{name}.v')
+        q_bits, q_magnitude = self._linear(f'{name}.q', block.q.weight, held, p.q, f'{name}.q')
+        k_bits, k_magnitude = self._linear(f'{name}.k', block.k.weight, held, p.k, f'{name}.k')
+        v_bits, v_magnitude = self._linear(f'{name}.v', block.v.weight, held, p.v, f'{name}.v')
         scores_magnitude = check_product(f'{name}.scores', p.q + p.k, ranges.magnitude(f'{name}.scores'))
         square = ranges.magnitude(f'{name}.square')
         softmax = 1.0 if block.softmax_rows.any() else 0.0
@@ -254,7 +257,7 @@ class _Chooser:
         if softmax and probability_frac_bits < p.probabilities - PROBABILITY_BITS_TO_GIVE:
             raise ExportError(f'{name}.probabilities', f'{probability_frac_bits} fraction bits left', f'{p.probabilities - PROBABILITY_BITS_TO_GIVE}: scores, values or squares are too large')
         proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj.weight, p.mix, self.stream.frac_bits, f'{name}.proj')
-        units = {} if block.square_units is None else {'squareUnits': self._square_units(name, block.square_units.weight)}
+        units = {} if block.square_units is None else {'squareUnits': self._square_units(name, block.square_units.weight, held)}
         return {
             'qWeightFracBits': q_bits,
             'kWeightFracBits': k_bits,
@@ -271,9 +274,9 @@ class _Chooser:
             **units,
         }
 
-    def _square_units(self, name: str, weight: Array) -> dict:
+    def _square_units(self, name: str, weight: Array, held: int) -> dict:
         p = self.precision
-        bits, magnitude = self._linear(f'{name}.square_units', weight, p.norm, p.square_units, f'{name}.square_units')
+        bits, magnitude = self._linear(f'{name}.square_units', weight, held, p.square_units, f'{name}.square_units')
         squares = self.ranges.magnitude(f'{name}.unit_squares')
         # Their squares, at twice the fraction bits, must stay below 2^30 and lose a bit at least.
         frac_bits = min(p.square_units, (PRODUCT_BITS - magnitude_bits(squares)) // 2)

@@ -138,13 +138,11 @@ class Simulation:
                 if coarser['fracBits'] < stream:
                     x = self.truncate(f'{name}.residual', x, stream, coarser['magnitudeBits'], coarser['fracBits'])
                 stream = coarser['fracBits']
-            y = self.norm(f'{name}.norm1', x, stream, block['norm1'])
-            see(f'{name}.norm1', y, block['norm1']['out']['fracBits'])
-            x = x[:, : self.queries(i)] + self.attention(i, y, block, stream, see)
+            y, held = self.normalised(f'{name}.norm1', x, stream, block.get('norm1'), see)
+            x = x[:, : self.queries(i)] + self.attention(i, y, held, block, stream, see)
             see(f'{name}.attn.residual', x, stream)
-            y = self.norm(f'{name}.norm2', x, stream, block['norm2'])
-            see(f'{name}.norm2', y, block['norm2']['out']['fracBits'])
-            x = x + self.mlp(i, y, block, stream)
+            y, held = self.normalised(f'{name}.norm2', x, stream, block.get('norm2'), see)
+            x = x + self.mlp(i, y, held, block, stream)
             see(f'{name}.mlp.residual', x, stream)
         y, frac_bits = self.pooled(x, stream, see)
         logits = self.linear('head', y)
@@ -180,6 +178,14 @@ class Simulation:
         see('fc_norm', y, normed)
         return y, normed
 
+    def normalised(self, name: str, x: Array, frac_bits: int, spec: dict | None, see) -> tuple[Array, int]:
+        """(what the next matrix reads, its fraction bits): the stream itself where the norm's scale is constant."""
+        if spec is None:
+            return x, frac_bits
+        y = self.norm(name, x, frac_bits, spec)
+        see(name, y, spec['out']['fracBits'])
+        return y, spec['out']['fracBits']
+
     def norm(self, name: str, x: Array, frac_bits: int, spec: dict) -> Array:
         """RMS normalisation over the last axis of x at `frac_bits`; step 2 of the plan."""
         square = np.square(x).sum(-1, keepdims=True)
@@ -188,7 +194,8 @@ class Simulation:
         out = spec['out']
         return self.truncate(name, x * s, frac_bits + spec['rsqrt']['out']['fracBits'], out['magnitudeBits'], out['fracBits'])
 
-    def attention(self, i: int, y: Array, block: dict, stream: int, see) -> Array:
+    def attention(self, i: int, y: Array, held: int, block: dict, stream: int, see) -> Array:
+        """held: fraction bits of y."""
         name, spec = f'blocks.{i}.attn', block['attn']
         dim, queries = y.shape[-1], self.queries(i)
         if queries < self.tokens:
@@ -199,7 +206,7 @@ class Simulation:
         heads = self.architecture['heads']
         parts = []
         for part, value in zip('qkv', qkv):
-            before = block['norm1']['out']['fracBits'] + spec[f'{part}WeightFracBits']
+            before = held + spec[f'{part}WeightFracBits']
             value = self.truncate(f'{name}.{part}', value, before, spec[part]['magnitudeBits'], spec[part]['fracBits'])
             see(f'{name}.{part}', value, spec[part]['fracBits'])
             parts.append(split_heads(value, heads))
@@ -225,7 +232,7 @@ class Simulation:
         mixed = self.truncate(f'{name}.mix', join_heads(multiply(probabilities, v)), p + spec['v']['fracBits'], mix['magnitudeBits'], mix['fracBits'])
         see(f'{name}.mix', mixed, mix['fracBits'])
         if 'squareUnits' in spec:
-            squares = self.square_units(name, units, block)
+            squares = self.square_units(name, units, held, block)
             see(f'{name}.unit_squares', squares, mix['fracBits'])
             mixed = np.concatenate([mixed, squares], -1)
         before = mix['fracBits'] + spec['projWeightFracBits']
@@ -254,30 +261,29 @@ class Simulation:
         p = spec['probabilities']
         return self.truncate(f'{name}.probabilities', np.square(scores), 2 * s['fracBits'] + self.log_tokens, p['magnitudeBits'], p['fracBits'])
 
-    def square_units(self, name: str, units: Array, block: dict) -> Array:
+    def square_units(self, name: str, units: Array, held: int, block: dict) -> Array:
         """Squares at the fraction bits of `mix`; step 4."""
         spec = block['attn']['squareUnits']
-        before, inside = block['norm1']['out']['fracBits'] + spec['weightFracBits'], spec['input']
+        before, inside = held + spec['weightFracBits'], spec['input']
         units = self.truncate(f'{name}.square_units', units, before, inside['magnitudeBits'], inside['fracBits'])
         return self.truncate(f'{name}.unit_squares', np.square(units), 2 * inside['fracBits'], spec['outMagnitudeBits'], block['attn']['mix']['fracBits'])
 
-    def mlp(self, i: int, y: Array, block: dict, stream: int) -> Array:
+    def mlp(self, i: int, y: Array, held: int, block: dict, stream: int) -> Array:
         name, spec = f'blocks.{i}.mlp', block['mlp']
         exact = np.zeros(self.queries(i), bool)
         exact[self.manifest['switches']['geluTokens'][i]] = True
-        norm = block['norm2']['out']['fracBits']
         out = np.empty_like(y)
         if exact.any():
             hidden = self.linear(f'{name}.fc1', y[:, exact])
             tables = activation_tables(spec)
             parts = np.split(hidden, np.cumsum([table.get('units', 0) for table in tables])[:-1], axis=-1)
             activated = np.concatenate([
-                self.function(f'{name}.gelu', self.activation, part, norm + spec['fc1WeightFracBits'], table) for part, table in zip(parts, tables)
+                self.function(f'{name}.gelu', self.activation, part, held + spec['fc1WeightFracBits'], table) for part, table in zip(parts, tables)
             ], -1)  # fmt: skip
             before = tables[0]['out']['fracBits'] + spec['fc2WeightFracBits']
             out[:, exact] = self.truncate(f'{name}.fc2', self.linear(f'{name}.fc2', activated), before, spec['fc2MagnitudeBits'], stream)
         if not exact.all():
-            before = norm + spec['mergedWeightFracBits']
+            before = held + spec['mergedWeightFracBits']
             merged = self.linear(f'{name}.merged', y[:, ~exact])
             out[:, ~exact] = self.truncate(f'{name}.merged', merged, before, spec['mergedMagnitudeBits'], stream)
         return out

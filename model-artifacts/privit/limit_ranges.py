@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import copy
 
-import torch
-import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Tensor
 
 from vit.data import ImageSet
 from vit.model import SwitchTensors, VisionTransformer
 
-from . import augment
+from .imitate import imitate
 from .ood import excess, shifted
 
 PENALTY = 0.3
@@ -26,20 +24,7 @@ def limit_ranges(
     """Train `model` in place. ood: normalised (B, 3, S, S); limit: mean square above which one of these is penalised."""
     model.eval()
     before = copy.deepcopy(model).requires_grad_(False)
-    generator = Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=0.0)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group['lr'] = 1e-4 * min(1, (step + 1) / 10) * (1 - step / steps)
-        chosen = images.images[torch.randint(len(images), (batch_size,), generator=generator)]
-        windows = augment.resize(augment.random_crop_flip(chosen, 2, generator), model.config.img_size)
-        batch = augment.normalise(windows, images.info)
-        with torch.no_grad():
-            said = before(batch, switches)
-        says = model(batch, switches)
-        loss = F.mse_loss(says, said) + F.kl_div(says.log_softmax(-1), said.log_softmax(-1), log_target=True, reduction='batchmean')
-        loss = loss + PENALTY * excess(model, switches, shifted(ood, generator), limit)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+    imitate(
+        model, before, switches, images, steps, batch_size=batch_size, seed=seed,
+        penalty=lambda generator: PENALTY * excess(model, switches, shifted(ood, generator), limit),
+    )  # fmt: skip

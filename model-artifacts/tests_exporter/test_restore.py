@@ -1,13 +1,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from exporter.export import write_artifact
 from exporter.images import Preprocessing
 from exporter.restore import restore
-from exporter.tiny import tiny_images
+from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
 from privit.cli import main
 from vit.data import IMAGE_SETS, ImageSetInfo
 
@@ -61,3 +62,12 @@ def test_another_set_is_refused(checkpoint, artifact):
     info = info_of(checkpoint.description)
     with pytest.raises(ValueError, match=r'model.onnx: expected std \(1.0, 1.0, 1.0\) of tiny, got'):
         restore(artifact[0], replace(info, std=(1.0, 1.0, 1.0)))
+
+
+def test_every_part_of_an_architecture_comes_back(tmp_path):
+    config = replace(CONFIG, positional=False, square_units=0, img_width=12, prefix_tokens=3, pool='class', activation='gelu-tanh', norm_eps=1e-5)
+    checkpoint = tiny_checkpoint(config=config)
+    images = tiny_images(65)
+    images = np.concatenate([images, images[:, :, :4]], 2)
+    write_artifact(checkpoint, images[1:], images[0], 'seeded', Preprocessing(8, 8, crop_width=12), tmp_path)
+    assert restore(tmp_path, info_of(checkpoint.description)).model.config == config

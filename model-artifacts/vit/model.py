@@ -60,8 +60,12 @@ class ViTConfig:
     pool: str = 'mean'  # one of POOLS
     activation: str = 'gelu'  # one of ACTIVATIONS
     norm_eps: float = 1e-6
+    fixed_norms: tuple[str, ...] = ()  # 'blocks.3.norm1': those LayerNorms have a constant scale, see `FixedNorm`
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, 'fixed_norms', tuple(self.fixed_norms))  # JSON knows lists only
+        if unknown := set(self.fixed_norms) - set(self.norms):
+            raise ValueError(f'fixed_norms: expected some of {self.norms}, got {sorted(unknown)}')
         for name, value in (('img_size', self.img_size), ('img_width', self.width)):
             if value % self.patch_size:
                 raise ValueError(f'{name} {value} is not a multiple of patch_size {self.patch_size}')
@@ -87,6 +91,11 @@ class ViTConfig:
     @property
     def num_tokens(self) -> int:
         return self.prefix_tokens + self.num_patches
+
+    @property
+    def norms(self) -> list[str]:
+        """Of the blocks, in the order of the forward pass."""
+        return [f'blocks.{i}.norm{j}' for i in range(self.depth) for j in (1, 2)]
 
     @property
     def mlp_dim(self) -> int:
@@ -274,12 +283,27 @@ def is_binary(switch: Tensor) -> bool:
     return not switch.requires_grad and bool(((switch == 0) | (switch == 1)).all())
 
 
+class FixedNorm(nn.LayerNorm):
+    """LayerNorm with a constant in place of 1 / sqrt(variance + epsilon), which is inside `weight`: weight * (x - mean(x)) + bias.
+
+    Linear, so the secure protocol does it within the next matrix. SLAB (Guo et al., ICML 2024, arXiv 2405.11582) fixes a network's norms
+    step by step in this way, with a constant for each channel.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - x.mean(-1, keepdim=True)) * self.weight + self.bias
+
+
+def _norm_of(config: ViTConfig, name: str) -> nn.LayerNorm:
+    return (FixedNorm if name in config.fixed_norms else nn.LayerNorm)(config.embed_dim, eps=config.norm_eps)
+
+
 class Block(nn.Module):
-    def __init__(self, config: ViTConfig) -> None:
+    def __init__(self, config: ViTConfig, name: str) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(config.embed_dim, eps=config.norm_eps)
+        self.norm1 = _norm_of(config, f'{name}.norm1')
         self.attn = Attention(config)
-        self.norm2 = nn.LayerNorm(config.embed_dim, eps=config.norm_eps)
+        self.norm2 = _norm_of(config, f'{name}.norm2')
         self.mlp = Mlp(config)
         self.squares = SquareUnits(config) if config.square_units else None
 
@@ -320,7 +344,7 @@ class VisionTransformer(nn.Module):
         self.patch_embed = PatchEmbed(config)
         self.pos_embed = nn.Parameter(torch.randn(1, config.num_patches, config.embed_dim) * 0.02)
         self.prefix = nn.Parameter(torch.randn(1, config.prefix_tokens, config.embed_dim) * 0.02) if config.prefix_tokens else None
-        self.blocks = Blocks(Block(config) for _ in range(config.depth))
+        self.blocks = Blocks(Block(config, f'blocks.{i}') for i in range(config.depth))
         self.fc_norm = nn.LayerNorm(config.embed_dim, eps=config.norm_eps)
         self.head = nn.Linear(config.embed_dim, config.num_classes)
         self.apply(_initialise)

@@ -1,4 +1,4 @@
-"""`python -m privit average|limit-ranges|prune`: what is done to trained students."""
+"""`python -m privit average|limit-ranges|prune|fix-norms`: what is done to trained students."""
 from __future__ import annotations
 
 import argparse
@@ -12,6 +12,7 @@ from vit.checkpoint import check_labels, load_checkpoint, save_checkpoint
 from ..average import average_checkpoints
 from ..evaluate import accuracy
 from ..limit_ranges import limit_ranges
+from ..norms import effects, fix_norms
 from ..ood import MEAN_SQUARE_LIMIT, mean_squares, ood_images
 from ..prune import without_idle_heads
 from .arguments import Commands, common, fallback_config, splits_of
@@ -60,6 +61,25 @@ def run_prune(arguments: argparse.Namespace) -> None:
     }, indent=1))  # fmt: skip
 
 
+def run_fix_norms(arguments: argparse.Namespace) -> None:
+    model, switches, description = load_checkpoint(arguments.checkpoint, fallback_config(arguments))
+    splits = splits_of(arguments, description)
+    check_labels(arguments.checkpoint, description, splits.train.info)
+    chosen = torch.randperm(len(splits.train), generator=torch.Generator().manual_seed(0))[: arguments.images]
+    moved = effects(model.eval(), switches, splits.train.subset(chosen))
+    names = arguments.norms or sorted(moved, key=lambda name: moved[name])[: arguments.count]
+    fixed = fix_norms(model, switches, splits.train, names, arguments.steps, arguments.rate)
+    description |= fixed.config.to_dict()
+    description['recipe'] += f'; {len(names)} norms of constant scale, {arguments.steps} steps of 64 towards itself'
+    before = description.get('validation_accuracy')
+    description['validation_accuracy'] = accuracy(fixed, switches, splits.validation)
+    save_checkpoint(arguments.out, fixed.state_dict(), switches, description)
+    print(json.dumps({
+        'out': str(arguments.out), 'norms': names, 'validation': [before, description['validation_accuracy']],
+        'movedAlone': {name: round(x, 5) for name, x in moved.items()},
+    }, indent=1))  # fmt: skip
+
+
 def register(commands: Commands) -> None:
     p = commands.add_parser(
         'average', help='the mean of the weights of several trainings of one student (or moments of one: --keep-last), all from the same search'
@@ -85,3 +105,15 @@ def register(commands: Commands) -> None:
     p.add_argument('--limit', type=float, default=0.003, help='by how much (KL at temperature 4, times 16) the rows of a head may move the logits; default 0.003')
     p.add_argument('--out', type=Path, required=True, help='safetensors to write')
     p.set_defaults(run_command=run_prune)
+
+    p = commands.add_parser('fix-norms', help='LayerNorms get a constant scale, in training towards the network itself: they cost nothing in the protocol')
+    common(p, runs=False)
+    p.add_argument('checkpoint', type=Path)
+    which = p.add_mutually_exclusive_group(required=True)
+    which.add_argument('--norms', nargs='+', metavar='NAME', help='such as blocks.3.norm1')
+    which.add_argument('--count', type=int, help='so many, of those that move the logits least')
+    p.add_argument('--images', type=int, default=500, help='training images to try each norm on; default 500')
+    p.add_argument('--steps', type=int, default=300, help='of 64 images; default 300')
+    p.add_argument('--rate', type=float, default=1e-4, help='largest learning rate; default 1e-4')
+    p.add_argument('--out', type=Path, required=True, help='safetensors to write')
+    p.set_defaults(run_command=run_fix_norms)

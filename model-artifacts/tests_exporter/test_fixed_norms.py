@@ -1,0 +1,61 @@
+"""Norms of constant scale (privit/norms.py): folded into the matrices behind them, exactly, and nothing of them in the manifest."""
+import json
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from test_folding import reference
+from test_restore import info_of
+
+from exporter.export import write_artifact
+from exporter.forward import forward
+from exporter.images import Preprocessing
+from exporter.restore import restore
+from exporter.simulate import Simulation
+from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
+
+
+@pytest.fixture(scope='module', params=[('blocks.0.norm2', 'blocks.1.norm1'), tuple(CONFIG.norms)], ids=['two', 'all'])
+def exported(request, tmp_path_factory):
+    checkpoint = tiny_checkpoint(config=replace(CONFIG, fixed_norms=request.param))
+    with torch.no_grad():
+        for name in request.param:
+            checkpoint.model.get_submodule(name).weight.mul_(0.6)
+    out, calibration = tmp_path_factory.mktemp('fixed'), tiny_images(257)
+    return checkpoint, out, write_artifact(checkpoint, calibration[1:], calibration[0], 'seeded', Preprocessing(8, 8), out)
+
+
+def test_folding_is_exact(exported):
+    checkpoint, _, model = exported
+    images = tiny_images(20, seed=3)
+    np.testing.assert_allclose(forward(model, images), reference(checkpoint, images), rtol=1e-9, atol=1e-9)
+
+
+def test_integers_follow_the_network(exported):
+    _, out, model = exported
+    images = tiny_images(100, seed=9)
+    simulation = Simulation.load(out)
+    logits, expected = simulation.run(images), forward(model, images)
+    # Random weights without norms have long tails: an image that calibration has seen none like may leave its range.
+    outside = simulation.violations.images
+    assert len(outside) <= 1
+    inside = [i for i in range(len(images)) if i not in outside]
+    assert np.abs(logits - expected)[inside].max() < 0.03 * max(1, np.abs(expected).max())
+
+
+def test_the_manifest_has_no_such_norm_and_restore_knows_them(exported):
+    checkpoint, out, _ = exported
+    blocks = json.loads((out / 'manifest.json').read_text())['fixedPoint']['blocks']
+    kept = {f'blocks.{i}.{norm}' for i, block in enumerate(blocks) for norm in ('norm1', 'norm2') if norm in block}
+    assert kept == set(CONFIG.norms) - set(checkpoint.model.config.fixed_norms)
+    assert restore(out, info_of(checkpoint.description)).model.config == checkpoint.model.config
+
+
+def test_onnx_is_the_network(exported):
+    checkpoint, out, _ = exported
+    images = tiny_images(8, seed=4)
+    session = onnxruntime.InferenceSession(out / 'model.onnx', providers=['CPUExecutionProvider'])
+    logits = session.run(None, {'image': images.transpose(0, 3, 1, 2).astype(np.float32)})[0]
+    np.testing.assert_allclose(logits, reference(checkpoint, images), atol=0.02)
