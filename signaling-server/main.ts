@@ -4,10 +4,10 @@
  * with commas between) and TURN_SECRET_FILE (coturn's `static-auth-secret`); LOG_LEVEL (`info` says what happens, in JSON, on stderr).
  */
 import { readFile } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { bundledFiles } from './bundledModels.ts';
+import { networkOrigins } from './localNetwork.ts';
 import { createSignalingServer } from './server.ts';
 
 const { PORT, TRUSTED_PROXIES, REDIS_URL, ICE_URLS, TURN_SECRET_FILE, LOG_LEVEL } = process.env;
@@ -37,10 +37,7 @@ try {
     },
     ...(REDIS_URL && { redisUrl: REDIS_URL }),
   });
-  const inNetwork = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter(({ family, internal }) => family === 'IPv4' && !internal)
-    .map(({ address }) => `http://${address}:${server.port}`);
+  const inNetwork = networkOrigins(server.port);
   console.log(
     `Blindsight: http://localhost:${server.port}${inNetwork.length ? ` (in your network: ${inNetwork.join(', ')})` : ''}`,
   );

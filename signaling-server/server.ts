@@ -1,6 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import path from 'node:path';
 import { addressReader } from './address.ts';
+import { networkOrigins } from './localNetwork.ts';
 import { attachRelay, defaultLimits, type Limits } from './relay.ts';
 import { type StaticOptions, staticFiles } from './staticFiles.ts';
 import { type TurnOptions, turnServers } from './turn.ts';
@@ -44,6 +47,7 @@ export async function createSignalingServer(options: ServerOptions): Promise<Sig
     if (request.url === '/healthz') return sendHealth(response);
     if (request.url === '/metrics' && isLoopback(addressOf(request))) return void sendMetrics(response);
     if (request.url === '/ice.json' && options.turn?.urls.length) return sendIceServers(response, options.turn);
+    if (request.url === '/settings.json' && isLoopback(addressOf(request))) return void sendSettings(response);
     void files(request, response);
   });
   http.timeout = idleMs;
@@ -59,6 +63,19 @@ export async function createSignalingServer(options: ServerOptions): Promise<Sig
     response.setHeader('Content-Type', 'application/json; charset=utf-8').setHeader('Cache-Control', 'no-store');
     const uptimeS = Math.round((performance.now() - startedMs) / 1000);
     response.end(JSON.stringify({ status: 'ok', uptimeS, rooms: relay.rooms.size, tabs: relay.tabs }));
+  }
+
+  /** To this machine's own tabs: by which addresses another device gets here. */
+  async function sendSettings(response: ServerResponse): Promise<void> {
+    const text = await readFile(path.join(options.distDir, 'settings.json'), 'utf8').catch(
+      () => '{"signaling":"here"}',
+    );
+    const { port } = http.address() as AddressInfo;
+    response.setHeader('Content-Type', 'application/json; charset=utf-8').setHeader('Cache-Control', 'no-store');
+    response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
+    response.end(
+      JSON.stringify({ ...JSON.parse(text), networkOrigins: options.host === undefined ? networkOrigins(port) : [] }),
+    );
   }
 
   async function sendMetrics(response: ServerResponse): Promise<void> {

@@ -38,8 +38,9 @@ try {
   const filming = (async () => {
     while (isRunning) {
       const atMs = performance.now() - startedMs;
-      const picture = await page.screenshot();
-      if (!frames.at(-1)?.picture.equals(picture)) frames.push({ picture, atMs });
+      // On a busy machine a page may draw no frame for a while; then the one before stands longer.
+      const picture = await page.screenshot({ timeout: 5000 }).catch(() => undefined);
+      if (picture && !frames.at(-1)?.picture.equals(picture)) frames.push({ picture, atMs });
       await page.waitForTimeout(Math.max(0, frameMs - (performance.now() - startedMs - atMs)));
     }
   })();

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { answerBits, compilePlan, parseManifest } from '../../protocols/index.ts';
+import { answerBits, compilePlan, parseManifest, protocolVersion } from '../../protocols/index.ts';
+import { publicManifest } from '../../protocols/inference/manifest.ts';
 import { TINY_SAMPLES } from '../support/tinySamples.ts';
 import { type App, screenshotsDir, startApp } from './support/app.ts';
 import { classifySample, modelButton, openRoom, pair, said } from './support/pair.ts';
@@ -39,12 +41,46 @@ test('the private answer is checked against plaintext, and saved without the pho
   const report = JSON.parse((await save('JSON')).toString());
   expect(report.phases.online.bytesClientToOwner).toBeGreaterThan(1000);
   expect(report.correlations).toBe('two-party');
+  expect(Math.abs(Date.now() - Date.parse(report.date))).toBeLessThan(120_000);
+  expect(report.version).toMatch(/^\d+\.\d+\.\d+$/);
+  expect(report.protocolVersion).toBe(protocolVersion);
+  expect(report.browser).toContain('Chrome');
+  // Of the public description, which the client has anyway; of the weights there is no digest.
+  const tiny = await readFile(path.join(import.meta.dirname, '../vectors/tiny/manifest.json'), 'utf8');
+  const description = JSON.stringify(publicManifest(parseManifest(tiny)));
+  expect(report.modelDescription).toBe(createHash('sha256').update(description).digest('hex'));
   const lines = (await save('CSV')).toString().split('\r\n');
-  expect(lines[0]).toBe('name,protocol,phase,elapsedMs,bytesClientToOwner,bytesOwnerToClient,flights');
+  expect(lines[0]).toBe(
+    'name,protocol,phase,elapsedMs,bytesClientToOwner,bytesOwnerToClient,flights,' +
+      'date,version,protocolVersion,browser,model,modelDescription',
+  );
   expect(lines).toHaveLength(report.layers.length + 1);
+  for (const line of lines.slice(1)) expect(line.endsWith(`"tiny","${report.modelDescription}"`)).toBe(true);
   const picture = await save('Picture');
   expect(picture.subarray(1, 4).toString()).toBe('PNG');
   await writeFile(path.join(screenshotsDir, '15-summary.png'), picture);
+});
+
+test('a device that can share shares the picture of the result; where that fails, it is saved', async () => {
+  const { invite } = await openRoom(app);
+  const client = await app.page();
+  await client.addInitScript(() => {
+    const shared: string[] = [];
+    Object.assign(window, { shared });
+    navigator.canShare = () => true;
+    navigator.share = async ({ files = [] } = {}) => {
+      if (shared.length > 0) throw new DOMException('no app takes it', 'NotAllowedError');
+      shared.push(...files.map(({ name, type, size }) => `${name} ${type} ${size > 10_000}`));
+    };
+  });
+  await client.goto(invite);
+  await classifySample(client);
+  const button = client.getByRole('button', { name: 'Share the picture of it' });
+  await button.click();
+  const shared = () => client.evaluate(() => (window as unknown as { shared: string[] }).shared);
+  await expect.poll(shared).toEqual(['blindsight.png image/png true']);
+  const [download] = await Promise.all([client.waitForEvent('download'), button.click()]);
+  expect(download.suggestedFilename()).toBe('blindsight.png');
 });
 
 test('the meters’ totals are WebRTC’s own, to within the framing that is shown', async () => {

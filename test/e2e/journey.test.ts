@@ -69,6 +69,13 @@ test('first visit to result: the trained model, by “Try it alone” in two tab
   await classify.waitFor();
   await client.getByText('Prepared, waiting for an image').waitFor({ timeout: 150_000 });
   await observeUpdates(client, 'time-online');
+  const pixels = Uint8Array.from(
+    await client.getByLabel('The crop that the model classifies').evaluate((element) => {
+      const canvas = element as HTMLCanvasElement;
+      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+      return [...data].filter((_, i) => i % 4 !== 3);
+    }),
+  );
 
   const result = client.getByTestId('result');
   const longestMs = await longestTaskMs(app.browser, client, async () => {
@@ -90,17 +97,16 @@ test('first visit to result: the trained model, by “Try it alone” in two tab
   expect(shifts.owner).toBeLessThan(0.1);
 
   await client.waitForTimeout(800); // the bars grow
+  // The picture and what the owner got of it stand beside the answer, without scrolling.
+  const fold = client.viewportSize()!.height;
+  for (const seen of [client.getByLabel('All that the owner got of it: noise'), client.getByTestId('top-label')]) {
+    const { y, height } = (await seen.boundingBox())!;
+    expect(y + height).toBeLessThanOrEqual(fold);
+  }
   await shoot(client, '04-client-result');
   await shoot(owner, '04-owner-served');
   const logits = JSON.parse((await result.getAttribute('data-logits'))!) as number[];
-  // What the model saw, read from the page, through the integer reference in this process.
-  const pixels = Uint8Array.from(
-    await client.getByLabel('The crop that the model classifies').evaluate((element) => {
-      const canvas = element as HTMLCanvasElement;
-      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
-      return [...data].filter((_, i) => i % 4 !== 3);
-    }),
-  );
+  // What the model saw, through the integer reference in this process.
   const name = (await client.getByTestId('session').getAttribute('data-model'))!;
   const model = await readModel(path.join(import.meta.dirname, '../../model-artifacts/zoo', name));
   const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));

@@ -1,8 +1,8 @@
 /** What people with a phone, a keyboard, large letters or their own colours meet; and what they are told. */
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type App, startApp } from './support/app.ts';
-import { alert, classifyNext, classifySample, openRoom, pair, said } from './support/pair.ts';
+import { type App, nameWithoutHttps, startApp } from './support/app.ts';
+import { alert, classifyNext, classifySample, modelButton, openRoom, pair, said } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 
 let app: App;
@@ -273,8 +273,44 @@ test('the owner closes the room: the client is told, without alarm, and is not s
   await shoot(client, '21-room-closed');
 });
 
-test('a link of this machine has no QR code, which could not work', async () => {
-  const { owner } = await openRoom(app);
-  await owner.getByText('This link works on this machine only').waitFor();
-  expect(await owner.getByLabel('QR code of the invite link').count()).toBe(0);
+describe('an owner whose page was opened as localhost', () => {
+  /** The room of an owner whose server says that it is reached by these addresses. */
+  async function openRoomReachedBy(networkOrigins: string[]) {
+    const owner = await app.page();
+    await owner.route('**/settings.json', (route) => route.fulfill({ json: { signaling: 'here', networkOrigins } }));
+    await owner.goto(app.url);
+    await owner.getByRole('button', { name: 'Share a model' }).click();
+    await modelButton(owner, 'tiny').click();
+    await owner.getByTestId('invite').waitFor();
+    return owner;
+  }
+
+  test('without an address in a network there is no QR code, which could not work', async () => {
+    const owner = await openRoomReachedBy([]);
+    await owner.getByText('This link works on this machine only').waitFor();
+    expect(await owner.getByLabel('QR code of the invite link').count()).toBe(0);
+  });
+
+  test('gets a link and a QR code for other devices, where the page works over plain HTTP and says what that means', async () => {
+    const other = `http://${nameWithoutHttps}:${new URL(app.url).port}`;
+    const owner = await openRoomReachedBy([other, 'http://192.168.7.7:3000']);
+    const link = owner.getByTestId('network-invite');
+    const invite = await link.inputValue();
+    expect(invite.split('#')).toEqual([`${other}/`, (await owner.getByTestId('invite').inputValue()).split('#')[1]]);
+    await owner.getByLabel('QR code of the invite link').waitFor();
+    await owner.getByLabel('This machine’s address').selectOption('192.168.7.7');
+    expect(await link.inputValue()).toMatch(/^http:\/\/192\.168\.7\.7:3000\/#/);
+    await shoot(owner, '22-network-link');
+
+    const client = await app.page(phone);
+    await client.goto(invite);
+    await client.getByTestId('sample').first().waitFor();
+    expect(await client.evaluate(() => isSecureContext)).toBe(false);
+    await client.getByText('This page came over plain HTTP').waitFor();
+    expect(await client.getByRole('button', { name: 'Camera' }).count()).toBe(0);
+    await classifySample(client);
+    await client.getByRole('button', { name: 'Check against plaintext' }).click();
+    await client.getByText('Same answer in plaintext').waitFor();
+    await shoot(client, '22-plain-http');
+  });
 });

@@ -3,8 +3,9 @@ import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import { trustIn } from '../../client/src/client/confidence.ts';
 import { Confidence } from '../../client/src/client/confidenceLevels.ts';
+import { de } from '../../client/src/language/de.ts';
 import { shortTitle, someOf } from '../../client/src/live/modelWords.ts';
-import { protocolsOf } from '../../client/src/live/protocols.ts';
+import { detailOf, protocolsOf } from '../../client/src/live/protocols.ts';
 import { stepWords } from '../../client/src/live/steps.ts';
 import { compilePlan, parseManifest } from '../../protocols/index.ts';
 import { accuracyOf } from '../../signaling-server/modelCard.ts';
@@ -100,9 +101,17 @@ test('every step of a plan, and every protocol in it, has words of its own', asy
   for (const answer of ['logits', 'label'] as const) {
     const { steps } = compilePlan(parseManifest(json), answer);
     expect(steps.length).toBeGreaterThan(10);
-    for (const { name, protocol } of steps) {
+    for (const { name, protocol, detail } of steps) {
       expect(stepWords(name), name).toMatch(/^(Block \d+: \S|[a-z])/);
       for (const { title, note } of protocolsOf(protocol)) expect(note, `${name}: ${title}`).not.toBe('');
+      // In another language only the shapes stay as they are.
+      const german = detailOf({ protocol, detail }, de.live.protocols);
+      for (const title of protocol.split(', ')) {
+        const translated = de.live.protocols[title].title;
+        expect(german).toContain(`${translated} (`);
+        if (!translated.startsWith(title)) expect(german).not.toContain(title);
+      }
+      expect(german.match(/\([\d, ]+\)/g)).toEqual(detail.match(/\([\d, ]+\)/g));
     }
   }
 });

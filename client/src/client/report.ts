@@ -1,17 +1,16 @@
 /** What a result can be taken away as. None of it contains the photograph. */
-import type { Manifest } from '../../../protocols/inference/manifest.ts';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import { protocolVersion } from '../../../protocols/inference/handshake.ts';
+import { type Manifest, publicManifest } from '../../../protocols/inference/manifest.ts';
+import { version } from '../../package.json';
 import { t } from '../language/language.ts';
 import { maskedPixels } from '../live/maskedPixels.ts';
 import type { Result } from '../session/clientStore.svelte.ts';
-import type { MeterRow } from '../session/sessionView.svelte.ts';
 import { formatBytes, formatCount, formatMs, formatPercent } from '../ui/format.ts';
 import { trustIn } from './confidence.ts';
 import type { Confidence } from './confidenceLevels.ts';
 
-type Layer = Pick<
-  MeterRow,
-  'name' | 'protocol' | 'phase' | 'elapsedMs' | 'bytesClientToOwner' | 'bytesOwnerToClient' | 'flights'
->;
 const layerFields = [
   'name',
   'protocol',
@@ -22,10 +21,34 @@ const layerFields = [
   'flights',
 ] as const;
 
+/** When, by what and of which model a report is. */
+interface Origin {
+  /** ISO 8601. */
+  date: string;
+  version: string;
+  protocolVersion: number;
+  browser: string;
+  model: string;
+  /**
+   * SHA-256 of the description that the owner sent (JSON, as `publicManifest` has it): two reports with the same one
+   * are of models with the same shape, scales and labels. It says nothing of the weights, whose digest would confirm guesses.
+   */
+  modelDescription: string;
+}
+
+const originOf = (manifest: Manifest, date: Date): Origin => ({
+  date: date.toISOString(),
+  version,
+  protocolVersion,
+  browser: navigator.userAgent,
+  model: manifest.name,
+  modelDescription: bytesToHex(sha256(utf8ToBytes(JSON.stringify(publicManifest(manifest))))),
+});
+
 export function jsonReport(result: Result, manifest: Manifest, correlations: string): Blob {
-  const { classification, offline, online, layers } = result;
+  const { classification, offline, online, layers, date } = result;
   const report = {
-    model: manifest.name,
+    ...originOf(manifest, date),
     label: classification.label,
     labelIndex: classification.labelIndex,
     logits: classification.logits,
@@ -38,11 +61,16 @@ export function jsonReport(result: Result, manifest: Manifest, correlations: str
   return new Blob([JSON.stringify(report, undefined, 2)], { type: 'application/json' });
 }
 
-export function csvReport(layers: readonly Layer[]): Blob {
+/** One line for each step; the origin stands in every one, so that lines of several reports can be mixed. */
+export function csvReport({ layers, date }: Result, manifest: Manifest): Blob {
   const quote = (value: string | number) =>
     typeof value === 'number' ? String(value) : `"${value.replaceAll('"', '""')}"`;
-  const lines = layers.map((layer) => layerFields.map((field) => quote(layer[field])).join(','));
-  return new Blob([[layerFields.join(','), ...lines].join('\r\n')], { type: 'text/csv' });
+  const origin = originOf(manifest, date);
+  const fields = [...layerFields, ...Object.keys(origin)];
+  const lines = layers.map((layer) =>
+    [...layerFields.map((field) => layer[field]), ...Object.values(origin)].map(quote).join(','),
+  );
+  return new Blob([[fields.join(','), ...lines].join('\r\n')], { type: 'text/csv' });
 }
 
 /**
@@ -112,6 +140,21 @@ export async function summaryImage(
   );
   text(words.footer, 70, 590, 22, soft);
   return canvas.convertToBlob({ type: 'image/png' });
+}
+
+/** A file of the type of `summaryImage`, which this device can hand to other apps. */
+export function canShareFiles(): boolean {
+  const files = [new File([], 'blindsight.png', { type: 'image/png' })];
+  return typeof navigator.canShare === 'function' && navigator.canShare({ files });
+}
+
+/** By the device's share sheet; as a download where that fails. Who closes the sheet gets neither. */
+export async function share(blob: Blob, name: string): Promise<void> {
+  try {
+    await navigator.share({ files: [new File([blob], name, { type: blob.type })] });
+  } catch (error) {
+    if ((error as Error).name !== 'AbortError') download(blob, name);
+  }
 }
 
 export function download(blob: Blob, name: string): void {

@@ -99,7 +99,7 @@ export const de: Words = {
         },
         {
           title: 'Mit Anteilen rechnen',
-          text: 'Die Tabs führen den ganzen Vision Transformer auf Anteilen aus. Sie tauschen nur maskierte Zahlen aus; Sie sehen jedes Byte.',
+          text: 'Die Tabs führen das ganze Netz auf Anteilen aus. Sie tauschen nur maskierte Zahlen aus; Sie sehen jedes Byte.',
         },
         {
           title: 'Die Antwort aufdecken',
@@ -147,7 +147,7 @@ export const de: Words = {
     unknown: 'dieser Seite unbekannt',
     unknownOf: (classes) => `eine von ${classes}, unbekannt welche`,
     explanation:
-      'Jede Seite hat ihren eigenen Worker. Zwischen ihnen gehen nur die Bytes in der Mitte, über eine echte WebRTC-Verbindung; zwei Personen nähmen zwei Geräte.',
+      'Jede Seite rechnet für sich. Zwischen ihnen gehen nur die Bytes in der Mitte, über eine echte WebRTC-Verbindung; zwei Personen nähmen zwei Geräte.',
   },
 
   client: {
@@ -178,10 +178,13 @@ export const de: Words = {
     chooseNote: 'Das Bild bleibt in diesem Tab. Nur maskierte Zahlen verlassen ihn.',
     asTheModelSeesIt: 'Wie das Modell es sieht',
     crop: 'Der Ausschnitt, den das Modell beurteilt',
+    ownersNoise: 'Alles, was davon zur Gegenseite kam: Rauschen',
+    noiseNumbers: (count) => `${count} Zahlen, alle Rauschen`,
     known: {
       title: (count) => `Dieses Modell kennt ${count} Dinge`,
       more: (count) => `und ${count} mehr`,
-      others: 'Jedes andere Bild bekommt auch eines dieser Wörter.',
+      own: 'Das sind die eigenen Wörter des Modells, unübersetzt.',
+      others: 'Jedes andere Bild bekommt auch eines davon.',
     },
     picker: {
       choose: 'Ein Bild wählen',
@@ -273,6 +276,7 @@ export const de: Words = {
       group: 'Das Ergebnis mitnehmen, ohne das Foto',
       save: 'Sichern, ohne Foto:',
       picture: 'Bild',
+      share: 'Das Bild davon teilen',
     },
     summary: {
       title: 'Erkannt, ohne gezeigt zu werden',
@@ -356,6 +360,11 @@ export const de: Words = {
       local:
         'Dieser Link geht nur auf diesem Gerät. Für ein anderes öffnen Sie diese Seite unter der Adresse des Geräts in Ihrem Netz, die der Server beim Start ausgegeben hat.',
       qr: 'QR-Code des Einladungslinks',
+      otherDevice: 'Auf einem anderen Gerät im selben Netz',
+      otherLink: 'Einladungslink für ein anderes Gerät',
+      network: 'Adresse dieses Geräts',
+      otherNote:
+        'Beide Geräte müssen in einem Netz sein, etwa in einem WLAN. Die Seite kommt dort ohne Verschlüsselung (HTTP): Der Browser gibt ihr keine Kamera, hält den Bildschirm nicht länger wach und merkt nicht, ob jemand in diesem Netz die Seite verändert hat. Eine Datei oder ein Beispiel wählen geht.',
     },
     code: {
       title: 'Oder lassen Sie einen Code eintippen',
@@ -456,7 +465,8 @@ export const de: Words = {
       preparedNext: 'Vorbereitet für das nächste Bild',
       left: (time) => `, noch ${time}`,
       cancelPreparation: 'Vorbereitung abbrechen',
-      next: (bytes, turns) => `Eine Antwort braucht noch ${bytes} und ${turns} Wechsel.`,
+      next: (bytes, turns) =>
+        `Eine Antwort braucht noch ${bytes} und ${turns} Wechsel: So oft wartet ein Tab auf den anderen.`,
       sent: '↑ gesendet',
       received: '↓ empfangen',
       turns: 'Wechsel',
@@ -520,10 +530,10 @@ export const de: Words = {
       computing: 'Der Plan dafür wird berechnet…',
       bothPrices: (now, exact, times) => `Eine Antwort bräuchte ${exact} statt ${now}: ${times}-mal so viel.`,
       everySquare:
-        'Jedes Quadrat ist ein Token, am Platz seines Bildstücks: oben für jeden Attention-Kopf, unten für das MLP.',
+        'Jedes Quadrat ist ein Stück des Bildes (ein Token) an seinem Platz: oben für jeden Attention-Kopf, unten für das MLP.',
       exact: (softmax, rows, gelu, tokens) =>
-        `genaue Softmax oder GELU (${softmax} von ${rows} Zeilen, ${gelu} von ${tokens} Tokens),`,
-      other: 'Polynom, das viel weniger kostet.',
+        `genau gerechnet, was hier teuer ist (Softmax: ${softmax} von ${rows} Zeilen; GELU: ${gelu} von ${tokens} Tokens);`,
+      other: 'durch ein Polynom ersetzt, das viel weniger kostet.',
       squareUnits: (count) =>
         `Nicht gezeichnet: ein schmales MLP neben der Attention in jedem Block, dessen ${count} Einheiten quadrieren.`,
     },

@@ -94,7 +94,7 @@ export const en = {
         },
         {
           title: 'Compute on shares',
-          text: 'The tabs run the whole Vision Transformer on shares. They exchange masked numbers only; you watch every byte.',
+          text: 'The tabs run the whole network on shares. They exchange masked numbers only; you watch every byte.',
         },
         {
           title: 'Reveal the answer',
@@ -142,7 +142,7 @@ export const en = {
     unknown: 'unknown to this side',
     unknownOf: (classes: string) => `one of ${classes}, unknown which`,
     explanation:
-      'Each side has a Worker of its own. Nothing passes between them but the bytes in the middle, over a real WebRTC connection; two people would use two devices.',
+      'Each side computes by itself. Nothing passes between them but the bytes in the middle, over a real WebRTC connection; two people would use two devices.',
   },
 
   client: {
@@ -173,9 +173,12 @@ export const en = {
     chooseNote: 'The picture stays in this tab. Only masked numbers leave it.',
     asTheModelSeesIt: 'As the model sees it',
     crop: 'The crop that the model classifies',
+    ownersNoise: 'All that the owner got of it: noise',
+    noiseNumbers: (count: string) => `${count} numbers, all noise`,
     known: {
       title: (count: string) => `This model knows ${count} things`,
       more: (count: string) => `and ${count} more`,
+      own: 'These are the model’s own words.',
       others: 'Any other picture gets one of these labels too.',
     },
     picker: {
@@ -266,6 +269,7 @@ export const en = {
       group: 'Take the result away, without the photograph',
       save: 'Save, without photo:',
       picture: 'Picture',
+      share: 'Share the picture of it',
     },
     summary: {
       title: 'Classified without being shown',
@@ -347,6 +351,11 @@ export const en = {
       local:
         'This link works on this machine only. For another one, open this page by the machine’s address in your network, which the server printed when it started.',
       qr: 'QR code of the invite link',
+      otherDevice: 'On another device in the same network',
+      otherLink: 'Invite link for another device',
+      network: 'This machine’s address',
+      otherNote:
+        'Both devices must be in one network, such as one Wi-Fi. The page comes over plain HTTP there: its browser offers it no camera, keeps the screen on no longer, and cannot tell whether somebody in that network altered the page. Choosing a file or a sample works.',
     },
     code: {
       title: 'Or let them type a code',
@@ -447,7 +456,8 @@ export const en = {
       preparedNext: 'Prepared for the next image',
       left: (time: string) => `, ${time} left`,
       cancelPreparation: 'Cancel the preparation',
-      next: (bytes: string, turns: string) => `An answer takes ${bytes} and ${turns} turns more.`,
+      next: (bytes: string, turns: string) =>
+        `An answer takes ${bytes} more, and ${turns} turns: times that one tab waits for the other.`,
       sent: '↑ sent',
       received: '↓ received',
       turns: 'turns',
@@ -512,10 +522,10 @@ export const en = {
       bothPrices: (now: string, exact: string, times: string) =>
         `An answer would take ${exact} in place of ${now}: ${times} times as much.`,
       everySquare:
-        'Every square is one token, in the place of its image patch: above for each attention head, below for the MLP.',
+        'Every square is one piece of the picture (a token), in its place: above for each attention head, below for the MLP.',
       exact: (softmax: string, rows: string, gelu: string, tokens: string) =>
-        `exact softmax or GELU (${softmax} of ${rows} rows, ${gelu} of ${tokens} tokens),`,
-      other: 'polynomial, which costs far less.',
+        `computed exactly, which is expensive here (softmax: ${softmax} of ${rows} rows; GELU: ${gelu} of ${tokens} tokens);`,
+      other: 'replaced by a polynomial, which costs far less.',
       squareUnits: (count: string) =>
         `Not drawn: a narrow MLP beside attention in each block, whose ${count} units square.`,
     },

@@ -24,6 +24,17 @@ export function maskedPixels(bytes: Uint8Array, imageSize: number, patchSize: nu
   return pixels;
 }
 
+/** Draws them, one canvas pixel for one of the image. */
+export function drawMasked(
+  canvas: HTMLCanvasElement,
+  bytes: Uint8Array,
+  { imageSize, patchSize }: { imageSize: number; patchSize: number },
+): void {
+  canvas.width = canvas.height = imageSize;
+  const pixels = new ImageData(maskedPixels(bytes, imageSize, patchSize), imageSize, imageSize);
+  canvas.getContext('2d')!.putImageData(pixels, 0, 0);
+}
+
 /** How often each of 64 ranges of byte values occurs, as fractions of the most frequent. */
 export function histogram(bytes: Iterable<number>): number[] {
   const counts = new Array<number>(64).fill(0);

@@ -39,6 +39,7 @@ export interface ChosenImage extends PreparedImage {
 export interface Result {
   classification: Classification;
   image: ChosenImage;
+  date: Date;
   /** As it crossed the wire. */
   maskedImage: Uint8Array | undefined;
   offline: Totals;
@@ -263,7 +264,8 @@ export class ClientStore {
       onClassified: (classification) => {
         const { offline, online } = session.totals;
         const layers = session.rows.map((row) => row.snapshot());
-        this.result = { classification, image: this.image!, maskedImage: session.maskedImage, offline, online, layers };
+        const { maskedImage } = session;
+        this.result = { classification, image: this.image!, date: new Date(), maskedImage, offline, online, layers };
         this.state = { name: 'preparing', asked: false };
         worker.prepare(); // for the next image, while the user looks at this result
       },

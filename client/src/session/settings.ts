@@ -7,15 +7,33 @@ import * as v from 'valibot';
 import { UnreachableError } from '../pairing/iceServers.ts';
 
 const Address = v.pipe(v.string(), v.url(), v.regex(/^(https?|wss?):/));
-const Settings = v.object({ signaling: v.nullable(v.union([v.literal('here'), Address])) });
+const Settings = v.object({
+  signaling: v.nullable(v.union([v.literal('here'), Address])),
+  /** Under which this page's server is reached from its network; it tells them to its own machine only. */
+  networkOrigins: v.optional(v.array(v.pipe(v.string(), v.url(), v.regex(/^http:/))), []),
+});
 
 /** @returns a server's address; undefined for the page's own; null for none. @throws UnreachableError, v.ValiError */
 export async function signalingServer(search: string): Promise<string | undefined | null> {
   const chosen = new URLSearchParams(search).get('signaling');
   if (chosen !== null) return v.parse(Address, chosen);
+  const { signaling } = await readSettings();
+  return signaling === 'here' ? undefined : signaling;
+}
+
+async function readSettings(): Promise<v.InferOutput<typeof Settings>> {
   const response = await fetch('settings.json').catch(() => {
     throw new UnreachableError();
   });
-  const { signaling } = v.parse(Settings, response.ok ? await response.json() : { signaling: 'here' });
-  return signaling === 'here' ? undefined : signaling;
+  return v.parse(Settings, response.ok ? await response.json() : { signaling: 'here' });
+}
+
+/** The address by which this page was opened means another machine there. */
+export const isThisMachine = (url: string): boolean => /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
+
+/** `link` to this machine, as another device in the same network has to open it. None where the server names no address. */
+export async function linksFromNetwork(link: string): Promise<string[]> {
+  const { networkOrigins } = await readSettings();
+  const { pathname, search, hash } = new URL(link);
+  return networkOrigins.map((origin) => new URL(pathname + search + hash, origin).href);
 }
