@@ -53,6 +53,7 @@ async function main(): Promise<void> {
     phases: report.phases,
     layers: report.layers,
     peakMemoryMiB: { client: client.peakMemoryMiB, owner: owner.peakMemoryMiB },
+    plannedMemoryMiB: client.plannedMemoryMiB,
   };
   if (json) {
     process.stdout.write(`${JSON.stringify(result)}\n`);
@@ -65,6 +66,10 @@ async function main(): Promise<void> {
     `correlations: ${result.correlations}${result.correlations === 'dealer' ? ' (NOT PRIVATE YET)' : ''}\n`,
   );
   writePhases(result.phases);
+  const { peakMemoryMiB, plannedMemoryMiB } = result;
+  process.stdout.write(
+    `memory of the processes: client ${peakMemoryMiB.client} MiB, owner ${peakMemoryMiB.owner} MiB; the plan holds at most ${plannedMemoryMiB} MiB\n`,
+  );
 }
 
 function writePhases(phases: SessionReport['phases']): void {

@@ -3,8 +3,10 @@ import { cpus } from 'node:os';
 import {
   type Classification,
   ClientSession,
+  demandOf,
   OwnerSession,
   openStreams,
+  type Plan,
   prepareImage,
   type SessionEvent,
   type SessionReport,
@@ -32,7 +34,10 @@ export type PartyMessage =
   | { readonly failed: string };
 
 export interface PartyResult {
+  /** Of the whole process, Node's own included. */
   readonly peakMemoryMiB: number;
+  /** What the plan says that a party holds for one classification at most. */
+  readonly plannedMemoryMiB: number;
   /** The client's. */
   readonly classification?: Classification;
   readonly plaintextLogits?: number[];
@@ -56,12 +61,15 @@ async function run(task: PartyTask): Promise<void> {
       : wire;
   const { channel, ot } = openStreams(shaped);
   const onEvent = (event: SessionEvent) => event.type === 'progress' && tell({ progress: event });
-  const peakMemoryMiB = () => Math.round(process.resourceUsage().maxRSS / 1024);
+  const memory = (plan: Plan) => ({
+    peakMemoryMiB: Math.round(process.resourceUsage().maxRSS / 1024),
+    plannedMemoryMiB: Math.round((4 * demandOf(plan).sessionWords) / 2 ** 20),
+  });
 
   if (task.party === 'owner') {
     const session = await OwnerSession.open(channel, await readModel(await modelFolder(task.model)), { onEvent, ot });
     await session.serve();
-    tell({ result: { peakMemoryMiB: peakMemoryMiB(), report: session.report() } });
+    tell({ result: { ...memory(session.plan), report: session.report() } });
   } else {
     // A wrong file is found before the owner is asked for anything.
     const image = await readImage(task.image);
@@ -71,10 +79,10 @@ async function run(task: PartyTask): Promise<void> {
     const classification = await session.classify(pixels);
     await session.close();
     // The peak of the private run, before the plaintext model is loaded beside it.
-    const peak = peakMemoryMiB();
+    const peak = memory(session.plan);
     const plaintext = await PlaintextModel.load(await modelFolder(task.model), cpus().length);
     const [logits] = await plaintext.logits([pixels]);
-    tell({ result: { peakMemoryMiB: peak, classification, plaintextLogits: [...logits], report: session.report() } });
+    tell({ result: { ...peak, classification, plaintextLogits: [...logits], report: session.report() } });
   }
 }
 

@@ -1,37 +1,104 @@
 /**
- * npx tsx test/bench/tabs.ts [MODEL]: private classifications between two Chromium tabs of this machine; what the client's page says they cost.
+ * npx tsx test/bench/tabs.ts [MODEL|FOLDER|FILE.blindsight] [PICTURE …]: private classifications between two Chromium tabs of this machine, over
+ * WebRTC; what the client's page says they cost, and the memory of the two tabs. A bundled model's samples are classified where no picture is given.
  * The client must have been built (npm run build).
  */
+import { readFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
-import type { Page } from 'playwright-core';
-import { defaultModel } from '../../scripts/lib/models.ts';
-import { startApp } from '../e2e/support/app.ts';
+import path from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { defaultModel, modelNames } from '../../scripts/lib/models.ts';
+import { type App, startApp } from '../e2e/support/app.ts';
 import { modelButton } from '../e2e/support/pair.ts';
+
+/** A full-size model is prepared in minutes on a busy machine. */
+const patienceMs = 20 * 60_000;
+const samplesTaken = 3;
 
 /** What the page says when the first image can be classified. */
 async function readPrediction(client: Page): Promise<string> {
-  await client.getByText(/The answer will take about/).waitFor({ timeout: 120_000 });
+  await client.getByText(/The answer will take about/).waitFor({ timeout: patienceMs });
   return client.getByTestId('prediction').innerText();
 }
 
-const app = await startApp();
-try {
+/**
+ * Watches the resident memory of a browser's largest page process, of Linux only: the page and its Workers are one process.
+ * Sampled, since the kernel's own high-water mark is not kept everywhere.
+ */
+class MemoryWatch {
+  peakMiB = 0;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(private readonly browser: Browser) {
+    this.#timer = setInterval(() => void this.#look().catch(() => {}), 1000);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    const session = await this.browser.newBrowserCDPSession();
+    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+    await session.detach();
+    for (const { type, id } of processInfo) {
+      if (type !== 'renderer') continue;
+      const status = await readFile(`/proc/${id}/status`, 'utf8').catch(() => '');
+      for (const [, kib] of status.matchAll(/^Vm(?:RSS|HWM):\s+(\d+) kB/gm))
+        this.peakMiB = Math.max(this.peakMiB, Number(kib) / 1024);
+    }
+  }
+}
+
+/** The owner's page with the model in it. */
+async function shareModel(app: App, model: string): Promise<Page> {
   const owner = await app.page();
   await owner.goto(app.url);
   await owner.getByRole('button', { name: 'Share a model' }).click();
-  await modelButton(owner, process.argv[2] ?? defaultModel).click();
-  const client = await app.page();
+  if ((await modelNames()).includes(model)) {
+    await modelButton(owner, model).click();
+    return owner;
+  }
+  const files = model.endsWith('.blindsight')
+    ? [model]
+    : ['manifest.json', 'weights.json', 'weights.bin'].map((name) => path.join(model, name));
+  await owner.locator('input[type=file]').setInputFiles(files);
+  return owner;
+}
+
+const [model = defaultModel, ...pictures] = process.argv.slice(2);
+// A browser for each party: a page process then belongs to one of them for certain.
+const app = await startApp();
+const elsewhere = await startApp();
+const memory = [new MemoryWatch(elsewhere.browser), new MemoryWatch(app.browser)];
+const say = (line: string) => process.stdout.write(`${line}\n`);
+try {
+  const owner = await shareModel(app, model);
+  const startedMs = performance.now();
+  const client = await elsewhere.page();
   await client.goto(await owner.getByTestId('invite').inputValue());
-  await client.getByTestId('sample').first().waitFor();
-  for (let i = 0; i < 3; i++) {
-    await client.getByTestId('sample').nth(i).click();
-    if (i === 0) process.stdout.write(`${await readPrediction(client)}\n`);
-    if (i === 0) await client.getByRole('button', { name: 'Classify privately' }).click();
+  await client.getByTestId('file').waitFor({ state: 'attached', timeout: patienceMs });
+  const samples = pictures.length > 0 ? 0 : samplesTaken;
+  const choose = async (i: number) => {
+    if (samples > 0) return client.getByTestId('sample').nth(i).click();
+    const name = path.basename(pictures[i]);
+    const mimeType = name.endsWith('.png') ? 'image/png' : 'image/jpeg';
+    return client.getByTestId('file').setInputFiles({ name, mimeType, buffer: await readFile(pictures[i]) });
+  };
+  if (samples > 0) await client.getByTestId('sample').first().waitFor();
+  for (let i = 0; i < (samples || pictures.length); i++) {
+    await choose(i);
+    if (i === 0) {
+      say(await readPrediction(client));
+      say(`ready ${((performance.now() - startedMs) / 1000).toFixed(1)} s after the link was opened`);
+      await client.getByRole('button', { name: 'Classify privately' }).click();
+    }
     await owner.waitForFunction(
       (served) => document.querySelector('[data-testid=served]')?.textContent === String(served),
       i + 1,
-      { timeout: 120_000 },
+      { timeout: patienceMs },
     );
+    await client.getByTestId('result').waitFor({ timeout: patienceMs });
     await client.waitForTimeout(1500);
     const cost = async (phase: string) =>
       (await client.getByTestId(`cost-${phase}`).innerText()).replaceAll(/\s+/g, ' ');
@@ -39,13 +106,15 @@ try {
       .getByTestId('prediction')
       .evaluate((element) => ({ ...(element as HTMLElement).dataset }));
     const line = await client.locator('dl').first().innerText();
-    process.stdout.write(
-      `online predicted ${Math.round(Number(predictedMs))} ms, took ${Math.round(Number(measuredMs))} ms on ${line.replaceAll(/\s+/g, ' ')}\n`,
+    say((await client.getByTestId('result').innerText()).split('\n').slice(0, 3).join(' '));
+    say(
+      `online predicted ${Math.round(Number(predictedMs))} ms, took ${Math.round(Number(measuredMs))} ms on ${line.replaceAll(/\s+/g, ' ')}`,
     );
-    process.stdout.write(
-      `load ${loadavg()[0].toFixed(1)}: online ${await cost('online')}, offline ${await cost('offline')}\n`,
-    );
+    say(`load ${loadavg()[0].toFixed(1)}: online ${await cost('online')}, offline ${await cost('offline')}`);
+    const [ofClient, ofOwner] = memory.map(({ peakMiB }) => peakMiB.toFixed(0));
+    say(`peak resident memory: client's tab ${ofClient} MiB, owner's tab ${ofOwner} MiB`);
   }
 } finally {
-  await app.stop();
+  for (const watch of memory) watch.stop();
+  await Promise.all([app.stop(), elsewhere.stop()]);
 }
