@@ -30,7 +30,10 @@ export interface SplineOp extends TableOp {
   readonly except?: Interval;
 }
 
-/** f(x·inputScale + epsilon), truncated to `spec.out`. */
+/**
+ * f(x·inputScale + epsilon), truncated to `spec.out`.
+ * @throws RangeError for a function of positive numbers whose domain begins at 0 or below: there its tables would be anything.
+ */
 export function spline(plan: PlanBuilder, x: Value, fn: SplineFunctionName, spec: SplineLike, epsilon = 0): Value {
   const { out, fine, inputScale = 1, ...coarse } = spec;
   const table = (
@@ -47,6 +50,7 @@ export function spline(plan: PlanBuilder, x: Value, fn: SplineFunctionName, spec
     });
     return output;
   };
+  if (splineFunctions[fn].isOfPositive) requirePositive(plan.step, spec);
   if (!fine) return truncate(plan, table([x], coarse), out.magnitudeBits, out.fracBits);
   const interval = fineInterval(spec, fine);
   let coarsePart!: Value;
@@ -69,6 +73,18 @@ function fineInterval({ minimum, rangeBits, digitBits }: DomainLike, fine: Domai
   if (to < fine.minimum)
     throw new RangeError(`fine: rangeBits: expected at least ${rangeBits - digitBits}, a coarse segment`);
   return { from: fine.minimum <= minimum + width ? minimum : fine.minimum, to };
+}
+
+/** The lowest argument that a table is read at is above 0: of two levels the fine one's, where that serves all that lies below it. */
+function requirePositive(step: string, { fine, ...coarse }: SplineLike): void {
+  const begins = ({ minimum, rangeBits, digitBits }: DomainLike) => minimum + 2 ** (rangeBits - digitBits);
+  let lowest = begins(coarse);
+  if (fine) {
+    const { from, to } = fineInterval(coarse, fine);
+    if (from === coarse.minimum) lowest = Math.min(begins(fine), to);
+  }
+  if (lowest > 0) return;
+  throw new RangeError(`${step}: a function of positive numbers: expected a domain that begins above 0, got ${lowest}`);
 }
 
 /** Chebyshev nodes of [0, 1] for degrees 0 to 4. */

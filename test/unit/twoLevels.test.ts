@@ -93,6 +93,24 @@ describe.each(cases)('%s in two levels', (_name, fn, spec, low, high, tolerance)
   });
 });
 
+it('a function of positive numbers has no table that reaches 0 or below', () => {
+  const run = (spec: SplineLike) => () =>
+    runMini(new Uint8Array(32), new Int32Array(1).fill(2 ** fracBits), 1, (plan, v) =>
+      spline(
+        plan,
+        local(plan, [v], 1, 1, ([w]) => w.slice(), fracBits),
+        'rsqrt',
+        spec,
+      ),
+    );
+  const { fine, ...single } = rsqrt;
+  expect(run(rsqrt)).not.toThrow();
+  expect(run(single)).toThrow('expected a domain that begins above 0, got 0');
+  // The coarse table would serve what lies between −0.5 and the fine one's beginning.
+  expect(run({ ...rsqrt, minimum: -1.5 })).toThrow('expected a domain that begins above 0, got -0.5');
+  expect(run({ ...rsqrt, fine: { ...fine!, minimum: -1 / 16 } })).toThrow('begins above 0, got 0');
+});
+
 it('a bit says whether the segment begins in the interval, and either where the sharing decides', () => {
   const domain = { minimum: -8, rangeBits: 4, digitBits: 4 };
   fc.assert(
