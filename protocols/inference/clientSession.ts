@@ -7,15 +7,17 @@ import { systemPrg } from '../sharing/prg.ts';
 import { type Classification, classificationOf } from './classification.ts';
 import { executeClient } from './execute.ts';
 import { greetOwner } from './handshake.ts';
-import { inputOf } from './image.ts';
+import { requirePixels } from './image.ts';
 import { OtStreamMeter } from './meters.ts';
 import { prepareClient } from './prepare.ts';
+import { publicInput, publicPartStep, receivePublicPart } from './publicPart.ts';
 import { command, guarded, measurePhase, Session, type SessionOptions } from './session.ts';
 
 /** The client: holds the image, learns the logits. */
 export class ClientSession extends Session {
   #prepared: ClientState | undefined;
   #provider: ClientProvider | undefined;
+  #publicPart: Uint8Array | undefined;
 
   /**
    * Shakes hands and compiles the owner's manifest, which is untrusted.
@@ -27,8 +29,18 @@ export class ClientSession extends Session {
       const measurement = measurePhase(channel, 'client', 'setup', undefined, options, otMeter);
       measurement.enter('handshake');
       const plan = await greetOwner(measurement.channel, options.budget);
-      measurement.end();
       const session = new ClientSession(channel, plan, options, 'client', otMeter);
+      if (plan.manifest.publicPart) {
+        if (!options.runOnnx)
+          throw new ProtocolError(
+            'manifest',
+            'session',
+            'the model has a public part, which this program does not run',
+          );
+        measurement.enter(publicPartStep);
+        session.#publicPart = await receivePublicPart(measurement.channel, plan.manifest.publicPart);
+      }
+      measurement.end();
       session.measurements.set('setup', measurement);
       session.connected();
       return session;
@@ -61,9 +73,10 @@ export class ClientSession extends Session {
    * @throws RangeError when there are more or fewer.
    */
   async classify(pixels: Uint8Array): Promise<Classification> {
-    const input = inputOf(pixels, this.manifest.architecture);
+    requirePixels(pixels, this.manifest.architecture);
     await this.prepare();
     return this.guard(async () => {
+      const input = await publicInput(pixels, this.manifest, this.#publicPart, this.options.runOnnx);
       const prepared = this.#prepared!;
       this.#prepared = undefined;
       await this.#ask(command.classify);

@@ -175,17 +175,23 @@ function filterWeights(
   });
 }
 
+/** @throws RangeError when there are more or fewer than imageSize×imageWidth×3. */
+export function requirePixels(
+  pixels: Uint8Array,
+  { imageSize: height, imageWidth: width = height }: Manifest['architecture'],
+): void {
+  if (pixels.length !== height * width * 3)
+    throw new RangeError(`pixels: expected ${width}×${height}×3 bytes, got ${pixels.length}`);
+}
+
 /**
  * Pixels in the order of the patch embedding's weights: token by token, within a token (channel, y, x); each minus 128.
  * @param pixels imageSize×imageWidth×3 RGB bytes.
  * @throws RangeError when there are more or fewer.
  */
-export function inputOf(
-  pixels: Uint8Array,
-  { imageSize: height, imageWidth: width = height, patchSize }: Manifest['architecture'],
-): Int32Array {
-  if (pixels.length !== height * width * 3)
-    throw new RangeError(`pixels: expected ${width}×${height}×3 bytes, got ${pixels.length}`);
+export function inputOf(pixels: Uint8Array, architecture: Manifest['architecture']): Int32Array {
+  requirePixels(pixels, architecture);
+  const { imageSize: height, imageWidth: width = height, patchSize } = architecture;
   const input = new Int32Array(pixels.length);
   let out = 0;
   for (let top = 0; top < height; top += patchSize) {

@@ -21,6 +21,9 @@ const [maxImageSize, maxTokens, maxDim, maxDepth, maxHeads, maxMlpDim, maxClasse
   1024, 2048, 2048, 48, 32, 8192, 4096,
 ];
 
+/** Twice a ViT-Base in half precision: what a client reads, and keeps in memory, of a stranger's public part. */
+const maxPublicPartBytes = 2 ** 28;
+
 const fracBits = int(-8, 30);
 const magnitudeBits = int(-24, 30);
 
@@ -220,6 +223,13 @@ export const ManifestSchema = v.pipe(
       fcNorm: Norm,
       head: v.strictObject({ weightFracBits: fracBits, magnitudeBits }),
     }),
+    /**
+     * What is no secret of the owner's: the patch embedding and the first `blocks` blocks, as an ONNX file that the client gets and runs itself
+     * (publicPart.ts). The protocol begins with the residual stream at that block. Scales and switches of public blocks stand for nothing.
+     */
+    publicPart: v.exactOptional(
+      v.strictObject({ blocks: int(0, maxDepth), bytes: int(1, maxPublicPartBytes), sha256 }),
+    ),
     /** Digests of the files beside the manifest. They stay with the owner: they would confirm guesses and link owners. */
     files: v.exactOptional(v.strictObject({ weightsSha256: sha256, onnxSha256: sha256 })),
   }),
@@ -269,6 +279,10 @@ export const ManifestSchema = v.pipe(
         );
       }),
     'in every MLP gelu, or geluGroups of mlpDim units together whose results have the same fraction bits',
+  ),
+  v.check(
+    ({ architecture: a, publicPart }) => publicPart === undefined || publicPart.blocks <= a.depth,
+    'at most `depth` public blocks',
   ),
   v.check(
     ({ architecture: a, switches: s }) =>

@@ -8,6 +8,7 @@ import { protocolOf } from '../layers/operations.ts';
 import { requireAffordable } from './limits.ts';
 import { type Manifest, parseManifest, publicManifest } from './manifest.ts';
 import { type Answer, compilePlan, type Plan } from './plan.ts';
+import { publicPartFile } from './publicPart.ts';
 
 export interface OwnerModel {
   readonly manifest: Manifest;
@@ -15,6 +16,8 @@ export interface OwnerModel {
   readonly manifestJson: string;
   readonly weights: OwnerWeights;
   readonly plan: Plan;
+  /** What clients run themselves (publicPart.ts), where the model has such a part. */
+  readonly publicPart?: Uint8Array;
 }
 
 /** Longest index of tensors that is read at all, in characters, and the most tensors: twenty times what the shipped models have. */
@@ -42,7 +45,7 @@ const Index = v.object({
  *   are not the manifest's, or no client would take part.
  */
 export function loadOwnerModel(
-  files: { manifest: string; weightsIndex: string; weights: ArrayBuffer },
+  files: { manifest: string; weightsIndex: string; weights: ArrayBuffer; publicPart?: ArrayBuffer | undefined },
   answer: Answer = 'logits',
 ): OwnerModel {
   const whole = parseManifest(files.manifest);
@@ -61,6 +64,10 @@ export function loadOwnerModel(
   const digest = bytesToHex(sha256(new Uint8Array(files.weights)));
   if (digest !== whole.files?.weightsSha256)
     fail('weights.bin is not the file that manifest.json names (its SHA-256 differs)');
+  const publicPart = whole.publicPart && files.publicPart ? new Uint8Array(files.publicPart) : undefined;
+  if (whole.publicPart && !publicPart) fail(`${publicPartFile} is missing: the model has a public part`);
+  if (publicPart && bytesToHex(sha256(publicPart)) !== whole.publicPart?.sha256)
+    fail(`${publicPartFile} is not the file that manifest.json names (its SHA-256 differs)`);
   let plan: Plan;
   try {
     plan = compilePlan(manifest, answer);
@@ -90,6 +97,7 @@ export function loadOwnerModel(
   return {
     manifest,
     manifestJson: JSON.stringify(manifest),
+    ...(publicPart && { publicPart }),
     plan,
     weights: {
       tensor(name) {

@@ -11,6 +11,7 @@ import { OtStreamMeter } from './meters.ts';
 import type { OwnerModel } from './model.ts';
 import { answerBits } from './plan.ts';
 import { prepareOwner } from './prepare.ts';
+import { publicPartStep } from './publicPart.ts';
 import { command, guarded, Session, type SessionOptions } from './session.ts';
 
 export interface OwnerOptions extends SessionOptions {
@@ -45,6 +46,11 @@ export class OwnerSession extends Session {
       const measurement = session.measure('setup');
       measurement.enter('handshake');
       await greetClient(measurement.channel, model);
+      if (model.publicPart) {
+        measurement.enter(publicPartStep);
+        measurement.channel.send(model.publicPart);
+        await measurement.channel.flush();
+      }
       measurement.end();
       session.connected();
       return session;

@@ -17,6 +17,7 @@ import type { Manifest } from './manifest.ts';
 import { type OtStreamMeter, type Phase, PhaseMeasurement, type PhaseMeter, type StepMeter } from './meters.ts';
 import { type OfflinePhase, twoParty } from './offline.ts';
 import type { Answer, Plan, StepPlan } from './plan.ts';
+import type { OnnxRunner } from './publicPart.ts';
 
 /** What the client asks for, in one byte. */
 export const command = { close: 0, prepare: 1, classify: 2 } as const;
@@ -58,6 +59,8 @@ export interface SessionOptions {
   readonly idle?: Partial<IdleLimits>;
   /** What the client takes part in at most: `defaultBudget` of limits.ts, unless said otherwise. */
   readonly budget?: Budget;
+  /** How the client runs a model's public part: it takes part in no session of such a model without. */
+  readonly runOnnx?: OnnxRunner;
   /** Who makes the correlations; both sides need the same. The two parties by default, an ideal dealer in tests. */
   readonly offline?: OfflinePhase;
   /** Where the oblivious transfers run beside everything else; both sides need one, or neither. */

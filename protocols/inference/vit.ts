@@ -36,19 +36,13 @@ export function addNetwork(
   manifest: Manifest,
   answer: Answer,
 ): { input: InputOp; logits: Value; reveal: EndingOp } {
-  const { tokens, patchSize, dim, depth, prefixTokens = 0 } = manifest.architecture;
-  const { fixedPoint } = manifest;
-  const patches = tokens - prefixTokens;
-
+  const { architecture, fixedPoint, publicPart } = manifest;
   plan.step = 'input';
-  const given = input(plan, patches, 3 * patchSize ** 2);
-  const pixels = plan.name('input', given.output);
-  plan.step = 'patch_embed';
-  const embedded = linear(plan, pixels, 'patch_embed', dim, fixedPoint.patchEmbed.weightFracBits, true);
-  const { magnitudeBits } = fixedPoint.patchEmbed;
-  const stream = truncate(plan, embedded, magnitudeBits, fixedPoint.residual.fracBits);
-  let x = plan.name('patch_embed', prefixTokens > 0 ? prepend(plan, stream, 'prefix', prefixTokens) : stream);
-  for (let layer = 0; layer < depth; layer++) x = addBlock(plan, manifest, layer, x);
+  const { rows, cols, fracBits } = inputShape(manifest);
+  const given = input(plan, rows, cols, fracBits);
+  let x = plan.name('input', given.output);
+  if (!publicPart) x = embed(plan, manifest, x);
+  for (let layer = publicPart?.blocks ?? 0; layer < architecture.depth; layer++) x = addBlock(plan, manifest, layer, x);
   const logits = addHead(plan, manifest, x);
 
   const { magnitudeBits: logitMagnitude } = fixedPoint.head;
@@ -57,10 +51,36 @@ export function addNetwork(
   return { input: given, logits: rounded, reveal: reveal(plan, rounded, logitMagnitude) };
 }
 
+/**
+ * What the client shares: the pixels of each patch, (patches, 3·patchSize²); or, where the model has a public part, the residual stream that the
+ * client has computed with it, (tokens, dim), of a last block before a class token's head only that token's row.
+ */
+export function inputShape(manifest: Manifest): { rows: number; cols: number; fracBits: number } {
+  const { architecture, fixedPoint, publicPart } = manifest;
+  const { tokens, patchSize, dim, depth, pool, prefixTokens = 0 } = architecture;
+  if (!publicPart) return { rows: tokens - prefixTokens, cols: 3 * patchSize ** 2, fracBits: 0 };
+  const { blocks } = publicPart;
+  // The stream as the first private block reads it, or as the last block left it.
+  const { fracBits } = fixedPoint.blocks
+    .slice(0, blocks + 1)
+    .reduce((stream, { residual }) => residual ?? stream, fixedPoint.residual);
+  return { rows: pool === 'class' && blocks === depth ? 1 : tokens, cols: dim, fracBits };
+}
+
+/** The residual stream before the first block, (tokens, dim). */
+function embed(plan: PlanBuilder, { architecture, fixedPoint }: Manifest, pixels: Value): Value {
+  const { dim, prefixTokens = 0 } = architecture;
+  const { weightFracBits, magnitudeBits } = fixedPoint.patchEmbed;
+  plan.step = 'patch_embed';
+  const embedded = linear(plan, pixels, 'patch_embed', dim, weightFracBits, true);
+  const stream = truncate(plan, embedded, magnitudeBits, fixedPoint.residual.fracBits);
+  return plan.name('patch_embed', prefixTokens > 0 ? prepend(plan, stream, 'prefix', prefixTokens) : stream);
+}
+
 /** At least so many numbers do linear layers and matrix products of a network make, whatever its switches. */
-export function leastProducts({ architecture }: Manifest): number {
+export function leastProducts({ architecture, publicPart }: Manifest): number {
   const { tokens, dim, depth, heads, pool, squareUnits: units = 0 } = architecture;
-  const blocks = pool === 'class' ? depth - 1 : depth;
+  const blocks = Math.max(0, depth - (publicPart?.blocks ?? 0) - (pool === 'class' ? 1 : 0));
   const inner = innerDim(architecture);
   return blocks * (heads * tokens ** 2 + 4 * tokens * inner + 2 * tokens * dim + tokens * units);
 }

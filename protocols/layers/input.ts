@@ -15,9 +15,9 @@ export interface InputOp extends Op {
   readonly output: Value;
 }
 
-/** Integers of the client's, (rows, cols). */
-export function input(plan: PlanBuilder, rows: number, cols: number): InputOp {
-  return plan.add<InputOp>({ kind: 'input', inputs: [], output: plan.value(rows, cols, 0, 0) });
+/** Integers of the client's, (rows, cols), with `fracBits` fraction bits. */
+export function input(plan: PlanBuilder, rows: number, cols: number, fracBits = 0): InputOp {
+  return plan.add<InputOp>({ kind: 'input', inputs: [], output: plan.value(rows, cols, fracBits, 0) });
 }
 
 const given = new Slot<Uint32Array>('input');

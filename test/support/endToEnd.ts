@@ -4,8 +4,8 @@ import { expect } from 'vitest';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { ClientSession } from '../../protocols/inference/clientSession.ts';
-import { inputOf } from '../../protocols/inference/image.ts';
 import { OwnerSession } from '../../protocols/inference/ownerSession.ts';
+import { publicInput, publicPartStep } from '../../protocols/inference/publicPart.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import { sessionWires, streamChannel } from '../../protocols/inference/sessionStreams.ts';
 import { preparationCost, setupCost } from '../../protocols/offline/division.ts';
@@ -13,6 +13,7 @@ import type { OtParameters } from '../../protocols/offline/ot/segments.ts';
 import { otStream } from '../../protocols/offline/ot/stream.ts';
 import { randomWeights } from './manifest.ts';
 import { modelOf, picture } from './pairing.ts';
+import { runTestPart } from './publicPart.ts';
 import type { RandomModel } from './randomManifest.ts';
 import { offlineWith } from './smallOffline.ts';
 
@@ -35,13 +36,14 @@ export async function runEndToEnd(
   const model = { ...modelOf(manifest, answer), weights: randomWeights(manifest, seed) };
   const { stages, logitFracBits, steps } = model.plan;
   const offline = offlineWith(parameters);
+  const runOnnx = runTestPart(manifest);
   const [a, b] = memoryWirePair().map((wire) => {
     if (!isParallel) return { channel: new FramedChannel(wire) };
     const { session, ot } = sessionWires(wire);
     return { channel: streamChannel(session), ot: otStream(streamChannel(ot), { parameters }) };
   }) as [{ channel: FramedChannel }, { channel: FramedChannel }];
   const [client, owner] = await Promise.all([
-    ClientSession.open(a.channel, { ...a, offline, onEvent: () => {} }),
+    ClientSession.open(a.channel, { ...a, offline, runOnnx, onEvent: () => {} }),
     OwnerSession.open(b.channel, model, { ...b, offline, onEvent: () => {} }),
   ]);
   const served = owner.serve();
@@ -53,7 +55,8 @@ export async function runEndToEnd(
     const { imageSize, imageWidth } = manifest.architecture;
     const pixels = picture(imageSize, seed + run, imageWidth);
     const result = await client.classify(pixels);
-    const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, manifest.architecture));
+    const input = await publicInput(pixels, manifest, model.publicPart, runOnnx);
+    const reference = evaluateReference(model.plan, model.weights, input);
     if (reference.violations.length === 0) {
       const logits = [...reference.logits].map((logit) => logit * 2 ** -logitFracBits);
       // Of a label: by how much the one chosen is short of the largest.
@@ -79,10 +82,12 @@ export async function runEndToEnd(
   await client.close();
   await served;
   const [ours, theirs] = [client.report(), owner.report()];
-  const handshake = ours.layers.find(({ name }) => name === 'handshake')!;
+  const greeting = ours.layers.filter(({ name }) => name === 'handshake' || name === publicPartStep);
+  const greetingBytes = (of: 'bytesClientToOwner' | 'bytesOwnerToClient') =>
+    greeting.reduce((sum, step) => sum + step[of], 0);
   const keys = setupCost(stages.flat(), parameters);
-  expect(ours.phases.setup.bytesClientToOwner - handshake.bytesClientToOwner).toBe(keys.bytesClientToOwner);
-  expect(ours.phases.setup.bytesOwnerToClient - handshake.bytesOwnerToClient).toBe(keys.bytesOwnerToClient);
+  expect(ours.phases.setup.bytesClientToOwner - greetingBytes('bytesClientToOwner')).toBe(keys.bytesClientToOwner);
+  expect(ours.phases.setup.bytesOwnerToClient - greetingBytes('bytesOwnerToClient')).toBe(keys.bytesOwnerToClient);
   for (const phase of ['setup', 'offline', 'online'] as const) {
     const { bytesClientToOwner, bytesOwnerToClient } = ours.phases[phase];
     expect(theirs.phases[phase]).toMatchObject({ bytesClientToOwner, bytesOwnerToClient });

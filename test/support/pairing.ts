@@ -12,6 +12,7 @@ import type { SessionEvent } from '../../protocols/inference/session.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { idealOffline } from '../ideal/dealer.ts';
 import { makeManifest, randomWeights } from './manifest.ts';
+import { publicPartBytes } from './publicPart.ts';
 
 export function modelOf(manifest: Manifest = makeManifest(), answer: Answer = 'logits'): OwnerModel {
   return {
@@ -19,6 +20,7 @@ export function modelOf(manifest: Manifest = makeManifest(), answer: Answer = 'l
     manifestJson: JSON.stringify(manifest),
     weights: randomWeights(manifest),
     plan: compilePlan(manifest, answer),
+    ...(manifest.publicPart && { publicPart: publicPartBytes }),
   };
 }
 

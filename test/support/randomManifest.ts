@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { type Manifest, parseManifest } from '../../protocols/inference/manifest.ts';
 import { type Answer, compilePlan } from '../../protocols/inference/plan.ts';
 import { makeManifest, type Shape } from './manifest.ts';
+import { publicPartOf } from './publicPart.ts';
 
 export interface RandomModel {
   readonly manifest: Manifest;
@@ -106,6 +107,8 @@ function rescale(manifest: Manifest, s: Scales): Manifest {
   const norms = [...ofBlocks.filter((norm) => norm !== undefined), fixedPoint.fcNorm];
   for (const { rsqrt, out } of norms) {
     rsqrt.digitBits += s.normDigits;
+    // Of two levels the coarse segments end where the fine table begins.
+    if (rsqrt.fine) rsqrt.minimum = rsqrt.fine.minimum - 2 ** (rsqrt.rangeBits - rsqrt.digitBits);
     rsqrt.degree = s.normDegree;
     rsqrt.basisFracBits += s.basisBits;
     out.magnitudeBits += s.normMagnitude;
@@ -149,10 +152,11 @@ export const randomModels: fc.Arbitrary<RandomModel> = architectures
       geluTokens: fc.tuple(...layersOf(a).map(subset)),
       scales,
       answer: oneOf<Answer>('logits', 'label'),
+      publicBlocks: oneOf(undefined, undefined, 0, 1, 2),
       seed: between(1, 255),
     }),
   )
-  .map(({ a, softmaxRows, geluTokens, scales, answer, seed }) => {
+  .map(({ a, softmaxRows, geluTokens, scales, answer, publicBlocks, seed }) => {
     const { rows, cols, patchSize, positionalScores, staticMixing, prefixTokens, isClass } = a;
     const { squareUnits, dim, heads, depth, mlpDim, isTwoLevel, squarings, fixedNorms } = a;
     const shape: Shape = {
@@ -167,6 +171,8 @@ export const randomModels: fc.Arbitrary<RandomModel> = architectures
       ...(positionalScores && { positionalScores }),
       ...(staticMixing && { staticMixing }),
     });
-    return { manifest: acceptable({ ...base, labels, switches: { softmaxRows, geluTokens } }), answer, seed };
+    const publicPart = publicBlocks !== undefined && { publicPart: publicPartOf(Math.min(publicBlocks, depth)) };
+    const whole = { ...base, labels, switches: { softmaxRows, geluTokens }, ...publicPart };
+    return { manifest: acceptable(whole), answer, seed };
   })
   .filter((model): model is RandomModel => model.manifest !== undefined);
