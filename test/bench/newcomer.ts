@@ -1,18 +1,18 @@
 /**
- * npx tsx test/bench/newcomer.ts: `npm run demo`, then what a newcomer does with only the README: open the page, "Try it alone", a
- * sample. Prints the seconds from the demo having started to the first private result with both sides in view, three seconds
- * of reading before each click included; fails above half a minute.
+ * npx tsx test/bench/newcomer.ts [FOLDER]: `npm run demo` there (a fresh clone; here by default), then what a newcomer does with
+ * only the README: open the page, "Try it alone", a sample. Prints the seconds from the demo having started to the first private
+ * result with both sides in view, three seconds of reading before each click included; fails above half a minute.
  */
 import { spawn } from 'node:child_process';
 import { loadavg } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import path from 'node:path';
 import { observeUpdates, updatesOf } from '../e2e/support/observe.ts';
 import { launchChromium } from '../support/chromium.ts';
 
 const readingMs = 3000;
 const port = 3100 + Math.floor(Math.random() * 800);
 const demo = spawn('npm', ['run', 'demo'], {
-  cwd: fileURLToPath(new URL('../..', import.meta.url)),
+  cwd: path.resolve(process.argv[2] ?? path.join(import.meta.dirname, '../..')),
   env: { ...process.env, PORT: String(port) },
   stdio: ['ignore', 'pipe', 'inherit'],
   detached: true,
@@ -56,20 +56,20 @@ try {
     const startedMs = Date.now();
     const since = () => (Date.now() - startedMs) / 1000;
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
-    const start = await context.newPage();
-    await start.goto(url);
-    await start.waitForTimeout(readingMs);
-    await start.getByRole('button', { name: 'Try it alone' }).click();
-    const client = start;
+    const client = await context.newPage();
+    await client.goto(url);
+    await client.waitForTimeout(readingMs);
+    await client.getByRole('button', { name: 'Try it alone' }).click();
     await client.getByTestId('sample').first().waitFor({ timeout: 60_000 });
     const paired = since();
     await observeUpdates(client, 'time-offline');
     await client.waitForTimeout(readingMs);
     await observeUpdates(client, 'time-online');
     await client.getByTestId('sample').nth(16).click();
-    const result = client.getByTestId('result');
-    await result.waitFor({ timeout: 300_000 });
+    await client.getByTestId('result').waitFor({ timeout: 300_000 });
     const seconds = since();
+    for (const side of ['top-label', 'served'])
+      if (!(await client.getByTestId(side).isVisible())) throw new Error(`${side} is not in view`);
     const perSecond = async (id: string) => {
       const updates = await updatesOf(client, id);
       return ((1000 * updates.length) / (updates.at(-1)! - updates[0])).toFixed(1);
