@@ -47,7 +47,9 @@ export async function createSignalingServer(options: ServerOptions): Promise<Sig
     if (request.url === '/healthz') return sendHealth(response);
     if (request.url === '/metrics' && isLoopback(addressOf(request))) return void sendMetrics(response);
     if (request.url === '/ice.json' && options.turn?.urls.length) return sendIceServers(response, options.turn);
-    if (request.url === '/settings.json' && isLoopback(addressOf(request))) return void sendSettings(response);
+    // What cannot be read is sent as it is: the page says what is wrong with it.
+    if (request.url === '/settings.json' && isLoopback(addressOf(request)) && isLocalName(request.headers.host))
+      return void sendSettings(response).catch(() => files(request, response));
     void files(request, response);
   });
   http.timeout = idleMs;
@@ -67,14 +69,12 @@ export async function createSignalingServer(options: ServerOptions): Promise<Sig
 
   /** To this machine's own tabs: by which addresses another device gets here. */
   async function sendSettings(response: ServerResponse): Promise<void> {
-    const text = await readFile(path.join(options.distDir, 'settings.json'), 'utf8').catch(
-      () => '{"signaling":"here"}',
-    );
+    const settings = JSON.parse(await readFile(path.join(options.distDir, 'settings.json'), 'utf8'));
     const { port } = http.address() as AddressInfo;
     response.setHeader('Content-Type', 'application/json; charset=utf-8').setHeader('Cache-Control', 'no-store');
     response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
     response.end(
-      JSON.stringify({ ...JSON.parse(text), networkOrigins: options.host === undefined ? networkOrigins(port) : [] }),
+      JSON.stringify({ ...settings, networkOrigins: options.host === undefined ? networkOrigins(port) : [] }),
     );
   }
 
@@ -123,5 +123,8 @@ async function connectShared({ redisUrl, limits }: ServerOptions) {
   const { rooms, adapter } = await RedisRooms.connect(redisUrl, limits?.rooms ?? defaultLimits.rooms);
   return { store: rooms, adapter };
 }
+
+/** A page of another name, which was made to lead here, is not this machine's own. */
+const isLocalName = (host = ''): boolean => /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(host);
 
 const isLoopback = (network: string): boolean => network.startsWith('127.') || network === '0:0:0:0::/64';

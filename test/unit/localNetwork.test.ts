@@ -1,8 +1,11 @@
 /** The addresses that an owner's tab offers to other devices, and whom the server tells them. */
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import type { NetworkInterfaceInfo } from 'node:os';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { json } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { networkOrigins } from '../../signaling-server/localNetwork.ts';
 import { createSignalingServer } from '../../signaling-server/server.ts';
@@ -40,8 +43,17 @@ test('the server tells its own machine, keeps what the file says, and tells nobo
   try {
     const read = async (headers: Record<string, string>) =>
       (await fetch(`http://127.0.0.1:${server.port}/settings.json`, { headers })).json();
+    // `fetch` sets the name itself.
+    const readAs = async (host: string) => {
+      const [response] = await once(get({ port: server.port, path: '/settings.json', headers: { host } }), 'response');
+      return json(response as IncomingMessage);
+    };
     expect(await read({})).toEqual({ ...settings, networkOrigins: networkOrigins(server.port) });
     expect(await read({ 'X-Forwarded-For': '203.0.113.7' })).toEqual(settings);
+    expect(await readAs('elsewhere.example')).toEqual(settings);
+    await writeFile(path.join(distDir, 'settings.json'), 'no JSON');
+    await expect(read({})).rejects.toThrow('JSON');
+    expect((await fetch(`http://127.0.0.1:${server.port}/healthz`)).status).toBe(200);
   } finally {
     await server.stop();
     await rm(distDir, { recursive: true });
