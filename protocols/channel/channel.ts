@@ -7,6 +7,8 @@
 export interface Channel {
   /** Where the channel can tell: how long the peer may be silent while something is waited for (framed.ts). */
   idleMs?: number;
+  /** Where the channel can tell: how many bytes the peer may be ahead of what was received here (framed.ts). */
+  aheadBytes?: number;
   /** Buffers `bytes`; they travel with the next `flush` or `receive`. The caller must not change them afterwards. */
   send(bytes: Uint8Array): void;
 

@@ -2,7 +2,7 @@
 import type { Channel, ChannelCounters, Wire } from './channel.ts';
 import { ProtocolError } from './errors.ts';
 import { cutFlight, decodeAbort, encodeAbort, encodeMessage, headerBytes } from './frame.ts';
-import { ReceiveBuffer } from './receiveBuffer.ts';
+import { ReceiveBuffer, type ReceiveLimits } from './receiveBuffer.ts';
 
 export interface FramedChannelOptions {
   /** A multiple of 4, at least 16, at most the wire's `maxChunkBytes`; the same on both sides. 64 KiB unless given. */
@@ -23,8 +23,8 @@ export interface FramedChannelOptions {
 /** Ten times the longest message of the models of 64 tokens (3.4 MB, a pairing's keys). */
 const longestMessageBytes = 32 * 2 ** 20;
 /**
- * Of a ViT-Tiny/16 at 224 px with every nonlinearity exact the tables of a block's GELU are 35 MB in one flight. A peer can make a tab hold no
- * more than this for each stream.
+ * Of a ViT-Tiny/16 at 224 px with every nonlinearity exact the tables of a block's GELU are 35 MB in one flight. No peer can make a tab hold
+ * more than this for each stream; a session bounds it by its plan (inference/limits.ts).
  */
 export const longestFlightBytes = 8 * longestMessageBytes;
 
@@ -52,6 +52,7 @@ export class FramedChannel implements Channel {
   private readonly maxMessageBytes: number;
   private readonly maxUnreadBytes: number;
   private readonly taggingBytes: number;
+  private readonly limits: ReceiveLimits;
   private readonly received: ReceiveBuffer;
   private outgoing: Uint8Array[] = [];
   private outgoingBytes = 0;
@@ -84,13 +85,22 @@ export class FramedChannel implements Channel {
     this.maxUnreadBytes = options.maxUnreadBytes ?? (longestFlightBytes / longestMessageBytes) * maxMessageBytes;
     this.taggingBytes = options.taggingBytes ?? 0;
     this.idleMs = options.idleMs ?? defaultIdleMs;
-    this.received = new ReceiveBuffer({
-      chunkBytes,
-      maxMessageBytes,
-      maxUnreadBytes: this.maxUnreadBytes,
-    });
+    this.limits = { chunkBytes, maxMessageBytes, maxUnreadBytes: this.maxUnreadBytes };
+    this.received = new ReceiveBuffer(this.limits);
     wire.onClose = (reason) => this.end(closedError(reason, this.received.isArriving));
     wire.onChunk = (chunk) => this.accept(chunk);
+  }
+
+  /**
+   * How far the peer may be ahead of what was received here: `maxUnreadBytes`, until whoever knows the protocol sets it lower. May be
+   * changed at any time; what has arrived stays.
+   */
+  get aheadBytes(): number {
+    return this.limits.maxUnreadBytes;
+  }
+
+  set aheadBytes(bytes: number) {
+    this.limits.maxUnreadBytes = Math.min(bytes, this.maxUnreadBytes);
   }
 
   send(bytes: Uint8Array): void {

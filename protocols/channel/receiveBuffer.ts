@@ -6,8 +6,8 @@ import { decodeHeader, type Header, headerBytes, headerChecksum } from './frame.
 export interface ReceiveLimits {
   readonly chunkBytes: number;
   readonly maxMessageBytes: number;
-  /** Payloads, and `messageOverheadBytes` for each message that waits. */
-  readonly maxUnreadBytes: number;
+  /** Payloads, and `messageOverheadBytes` for each message that waits. May be changed at any time. */
+  maxUnreadBytes: number;
 }
 
 /** What a waiting message holds beside its payload, roughly: without it, very many tiny ones would hardly count. */

@@ -8,6 +8,7 @@ import { type Classification, classificationOf } from './classification.ts';
 import { executeClient } from './execute.ts';
 import { greetOwner } from './handshake.ts';
 import { requirePixels } from './image.ts';
+import { handshakeAheadBytes } from './limits.ts';
 import { OtStreamMeter } from './meters.ts';
 import { prepareClient } from './prepare.ts';
 import { publicInput, publicPartStep, receivePublicPart } from './publicPart.ts';
@@ -24,6 +25,7 @@ export class ClientSession extends Session {
    * @throws ProtocolError `version`, `manifest` or `plan` when the two sides do not fit together.
    */
   static open(channel: Channel, options: SessionOptions): Promise<ClientSession> {
+    channel.aheadBytes = handshakeAheadBytes;
     return guarded(channel, options, async () => {
       const otMeter = new OtStreamMeter();
       const measurement = measurePhase(channel, 'client', 'setup', undefined, options, otMeter);

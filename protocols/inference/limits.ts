@@ -5,8 +5,10 @@
 import { ProtocolError } from '../channel/errors.ts';
 import { longestFlightBytes } from '../channel/framed.ts';
 import type { Value } from '../layers/op.ts';
+import { preparationCost, setupCost } from '../offline/division.ts';
 import { correlationWords } from '../offline/kinds.ts';
 import { longestFlight } from './costs.ts';
+import { maxManifestBytes } from './manifest.ts';
 import type { Plan } from './plan.ts';
 
 export interface Budget {
@@ -60,6 +62,21 @@ export function demandOf(plan: Plan): Budget {
       sum(plan.steps, ({ offlineOwnerMs }) => offlineOwnerMs),
     ),
   };
+}
+
+/** How far a peer may be ahead while no plan is agreed on: the owner sends its manifest. */
+export const handshakeAheadBytes = 2 * maxManifestBytes;
+
+/**
+ * How many bytes a peer that follows the protocol may be ahead of the `party` that reads, on each stream: the public part, a set-up with a
+ * preparation, or a classification; between these both wait for each other. And what the handshake allows, for what the plan counts amortised.
+ */
+export function aheadOf(plan: Plan, party: 'client' | 'owner'): number {
+  const key = party === 'client' ? 'bytesOwnerToClient' : 'bytesClientToOwner';
+  const offline = setupCost(plan.stages.flat())[key] + preparationCost(plan.stages, 0)[key];
+  const online = plan.steps.reduce((total, step) => total + step[key], 0);
+  const publicPart = party === 'client' ? (plan.manifest.publicPart?.bytes ?? 0) : 0;
+  return handshakeAheadBytes + Math.max(publicPart, offline, online);
 }
 
 /** @throws ProtocolError `manifest`, with what the plan takes and the limit. */

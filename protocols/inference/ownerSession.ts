@@ -11,7 +11,7 @@ import { OtStreamMeter } from './meters.ts';
 import type { OwnerModel } from './model.ts';
 import { answerBits } from './plan.ts';
 import { prepareOwner } from './prepare.ts';
-import { publicPartStep } from './publicPart.ts';
+import { publicPartStep, sendPublicPart } from './publicPart.ts';
 import { command, guarded, Session, type SessionOptions } from './session.ts';
 
 export interface OwnerOptions extends SessionOptions {
@@ -48,8 +48,7 @@ export class OwnerSession extends Session {
       await greetClient(measurement.channel, model);
       if (model.publicPart) {
         measurement.enter(publicPartStep);
-        measurement.channel.send(model.publicPart);
-        await measurement.channel.flush();
+        await sendPublicPart(measurement.channel, model.publicPart);
       }
       measurement.end();
       session.connected();

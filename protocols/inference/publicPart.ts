@@ -31,11 +31,23 @@ export type OnnxRunner = (
   shape: readonly [1, 3, number, number],
 ) => Promise<Float32Array>;
 
+/** The client asks for it once it has the plan, so that nothing large is on its way before the client knows how large. */
+const ready = 1;
+
+/** The owner's side. @throws ProtocolError `value` when the client asks for something else. */
+export async function sendPublicPart(channel: Channel, file: Uint8Array): Promise<void> {
+  const [asked] = await channel.receive(1);
+  if (asked !== ready) throw new ProtocolError('value', 'handshake', 'the client asked for something unknown');
+  channel.send(file);
+  await channel.flush();
+}
+
 /** The client's side. @throws ProtocolError `value` when it is not the file that the manifest names. */
 export async function receivePublicPart(
   channel: Channel,
   publicPart: NonNullable<Manifest['publicPart']>,
 ): Promise<Uint8Array> {
+  channel.send(Uint8Array.of(ready));
   const file = (await channel.receive(publicPart.bytes)).slice();
   if (bytesToHex(sha256(file)) !== publicPart.sha256)
     throw new ProtocolError('value', 'handshake', 'the public part is not the file that the manifest names');

@@ -12,7 +12,7 @@ import { RedirectedChannel } from '../channel/redirected.ts';
 import type { CorrelationSource } from '../offline/correlations.ts';
 import type { OtStream } from '../offline/ot/stream.ts';
 import type { TwoPartyOptions } from '../offline/twoParty.ts';
-import type { Budget } from './limits.ts';
+import { aheadOf, type Budget } from './limits.ts';
 import type { Manifest } from './manifest.ts';
 import { type OtStreamMeter, type Phase, PhaseMeasurement, type PhaseMeter, type StepMeter } from './meters.ts';
 import { type OfflinePhase, twoParty } from './offline.ts';
@@ -89,6 +89,7 @@ export abstract class Session {
   ) {
     this.offline = options.offline ?? twoParty;
     this.offlineChannel = new RedirectedChannel(channel);
+    channel.aheadBytes = aheadOf(plan, party);
     this.idle = { ...defaultIdleLimits, ...options.idle };
   }
 
@@ -146,7 +147,7 @@ export abstract class Session {
         this.measurements.get(this.#offlinePhase)?.changed();
       },
       ...(signal && { signal }),
-      ...(ot && { ot }),
+      ...(ot && { ot, otAheadBytes: aheadOf(this.plan, this.party) }),
     });
     this.#keys = provider;
     measurement.end();

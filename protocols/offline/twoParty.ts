@@ -35,6 +35,8 @@ export interface TwoPartyOptions extends OtOptions {
   readonly onStep?: StepListener;
   /** Where the oblivious transfers run at the same time; both sides need one, or neither. */
   readonly ot?: OtStream;
+  /** How far the peer may be ahead on that stream. */
+  readonly otAheadBytes?: number;
   /** What that stream carried so far. */
   readonly onOtMeter?: (meter: OtMeter) => void;
 }
@@ -99,11 +101,13 @@ export class TwoPartyClient implements ClientProvider {
     channel: Channel,
     random: Prg,
     specs: readonly CorrelationSpec[],
-    { onStep = () => {}, ot: stream, onOtMeter = () => {}, ...options }: TwoPartyOptions = {},
+    { onStep = () => {}, ot: stream, otAheadBytes, onOtMeter = () => {}, ...options }: TwoPartyOptions = {},
   ): Promise<TwoPartyClient> {
     const forRlwe = specs.filter(isServedByRlwe);
     onStep(stream ? rlweStep : otStep);
-    const started = stream ? stream.client(random.seed(), onOtMeter) : OtClient.setup(channel, random, options);
+    const started = stream
+      ? stream.client(random.seed(), onOtMeter, otAheadBytes)
+      : OtClient.setup(channel, random, options);
     if (!stream) {
       await started;
       onStep(rlweStep);
@@ -171,11 +175,13 @@ export class TwoPartyOwner implements OwnerProvider {
     random: Prg,
     specs: readonly CorrelationSpec[],
     weights: WeightSource,
-    { onStep = () => {}, ot: stream, onOtMeter = () => {}, ...options }: TwoPartyOptions = {},
+    { onStep = () => {}, ot: stream, otAheadBytes, onOtMeter = () => {}, ...options }: TwoPartyOptions = {},
   ): Promise<TwoPartyOwner> {
     const forRlwe = specs.filter(isServedByRlwe);
     onStep(stream ? rlweStep : otStep);
-    const started = stream ? stream.owner(random.seed(), onOtMeter) : OtOwner.setup(channel, random, options);
+    const started = stream
+      ? stream.owner(random.seed(), onOtMeter, otAheadBytes)
+      : OtOwner.setup(channel, random, options);
     if (!stream) {
       await started;
       onStep(rlweStep);

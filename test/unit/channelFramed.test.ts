@@ -243,6 +243,18 @@ describe('a peer that breaks the protocol', () => {
     expect(await codeOf(channel.receive(100))).toBe('length');
   });
 
+  it('that runs further ahead than it may from now on', async () => {
+    const [channel, wire] = channelAndWire({ maxMessageBytes: 100, maxUnreadBytes: 1000 });
+    channel.aheadBytes = 2000;
+    expect(channel.aheadBytes).toBe(1000);
+    channel.aheadBytes = 100;
+    await wire.send(message(bytes(60), 0)[0]);
+    expectSame(await channel.receive(60), bytes(60));
+    channel.aheadBytes = 50;
+    await wire.send(message(bytes(60), 1)[0]);
+    expect(await codeOf(channel.receive(60))).toBe('length');
+  });
+
   it('that sends very many tiny messages: they count with what each takes', async () => {
     const [channel, wire] = channelAndWire({ maxMessageBytes: 10_000, maxUnreadBytes: 20_000 });
     // 78 of them wait in 257 bytes each; one that is read makes room.

@@ -7,7 +7,13 @@ import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { ClientSession } from '../../protocols/inference/clientSession.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
-import { type Budget, defaultBudget, demandOf } from '../../protocols/inference/limits.ts';
+import {
+  aheadOf,
+  type Budget,
+  defaultBudget,
+  demandOf,
+  handshakeAheadBytes,
+} from '../../protocols/inference/limits.ts';
 import { loadOwnerModel } from '../../protocols/inference/model.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
 import { type OwnerOptions, OwnerSession } from '../../protocols/inference/ownerSession.ts';
@@ -414,6 +420,41 @@ describe('session', () => {
       const [a] = channels();
       const ended = ClientSession.open(a, { onEvent: () => {}, idle: { protocolMs: 100 } });
       await expect(ended).rejects.toMatchObject({ code: 'silent' });
+    });
+  });
+
+  describe('a peer that sends without being asked', () => {
+    /** The first chunk of a message of so many bytes: refused by its header, before the rest comes. */
+    const beginningOf = (length: number) => {
+      const chunk = new Uint8Array(65_536);
+      new DataView(chunk.buffer).setUint32(0, length, true);
+      return chunk;
+    };
+
+    it('is ahead by little before a client has the plan, and by its bytes at an owner, who has it', async () => {
+      const onEvent = () => {};
+      for (const [most, open] of [
+        [handshakeAheadBytes, (channel: FramedChannel) => ClientSession.open(channel, { onEvent })],
+        [aheadOf(model.plan, 'owner'), (channel: FramedChannel) => OwnerSession.open(channel, model, { onEvent })],
+      ] as const) {
+        const [near, far] = memoryWirePair();
+        const opened = open(new FramedChannel(near));
+        await far.send(beginningOf(most + 1));
+        await expect(opened).rejects.toMatchObject({ code: 'length', message: expect.stringContaining('ahead') });
+      }
+    });
+
+    it('is ahead by no more than a preparation or a classification of the plan afterwards', async () => {
+      for (const [length, code] of [
+        [aheadOf(model.plan, 'owner') + 1, 'length'], // too far ahead
+        [aheadOf(model.plan, 'owner'), 'checksum'], // as far as it may be; the header's number is wrong
+      ] as const) {
+        const [near, far] = memoryWirePair();
+        const { client, served } = await pair(model, undefined, [new FramedChannel(near), new FramedChannel(far)]);
+        await near.send(beginningOf(length));
+        await expect(served).rejects.toMatchObject({ code });
+        await expect(client.prepare()).rejects.toThrow(ProtocolError);
+      }
     });
   });
 

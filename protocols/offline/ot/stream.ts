@@ -22,17 +22,30 @@ export interface OtMeter {
 
 /** Either party's half; called once per pairing, as the same party that the other side is not. */
 export interface OtStream {
-  /** @param seed 32 bytes of this party's randomness. @param onMeter called after every correlation. */
-  client(seed: Uint8Array, onMeter: (meter: OtMeter) => void): Promise<ClientProvider>;
-  owner(seed: Uint8Array, onMeter: (meter: OtMeter) => void): Promise<OwnerProvider>;
+  /**
+   * @param seed 32 bytes of this party's randomness. @param onMeter called after every correlation.
+   * @param aheadBytes how far the peer may be ahead on the stream; without, as far as its channel allows.
+   */
+  client(seed: Uint8Array, onMeter: (meter: OtMeter) => void, aheadBytes?: number): Promise<ClientProvider>;
+  owner(seed: Uint8Array, onMeter: (meter: OtMeter) => void, aheadBytes?: number): Promise<OwnerProvider>;
 }
+
+/** Until the set-up begins: all that comes before is the owner's first message, 32 bytes. */
+const idleAheadBytes = 65_536;
 
 /** In this thread. @param channel one that carries nothing else. */
 export function otStream(channel: Channel, options: OtOptions = {}): OtStream {
   const redirected = new RedirectedChannel(channel);
+  const { aheadBytes: most } = channel;
+  channel.aheadBytes = idleAheadBytes;
   const create =
     <Request, Correlation>(setUp: (channel: Channel, random: Prg) => Promise<Provider<Request, Correlation>>) =>
-    async (seed: Uint8Array, onMeter: (meter: OtMeter) => void): Promise<Provider<Request, Correlation>> => {
+    async (
+      seed: Uint8Array,
+      onMeter: (meter: OtMeter) => void,
+      aheadBytes = most,
+    ): Promise<Provider<Request, Correlation>> => {
+      if (aheadBytes !== undefined) channel.aheadBytes = aheadBytes;
       const meter = new CallMeter(channel, redirected, onMeter);
       const provider = await meter.measure(() => setUp(redirected, new Prg(seed, 'ot')));
       return {

@@ -30,6 +30,7 @@ type ToWorker =
       readonly party: 'client' | 'owner';
       readonly seed: Uint8Array;
       readonly port: MessagePortLike;
+      readonly aheadBytes: number | undefined;
     }
   | { readonly type: 'provideClient'; readonly requests: readonly ClientRequest[] }
   | { readonly type: 'provideOwner'; readonly requests: readonly OwnerRequest[] }
@@ -55,8 +56,9 @@ export function serveOtStream(endpoint: Endpoint): void {
       case 'setUp': {
         const stream = otStream(new FramedChannel(messagePortWire(message.port), streamOptions));
         const onMeter = (meter: OtMeter) => post({ type: 'meter', meter });
-        if (message.party === 'client') client = await stream.client(message.seed, onMeter);
-        else owner = await stream.owner(message.seed, onMeter);
+        const { party, seed, aheadBytes } = message;
+        if (party === 'client') client = await stream.client(seed, onMeter, aheadBytes);
+        else owner = await stream.owner(seed, onMeter, aheadBytes);
         return post({ type: 'ready' });
       }
       case 'provideClient': {
@@ -100,8 +102,8 @@ export class OtWorker implements OtStream {
     worker.onmessage = ({ data }: { data: FromWorker }) => this.#receive(data);
   }
 
-  async client(seed: Uint8Array, onMeter: (meter: OtMeter) => void): Promise<ClientProvider> {
-    await this.#setUp('client', seed, onMeter);
+  async client(seed: Uint8Array, onMeter: (meter: OtMeter) => void, aheadBytes?: number): Promise<ClientProvider> {
+    await this.#setUp('client', seed, onMeter, aheadBytes);
     return {
       source: 'two-party',
       provide: async (requests, progress) => {
@@ -112,8 +114,8 @@ export class OtWorker implements OtStream {
     };
   }
 
-  async owner(seed: Uint8Array, onMeter: (meter: OtMeter) => void): Promise<OwnerProvider> {
-    await this.#setUp('owner', seed, onMeter);
+  async owner(seed: Uint8Array, onMeter: (meter: OtMeter) => void, aheadBytes?: number): Promise<OwnerProvider> {
+    await this.#setUp('owner', seed, onMeter, aheadBytes);
     return {
       source: 'two-party',
       provide: async (requests, progress) => {
@@ -131,9 +133,14 @@ export class OtWorker implements OtStream {
     this.#call = undefined;
   }
 
-  async #setUp(party: 'client' | 'owner', seed: Uint8Array, onMeter: (meter: OtMeter) => void): Promise<void> {
+  async #setUp(
+    party: 'client' | 'owner',
+    seed: Uint8Array,
+    onMeter: (meter: OtMeter) => void,
+    aheadBytes: number | undefined,
+  ): Promise<void> {
     this.#onMeter = onMeter;
-    await this.#ask({ type: 'setUp', party, seed, port: this.port }, () => {}, [this.port]);
+    await this.#ask({ type: 'setUp', party, seed, port: this.port, aheadBytes }, () => {}, [this.port]);
   }
 
   #ask(message: ToWorker, progress: ProgressListener, transfer: MessagePortLike[] = []) {
