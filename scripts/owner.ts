@@ -65,10 +65,6 @@ async function main(): Promise<void> {
     log,
     ...(values.codes && { onCode: (room, code) => process.stdout.write(`code for room ${room}: ${code}\n`) }),
   });
-  await tellLinks(
-    invites.map((invite) => formatInvite(page.href, invite)),
-    values.links,
-  );
   setInterval(() => log.info(owner.figures, 'health'), healthMs).unref();
 
   let stopping = false;
@@ -83,6 +79,11 @@ async function main(): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // Last: whoever sees the links may send a signal.
+  await tellLinks(
+    invites.map((invite) => formatInvite(page.href, invite)),
+    values.links,
+  );
 }
 
 async function startServer(

@@ -38,9 +38,6 @@ try {
     ...(REDIS_URL && { redisUrl: REDIS_URL }),
   });
   const inNetwork = networkOrigins(server.port);
-  console.log(
-    `Blindsight: http://localhost:${server.port}${inNetwork.length ? ` (in your network: ${inNetwork.join(', ')})` : ''}`,
-  );
   log.info({ port: server.port }, 'started');
   setInterval(() => log.info({ rooms: server.rooms, tabs: server.tabs }, 'serving'), 60_000).unref();
   const stop = (signal: string) => {
@@ -49,6 +46,10 @@ try {
   };
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
+  // Last: whoever reads it may send a signal.
+  console.log(
+    `Blindsight: http://localhost:${server.port}${inNetwork.length ? ` (in your network: ${inNetwork.join(', ')})` : ''}`,
+  );
 } catch (error) {
   const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
   console.error(taken ? `Port ${port} is in use: set PORT to another.` : String(error));
