@@ -16,6 +16,8 @@ export interface ServerOptions extends StaticOptions {
   limits?: Partial<Limits>;
   /** Proxies whose `X-Forwarded-For` is believed (address.ts). */
   trustedProxies?: string[];
+  /** A connection on which nothing goes out or comes in for so long is closed: half a minute by default. */
+  idleMs?: number;
   /** STUN and TURN servers for everybody's tabs, in place of the list in the built client; none by default. */
   turn?: TurnOptions;
   /** Where several processes share their rooms. */
@@ -32,8 +34,8 @@ export interface SignalingServer {
 
 /** What tabs have to take leave in. */
 const graceMs = 500;
-/** A connection on which nothing goes out or comes in is closed: who reads nothing keeps nothing open. */
-const idleMs = 30_000;
+/** Who reads nothing keeps nothing open. */
+const defaultIdleMs = 30_000;
 
 /**
  * Serves the app and introduces tabs to each other. Listens on all interfaces, so that a telephone in the same network
@@ -43,6 +45,7 @@ export async function createSignalingServer(options: ServerOptions): Promise<Sig
   const addressOf = addressReader(options.trustedProxies ?? []);
   const files = staticFiles(options);
   const startedMs = performance.now();
+  const { idleMs = defaultIdleMs } = options;
   const http = createServer({ requestTimeout: idleMs, headersTimeout: idleMs }, (request, response) => {
     if (request.url === '/healthz') return sendHealth(response);
     if (request.url === '/metrics' && isLoopback(addressOf(request))) return void sendMetrics(response);

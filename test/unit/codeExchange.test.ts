@@ -237,3 +237,18 @@ describe('codes as people type them', () => {
     expect(new Set(Array.from({ length: 32 }, (_, i) => newPassword(new Uint8Array(4).fill(i)))).size).toBe(32);
   });
 });
+
+describe('an inbox', () => {
+  test('keeps what comes at once, for whoever asks next, and no more than eight', async () => {
+    const inbox = new Inbox<number>();
+    const first = inbox.next(60_000);
+    for (let value = 0; value < 2 + 2 * Inbox.maxWaiting; value++) inbox.put(value);
+    expect(await first).toBe(0);
+    for (let value = 1; value <= Inbox.maxWaiting; value++) expect(await inbox.next(60_000)).toBe(value);
+    await expect(inbox.next(1)).rejects.toThrow(ClosedError);
+    inbox.put(99);
+    inbox.close();
+    expect(await inbox.next(60_000)).toBe(99);
+    await expect(inbox.next(60_000)).rejects.toThrow(ClosedError);
+  });
+});

@@ -1,6 +1,6 @@
 /** Both halves of a pairing over a signaling server: the project's, and one that does what it likes. */
 import '../support/webRtc.ts';
-import { createServer } from 'node:http';
+import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server, type Socket } from 'socket.io';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -94,6 +94,34 @@ describe('over an honest server', () => {
     await expect.poll(() => guest.retries > 0 && owner.isConnected && guest.isConnected, within).toBe(true);
     expect(pairing.save()!.guests).toHaveLength(2); // the next connection has led to the next secret
     expect(guest.ends).toEqual([]);
+  });
+
+  test('in a network that lets no WebSocket through they meet by polling', async () => {
+    const target = new URL(await startServer());
+    let refused = 0;
+    const router = createServer((request, response) => {
+      const { method, url, headers } = request;
+      request.pipe(
+        httpRequest({ port: target.port, method, path: url, headers }, (answer) => {
+          response.writeHead(answer.statusCode!, answer.headers);
+          answer.pipe(response);
+        }),
+      );
+    });
+    router.on('upgrade', (_, socket) => {
+      refused++;
+      socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
+    });
+    await new Promise<void>((resolve) => router.listen(0, resolve));
+    closers.push(() => {
+      router.close();
+      router.closeAllConnections();
+    });
+    const url = `http://localhost:${(router.address() as AddressInfo).port}`;
+    const { side: owner, invite } = await openOwner(url);
+    const { side: guest } = await joinClient(url, invite);
+    await expect.poll(() => owner.isConnected && guest.isConnected, within).toBe(true);
+    expect(refused).toBeGreaterThanOrEqual(2);
   });
 
   test('a first connection that fails is tried again', async () => {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { get as httpGet, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -233,4 +234,27 @@ describe('models', () => {
       await rm(models, { recursive: true });
     }
   });
+});
+
+test('who asks for a large file and reads nothing of it is sent away', async () => {
+  const size = 64 * 2 ** 20; // more than the sockets' own buffers take
+  await write('dist/large.bin', new Uint8Array(size));
+  const files = { distDir: path.join(folder, 'dist'), modelsDir: folder, modelFiles: new Set<string>() };
+  const own = await createSignalingServer({ ...files, port: 0, idleMs: 300 });
+  const reader = connect(own.port, 'localhost');
+  const gone = new Promise((resolve) => reader.once('close', resolve));
+  reader.on('error', () => {}); // it may be a reset
+  let received = 0;
+  try {
+    reader.write('GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await new Promise((resolve) => reader.once('readable', resolve)); // the first of it is there, and stays there
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    reader.on('data', (data) => (received += data.length));
+    await gone;
+    expect(received).toBeGreaterThan(0);
+    expect(received).toBeLessThan(size);
+  } finally {
+    reader.destroy();
+    await own.stop();
+  }
 });
