@@ -3,6 +3,7 @@ import { expect, it, vi } from 'vitest';
 import { idealOffline } from '../ideal/dealer.ts';
 import { hostileSession, requireProtocolError, type Side } from '../support/hostile.ts';
 import { makeManifest } from '../support/manifest.ts';
+import { growthPerStep, type MemoryInUse, memoryInUse } from '../support/memory.ts';
 import { channels, modelOf, pair, picture } from '../support/pairing.ts';
 import { offlineWith } from '../support/smallOffline.ts';
 
@@ -47,20 +48,24 @@ it('a thousand classifications in one pairing, in memory that stays', async () =
   const runs = Number(process.env.CLASSIFICATIONS ?? 1000);
   const model = modelOf(makeManifest({ imageSize: 4, patchSize: 2, depth: 1, dim: 8, mlpDim: 8, squareUnits: 2 }));
   const { client, served } = await pair(model, undefined, channels(), offlineWith());
-  const megabytes = () => {
-    (globalThis as { gc?: () => void }).gc?.();
-    return process.memoryUsage().rss / 2 ** 20;
-  };
-  let early = 0;
+  const samples: MemoryInUse[] = [];
+  const at: number[] = [];
   for (let run = 1; run <= runs; run++) {
     await client.classify(picture(4, run));
-    if (run === Math.ceil(runs / 5)) early = megabytes();
+    if (run % Math.ceil(runs / 20) > 0) continue;
+    samples.push(await memoryInUse());
+    at.push(run);
   }
-  const late = megabytes();
   await client.close();
   await served;
+  const inUse = samples.map(({ heapMiB, externalMiB }) => heapMiB + externalMiB);
+  const growthKiB = 1024 * growthPerStep(inUse, at);
+  const [early, late] = [samples[samples.length >> 1], samples.at(-1)!];
   console.log(
-    `${runs} classifications in one pairing: ${Math.round(early)} MiB after a fifth, ${Math.round(late)} MiB at the end`,
+    `${runs} classifications in one pairing: in use ${inUse.at(-1)!.toFixed(1)} MiB, ${growthKiB.toFixed(2)} KiB more for each of the ` +
+      `second half; resident ${early.rssMiB.toFixed(0)} MiB half-way, ${late.rssMiB.toFixed(0)} MiB at the end`,
   );
-  expect(late - early).toBeLessThan(64);
+  // A session's counters and meters grow by nothing; a kept correlation or flight would be many KiB.
+  expect(growthKiB).toBeLessThan(2);
+  expect(late.rssMiB).toBeLessThan(1.1 * early.rssMiB);
 });

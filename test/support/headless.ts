@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import pino from 'pino';
 import type { Invite } from '../../client/src/pairing/invite.ts';
 import type { RgbaImage } from '../../protocols/index.ts';
-import { classifyAt } from '../../scripts/lib/headlessClient.ts';
+import { classifyAt, withOwner } from '../../scripts/lib/headlessClient.ts';
 import { HeadlessOwner } from '../../scripts/lib/headlessOwner.ts';
 import { createSignalingServer } from '../../signaling-server/server.ts';
 
@@ -28,7 +28,11 @@ export async function startHeadless(options: { rooms: number; limit?: number; th
   const server = `http://localhost:${signaling.port}/`;
   const stream = new PassThrough();
   const lines: string[] = [];
-  stream.on('data', (data) => lines.push(...String(data).trim().split('\n')));
+  // The last ones: a log that is kept whole would look like a leak.
+  stream.on('data', (data) => {
+    lines.push(...String(data).trim().split('\n'));
+    lines.splice(0, lines.length - 1000);
+  });
   const { owner, invites } = await HeadlessOwner.open({
     folder: tinyFolder,
     answer: 'logits',
@@ -45,6 +49,8 @@ export async function startHeadless(options: { rooms: number; limit?: number; th
     server,
     /** The log's, so far. */
     lines,
+    /** Connects, shakes hands and leaves. */
+    greet: (invite: Invite, waitMs = 0) => withOwner(invite, { server, waitMs }, async () => {}),
     classify: (invite: Invite, value = 128, waitMs = 0) => classifyAt(invite, plainImage(value), { server, waitMs }),
     async stop() {
       await owner.stop();

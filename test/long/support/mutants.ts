@@ -1,0 +1,133 @@
+/**
+ * Changes one place of the source at a time and runs the unit tests that are to notice: a mutant that they let live is a line
+ * that no test holds. Nothing is written: the change is made while the module is loaded.
+ *
+ * node --import tsx test/long/support/mutants.ts [EACH] [PART]: EACH mutants of every file (all, where it is 0), spread over the
+ * file, of files whose path contains PART. Prints one JSON object a line.
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import ts from 'typescript';
+import { createVitest, type TestModule } from 'vitest/node';
+
+const root = path.join(import.meta.dirname, '../../..');
+
+/** Pairing, channel and parsers, each with the files of test/unit/ that test it. */
+const targets: Readonly<Record<string, readonly string[]>> = {
+  'client/src/pairing/authenticate.ts': ['authenticate', 'peerLink'],
+  'client/src/pairing/codeExchange.ts': ['codeExchange', 'ownerCode'],
+  'client/src/pairing/cpace.ts': ['codeExchange'],
+  'client/src/pairing/iceServers.ts': ['invite'],
+  'client/src/pairing/inbox.ts': ['codeExchange', 'ownerCode'],
+  'client/src/pairing/invite.ts': ['invite'],
+  'client/src/pairing/ownerCode.ts': ['ownerCode'],
+  'client/src/pairing/peerLink.ts': ['peerLink'],
+  'client/src/pairing/roomSecrets.ts': ['ownerCode'],
+  'client/src/pairing/typedCode.ts': ['codeExchange'],
+  'protocols/channel/frame.ts': ['channelFramed'],
+  'protocols/channel/framed.ts': ['channelFramed'],
+  'protocols/channel/queueingWire.ts': ['channelWires'],
+  'protocols/channel/receiveBuffer.ts': ['channelFramed'],
+  'protocols/channel/splitWire.ts': ['otStream'],
+  'protocols/inference/handshake.ts': ['session'],
+  'protocols/inference/manifest.ts': ['artifact'],
+  'protocols/inference/model.ts': ['artifact'],
+  'signaling-server/address.ts': ['limits'],
+  'signaling-server/fairLimit.ts': ['limits'],
+  'signaling-server/rateLimit.ts': ['limits'],
+  'signaling-server/relay.ts': ['signaling', 'limits'],
+  'signaling-server/rooms.ts': ['signaling'],
+  'signaling-server/staticFiles.ts': ['staticFiles'],
+};
+
+interface Mutant {
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
+}
+
+const otherOperator = new Map<ts.SyntaxKind, string>([
+  [ts.SyntaxKind.EqualsEqualsEqualsToken, '!=='],
+  [ts.SyntaxKind.ExclamationEqualsEqualsToken, '==='],
+  [ts.SyntaxKind.LessThanToken, '<='],
+  [ts.SyntaxKind.LessThanEqualsToken, '<'],
+  [ts.SyntaxKind.GreaterThanToken, '>='],
+  [ts.SyntaxKind.GreaterThanEqualsToken, '>'],
+  [ts.SyntaxKind.AmpersandAmpersandToken, '||'],
+  [ts.SyntaxKind.BarBarToken, '&&'],
+  [ts.SyntaxKind.PlusToken, '-'],
+  [ts.SyntaxKind.MinusToken, '+'],
+]);
+
+/** Operators exchanged, conditions never true, statements left out, negations dropped. */
+function mutantsOf(source: string): Mutant[] {
+  const file = ts.createSourceFile('source.ts', source, ts.ScriptTarget.Latest, true);
+  const found: Mutant[] = [];
+  const add = (node: ts.Node, text: string) => found.push({ from: node.getStart(file), to: node.getEnd(), text });
+  const visit = (node: ts.Node): void => {
+    if (ts.isBinaryExpression(node)) {
+      const other = otherOperator.get(node.operatorToken.kind);
+      if (other) add(node.operatorToken, other);
+    }
+    if (ts.isIfStatement(node)) add(node.expression, 'false');
+    if (ts.isPrefixUnaryExpression(node) && node.operator === ts.SyntaxKind.ExclamationToken)
+      add(node, node.operand.getText(file));
+    const isLeftOut =
+      ts.isThrowStatement(node) || (ts.isExpressionStatement(node) && ts.isCallExpression(node.expression));
+    if (isLeftOut && !node.getText(file).startsWith('super(')) add(node, '{}');
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return found;
+}
+
+const [each = 5, part = ''] = [Number(process.argv[2] ?? 5), process.argv[3]];
+let mutated: { file: string; mutant: Mutant } | undefined;
+const vitest = await createVitest(
+  'test',
+  // One failure is enough. What hangs is noticed as well.
+  { root, watch: false, bail: 1, testTimeout: 30_000, maxWorkers: 1, reporters: [{}], passWithNoTests: true, retry: 0 },
+  {
+    plugins: [
+      {
+        name: 'mutant',
+        enforce: 'pre',
+        transform(code, id) {
+          if (!mutated || id.split('?')[0] !== mutated.file) return undefined;
+          const { from, to, text } = mutated.mutant;
+          return code.slice(0, from) + text + code.slice(to);
+        },
+      },
+    ],
+  },
+);
+
+/** Whether the tests pass. */
+async function passes(tests: readonly string[]): Promise<boolean> {
+  vitest.state.clearErrors();
+  const specifications = await vitest.globTestSpecifications(tests.map((name) => `test/unit/${name}.test.ts`));
+  const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications);
+  return unhandledErrors.length === 0 && testModules.every((module: TestModule) => module.ok());
+}
+
+const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+for (const [name, tests] of Object.entries(targets).filter(([name]) => name.includes(part))) {
+  const file = path.join(root, name);
+  const source = readFileSync(file, 'utf8');
+  const all = mutantsOf(source);
+  const step = each > 0 ? Math.max(1, all.length / each) : 1;
+  mutated = undefined;
+  if (!(await passes(tests))) throw new Error(`${name}: its tests fail as it is`);
+  for (let at = 0; at < all.length; at += step) {
+    const mutant = all[Math.floor(at)];
+    mutated = { file, mutant };
+    vitest.invalidateFile(file);
+    const isKilled = !(await passes(tests));
+    const line = source.slice(0, mutant.from).split('\n').length;
+    say({ name, line, was: source.slice(mutant.from, mutant.to).slice(0, 60), is: mutant.text, isKilled });
+  }
+  mutated = undefined;
+  vitest.invalidateFile(file);
+}
+await vitest.close();
+process.exit(0); // tests of WebRTC keep the process alive otherwise
