@@ -1,22 +1,22 @@
 /**
- * npm run classify -- --image FILE [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]
- * npm run classify -- --image FILE --connect LINK [--wait SECONDS] [--json]
+ * npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]
+ * npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--json]
  * Both parties as processes of this machine; with an invite link only the client, whose owner is at the other end.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseInvite } from '../client/src/pairing/invite.ts';
-import type { SessionEvent, SessionReport } from '../protocols/index.ts';
-import { classifyAt } from './lib/headlessClient.ts';
+import type { Phase, PhaseMeter, SessionEvent, SessionReport } from '../protocols/index.ts';
+import { type Classified, classifyEach, pictureFiles, type Unreadable } from './lib/classifyEach.ts';
+import { withOwner } from './lib/headlessClient.ts';
 import { readImage } from './lib/images.ts';
 import { defaultModel, modelFolder } from './lib/models.ts';
 import { installWebRtc } from './lib/nodeWebRtc.ts';
 import { readOptions } from './lib/options.ts';
 import type { PartyMessage, PartyResult, PartyTask } from './lib/party.ts';
 
-const usage = `npm run classify -- --image FILE [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]
-       npm run classify -- --image FILE --connect LINK [--wait SECONDS] [--json]`;
+const usage = `npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]
+       npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--json]`;
 
 async function main(): Promise<void> {
   const values = readOptions(usage, {
@@ -35,41 +35,137 @@ async function main(): Promise<void> {
     throw new Error(`usage: ${usage}`);
   if (values.connect !== undefined) return connect(values.connect, image, 1000 * Number(values.wait), json);
   await modelFolder(model);
-  await access(image).catch(() => {
-    throw new Error(`${image}: no such file`);
-  });
+  await pictureFiles(image);
 
   const task = { transport, model, image, rttMs, mbps } as const;
-  const { client, owner } = await runParties({ ...task, party: 'client' }, { ...task, party: 'owner' }, json);
-  const { classification, plaintextLogits, report } = client as Required<PartyResult>;
-  const result = {
+  const answers = new Answers(json);
+  const { client, owner } = await runParties({ ...task, party: 'client' }, { ...task, party: 'owner' }, answers);
+  const { plaintextLogits = [], report } = client;
+  const errors = answers.classified.map(({ classification: { logits } }, i) =>
+    Math.max(...logits.map((logit, k) => Math.abs(logit - plaintextLogits[i][k]))),
+  );
+  const largest = (row: readonly number[]) => row.indexOf(Math.max(...row));
+  const sameLabel = plaintextLogits.filter(
+    (row, i) => largest(row) === answers.classified[i].classification.labelIndex,
+  );
+  answers.write({
     model,
-    label: classification.label,
-    labelIndex: classification.labelIndex,
-    logits: classification.logits,
     plaintextLogits,
-    maxAbsLogitError: Math.max(...classification.logits.map((logit, i) => Math.abs(logit - plaintextLogits[i]))),
+    maxAbsLogitError: Math.max(...errors),
+    sameLabelAsPlaintext: sameLabel.length,
     correlations: report.correlations,
-    phases: report.phases,
     layers: report.layers,
     peakMemoryMiB: { client: client.peakMemoryMiB, owner: owner.peakMemoryMiB },
     plannedMemoryMiB: client.plannedMemoryMiB,
+  });
+}
+
+/** As a client of an owner elsewhere: another's page, or `npm run owner`. */
+async function connect(link: string, place: string, waitMs: number, json: boolean): Promise<void> {
+  const invite = parseInvite(link);
+  if (!invite || !URL.canParse(link)) throw new Error('--connect: expected a whole invite link');
+  if (!(waitMs >= 0)) throw new Error('--wait: expected a number of seconds');
+  const files = await pictureFiles(place);
+  if (files.length === 1) await readImage(files[0]);
+  installWebRtc();
+  const answers = new Answers(json);
+  const onEvent = (event: SessionEvent) => {
+    if (event.type === 'progress') answers.progress(event);
   };
-  if (json) {
-    process.stdout.write(`${JSON.stringify(result)}\n`);
-    return;
+  const server = new URL('/', link).href;
+  const report = await withOwner(invite, { server, onEvent, waitMs }, async (session) => {
+    // After a connection that broke, with what is left.
+    for await (const each of classifyEach(session, files, answers.all.length)) answers.add(each);
+    return session.report();
+  });
+  answers.write({ correlations: report.correlations, layers: report.layers });
+  process.exit(0); // the native WebRTC library keeps the process alive otherwise
+}
+
+/** What the comparison with the plaintext model, or nothing, adds to the answers. */
+interface Facts {
+  readonly correlations: SessionReport['correlations'];
+  readonly layers: SessionReport['layers'];
+  readonly model?: string;
+  readonly plaintextLogits?: number[][];
+  readonly maxAbsLogitError?: number;
+  readonly sameLabelAsPlaintext?: number;
+  readonly peakMemoryMiB?: { client: number; owner: number };
+  readonly plannedMemoryMiB?: number;
+}
+
+/** What was found out about each picture, told as it comes, and at the end all together. */
+class Answers {
+  readonly all: (Classified | Unreadable)[] = [];
+
+  constructor(private readonly isJson: boolean) {}
+
+  get classified(): Classified[] {
+    return this.all.filter((each) => 'classification' in each);
   }
-  const percent = (p: number) => `${(100 * p).toFixed(1)} %`;
-  process.stdout.write(`\n${result.label} (${percent(classification.probabilities[classification.labelIndex])})\n`);
-  process.stdout.write(`largest logit difference to the plaintext model: ${result.maxAbsLogitError.toFixed(4)}\n`);
-  process.stdout.write(
-    `correlations: ${result.correlations}${result.correlations === 'dealer' ? ' (NOT PRIVATE YET)' : ''}\n`,
-  );
-  writePhases(result.phases);
-  const { peakMemoryMiB, plannedMemoryMiB } = result;
-  process.stdout.write(
-    `memory of the processes: client ${peakMemoryMiB.client} MiB, owner ${peakMemoryMiB.owner} MiB; the plan holds at most ${plannedMemoryMiB} MiB\n`,
-  );
+
+  progress({ phase, fraction, label }: { phase: string; fraction: number; label: string }): void {
+    if (!this.isJson) process.stderr.write(`\r${phase} ${Math.round(100 * fraction)} % ${label.padEnd(40)}`);
+  }
+
+  add(each: Classified | Unreadable): void {
+    this.all.push(each);
+    if (this.isJson) return;
+    if ('unreadable' in each) process.stdout.write(`\n${each.unreadable}\n`);
+    else process.stdout.write(`\n${each.file}: ${labelOf(each.classification)}\n`);
+  }
+
+  /** @throws Error when no picture could be read. */
+  write({ plaintextLogits = [], ...facts }: Facts): void {
+    const { classified } = this;
+    if (classified.length === 0) throw new Error('none of the files is a picture');
+    const flat = ({ file, classification: { label, labelIndex, logits }, phases }: Classified) => ({
+      ...{ file, label, labelIndex, logits, phases },
+    });
+    if (this.isJson) {
+      let next = 0;
+      const images = this.all.map((each) =>
+        'unreadable' in each ? each : withPlaintext(flat(each), plaintextLogits[next++]),
+      );
+      // Of a single picture the figures stand at the top.
+      const result = images.length === 1 ? { ...images[0], ...facts } : { images, ...facts };
+      process.stdout.write(`${JSON.stringify(result)}\n`);
+      return;
+    }
+    if (facts.maxAbsLogitError !== undefined) {
+      if (this.all.length > 1)
+        process.stdout.write(`\nthe plaintext model’s label: ${facts.sameLabelAsPlaintext} of ${classified.length}\n`);
+      process.stdout.write(`largest logit difference to the plaintext model: ${facts.maxAbsLogitError.toFixed(4)}\n`);
+    }
+    process.stdout.write(
+      `correlations: ${facts.correlations}${facts.correlations === 'dealer' ? ' (NOT PRIVATE YET)' : ''}\n`,
+    );
+    if (classified.length > 1) process.stdout.write(`mean of ${classified.length} pictures; setup once for all\n`);
+    writePhases(meanPhases(classified));
+    const { peakMemoryMiB: peak, plannedMemoryMiB: planned } = facts;
+    if (peak)
+      process.stdout.write(
+        `memory of the processes: client ${peak.client} MiB, owner ${peak.owner} MiB; the plan holds at most ${planned} MiB\n`,
+      );
+  }
+}
+
+const withPlaintext = <T extends object>(answer: T, logits: number[] | undefined) =>
+  logits ? { ...answer, plaintextLogits: logits } : answer;
+
+const labelOf = ({ label, labelIndex, probabilities }: Classified['classification']): string =>
+  probabilities.length > 0 ? `${label} (${(100 * probabilities[labelIndex]).toFixed(1)} %)` : label;
+
+/** Of each phase the mean over the pictures. Set-up happens once, so it is the same in each. */
+function meanPhases(classified: readonly Classified[]): SessionReport['phases'] {
+  const mean = (phase: Phase) => {
+    const meters = classified.map(({ phases }) => phases[phase]);
+    const entries = Object.keys(meters[0]) as (keyof PhaseMeter)[];
+    return Object.fromEntries(
+      entries.map((key) => [key, meters.reduce((sum, meter) => sum + meter[key], 0) / meters.length]),
+    ) as unknown as PhaseMeter;
+  };
+  return { setup: mean('setup'), offline: mean('offline'), online: mean('online') };
 }
 
 function writePhases(phases: SessionReport['phases']): void {
@@ -80,37 +176,13 @@ function writePhases(phases: SessionReport['phases']): void {
   }
 }
 
-/** As a client of an owner elsewhere: another's page, or `npm run owner`. */
-async function connect(link: string, file: string, waitMs: number, json: boolean): Promise<void> {
-  const invite = parseInvite(link);
-  if (!invite || !URL.canParse(link)) throw new Error('--connect: expected a whole invite link');
-  if (!(waitMs >= 0)) throw new Error('--wait: expected a number of seconds');
-  const image = await readImage(file);
-  installWebRtc();
-  const onEvent = (event: SessionEvent) => {
-    if (!json && event.type === 'progress')
-      process.stderr.write(`\r${event.phase} ${Math.round(100 * event.fraction)} % ${event.label.padEnd(40)}`);
-  };
-  const server = new URL('/', link).href;
-  const { report, ...classification } = await classifyAt(invite, image, { server, onEvent, waitMs });
-  if (json) {
-    const { label, labelIndex, logits } = classification;
-    const { correlations, phases, layers } = report;
-    process.stdout.write(`${JSON.stringify({ label, labelIndex, logits, correlations, phases, layers })}\n`);
-  } else {
-    process.stdout.write(`\n${classification.label}\n`);
-    writePhases(report.phases);
-  }
-  process.exit(0); // the native WebRTC library keeps the process alive otherwise
-}
-
 const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(2).padStart(8)} MiB`;
 
 /** Starts both, passes their signaling on, and ends both when either fails. */
 async function runParties(
   clientTask: PartyTask,
   ownerTask: PartyTask,
-  quiet: boolean,
+  answers: Answers,
 ): Promise<{ client: PartyResult; owner: PartyResult }> {
   const script = fileURLToPath(new URL('lib/party.ts', import.meta.url));
   const children = { client: fork(script), owner: fork(script) };
@@ -120,10 +192,8 @@ async function runParties(
         if ('signal' in message) peer.send(message);
         else if ('result' in message) resolve(message.result);
         else if ('failed' in message) reject(new Error(`${name}: ${message.failed}`));
-        else if (!quiet && name === 'client') {
-          const { phase, fraction, label } = message.progress;
-          process.stderr.write(`\r${phase} ${Math.round(100 * fraction)} % ${label.padEnd(40)}`);
-        }
+        else if ('answered' in message) answers.add(message.answered);
+        else if (name === 'client') answers.progress(message.progress);
       });
       child.on('exit', (code) => reject(new Error(`${name}: ended early (${code})`)));
     });

@@ -1,16 +1,16 @@
 /** One party of `npm run classify`, as a process of its own; its parent carries the signaling and prints the result. */
 import { cpus } from 'node:os';
 import {
-  type Classification,
   ClientSession,
   demandOf,
   OwnerSession,
   openStreams,
   type Plan,
-  prepareImage,
   type SessionEvent,
   type SessionReport,
 } from '../../protocols/index.ts';
+
+import { type Classified, classifyEach, pictureFiles, type Unreadable } from './classifyEach.ts';
 import { connectParty, type Signal, type Transport } from './connect.ts';
 import { readImage } from './images.ts';
 import { modelFolder, readModel } from './models.ts';
@@ -21,7 +21,7 @@ export interface PartyTask {
   readonly party: 'client' | 'owner';
   readonly transport: Transport;
   readonly model: string;
-  /** The client's. */
+  /** The client's: a file, or a folder. */
   readonly image: string;
   readonly rttMs: number;
   readonly mbps: number;
@@ -30,6 +30,7 @@ export interface PartyTask {
 export type PartyMessage =
   | Signal
   | { readonly progress: Extract<SessionEvent, { type: 'progress' }> }
+  | { readonly answered: Classified | Unreadable }
   | { readonly result: PartyResult }
   | { readonly failed: string };
 
@@ -38,9 +39,8 @@ export interface PartyResult {
   readonly peakMemoryMiB: number;
   /** What the plan says that a party holds for one classification at most. */
   readonly plannedMemoryMiB: number;
-  /** The client's. */
-  readonly classification?: Classification;
-  readonly plaintextLogits?: number[];
+  /** The client's: of each picture that was answered. */
+  readonly plaintextLogits?: number[][];
   readonly report: SessionReport;
 }
 
@@ -71,18 +71,27 @@ async function run(task: PartyTask): Promise<void> {
     await session.serve();
     tell({ result: { ...memory(session.plan), report: session.report() } });
   } else {
+    const files = await pictureFiles(task.image);
     // A wrong file is found before the owner is asked for anything.
-    const image = await readImage(task.image);
+    if (files.length === 1) await readImage(files[0]);
     const session = await ClientSession.open(channel, { onEvent, ot });
-    await session.prepare();
-    const pixels = prepareImage(image, session.manifest.preprocessing);
-    const classification = await session.classify(pixels);
+    const pictures: Uint8Array[] = [];
+    for await (const each of classifyEach(session, files)) {
+      if ('unreadable' in each) {
+        tell({ answered: each });
+        continue;
+      }
+      const { pixels, ...answered } = each;
+      pictures.push(pixels);
+      tell({ answered });
+    }
     await session.close();
     // The peak of the private run, before the plaintext model is loaded beside it.
     const peak = memory(session.plan);
     const plaintext = await PlaintextModel.load(await modelFolder(task.model), cpus().length);
-    const [logits] = await plaintext.logits([pixels]);
-    tell({ result: { ...peak, classification, plaintextLogits: [...logits], report: session.report() } });
+    const logits = pictures.length > 0 ? await plaintext.logits(pictures) : [];
+    const plaintextLogits = Array.from(logits, (each) => [...each]);
+    tell({ result: { ...peak, plaintextLogits, report: session.report() } });
   }
 }
 
