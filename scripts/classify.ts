@@ -53,6 +53,7 @@ async function main(): Promise<void> {
     plaintextLogits,
     maxAbsLogitError: Math.max(...errors),
     sameLabelAsPlaintext: sameLabel.length,
+    publicBlocks: client.publicBlocks,
     correlations: report.correlations,
     layers: report.layers,
     peakMemoryMiB: { client: client.peakMemoryMiB, owner: owner.peakMemoryMiB },
@@ -73,12 +74,14 @@ async function connect(link: string, place: string, waitMs: number, json: boolea
     if (event.type === 'progress') answers.progress(event);
   };
   const server = new URL('/', link).href;
+  let publicBlocks: number | undefined;
   const report = await withOwner(invite, { server, onEvent, waitMs }, async (session) => {
+    publicBlocks = session.manifest.publicPart?.blocks;
     // After a connection that broke, with what is left.
     for await (const each of classifyEach(session, files, answers.all.length)) answers.add(each);
     return session.report();
   });
-  answers.write({ correlations: report.correlations, layers: report.layers });
+  answers.write({ publicBlocks, correlations: report.correlations, layers: report.layers });
   process.exit(0); // the native WebRTC library keeps the process alive otherwise
 }
 
@@ -87,6 +90,8 @@ interface Facts {
   readonly correlations: SessionReport['correlations'];
   readonly layers: SessionReport['layers'];
   readonly model?: string;
+  /** Blocks that the client computed itself, of a model that has a public part. */
+  readonly publicBlocks?: number | undefined;
   readonly plaintextLogits?: number[][];
   readonly maxAbsLogitError?: number;
   readonly sameLabelAsPlaintext?: number;
@@ -140,6 +145,10 @@ class Answers {
     process.stdout.write(
       `correlations: ${facts.correlations}${facts.correlations === 'dealer' ? ' (NOT PRIVATE YET)' : ''}\n`,
     );
+    if (facts.publicBlocks !== undefined)
+      process.stdout.write(
+        `public: patch embedding and the first ${facts.publicBlocks} blocks, which the client computed itself\n`,
+      );
     if (classified.length > 1) process.stdout.write(`mean of ${classified.length} pictures; setup once for all\n`);
     writePhases(meanPhases(classified));
     const { peakMemoryMiB: peak, plannedMemoryMiB: planned } = facts;

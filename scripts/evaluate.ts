@@ -16,6 +16,7 @@ import {
 import { defaultData, readImages, spread } from './lib/dataset.ts';
 import { readImage } from './lib/images.ts';
 import { defaultModel, modelFolder, readModel } from './lib/models.ts';
+import { runOnnx } from './lib/onnxRunner.ts';
 import { readOptions } from './lib/options.ts';
 import { PlaintextModel } from './lib/plaintext.ts';
 import type { ReferenceAnswer, ReferenceTask } from './lib/referenceWorker.ts';
@@ -193,7 +194,7 @@ async function classifyAll(
   const [clientWire, ownerWire] = memoryWirePair();
   const options = { onEvent: () => {} };
   const [client, owner] = await Promise.all([
-    ClientSession.open(new FramedChannel(clientWire), options),
+    ClientSession.open(new FramedChannel(clientWire), { ...options, runOnnx }),
     OwnerSession.open(new FramedChannel(ownerWire), model, { ...options, limit: Number.POSITIVE_INFINITY }),
   ]);
   const served = owner.serve();

@@ -15,6 +15,7 @@ GOLDEN_SUFFIXES = (
 )  # fmt: skip
 
 
+PUBLIC_PART = 'public.onnx'
 LARGE_SUFFIXES = ('attn.scores', 'attn.probabilities')
 GOLDEN_BYTES = 16 << 20
 """Above it, what grows with the square of the tokens is left out."""

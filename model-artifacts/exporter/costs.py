@@ -19,7 +19,10 @@ def choices(manifest: dict) -> list[str]:
     lines = []
     a, switches, fixed = manifest['architecture'], manifest['switches'], manifest['fixedPoint']
     stream = fixed['residual']['fracBits']
+    public = manifest.get('publicPart', {'blocks': 0})['blocks']
     for i, block in enumerate(fixed['blocks']):
+        if i < public:
+            continue
         stream = block.get('residual', {'fracBits': stream})['fracBits']
         attn, rows, tokens = block['attn'], sum(map(len, switches['softmaxRows'][i])), len(switches['geluTokens'][i])
         squarings = attn.get('squarings', [])

@@ -6,22 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from .folding import Array, FoldedModel
 from .forward import forward
 from .images import LabelledImages
+from .runtime import run_onnx
 from .simulate import Simulation
-
-
-def run_onnx(model: bytes | Path, images: Array, threads: int = 2) -> Array:
-    """Logits of uint8 images (N, S, S, 3) by onnxruntime."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    data = model if isinstance(model, bytes) else model.read_bytes()
-    session = onnxruntime.InferenceSession(data, options, providers=['CPUExecutionProvider'])
-    batches = (images[i : i + 64].transpose(0, 3, 1, 2).astype(np.float32) for i in range(0, len(images), 64))
-    return np.concatenate([session.run(['logits'], {'image': batch})[0] for batch in batches])
 
 
 def evaluate(

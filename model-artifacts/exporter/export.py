@@ -9,7 +9,7 @@ import numpy as np
 
 from vit.ood import ood_images
 
-from .artifact import manifest, pack, write_golden, write_json, write_weights
+from .artifact import PUBLIC_PART, manifest, pack, write_golden, write_json, write_weights
 from .calibrate import calibrate
 from .checkpoint import Checkpoint
 from .folding import Array, FoldedModel
@@ -76,7 +76,8 @@ def write_artifact(
     simulation.violations.raise_first()
 
     out.mkdir(parents=True, exist_ok=True)
-    (out / 'card.md').unlink(missing_ok=True)  # its figures would be another model's
+    for other in ('card.md', PUBLIC_PART):  # another model's
+        (out / other).unlink(missing_ok=True)
     write_weights(out, index, data)
     (out / 'model.onnx').write_bytes(onnx)
     write_json(out / 'manifest.json', public)

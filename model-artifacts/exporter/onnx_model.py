@@ -37,8 +37,10 @@ class PixelModel(nn.Module):
     pos_embed: Tensor
     prefix: Tensor
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, public_blocks: int | None = None) -> None:
+        """public_blocks: stop before that block, with the residual stream as the protocol has it; None: go on to the logits."""
         super().__init__()
+        self.public_blocks = public_blocks
         self.config = checkpoint.model.config
         self.epsilon = self.config.norm_eps
         for name, tensor in checkpoint.model.state_dict().items():
@@ -66,13 +68,13 @@ class PixelModel(nn.Module):
         return F.layer_norm(x, (self.config.embed_dim,), getattr(self, f'{name}_weight'), getattr(self, f'{name}_bias'), self.epsilon)
 
     def forward(self, image: Tensor) -> Tensor:
-        """image float32 (N, 3, H, W) -> (N, classes)."""
+        """image float32 (N, 3, H, W) -> (N, classes), or of a public part (N, T, D); of all blocks before a class token's head (N, 1, D)."""
         c = self.config
         x = F.conv2d((image - self.mean) / self.std, self.patch_embed_proj_weight, self.patch_embed_proj_bias, stride=c.patch_size)
         x = x.flatten(2).transpose(1, 2) + self.pos_embed  # (N, patches, D)
         if c.prefix_tokens:
             x = torch.cat([self.prefix.expand(x.shape[0], -1, -1), x], 1)  # (N, T, D)
-        for i in range(c.depth):
+        for i in range(c.depth if self.public_blocks is None else self.public_blocks):
             block = f'blocks_{i}'
             y = self._norm(x, f'{block}_norm1')
             qkv = self._linear(y, f'{block}_attn_qkv')
@@ -90,24 +92,29 @@ class PixelModel(nn.Module):
             hidden = self._linear(self._norm(x, f'{block}_norm2'), f'{block}_mlp_fc1')
             kept = self.gelu_switch[i][:, None]
             x = x + self._linear(kept * ACTIVATIONS[c.activation](hidden) + (1 - kept) * hidden, f'{block}_mlp_fc2')
+        if self.public_blocks is not None:
+            x = x[:, :1] if c.pool == 'class' and self.public_blocks == c.depth else x
+            return x - x.mean(-1, keepdim=True)
         if c.pool == 'class':
             return self._linear(self._norm(x[:, 0], 'fc_norm'), 'head')
         patches = x[:, c.prefix_tokens :]
         return self._linear(self._norm(patches, 'fc_norm').mean(1) if c.pool == 'norm-mean' else self._norm(patches.mean(1), 'fc_norm'), 'head')
 
 
-def to_onnx(checkpoint: Checkpoint, half: bool = True) -> bytes:
-    """A serialised ONNX model: input `image` float32 (N, 3, H, W), output `logits` (N, classes), N dynamic.
+def to_onnx(checkpoint: Checkpoint, half: bool = True, public_blocks: int | None = None) -> bytes:
+    """A serialised ONNX model: input `image` float32 (N, 3, H, W), output `logits` (N, classes), or `stream` of PixelModel's public_blocks;
+    N dynamic. It has the tensors that it needs, and no others.
 
     half: large initialisers are stored as float16 with a Cast to float32 behind each, so arithmetic stays float32.
     """
     config = checkpoint.model.config
+    output = 'logits' if public_blocks is None else 'stream'
     buffer: Any = io.BytesIO()  # written too, whatever torch's signature says
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')  # about the tracer's constants: shapes, which are fixed here but for N
         torch.onnx.export(
-            PixelModel(checkpoint).eval(), (torch.zeros(2, 3, config.img_size, config.width),), buffer, dynamo=False, opset_version=OPSET,
-            input_names=['image'], output_names=['logits'], dynamic_axes={'image': {0: 'N'}, 'logits': {0: 'N'}},
+            PixelModel(checkpoint, public_blocks).eval(), (torch.zeros(2, 3, config.img_size, config.width),), buffer, dynamo=False, opset_version=OPSET,
+            input_names=['image'], output_names=[output], dynamic_axes={'image': {0: 'N'}, output: {0: 'N'}},
         )  # fmt: skip
     model = onnx.load_from_string(buffer.getvalue())
     if half:

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from .artifact import PUBLIC_PART
 from .errors import ExportError
 from .folding import Array, by_position, ceil_log2
 from .forward import Observer, activation, join_heads, patches, split_heads
 from .quantise import activation_tables
+from .runtime import run_onnx
 from .splines import Domain, coefficients
 
 
@@ -41,14 +43,14 @@ class Violations:
             raise ExportError(tensor, f'{worst:.6g}', f'[{low:.6g}, {high:.6g})')
 
 
-def read_weights(folder: Path) -> dict[str, Array]:
-    """Tensors of weights.json and weights.bin, as int64."""
+def read_weights(folder: Path, stored: bool = False) -> dict[str, Array]:
+    """Tensors of weights.json and weights.bin, as int64, or as they are stored."""
     data = (folder / 'weights.bin').read_bytes()
     tensors = {}
     for entry in json.loads((folder / 'weights.json').read_text())['tensors']:
         kind = {'int16': '<i2', 'int32': '<i4'}[entry['dtype']]
         flat = np.frombuffer(data, kind, int(np.prod(entry['shape'])), entry['offset'])
-        tensors[entry['name']] = flat.reshape(entry['shape']).astype(np.int64)
+        tensors[entry['name']] = flat.reshape(entry['shape']).astype(entry['dtype'] if stored else np.int64)
     return tensors
 
 
@@ -92,11 +94,12 @@ class Simulation:
 
     `violations` collects what left its range; the secure protocol would give a wrong result there, and so the caller decides.
     noise: None for the plan itself; with a generator, what two-party execution adds to it: tables with rounded entries at random
-    offsets of their intervals, and truncations that round stochastically.
+    offsets of their intervals, and truncations that round stochastically. public_part: the ONNX file of a manifest that has one.
     """
 
-    def __init__(self, manifest: dict, weights: dict[str, Array], noise: np.random.Generator | None = None) -> None:
-        self.manifest, self.weights = manifest, weights
+    def __init__(self, manifest: dict, weights: dict[str, Array], noise: np.random.Generator | None = None, public_part: Path | None = None) -> None:
+        self.manifest, self.weights, self.public_part = manifest, weights, public_part
+        self.public_blocks = manifest['publicPart']['blocks'] if 'publicPart' in manifest else None
         self.fixed = manifest['fixedPoint']
         self.architecture = manifest['architecture']
         self.tokens, self.prefix = self.architecture['tokens'], self.architecture.get('prefixTokens', 0)
@@ -111,7 +114,7 @@ class Simulation:
     @classmethod
     def load(cls, folder: Path, noise: np.random.Generator | None = None) -> Simulation:
         folder = Path(folder)
-        return cls(json.loads((folder / 'manifest.json').read_text()), read_weights(folder), noise)
+        return cls(json.loads((folder / 'manifest.json').read_text()), read_weights(folder), noise, folder / PUBLIC_PART)
 
     def run(self, images: Array, observe: Observer = lambda name, value: None) -> Array:
         """Logits (B, classes) as real numbers (integers·2^-fracBits), for uint8 images (B, H, W, 3).
@@ -123,15 +126,10 @@ class Simulation:
         def see(name: str, value: Array, frac_bits: int) -> None:
             observe(name, value * 2.0**-frac_bits)
 
-        x = patches(images, self.manifest['architecture']['patchSize']).astype(np.int64)
-        see('input', x, 0)
-        stream = fixed['residual']['fracBits']
-        embed = fixed['patchEmbed']
-        x = self.truncate('patch_embed', self.linear('patch_embed', x), embed['weightFracBits'], embed['magnitudeBits'], stream)
-        if self.prefix:
-            x = np.concatenate([np.broadcast_to(self.weights['prefix'], (len(x), *self.weights['prefix'].shape)), x], 1)
-        see('patch_embed', x, stream)
+        x, stream = self.embedded(images, see) if self.public_blocks is None else self.computed_in_public(images)
         for i, block in enumerate(fixed['blocks']):
+            if i < (self.public_blocks or 0):
+                continue
             name = f'blocks.{i}'
             if 'residual' in block:
                 coarser = block['residual']
@@ -151,6 +149,27 @@ class Simulation:
         self.seen += len(images)
         see('logits', logits, frac_bits)
         return logits * 2.0**-frac_bits
+
+    def embedded(self, images: Array, see) -> tuple[Array, int]:
+        """(the residual stream before the first block, its fraction bits); step 1."""
+        x = patches(images, self.manifest['architecture']['patchSize']).astype(np.int64)
+        see('input', x, 0)
+        stream = self.fixed['residual']['fracBits']
+        embed = self.fixed['patchEmbed']
+        x = self.truncate('patch_embed', self.linear('patch_embed', x), embed['weightFracBits'], embed['magnitudeBits'], stream)
+        if self.prefix:
+            x = np.concatenate([np.broadcast_to(self.weights['prefix'], (len(x), *self.weights['prefix'].shape)), x], 1)
+        see('patch_embed', x, stream)
+        return x, stream
+
+    def computed_in_public(self, images: Array) -> tuple[Array, int]:
+        """The same before the first private block, from the client's float run."""
+        assert self.public_part is not None and self.public_blocks is not None
+        held = [block['residual'] for block in self.fixed['blocks'][: self.public_blocks + 1] if 'residual' in block]
+        stream = (held[-1] if held else self.fixed['residual'])['fracBits']
+        limit = 2 ** (stream + self.fixed['residual']['magnitudeBits']) - 1
+        x = np.floor(run_onnx(self.public_part, images).astype(np.float64) * 2.0**stream + 0.5)
+        return np.clip(x, -limit, limit).astype(np.int64), stream
 
     def queries(self, block: int) -> int:
         """Tokens whose output of this block is wanted."""

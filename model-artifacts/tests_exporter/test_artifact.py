@@ -10,11 +10,11 @@ import onnx
 import pytest
 import torch
 
-from exporter.evaluate import run_onnx
 from exporter.export import write_artifact
 from exporter.forward import forward
 from exporter.images import Preprocessing
 from exporter.onnx_model import to_onnx
+from exporter.runtime import run_onnx
 from exporter.simulate import Simulation, read_weights
 from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
 

@@ -41,14 +41,16 @@ def run(path, pictures, out, capsys, *more):
 
 PLAN = """
 import { readFileSync } from 'node:fs';
-import { evaluateReference, inputOf, loadOwnerModel } from './protocols/index.ts';
+import { evaluateReference, publicInput } from './protocols/index.ts';
+import { readModel } from './scripts/lib/models.ts';
+import { runOnnx } from './scripts/lib/onnxRunner.ts';
 const [folder] = process.argv.slice(1);
-const read = (name) => readFileSync(`${folder}/${name}`);
-const { plan, weights } = loadOwnerModel({ manifest: `${read('manifest.json')}`, weightsIndex: `${read('weights.json')}`, weights: Uint8Array.from(read('weights.bin')).buffer });
-const out = JSON.parse(read('pixels.json').toString()).map((pixels) => {
-  const result = evaluateReference(plan, weights, inputOf(Uint8Array.from(pixels), plan.manifest.architecture));
-  return { logits: [...result.named('logits')], violations: result.violations.length };
-});
+const { plan, weights, manifest, publicPart } = await readModel(folder);
+const out = [];
+for (const pixels of JSON.parse(readFileSync(`${folder}/pixels.json`, 'utf8'))) {
+  const result = evaluateReference(plan, weights, await publicInput(Uint8Array.from(pixels), manifest, publicPart, runOnnx));
+  out.push({ logits: [...result.named('logits')], violations: result.violations.length });
+}
 process.stdout.write(JSON.stringify(out));
 """
 
@@ -86,6 +88,36 @@ def test_an_ordinary_checkpoint_is_imported(name, pictures, tmp_path, capsys):
     assert np.sqrt(np.square(logits - expected).mean()) < 0.05 * expected.std()
     if (ROOT / 'node_modules/tsx').exists() and shutil.which('node'):
         np.testing.assert_array_equal(typescript(out, images), logits)
+
+
+@pytest.mark.parametrize('blocks', [0, 1, 2])
+def test_a_public_part_is_what_the_first_blocks_compute(blocks, pictures, tmp_path, capsys):
+    path, recipe, state = write(tmp_path / 'checkpoint', 'nested .pth')
+    out = tmp_path / 'my-model'
+    run(path, pictures, out, capsys, '--calibration', '10', '--evaluate', '3', '--samples', '2', '--public-blocks', str(blocks))
+    manifest = json.loads((out / 'manifest.json').read_text())
+    assert manifest['publicPart']['blocks'] == blocks and manifest['publicPart']['bytes'] == (out / 'public.onnx').stat().st_size
+    with zipfile.ZipFile(out.parent / 'my-model.blindsight') as bundle:
+        assert 'public.onnx' in bundle.namelist()
+    names = {tensor['name'] for tensor in json.loads((out / 'weights.json').read_text())['tensors']}
+    assert {name.split('.')[1] for name in names if name.startswith('blocks')} == {str(i) for i in range(blocks, recipe.depth)}
+    assert 'prefix' not in names and 'patch_embed.weight' not in names
+    preprocessing = Preprocessing.from_json(manifest['preprocessing'])
+    images = np.stack([preprocessing.apply(Image.open(pictures / f'{i:02}.jpg')) for i in range(2)])
+    logits = Simulation.load(out).run(images)
+    normalised = (torch.from_numpy(images).permute(0, 3, 1, 2).double() / 255 - 0.5) / 0.5
+    expected = recipe.forward({key: tensor.double() for key, tensor in state.items()}, normalised).numpy()
+    assert np.sqrt(np.square(logits - expected).mean()) < 0.05 * expected.std()
+    if (ROOT / 'node_modules/tsx').exists() and shutil.which('node'):
+        # Two engines compute the public part, so that a unit of the stream may fall on either side.
+        np.testing.assert_allclose(typescript(out, images), logits, atol=0.02 * expected.std())
+
+
+def test_there_are_no_more_public_blocks_than_blocks(pictures, tmp_path, capsys):
+    path, recipe, _ = write(tmp_path / 'checkpoint', 'nested .pth')
+    with pytest.raises(SystemExit, match=f'public blocks.*0 to {recipe.depth}'):
+        run(path, pictures, tmp_path / 'out', capsys, '--public-blocks', '9')
+    assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.parametrize('name', REFUSED)

@@ -11,6 +11,7 @@ import {
   type RgbaImage,
   type SessionEvent,
 } from '../../protocols/index.ts';
+import { runOnnx } from './onnxRunner.ts';
 
 /** The room was full, or the owner or the server is gone. */
 export class ConnectionError extends Error {}
@@ -48,7 +49,7 @@ export async function withOwner<T>(
         let last: Error | undefined;
         const run = async (link: PeerLink) => {
           const { channel, ot } = openStreams(dataChannelWire(link.channel));
-          const session = await ClientSession.open(channel, { onEvent, ot });
+          const session = await ClientSession.open(channel, { onEvent, ot, runOnnx });
           const result = await work(session);
           await session.close();
           return result;

@@ -2,7 +2,7 @@
 import { access, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Answer, loadOwnerModel, type OwnerModel } from '../../protocols/index.ts';
+import { type Answer, loadOwnerModel, type OwnerModel, publicPartFile } from '../../protocols/index.ts';
 
 const zoo = fileURLToPath(new URL('../../model-artifacts/zoo/', import.meta.url));
 
@@ -37,10 +37,15 @@ export async function modelFolder(nameOrPath: string): Promise<string> {
 
 /** Reads an artifact's folder as the owner does. */
 export async function readModel(folder: string, answer: Answer = 'logits'): Promise<OwnerModel> {
-  const [manifest, weightsIndex, weights] = await Promise.all([
+  const [manifest, weightsIndex, weights, publicPart] = await Promise.all([
     readFile(`${folder}/manifest.json`, 'utf8'),
     readFile(`${folder}/weights.json`, 'utf8'),
     readFile(`${folder}/weights.bin`),
+    readFile(`${folder}/${publicPartFile}`).catch(() => undefined), // few models have it, and loading says so where it is missing
   ]);
-  return loadOwnerModel({ manifest, weightsIndex, weights: new Uint8Array(weights).buffer }, answer);
+  const bytes = (file: Uint8Array) => new Uint8Array(file).buffer;
+  return loadOwnerModel(
+    { manifest, weightsIndex, weights: bytes(weights), publicPart: publicPart && bytes(publicPart) },
+    answer,
+  );
 }

@@ -14,6 +14,7 @@ import { type Classified, classifyEach, pictureFiles, type Unreadable } from './
 import { connectParty, type Signal, type Transport } from './connect.ts';
 import { readImage } from './images.ts';
 import { modelFolder, readModel } from './models.ts';
+import { runOnnx } from './onnxRunner.ts';
 import { PlaintextModel } from './plaintext.ts';
 import { shapeWire } from './shapedWire.ts';
 
@@ -41,6 +42,8 @@ export interface PartyResult {
   readonly plannedMemoryMiB: number;
   /** The client's: of each picture that was answered. */
   readonly plaintextLogits?: number[][];
+  /** Blocks that the client computed itself, where the model has a public part. */
+  readonly publicBlocks?: number | undefined;
   readonly report: SessionReport;
 }
 
@@ -74,7 +77,7 @@ async function run(task: PartyTask): Promise<void> {
     const files = await pictureFiles(task.image);
     // A wrong file is found before the owner is asked for anything.
     if (files.length === 1) await readImage(files[0]);
-    const session = await ClientSession.open(channel, { onEvent, ot });
+    const session = await ClientSession.open(channel, { onEvent, ot, runOnnx });
     const pictures: Uint8Array[] = [];
     for await (const each of classifyEach(session, files)) {
       if ('unreadable' in each) {
@@ -91,7 +94,8 @@ async function run(task: PartyTask): Promise<void> {
     const plaintext = await PlaintextModel.load(await modelFolder(task.model), cpus().length);
     const logits = pictures.length > 0 ? await plaintext.logits(pictures) : [];
     const plaintextLogits = Array.from(logits, (each) => [...each]);
-    tell({ result: { ...peak, plaintextLogits, report: session.report() } });
+    const publicBlocks = session.manifest.publicPart?.blocks;
+    tell({ result: { ...peak, publicBlocks, plaintextLogits, report: session.report() } });
   }
 }
 

@@ -1,7 +1,8 @@
 /** Evaluates the integer reference on a share of the images, in a worker thread. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { evaluateReference, inputOf } from '../../protocols/index.ts';
+import { evaluateReference, publicInput } from '../../protocols/index.ts';
 import { readModel } from './models.ts';
+import { runOnnx } from './onnxRunner.ts';
 
 export interface ReferenceTask {
   /** This module's address, for the thread that starts it. */
@@ -26,7 +27,7 @@ for (const [index, pixels] of images.entries()) {
   const { logits, violations, named } = evaluateReference(
     model.plan,
     model.weights,
-    inputOf(pixels, model.manifest.architecture),
+    await publicInput(pixels, model.manifest, model.publicPart, runOnnx),
   );
   const answer: ReferenceAnswer = {
     index,

@@ -505,6 +505,10 @@ export const de: Words = {
       facts: (depth, heads, tokens, dim, exact) =>
         `Ein Vision Transformer mit ${depth} Blöcken zu ${heads} Köpfen, ${tokens} Tokens × ${dim} breit. Genau berechnet: ${exact}; der Rest als Polynome.`,
       cost: (bytes, turns) => `Eine Antwort kostet ${bytes} und ${turns} Wechsel.`,
+      publicPart: (blocks: number, depth: number) =>
+        blocks === depth
+          ? 'Geheim ist nur der Klassifikator am Ende: Alles davor berechnet Ihr Tab, mit Gewichten, die jeder kennen darf.'
+          : `Ein Teil ist öffentlich: Die Bildstücke und die ersten ${blocks} von ${depth} Blöcken berechnet Ihr Tab selbst. Der Rest ist geheim.`,
       travelling: (time) => `Etwa ${time} davon ist sie über diese Verbindung unterwegs.`,
       allClasses: 'Alle Klassen, die es kennt',
       more: (labels, count) => `${labels} und ${count} mehr`,

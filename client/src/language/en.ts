@@ -496,6 +496,10 @@ export const en = {
       facts: (depth: number, heads: number, tokens: string, dim: number, exact: string) =>
         `A Vision Transformer with ${depth} blocks of ${heads} heads, ${tokens} tokens × ${dim} wide. Computed exactly: ${exact}; the rest as polynomials.`,
       cost: (bytes: string, turns: string) => `One answer costs ${bytes} and ${turns} turns.`,
+      publicPart: (blocks: number, depth: number) =>
+        blocks === depth
+          ? 'Only the classifier at its end is secret: your tab computes all before it, by weights that everybody may know.'
+          : `Part of it is public: your tab computes the patches and the first ${blocks} of ${depth} blocks itself. The rest is secret.`,
       travelling: (time: string) => `About ${time} of that is travelling on this connection.`,
       allClasses: 'All classes it knows',
       more: (labels: string, count: string) => `${labels} and ${count} more`,

@@ -2,11 +2,15 @@
 
 /**
  * RGBA pixels from the values' low bytes; undoes the order of `inputOf` (token by token, channel, y, x).
- * @param bytes all values, packed with the same number of bits each, 8 at least (protocols/sharing/packing.ts).
+ * @param bytes all values, packed with the same number of bits each, 8 at least (protocols/sharing/packing.ts). Where a model's public part has
+ *   made other numbers of the picture, they are drawn byte by byte, over and over.
  */
 export function maskedPixels(bytes: Uint8Array, imageSize: number, patchSize: number): Uint8ClampedArray<ArrayBuffer> {
   const pixels = new Uint8ClampedArray(imageSize * imageSize * 4).fill(255);
   const bits = Math.floor((8 * bytes.length) / (3 * imageSize ** 2));
+  const isPicture = bits >= 8;
+  const step = isPicture ? bits : 8;
+  const length = 8 * bytes.length;
   let bit = 0;
   for (let top = 0; top < imageSize; top += patchSize) {
     for (let left = 0; left < imageSize; left += patchSize) {
@@ -15,7 +19,8 @@ export function maskedPixels(bytes: Uint8Array, imageSize: number, patchSize: nu
           for (let x = left; x < left + patchSize; x++) {
             const at = bit >>> 3;
             pixels[4 * (y * imageSize + x) + channel] = ((bytes[at] | ((bytes[at + 1] ?? 0) << 8)) >>> (bit & 7)) & 255;
-            bit += bits;
+            bit += step;
+            if (!isPicture && bit >= length) bit = 0;
           }
         }
       }

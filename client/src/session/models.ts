@@ -1,6 +1,7 @@
 import { unzipSync } from 'fflate';
 import * as v from 'valibot';
 import { type Manifest, parseManifest } from '../../../protocols/inference/manifest.ts';
+import { publicPartFile } from '../../../protocols/inference/publicPart.ts';
 import type { ListedModel } from '../../../signaling-server/staticFiles.ts';
 import { Confidence } from '../client/confidenceLevels.ts';
 import type { OwnerFiles } from '../worker/messages.ts';
@@ -36,7 +37,7 @@ export async function fetchBundledModel({ name, title }: BundledModel): Promise<
 }
 
 /** The files of an artifact that an owner needs. */
-const ownerFileNames = ['manifest.json', 'weights.json', 'weights.bin'];
+const ownerFileNames = ['manifest.json', 'weights.json', 'weights.bin', publicPartFile];
 
 /** The exporter's one-file artifact: a zip of the folder. */
 const bundleSuffix = '.blindsight';
@@ -45,7 +46,7 @@ const bundleSuffix = '.blindsight';
 const maxUnpackedBytes = 2 ** 30;
 
 /**
- * Picks an artifact's three files out of what was dropped, or out of one `.blindsight` file; undefined when one is missing.
+ * Picks an artifact's files out of what was dropped, or out of one `.blindsight` file; undefined when one is missing.
  * @throws Error when a `.blindsight` file is no zip.
  */
 export async function modelFromFiles(dropped: readonly File[]): Promise<ChosenModel | undefined> {
@@ -53,7 +54,8 @@ export async function modelFromFiles(dropped: readonly File[]): Promise<ChosenMo
   const files = bundle ? await unpacked(bundle) : dropped;
   const named = (name: string) => files.find((file) => file.name === name);
   const [manifest, weightsIndex, weights] = [named('manifest.json'), named('weights.json'), named('weights.bin')];
-  return manifest && weightsIndex && weights ? { title: '', files: { manifest, weightsIndex, weights } } : undefined;
+  if (!manifest || !weightsIndex || !weights) return undefined;
+  return { title: '', files: { manifest, weightsIndex, weights, publicPart: named(publicPartFile) } };
 }
 
 async function unpacked(bundle: File): Promise<File[]> {

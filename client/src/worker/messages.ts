@@ -9,6 +9,8 @@ export interface OwnerFiles {
   manifest: Blob;
   weightsIndex: Blob;
   weights: Blob;
+  /** What clients compute themselves, of a model that has such a part. */
+  publicPart?: Blob | undefined;
 }
 
 export type ToProtocolWorker =

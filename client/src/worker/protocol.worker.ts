@@ -17,6 +17,7 @@ import {
 } from '../../../protocols/index.ts';
 import { batchEvents } from './eventBatch.ts';
 import type { FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
+import { runOnnx } from './onnxRunner.ts';
 import { otInWorker } from './otInWorker.ts';
 import { WireTap } from './wireTap.ts';
 
@@ -73,7 +74,7 @@ async function handle(message: ToProtocolWorker): Promise<void> {
     case 'openClient': {
       const { channel, ot } = streamsOver(message.wire, 'sent');
       await untilOpen(message.wire);
-      client = await ClientSession.open(channel, { onEvent, signal: abort.signal, ot });
+      client = await ClientSession.open(channel, { onEvent, signal: abort.signal, ot, runOnnx });
       return post({ type: 'opened' });
     }
     case 'openOwner': {
@@ -134,10 +135,11 @@ function untilOpen(handle: WireHandle): Promise<void> | undefined {
 }
 
 async function loadModel(files: OwnerFiles, answer?: Answer) {
-  const [manifest, weightsIndex, weights] = await Promise.all([
+  const [manifest, weightsIndex, weights, publicPart] = await Promise.all([
     files.manifest.text(),
     files.weightsIndex.text(),
     files.weights.arrayBuffer(),
+    files.publicPart?.arrayBuffer(),
   ]);
-  return loadOwnerModel({ manifest, weightsIndex, weights }, answer);
+  return loadOwnerModel({ manifest, weightsIndex, weights, publicPart }, answer);
 }

@@ -14,12 +14,13 @@ import torch
 
 from vit.imports import Imported, ImportProblem, import_checkpoint
 
+from ..artifact import PUBLIC_PART
 from ..bundle import write_bundle
 from ..card import write_imported_card
 from ..checkpoint import Checkpoint
 from ..costs import choices
 from ..errors import ExportError
-from ..evaluate import evaluate, run_onnx
+from ..evaluate import evaluate
 from ..export import write_artifact
 from ..folding import Array
 from ..forward import forward
@@ -27,6 +28,8 @@ from ..images import Preprocessing
 from ..onnx_model import to_onnx
 from ..pictures import Labels, Picture, PicturesProblem, choose, find_pictures, load, read_labels
 from ..progress import say, step
+from ..public_part import check_public_blocks, publish
+from ..runtime import run_onnx
 from ..samples import Sample, write_samples
 
 TOLERANCE = 1e-3
@@ -54,6 +57,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     parameters = sum(p.numel() for p in imported.model.parameters())
     say(f'  {imported.origin}: {c.depth} blocks x {c.embed_dim}, {c.num_tokens} tokens, {c.num_classes} classes, {parameters / 1e6:.1f} M parameters')
     say(imported.facts.table())
+    if arguments.public_blocks is not None:
+        check_public_blocks(arguments.public_blocks, c.depth)
     preprocessing = preprocessing_of(imported)
     labels = labels_of(imported, arguments.labels)
     pictures = find_pictures(arguments.images, labels)
@@ -73,6 +78,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     with step('Calibrating, choosing scales, checking integers', len(calibration.images)) as done:
         out = arguments.out
         model = write_artifact(checkpoint, calibration.images, held_out.images[0], 'the first picture that was held out', preprocessing, out, say=done)
+    if arguments.public_blocks is not None:
+        publish(out, checkpoint, arguments.public_blocks)
+        say(f'  patch embedding and the first {arguments.public_blocks} blocks are public: clients compute them')
     for line in choices(json.loads((out / 'manifest.json').read_text())):
         say(f'  {line}')
     with step('Measuring integers against floats', len(held_out.images)) as done:
@@ -80,7 +88,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     write_samples(out, samples_of(chosen.held_out[: arguments.samples], checkpoint, held_out.images, arguments))
     write_imported_card(out, checkpoint, imported.facts, figures, len(calibration.images), arguments.notes)
     bundle = write_bundle(out)
-    sizes = {p.name: p.stat().st_size for p in (out / 'weights.bin', out / 'model.onnx', bundle)}
+    files = (out / 'weights.bin', out / 'model.onnx', out / PUBLIC_PART, bundle)
+    sizes = {p.name: p.stat().st_size for p in files if p.exists()}
     say(f'Wrote {out} and {bundle.name}: {", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items())}')
     return {'out': str(out), 'bundle': str(bundle), 'bytes': sizes, 'seconds': round(time.monotonic() - started), 'floatDifference': difference, **figures}
 
@@ -176,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument('--title', default=None, help='what the model knows, in words; default: the file\'s name')
     p.add_argument('--calibration', type=int, default=400, help='pictures to calibrate with; default 400')
     p.add_argument('--evaluate', type=int, default=100, help='other pictures to measure with; default 100')
+    p.add_argument('--public-blocks', type=int, default=None, help='patch embedding and so many blocks are no secret: clients compute them')
     p.add_argument('--samples', type=int, default=8, help='pictures that go into the artifact, for everybody to see; default 8')
     p.add_argument('--notes', default='', help='for the card: origin, licence')
     known = p.add_argument_group('what tensors do not tell, where no config.json does either')
