@@ -73,6 +73,16 @@ def read_domain(spec: dict) -> Domain:
     return Domain(spec['minimum'], spec['rangeBits'], spec['digitBits'])
 
 
+def table_frac_bits(spec: dict) -> int:
+    """Of a table's results before truncation."""
+    return spec['coefficientFracBits'] + spec['basisFracBits']
+
+
+def fits_untruncated(reciprocal: dict, frac_bits: int) -> bool:
+    """Whether a mean with so many fraction bits fits signed words over all of the reciprocal's domain (protocols/layers/softmax.ts)."""
+    return reciprocal['rangeBits'] + frac_bits <= 31 and read_domain(reciprocal).top * 2.0**frac_bits <= 2.0**31
+
+
 def serves_from_below(spec: dict) -> bool:
     """Whether a second table serves all from the lowest argument on."""
     return 'fine' in spec and spec['fine']['minimum'] <= read_domain(spec).lowest
@@ -260,16 +270,26 @@ class Simulation:
     def softmax(self, name: str, scores: Array, frac_bits: int, spec: dict) -> Array:
         """Rows (B, rows, T) whose switch kept the softmax; step 3."""
         centred = self.tokens * scores - scores.sum(-1, keepdims=True)
-        e = self.function(f'{name}.exp', np.exp, centred, frac_bits + self.log_tokens, spec['exp'])
-        held, reciprocal = spec['exp']['out']['fracBits'], spec['reciprocal']
-        for j, squaring in enumerate(spec.get('squarings', [])):
-            r = self.function(f'{name}.reciprocal{j}', lambda x: 1 / x, e.sum(-1, keepdims=True), held + self.log_tokens, reciprocal)
-            weights, square = squaring['input'], squaring['square']
-            w = self.truncate(f'{name}.weights{j}', e * r, held + reciprocal['out']['fracBits'], weights['magnitudeBits'], weights['fracBits'])
-            e = self.truncate(f'{name}.squares{j}', np.square(w), 2 * weights['fracBits'], square['magnitudeBits'], square['fracBits'])
-            held, reciprocal = square['fracBits'], squaring['reciprocal']
-        mean_frac_bits = held + self.log_tokens
-        r = self.function(f'{name}.reciprocal', lambda x: 1 / x, e.sum(-1, keepdims=True), mean_frac_bits, reciprocal)
+        exp = spec['exp']
+        untruncated, before = self.table_value(f'{name}.exp', np.exp, centred, frac_bits + self.log_tokens, exp), table_frac_bits(exp)
+        squarings = spec.get('squarings', [])
+        steps = [('exp', exp['out'], spec['reciprocal'])]
+        steps += [(f'squares{j}', squaring['square'], squaring['reciprocal']) for j, squaring in enumerate(squarings)]
+        for j, (what, held, reciprocal) in enumerate(steps):
+            e = self.truncate(f'{name}.{what}', untruncated, before, held['magnitudeBits'], held['fracBits'])
+            # The mean of what is not truncated yet, where that fits.
+            fits = fits_untruncated(reciprocal, before + self.log_tokens)
+            mean, mean_frac_bits = (untruncated, before) if fits else (e, held['fracBits'])
+            last = j == len(squarings)
+            r = self.function(
+                f'{name}.reciprocal{"" if last else j}', lambda x: 1 / x, mean.sum(-1, keepdims=True), mean_frac_bits + self.log_tokens, reciprocal
+            )
+            if not last:
+                weights = squarings[j]['input']
+                product_bits = held['fracBits'] + reciprocal['out']['fracBits']
+                w = self.truncate(f'{name}.weights{j}', e * r, product_bits, weights['magnitudeBits'], weights['fracBits'])
+                untruncated, before = np.square(w), 2 * weights['fracBits']
+        mean_frac_bits = held['fracBits'] + self.log_tokens
         p = spec['probabilities']
         return self.truncate(f'{name}.probabilities', e * r, mean_frac_bits + reciprocal['out']['fracBits'], p['magnitudeBits'], p['fracBits'])
 
@@ -315,7 +335,13 @@ class Simulation:
         return x + by_position(self.weights[table], math.isqrt(self.tokens)) if table in self.weights else x
 
     def function(self, name: str, f, x: Array, frac_bits: int, spec: dict) -> Array:
-        """f of the argument as the protocol reads it (modulo the domain), at the table's scale, then truncated."""
+        """f of the argument as the protocol reads it, truncated."""
+        out = spec['out']
+        value = self.table_value(name, f, x, frac_bits, spec)
+        return self.truncate(name, value, table_frac_bits(spec), out['magnitudeBits'], out['fracBits'])
+
+    def table_value(self, name: str, f, x: Array, frac_bits: int, spec: dict) -> Array:
+        """f of the argument as the protocol reads it (modulo the domain), at the table's scale."""
         domain, scale = read_domain(spec), spec.get('inputScale', 1.0)
         # Of two levels, what lies lowest may be the fine table's.
         lowest = max(domain.lowest, read_domain(spec['fine']).lowest) if serves_from_below(spec) else domain.lowest
@@ -325,10 +351,8 @@ class Simulation:
             worst = argument[outside]
             self.violations.note(name, self.numbers(outside), worst[np.abs(worst).argmax()], lowest, domain.top)
             argument = np.maximum(domain.wrap(argument), lowest if lowest > 0 else -np.inf)
-        before = spec['coefficientFracBits'] + spec['basisFracBits']
-        out = spec['out']
         value = f(argument * scale) if self.noise is None else self.table(self.noise, lambda v: f(v * scale), domain, argument, spec)
-        return self.truncate(name, np.floor(value * 2.0**before + 0.5).astype(np.int64), before, out['magnitudeBits'], out['fracBits'])
+        return np.floor(value * 2.0 ** table_frac_bits(spec) + 0.5).astype(np.int64)
 
     @staticmethod
     def table(noise: np.random.Generator, f, domain: Domain, x: Array, spec: dict) -> Array:

@@ -5,7 +5,7 @@
 import type { PlanBuilder } from './builder.ts';
 import type { Value } from './op.ts';
 import type { ExpLike } from './specs.ts';
-import { domainOf, type TableOp, tableProtocol } from './table.ts';
+import { segmentWidth, type TableOp, tableProtocol } from './table.ts';
 import { truncate } from './truncate.ts';
 
 export interface ExpOp extends TableOp {
@@ -16,10 +16,15 @@ export interface ExpOp extends TableOp {
 
 /** exp(x·inputScale), truncated to `spec.out`. */
 export function exp(plan: PlanBuilder, x: Value, spec: ExpLike): Value {
-  const { out, inputScale = 1, ...rest } = spec;
+  return truncate(plan, untruncatedExp(plan, x, spec), spec.out.magnitudeBits, spec.out.fracBits);
+}
+
+/** The same with all the fraction bits of the table and the basis. */
+export function untruncatedExp(plan: PlanBuilder, x: Value, spec: ExpLike): Value {
+  const { out: _out, inputScale = 1, ...rest } = spec;
   const output = plan.value(x.rows, x.cols, spec.coefficientFracBits + spec.basisFracBits);
   plan.add<ExpOp>({ kind: 'exp', inputs: [x], output, inputScale, ...rest });
-  return truncate(plan, output, out.magnitudeBits, out.fracBits);
+  return output;
 }
 
 export const expProtocol = tableProtocol<ExpOp>({
@@ -27,9 +32,9 @@ export const expProtocol = tableProtocol<ExpOp>({
   constants: 0,
   terms: () => 1,
   // exp(t·w·s) < 2^(w·s·log2 e).
-  basisBits: (op) => op.basisFracBits + Math.ceil(domainOf(op).width * op.inputScale * Math.LOG2E),
+  basisBits: (op) => op.basisFracBits + Math.ceil(segmentWidth(op) * op.inputScale * Math.LOG2E),
   basis(op, t, out, at) {
-    out[at] = Math.round(Math.exp(t * domainOf(op).width * op.inputScale) * 2 ** op.basisFracBits);
+    out[at] = Math.round(Math.exp(t * segmentWidth(op) * op.inputScale) * 2 ** op.basisFracBits);
   },
   columns(op, start, out) {
     out[0] = Math.exp(start * op.inputScale) * 2 ** op.coefficientFracBits;

@@ -9,7 +9,7 @@ import { prependProtocol } from './prepend.ts';
 import { matmulProtocol, scaleProtocol, squareProtocol, sumOfSquaresProtocol } from './product.ts';
 import { relativePositionProtocol } from './relativePosition.ts';
 import { revealProtocol } from './reveal.ts';
-import { splineProtocol } from './spline.ts';
+import { scalarSplineProtocol, splineProtocol } from './spline.ts';
 import { truncateProtocol } from './truncate.ts';
 import { winnersProtocol } from './winners.ts';
 import { withinProtocol } from './within.ts';
@@ -24,6 +24,7 @@ const protocols: Readonly<Record<string, LayerProtocol<never>>> = {
   sumOfSquares: sumOfSquaresProtocol,
   scale: scaleProtocol,
   spline: splineProtocol,
+  scalarSpline: scalarSplineProtocol,
   within: withinProtocol,
   exp: expProtocol,
   local: localProtocol,

@@ -7,15 +7,16 @@
  *
  * Means are sums·2^-L: with s = Σexp·2^-L the weights exp·(1/s)·2^-L are exact whatever n is. The centred scores are c·n/2^L, which the
  * exponential's `inputScale` makes up for, as it does for 2^-k.
- * Online: 10 flights (exp 4, reciprocal 4, scaling 2), and for each squaring 8 (square 2, reciprocal 4, scaling 2). Scores come untruncated.
+ * The mean is taken before exp, or the square, is truncated: so the reciprocal is looked up while they are.
+ * Online: 6 flights (exp 2, truncation and reciprocal 2, scaling 2), and for each squaring 4. Scores come untruncated.
  */
 import type { PlanBuilder } from './builder.ts';
-import { exp } from './exp.ts';
+import { untruncatedExp } from './exp.ts';
 import { ceilLog2, centreRows, local, sumRows } from './local.ts';
 import type { Value } from './op.ts';
 import { scale, square } from './product.ts';
-import type { ExpLike, SplineLike, SquaringLike, TensorLike } from './specs.ts';
-import { spline } from './spline.ts';
+import type { DomainLike, ExpLike, SplineLike, SquaringLike, TensorLike } from './specs.ts';
+import { scalarSpline } from './spline.ts';
 import { truncate } from './truncate.ts';
 
 /** @param scores (rows, n). */
@@ -31,19 +32,41 @@ export function softmaxRows(
 ): Value {
   const { rows, cols } = scores;
   const log2n = ceilLog2(cols);
-  /** x divided by its row's mean; truncated to 2^L times that over n where another step follows, else to that over n. */
-  const normalise = (x: Value, reciprocal: SplineLike, next: SquaringLike | undefined): Value => {
-    const mean = local(plan, [x], rows, 1, sumRows(rows, cols), x.fracBits + log2n);
-    const r = spline(plan, mean, 'reciprocal', reciprocal);
+  /**
+   * x, truncated to `held`, divided by its row's mean; truncated to 2^L times that over n where another step follows, else to that over n.
+   */
+  const normalise = (
+    untruncated: Value,
+    held: TensorLike,
+    reciprocal: SplineLike,
+    next: SquaringLike | undefined,
+  ): Value => {
+    let x!: Value;
+    let r!: Value;
+    const narrow = () => (x = truncate(plan, untruncated, held.magnitudeBits, held.fracBits));
+    const invert = (of: Value) => {
+      const mean = local(plan, [of], rows, 1, sumRows(rows, cols), of.fracBits + log2n);
+      r = scalarSpline(plan, mean, 'reciprocal', reciprocal);
+    };
+    if (fitsUntruncated(reciprocal, untruncated.fracBits + log2n)) {
+      plan.parallel(narrow, () => invert(untruncated));
+    } else {
+      narrow();
+      invert(x);
+    }
     const { magnitudeBits, fracBits } = next ? next.input : spec.probabilities;
     return truncate(plan, scale(plan, r, x, r.fracBits + x.fracBits + (next ? 0 : log2n)), magnitudeBits, fracBits);
   };
   const squarings = spec.squarings ?? [];
   const centred = local(plan, [scores], rows, cols, centreRows(rows, cols), scores.fracBits + log2n);
-  let p = normalise(exp(plan, centred, spec.exp), spec.reciprocal, squarings[0]);
+  let p = normalise(untruncatedExp(plan, centred, spec.exp), spec.exp.out, spec.reciprocal, squarings[0]);
   squarings.forEach((step, i) => {
-    const squared = truncate(plan, square(plan, p), step.square.magnitudeBits, step.square.fracBits);
-    p = normalise(squared, step.reciprocal, squarings[i + 1]);
+    p = normalise(square(plan, p), step.square, step.reciprocal, squarings[i + 1]);
   });
   return p;
+}
+
+/** Whether a mean with so many fraction bits stays in the ring, and in signed words, over all of the reciprocal's domain. */
+export function fitsUntruncated({ minimum, rangeBits }: DomainLike, fracBits: number): boolean {
+  return rangeBits + fracBits <= 31 && (minimum + 2 ** rangeBits) * 2 ** fracBits <= 2 ** 31;
 }

@@ -9,15 +9,16 @@
  */
 import type { PlanBuilder } from './builder.ts';
 import { add, local } from './local.ts';
-import type { Value } from './op.ts';
+import type { Op, Value } from './op.ts';
 import type { DomainLike, SplineLike } from './specs.ts';
 import { type SplineFunctionName, splineFunctions } from './splineFunctions.ts';
-import { domainOf, type TableOp, tableProtocol } from './table.ts';
+import { segmentWidth, type TableFunction, type TableOp, tableProtocol } from './table.ts';
 import { truncate } from './truncate.ts';
+import { mostDropBits, type WideTableOp, wideTableProtocol } from './wideTable.ts';
 import { type Interval, isWithin, within } from './within.ts';
 
 export interface SplineOp extends TableOp {
-  readonly kind: 'spline';
+  readonly kind: 'spline' | 'scalarSpline';
   readonly function: SplineFunctionName;
   /** Added to x·inputScale before the function. */
   readonly epsilon: number;
@@ -30,37 +31,66 @@ export interface SplineOp extends TableOp {
   readonly except?: Interval;
 }
 
+/** A spline that is truncated along with its lookup (wideTable.ts). */
+export interface ScalarSplineOp extends SplineOp, WideTableOp {
+  readonly kind: 'scalarSpline';
+}
+
 /**
  * f(x·inputScale + epsilon), truncated to `spec.out`.
  * @throws RangeError for a function of positive numbers whose domain begins at 0 or below: there its tables would be anything.
  */
 export function spline(plan: PlanBuilder, x: Value, fn: SplineFunctionName, spec: SplineLike, epsilon = 0): Value {
-  const { out, fine, inputScale = 1, ...coarse } = spec;
-  const table = (
-    inputs: SplineOp['inputs'],
-    own: DomainLike & { readonly degree: number },
-    except?: Interval,
-  ): Value => {
-    const output = plan.value(x.rows, x.cols, spec.coefficientFracBits + spec.basisFracBits);
-    plan.add<SplineOp>({
-      ...({ kind: 'spline', inputs, output, function: fn, epsilon, inputScale } as const),
-      ...coarse,
-      ...own,
-      ...(except && { except }),
-    });
+  const untruncated = byTables(plan, x, fn, spec, (inputs, domain) => {
+    const output = plan.value(x.rows, x.cols, tableFracBits(spec));
+    plan.add<SplineOp>({ kind: 'spline', inputs, output, function: fn, epsilon, ...domain });
     return output;
-  };
+  });
+  return truncate(plan, untruncated, spec.out.magnitudeBits, spec.out.fracBits);
+}
+
+/** The same of one number for each row: two flights fewer, for a table a half larger. The client knows its share of the result ahead. */
+export function scalarSpline(
+  plan: PlanBuilder,
+  x: Value,
+  fn: SplineFunctionName,
+  spec: SplineLike,
+  epsilon = 0,
+): Value {
+  const { fracBits } = spec.out;
+  const dropBits = tableFracBits(spec) - fracBits;
+  if (dropBits < 1 || dropBits > mostDropBits) return spline(plan, x, fn, spec, epsilon);
+  return byTables(plan, x, fn, spec, (inputs, domain) => {
+    const output = plan.value(x.rows, x.cols, fracBits, 0);
+    plan.add<ScalarSplineOp>({ kind: 'scalarSpline', inputs, output, function: fn, epsilon, dropBits, ...domain });
+    return output;
+  });
+}
+
+const tableFracBits = ({ coefficientFracBits, basisFracBits }: SplineLike) => coefficientFracBits + basisFracBits;
+
+/** The result of the one table, or the sum of the two tables' results. */
+function byTables(
+  plan: PlanBuilder,
+  x: Value,
+  fn: SplineFunctionName,
+  spec: SplineLike,
+  table: (
+    inputs: SplineOp['inputs'],
+    domain: Omit<SplineOp, keyof Op | 'kind' | 'function' | 'epsilon' | 'inputs' | 'output'>,
+  ) => Value,
+): Value {
+  const { out: _out, fine, inputScale = 1, ...coarse } = spec;
   if (splineFunctions[fn].isOfPositive) requirePositive(plan.step, spec);
-  if (!fine) return truncate(plan, table([x], coarse), out.magnitudeBits, out.fracBits);
+  if (!fine) return table([x], { ...coarse, inputScale });
   const interval = fineInterval(spec, fine);
   let coarsePart!: Value;
   let finePart!: Value;
   plan.parallel(
-    () => (coarsePart = table([x], coarse, interval)),
-    () => (finePart = table([x, within(plan, x, spec, interval)], fine)),
+    () => (coarsePart = table([x], { ...coarse, inputScale, except: interval })),
+    () => (finePart = table([x, within(plan, x, spec, interval)], { ...coarse, ...fine, inputScale })),
   );
-  const sum = local(plan, [coarsePart, finePart], x.rows, x.cols, add);
-  return truncate(plan, sum, out.magnitudeBits, out.fracBits);
+  return local(plan, [coarsePart, finePart], x.rows, x.cols, add);
 }
 
 /**
@@ -110,7 +140,7 @@ function lagrangeBasis(nodes: readonly number[]): number[][] {
   });
 }
 
-export const splineProtocol = tableProtocol<SplineOp>({
+const polynomials: TableFunction<SplineOp> = {
   title: 'spline',
   constants: 1,
   terms: (op) => op.degree,
@@ -121,7 +151,7 @@ export const splineProtocol = tableProtocol<SplineOp>({
   },
   columns(op, start, out) {
     if (op.except && isWithin(op.except, start)) return void out.fill(0);
-    const { width } = domainOf(op);
+    const width = segmentWidth(op);
     let nodes: readonly number[] = chebyshevNodes[op.degree];
     let lagrange = lagrangeOnWhole[op.degree];
     const below = (lowest(op) - start) / width;
@@ -140,8 +170,11 @@ export const splineProtocol = tableProtocol<SplineOp>({
     out[0] *= unit * 2 ** op.basisFracBits;
     for (let d = 1; d <= op.degree; d++) out[d] *= unit;
   },
-  evaluate: (op, x) => (op.except && isWithin(op.except, x - domainOf(op).width / 2) ? 0 : evaluateSpline(op, x)),
-});
+  evaluate: (op, x) => (op.except && isWithin(op.except, x - segmentWidth(op) / 2) ? 0 : evaluateSpline(op, x)),
+};
+
+export const splineProtocol = tableProtocol(polynomials);
+export const scalarSplineProtocol = wideTableProtocol<ScalarSplineOp>(polynomials);
 
 /** Where the domain that may be used begins: above the lowest segment. */
 const lowest = (op: SplineOp): number => op.minimum + 2 ** (op.rangeBits - op.digitBits);

@@ -19,7 +19,17 @@
 
 import type { OtSpec, RingCotSpec } from '../offline/correlations.ts';
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
-import { correlationKey, type LayerProtocol, layerProtocol, type Op, Slot, type Value } from './op.ts';
+import {
+  type ClientState,
+  correlationKey,
+  type LayerProtocol,
+  layerProtocol,
+  type Op,
+  type OwnerState,
+  type ReferenceState,
+  Slot,
+  type Value,
+} from './op.ts';
 import { receive, send } from './rounds.ts';
 
 export interface TableOp extends Op {
@@ -51,6 +61,9 @@ export interface TableFunction<O extends TableOp> {
   evaluate(op: O, x: number): number;
 }
 
+/** w, as the function sees it. */
+export const segmentWidth = ({ rangeBits, digitBits }: TableOp): number => 2 ** (rangeBits - digitBits);
+
 /** K, the segment's width, and the minimum as an integer. */
 export function domainOf(op: TableOp) {
   const x = op.inputs[0];
@@ -66,14 +79,71 @@ export function domainOf(op: TableOp) {
     widthBits,
     minimum: Math.round(op.minimum * 2 ** x.fracBits) | 0,
     unit: 2 ** -x.fracBits,
-    width: 2 ** (op.rangeBits - op.digitBits),
+    width: segmentWidth(op),
   };
+}
+
+/** Bits of a lookup's choice: the digit's, and the selector where there is one. */
+export const choiceBits = ({ digitBits, inputs }: TableOp): number => digitBits + inputs.length - 1;
+
+/** What the owner reads off its share: the choices, and basis functions of what is left, (elements, terms). */
+export function ownersPart<O extends TableOp>(fn: TableFunction<O>, op: O, owner: OwnerState) {
+  const { domainBits, widthBits, minimum } = domainOf(op);
+  const { size } = op.output;
+  const terms = fn.terms(op);
+  const x = owner.share(op.inputs[0]);
+  const selector = op.inputs[1] && owner.share(op.inputs[1]);
+  const choices = new Uint32Array(size);
+  const basis = new Uint32Array(size * terms);
+  for (let i = 0; i < size; i++) {
+    const u = ((x[i] - minimum) & maskOf(domainBits)) >>> 0;
+    choices[i] = (u >>> widthBits) + (selector ? (selector[i] & 1) * 2 ** op.digitBits : 0);
+    fn.basis(op, (u & maskOf(widthBits)) / 2 ** widthBits, basis, i * terms);
+  }
+  const largest = maskOf(fn.basisBits(op));
+  for (let i = 0; i < basis.length; i++) basis[i] = Math.min(basis[i], largest);
+  return { choices, basis };
+}
+
+/** What the client's table holds for an element and a choice, written to `entry`, as integers; 0 for what is not selected. */
+export function entriesOf<O extends TableOp>(
+  fn: TableFunction<O>,
+  op: O,
+  client: ClientState,
+): (element: number, choice: number, entry: Float64Array) => void {
+  const { domainBits, widthBits, unit } = domainOf(op);
+  const domainMask = maskOf(domainBits);
+  const digitMask = maskOf(op.digitBits);
+  const x = client.share(op.inputs[0]);
+  const selector = op.inputs[1] && client.share(op.inputs[1]);
+  return (i, choice, entry) => {
+    if (selector && ((selector[i] ^ (choice >>> op.digitBits)) & 1) === 0) return void entry.fill(0);
+    // The owner has subtracted the minimum.
+    const start = ((x[i] + shiftedDigit(choice & digitMask, widthBits)) & domainMask) >>> 0;
+    fn.columns(op, op.minimum + start * unit, entry);
+    for (let d = 0; d < entry.length; d++) entry[d] = Math.round(entry[d]);
+  };
+}
+
+/** The function at the scale of the table. */
+export function tableReference<O extends TableOp>(
+  fn: TableFunction<O>,
+  op: O,
+  fracBits: number,
+  reference: ReferenceState,
+): Int32Array {
+  const { unit, width } = domainOf(op);
+  const x = reference.value(op.inputs[0]);
+  const selector = op.inputs[1] && reference.value(op.inputs[1]);
+  const isSelected = (_value: number, i: number) => selector === undefined || (selector[i] & 1) === 1;
+  const low = (op.minimum + width) / unit;
+  reference.check(op, x.filter(isSelected), low, (op.minimum + 2 ** op.rangeBits) / unit);
+  const scale = 2 ** fracBits;
+  return x.map((value, i) => (isSelected(value, i) ? Math.round(fn.evaluate(op, value * unit) * scale) : 0));
 }
 
 export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerProtocol<O> {
   const columnsOf = (op: O) => fn.constants + fn.terms(op);
-  const selectorBits = ({ inputs }: O) => inputs.length - 1;
-  const choiceBits = (op: O) => op.digitBits + selectorBits(op);
   const otSpec = (op: O): OtSpec => ({
     kind: 'ot',
     key: correlationKey(op, 'ot'),
@@ -123,40 +193,27 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       fn.terms(op) > 0 ? [{ spec: otSpec(op) }, { spec: ringCotSpec(op) }] : [{ spec: otSpec(op) }],
 
     *client(op, client) {
-      const { domainBits, widthBits, unit } = domainOf(op);
       const { ringBits, size } = op.output;
       const terms = fn.terms(op);
       const columns = columnsOf(op);
-      const segments = 2 ** op.digitBits;
       const choices = 2 ** choiceBits(op);
 
       const shifts = unpack(yield* receive(op.step, packedBytes(size, choiceBits(op))), size, choiceBits(op));
       const bits = factorBits(op);
       const flips = unpack(yield* receive(op.step, packedBytes(size * terms, bits)), size * terms, bits);
-      const x = client.share(op.inputs[0]);
-      const selector = op.inputs[1] && client.share(op.inputs[1]);
       const own = coefficients.get(client, op);
       const { messages } = client.ot(op);
-      const domainMask = maskOf(domainBits);
 
       const table = new Uint32Array(entries(op));
+      const entryOf = entriesOf(fn, op, client);
       const entry = new Float64Array(columns);
-      for (let i = 0; i < size; i++) {
-        for (let digit = 0; digit < segments; digit++) {
-          // The owner has subtracted the minimum.
-          const start = ((x[i] + shiftedDigit(digit, widthBits)) & domainMask) >>> 0;
-          fn.columns(op, op.minimum + start * unit, entry);
-          for (let bit = 0; bit <= selectorBits(op); bit++) {
-            const choice = bit * segments + digit;
-            const out = (i * choices + choice) * columns;
-            const key = (i * choices + (choice ^ shifts[i])) * columns;
-            const isSelected = selector === undefined || ((selector[i] ^ bit) & 1) === 1;
-            // Reduced first: a double of 2^53 or more would round the masks' low bits away.
-            for (let d = 0; d < columns; d++) {
-              const word = isSelected ? Math.round(entry[d]) >>> 0 : 0;
-              table[out + d] = word - own[i * columns + d] + messages[key + d];
-            }
-          }
+      for (let i = 0, out = 0; i < size; i++) {
+        for (let choice = 0; choice < choices; choice++) {
+          entryOf(i, choice, entry);
+          const key = (i * choices + (choice ^ shifts[i])) * columns;
+          // Reduced first: a double of 2^53 or more would round the masks' low bits away.
+          for (let d = 0; d < columns; d++, out++)
+            table[out] = (entry[d] >>> 0) - own[i * columns + d] + messages[key + d];
         }
       }
       yield* send(op.step, pack(table, ringBits));
@@ -179,30 +236,14 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
     },
 
     *owner(op, owner) {
-      const { domainBits, widthBits, minimum } = domainOf(op);
       const { ringBits, size } = op.output;
       const terms = fn.terms(op);
       const columns = columnsOf(op);
-      const segments = 2 ** op.digitBits;
-      const x = owner.share(op.inputs[0]);
-      const domainMask = maskOf(domainBits);
-      const widthMask = maskOf(widthBits);
-
-      const digits = new Uint32Array(size);
-      const basis = new Uint32Array(size * terms);
-      for (let i = 0; i < size; i++) {
-        const u = ((x[i] - minimum) & domainMask) >>> 0;
-        digits[i] = u >>> widthBits;
-        fn.basis(op, (u & widthMask) / 2 ** widthBits, basis, i * terms);
-      }
       const bits = factorBits(op);
-      const largest = maskOf(fn.basisBits(op));
-      for (let i = 0; i < basis.length; i++) basis[i] = Math.min(basis[i], largest);
+      const { choices: chosen, basis } = ownersPart(fn, op, owner);
       const ot = owner.ot(op);
       const { choices, keys } = terms > 0 ? owner.ringCot(op) : noKeys;
       const flips = basis.map((value, i) => value ^ choices[i]);
-      const selector = op.inputs[1] && owner.share(op.inputs[1]);
-      const chosen = digits.map((digit, i) => digit + (selector ? (selector[i] & 1) * segments : 0));
       yield* send(
         op.step,
         pack(
@@ -232,19 +273,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       owner.set(op.output, share);
     },
 
-    reference(op, reference) {
-      const { unit, width } = domainOf(op);
-      const x = reference.value(op.inputs[0]);
-      const low = (op.minimum + width) / unit;
-      const selector = op.inputs[1] && reference.value(op.inputs[1]);
-      const isSelected = (_value: number, i: number) => selector === undefined || (selector[i] & 1) === 1;
-      reference.check(op, x.filter(isSelected), low, (op.minimum + 2 ** op.rangeBits) / unit);
-      const scale = 2 ** op.output.fracBits;
-      reference.set(
-        op.output,
-        x.map((value, i) => (isSelected(value, i) ? Math.round(fn.evaluate(op, value * unit) * scale) : 0)),
-      );
-    },
+    reference: (op, reference) => reference.set(op.output, tableReference(fn, op, op.output.fracBits, reference)),
   });
 }
 

@@ -9,7 +9,7 @@
 import type { PlanBuilder } from './builder.ts';
 import type { Value } from './op.ts';
 import type { DomainLike } from './specs.ts';
-import { domainOf, type TableOp, tableProtocol } from './table.ts';
+import { segmentWidth, type TableOp, tableProtocol } from './table.ts';
 
 /** Beginnings of segments, both included. */
 export interface Interval {
@@ -44,5 +44,5 @@ export const withinProtocol = tableProtocol<WithinOp>({
   columns(op, start, out) {
     out[0] = isWithin(op.interval, start) ? 1 : 0;
   },
-  evaluate: (op, x) => (isWithin(op.interval, x - domainOf(op).width / 2) ? 1 : 0),
+  evaluate: (op, x) => (isWithin(op.interval, x - segmentWidth(op) / 2) ? 1 : 0),
 });

@@ -64,6 +64,7 @@ export interface ScaleSpec {
 /**
  * Correlated OTs over the ring with random choices, factorBits (at most ringBits) of them for each of `count` factors c_i of the client's. The
  * parties make shares of c_i·y_i out of them once the owner knows y_i: y_i XOR its choices x_i is all that it must send.
+ * The ring may have up to 52 bits; factors and keys are then two words each (sharing/wide.ts).
  */
 export interface RingCotSpec {
   readonly kind: 'ringCot';

@@ -10,8 +10,15 @@ export interface BenchResult {
   max: number;
 }
 
+/** What the suite `plan` looks at; the others have nothing to choose. */
+export interface BenchOptions {
+  readonly model?: string | undefined;
+  readonly softmax?: number | undefined;
+  readonly gelu?: number | undefined;
+}
+
 /** What a suite module (test/bench/<suite>.ts) exports as `run`. */
-export type BenchSuite = () => Promise<BenchResult[]>;
+export type BenchSuite = (options: BenchOptions) => Promise<BenchResult[]>;
 
 /** Median, minimum and maximum of `values`. @throws RangeError when there are none. */
 export function summarise(name: string, unit: string, values: number[]): BenchResult {

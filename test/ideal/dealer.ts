@@ -22,6 +22,7 @@ import type {
 } from '../../protocols/offline/correlations.ts';
 import { maskOf } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
+import { elementsOf, limbsOf, modulo, wordsOf } from '../../protocols/sharing/wide.ts';
 
 export class IdealDealer {
   readonly client: ClientProvider;
@@ -129,11 +130,12 @@ export function ownerPart(
     const { keys } = given as RingCotSenderShare;
     const { c } = client as { c: Uint32Array };
     const choices = random.words(spec.count).map((word) => word & maskOf(factorBits));
-    const received = keys.map((key, at) => {
+    const factors = elementsOf(c, ringBits);
+    const received = elementsOf(keys, ringBits).map((key, at) => {
       const [i, b] = [Math.floor(at / factorBits), at % factorBits];
-      return (key + ((choices[i] >>> b) & 1) * c[i]) & maskOf(ringBits - b);
+      return modulo(key + ((choices[i] >>> b) & 1) * factors[i], ringBits - b);
     });
-    return { choices, keys: received };
+    return { choices, keys: wordsOf(received, ringBits) };
   }
   const { share } = given as ProductShare;
   const mask = maskOf(spec.ringBits);
@@ -155,7 +157,7 @@ function outputSize(spec: CorrelationSpec): number {
     case 'square':
       return spec.count;
     case 'ringCot':
-      return spec.count * spec.factorBits;
+      return spec.count * spec.factorBits * limbsOf(spec.ringBits);
   }
 }
 

@@ -12,6 +12,7 @@ import type {
   RingCotSenderShare,
 } from '../../protocols/offline/correlations.ts';
 import type { Prg } from '../../protocols/sharing/prg.ts';
+import { elementAt, limbsOf } from '../../protocols/sharing/wide.ts';
 
 export interface Operands {
   readonly client: ClientRequest;
@@ -39,7 +40,7 @@ export function drawOperands(spec: OtBasedSpec, random: Prg): Operands {
       };
     }
     case 'ringCot':
-      return { client: { spec, c: words(spec.count) }, owner: { spec } };
+      return { client: { spec, c: words(spec.count * limbsOf(spec.ringBits)) }, owner: { spec } };
   }
 }
 
@@ -68,14 +69,19 @@ export function wrongPlaces({ client, owner }: Operands, given: ClientCorrelatio
     const { keys } = given as RingCotSenderShare;
     const { choices, keys: received } = taken as RingCotReceiverShare;
     let wrong =
-      Math.abs(keys.length - spec.count * factorBits) +
-      Math.abs(received.length - spec.count * factorBits) +
+      Math.abs(keys.length - spec.count * factorBits * limbsOf(ringBits)) +
+      Math.abs(received.length - spec.count * factorBits * limbsOf(ringBits)) +
       Math.abs(choices.length - spec.count) +
       choices.filter((word) => word >= 2 ** factorBits).length;
     for (let i = 0; i < spec.count; i++) {
       for (let b = 0; b < factorBits; b++) {
         const at = i * factorBits + b;
-        const difference = received[at] - keys[at] - ((choices[i] >>> b) & 1) * c[i];
+        const [before, after, factor] = [
+          elementAt(keys, at, ringBits),
+          elementAt(received, at, ringBits),
+          elementAt(c, i, ringBits),
+        ];
+        const difference = after - before - ((choices[i] >>> b) & 1) * factor;
         if (difference % 2 ** (ringBits - b) !== 0) wrong++;
       }
     }

@@ -38,7 +38,7 @@ export async function query(model: OwnerModel, delta: Int32Array, seed: number) 
   const cheat = (sequence: Sequence): Sequence =>
     sequence.map((node) => {
       if ('branches' in node) return { branches: node.branches.map(cheat) };
-      return node.kind === 'spline' && node.step === 'fc_norm' ? { ...node, epsilon: Number.MAX_VALUE } : node;
+      return node.kind === 'scalarSpline' && node.step === 'fc_norm' ? { ...node, epsilon: Number.MAX_VALUE } : node;
     });
   const [client, owner] = await Promise.all([
     prepareClient(

@@ -49,7 +49,7 @@ const specs: fc.Arbitrary<OtBasedSpec> = fc.oneof(
   }),
   fc.record({
     kind: fc.constant('ringCot' as const),
-    ringBits: between(14, 32),
+    ringBits: between(14, 52),
     count: between(0, 60),
     factorBits: between(1, 14),
     key: fc.constant(keyOf('ringCot')),

@@ -3,6 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { maskOf, pack, packedBytes, unpack } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
+import {
+  elementAt,
+  elementsOf,
+  limbsOf,
+  modulo,
+  packWide,
+  timesModulo,
+  unpackWide,
+  wideBytes,
+  wordsOf,
+} from '../../protocols/sharing/wide.ts';
 
 describe('packing', () => {
   it('returns what was packed, for every width', () => {
@@ -29,6 +40,41 @@ describe('packing', () => {
     expect(() => unpack(new Uint8Array(4), 3, 7)).toThrow(ProtocolError);
     expect(() => unpack(new Uint8Array(2), 3, 7)).toThrow(/expected 3 bytes/);
     expect(() => pack(new Uint32Array(1), 33)).toThrow(RangeError);
+  });
+});
+
+describe('elements of wide rings', () => {
+  const element = fc.bigInt({ min: 0n, max: 2n ** 52n - 1n });
+  const bits = fc.integer({ min: 1, max: 52 });
+
+  it('are integers modulo 2^bits', () => {
+    fc.assert(
+      fc.property(bits, element, element, fc.nat(2 ** 26), (k, x, y, factor) => {
+        const ring = (v: bigint) => Number(BigInt.asUintN(k, v));
+        expect(modulo(Number(x) - Number(y), k)).toBe(ring(x - y));
+        expect(modulo(ring(x) + ring(y), k)).toBe(ring(x + y));
+        expect(timesModulo(ring(x), factor, k)).toBe(ring(x * BigInt(factor)));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('are the same as words, and on the wire', () => {
+    fc.assert(
+      fc.property(bits, fc.array(element, { maxLength: 40 }), (k, list) => {
+        const elements = Float64Array.from(list, (x) => Number(BigInt.asUintN(k, x)));
+        const words = wordsOf(elements, k);
+        expect(words.length).toBe(list.length * limbsOf(k));
+        expect(elementsOf(words, k)).toEqual(elements);
+        // Garbage above the ring is cut off.
+        const cut = Math.ceil(k / 2);
+        elements.forEach((x, i) => expect(elementAt(words, i, k, cut)).toBe(x % 2 ** cut));
+        const bytes = packWide(elements, k);
+        expect(bytes.length).toBe(wideBytes(list.length, k));
+        expect(unpackWide(bytes, list.length, k)).toEqual(elements);
+        if (bytes.length > 0) expect(() => unpackWide(bytes.subarray(1), list.length, k)).toThrow(ProtocolError);
+      }),
+    );
   });
 });
 

@@ -84,7 +84,9 @@ export interface Units {
 export const pieceUnit = 8;
 
 export interface OtKind<S extends OtBasedSpec = OtBasedSpec, C = ClientRequestOf<S>, O = OwnerRequestOf<S>> {
-  /** @throws RangeError when a size is out of range; `ringBits` is in [1, 32]. */
+  /** 32 where nothing else is said. */
+  readonly mostRingBits?: number;
+  /** @throws RangeError when a size is out of range; `ringBits` is in [1, mostRingBits]. */
   check(spec: S): void;
   units(spec: S): Units;
   /** Of `count` units; additive over pieces. */

@@ -34,8 +34,9 @@ export const cotsOf = (segment: Segment) => segment.reduce((sum, { cost }) => su
 export function requireOtBased(spec: CorrelationSpec): OtBasedSpec {
   if (!isOtBased(spec))
     throw new RangeError(`${keyText(spec.key)}: expected a kind that OTs provide, got ${spec.kind}`);
-  if (!(spec.ringBits >= 1 && spec.ringBits <= 32))
-    throw new RangeError(`${keyText(spec.key)}: ringBits: expected 1 to 32, got ${spec.ringBits}`);
+  const { mostRingBits = 32 } = otKind(spec);
+  if (!(spec.ringBits >= 1 && spec.ringBits <= mostRingBits))
+    throw new RangeError(`${keyText(spec.key)}: ringBits: expected 1 to ${mostRingBits}, got ${spec.ringBits}`);
   otKind(spec).check(spec);
   return spec;
 }

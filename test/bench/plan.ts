@@ -1,0 +1,76 @@
+// Where a model's bytes and flights go, by step and operation, blocks summed: read off the plan, which is exact.
+import { readFile } from 'node:fs/promises';
+import { compilePlan, type Manifest, parseManifest } from '../../protocols/index.ts';
+import { protocolOf } from '../../protocols/layers/operations.ts';
+import { offlineCost } from '../../protocols/offline/division.ts';
+import { modelFolder, modelNames } from '../../scripts/lib/models.ts';
+import type { BenchOptions, BenchResult } from './measure.ts';
+
+/** @param options a model by name or folder (all bundled ones by default); how many exact softmax rows and GELU tokens it has instead of its own. */
+export async function run({ model, softmax, gelu }: BenchOptions): Promise<BenchResult[]> {
+  const names = model === undefined ? await modelNames() : [model];
+  const manifests = names.map(async (name) =>
+    parseManifest(await readFile(`${await modelFolder(name)}manifest.json`, 'utf8')),
+  );
+  return (await Promise.all(manifests)).flatMap((manifest) => causesOf(withBudget(manifest, softmax, gelu)));
+}
+
+function causesOf(manifest: Manifest): BenchResult[] {
+  const plan = compilePlan(manifest);
+  const results = new Map<string, BenchResult>();
+  const add = (name: string, unit: string, amount: number) => {
+    const key = `plan/${manifest.name}/${name}`;
+    const value = (results.get(key)?.value ?? 0) + amount;
+    results.set(key, { name: key, unit, value, min: value, max: value });
+  };
+  const ofAnyBlock = (step: string) => step.replace(/^blocks\.\d+/, 'blocks');
+  for (const step of plan.steps) {
+    add('online', 'bytes', step.bytesClientToOwner + step.bytesOwnerToClient);
+    add('offline', 'bytes', step.offlineBytesClientToOwner + step.offlineBytesOwnerToClient);
+    add('flights', 'flights', step.flights);
+  }
+  for (const step of plan.steps) add(`flights/${ofAnyBlock(step.name)}`, 'flights', step.flights);
+  for (const op of plan.operations) {
+    const { cost, correlations } = protocolOf(op);
+    const { clientToOwner, ownerToClient } = cost(op);
+    const cause = `${ofAnyBlock(op.step)}.${op.kind}`;
+    if (clientToOwner + ownerToClient > 0) add(`online/${cause}`, 'bytes', clientToOwner + ownerToClient);
+    for (const spec of correlations(op)) {
+      const { bytesClientToOwner, bytesOwnerToClient } = offlineCost(spec);
+      add(`offline/${cause}.${spec.kind}`, 'bytes', bytesClientToOwner + bytesOwnerToClient);
+    }
+  }
+  return [...results.values()];
+}
+
+/** The same network with so many exact rows and tokens, spread evenly. */
+function withBudget(manifest: Manifest, softmax?: number, gelu?: number): Manifest {
+  const { depth, tokens, heads, pool } = manifest.architecture;
+  const counts = Array.from({ length: depth }, (_, layer) => (pool === 'class' && layer === depth - 1 ? 1 : tokens));
+  /** The places 0 … counts[group] − 1 of each group, of which `wanted` in all are taken. */
+  const spread = (groups: readonly number[], wanted: number): number[][] => {
+    const total = groups.reduce((sum, count) => sum + count, 0);
+    const isTaken = (at: number) => Math.floor(((at + 1) * wanted) / total) > Math.floor((at * wanted) / total);
+    let first = 0;
+    return groups.map((count) => {
+      const from = first;
+      first += count;
+      return Array.from({ length: count }, (_, i) => i).filter((i) => isTaken(from + i));
+    });
+  };
+  const rows = spread(
+    counts.flatMap((count) => Array<number>(heads).fill(count)),
+    softmax ?? 0,
+  );
+  const { switches } = manifest;
+  return {
+    ...manifest,
+    switches: {
+      softmaxRows:
+        softmax === undefined
+          ? switches.softmaxRows
+          : counts.map((_, layer) => rows.slice(layer * heads, (layer + 1) * heads)),
+      geluTokens: gelu === undefined ? switches.geluTokens : spread(counts, gelu),
+    },
+  };
+}
