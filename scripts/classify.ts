@@ -1,6 +1,6 @@
 /**
- * npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]
- * npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--json]
+ * npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--ot-checks] [--json]
+ * npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--ot-checks] [--json]
  * Both parties as processes of this machine; with an invite link only the client, whose owner is at the other end.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -15,8 +15,8 @@ import { installWebRtc } from './lib/nodeWebRtc.ts';
 import { readOptions } from './lib/options.ts';
 import type { PartyMessage, PartyResult, PartyTask } from './lib/party.ts';
 
-const usage = `npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--json]
-       npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--json]`;
+const usage = `npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--ot-checks] [--json]
+       npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--ot-checks] [--json]`;
 
 async function main(): Promise<void> {
   const values = readOptions(usage, {
@@ -25,19 +25,21 @@ async function main(): Promise<void> {
     transport: { type: 'string', default: 'memory' },
     rtt: { type: 'string', default: '0' },
     mbps: { type: 'string', default: '0' },
+    'ot-checks': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     connect: { type: 'string' },
     wait: { type: 'string', default: '0' },
   });
-  const { image, model, transport, json } = values;
+  const { image, model, transport, json, 'ot-checks': otChecks } = values;
   const [rttMs, mbps] = [Number(values.rtt), Number(values.mbps)];
   if (!image || (transport !== 'memory' && transport !== 'webrtc') || !(rttMs >= 0) || !(mbps >= 0))
     throw new Error(`usage: ${usage}`);
-  if (values.connect !== undefined) return connect(values.connect, image, 1000 * Number(values.wait), json);
+  if (values.connect !== undefined)
+    return connect(values.connect, image, { waitMs: 1000 * Number(values.wait), otChecks, json });
   await modelFolder(model);
   await pictureFiles(image);
 
-  const task = { transport, model, image, rttMs, mbps } as const;
+  const task = { transport, model, image, rttMs, mbps, otChecks } as const;
   const answers = new Answers(json);
   const { client, owner } = await runParties({ ...task, party: 'client' }, { ...task, party: 'owner' }, answers);
   const { plaintextLogits = [], report } = client;
@@ -62,7 +64,11 @@ async function main(): Promise<void> {
 }
 
 /** As a client of an owner elsewhere: another's page, or `npm run owner`. */
-async function connect(link: string, place: string, waitMs: number, json: boolean): Promise<void> {
+async function connect(
+  link: string,
+  place: string,
+  { waitMs, otChecks, json }: { waitMs: number; otChecks: boolean; json: boolean },
+): Promise<void> {
   const invite = parseInvite(link);
   if (!invite || !URL.canParse(link)) throw new Error('--connect: expected a whole invite link');
   if (!(waitMs >= 0)) throw new Error('--wait: expected a number of seconds');
@@ -75,7 +81,7 @@ async function connect(link: string, place: string, waitMs: number, json: boolea
   };
   const server = new URL('/', link).href;
   let publicBlocks: number | undefined;
-  const report = await withOwner(invite, { server, onEvent, waitMs }, async (session) => {
+  const report = await withOwner(invite, { server, onEvent, waitMs, otChecks }, async (session) => {
     publicBlocks = session.manifest.publicPart?.blocks;
     // After a connection that broke, with what is left.
     for await (const each of classifyEach(session, files, answers.all.length)) answers.add(each);

@@ -1,5 +1,5 @@
 /**
- * npm run owner -- [--model NAME|PATH] [--rooms N] [--limit N|none] [--label-only] [--links FILE] [--codes]
+ * npm run owner -- [--model NAME|PATH] [--rooms N] [--limit N|none] [--label-only] [--ot-checks] [--links FILE] [--codes]
  *   [--server URL | --port N] [--public URL] [--ice URL …] [--turn-secret-file FILE]
  * A headless owner: serves several clients at once, each in a room with a link of its own. Without `--server` it brings its
  * own signaling server, with the app on it where that is built.
@@ -16,7 +16,7 @@ import { defaultModel, modelFolder, readModel } from './lib/models.ts';
 import { installWebRtc } from './lib/nodeWebRtc.ts';
 import { readOptions } from './lib/options.ts';
 
-const usage = `npm run owner -- [--model NAME|PATH] [--rooms N] [--limit N|none] [--label-only] [--links FILE] [--codes]
+const usage = `npm run owner -- [--model NAME|PATH] [--rooms N] [--limit N|none] [--label-only] [--ot-checks] [--links FILE] [--codes]
   [--server URL | --port N] [--public URL] [--ice URL …] [--turn-secret-file FILE]`;
 
 const healthMs = 60_000;
@@ -27,6 +27,7 @@ async function main(): Promise<void> {
     rooms: { type: 'string', default: '1' },
     limit: { type: 'string', default: `${defaultLimit}` },
     'label-only': { type: 'boolean', default: false },
+    'ot-checks': { type: 'boolean', default: false },
     links: { type: 'string' },
     codes: { type: 'boolean', default: false },
     server: { type: 'string' },
@@ -61,6 +62,7 @@ async function main(): Promise<void> {
     server,
     rooms,
     limit,
+    otChecks: values['ot-checks'],
     iceServers: () => turnServers(turn),
     log,
     ...(values.codes && { onCode: (room, code) => process.stdout.write(`code for room ${room}: ${code}\n`) }),

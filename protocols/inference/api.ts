@@ -25,6 +25,11 @@ export interface PartyOptions {
   readonly onEvent?: (event: SessionEvent) => void;
   /** Aborting ends the session on both sides. */
   readonly signal?: AbortSignal;
+  /**
+   * Asks that the parties check whether each other's oblivious transfers are consistent, against one that does not follow the
+   * protocol; false by default, and done when either side asks. docs/malicious-client.md says what it is worth, and what it costs.
+   */
+  readonly otChecks?: boolean;
 }
 
 export interface OwnerPartyOptions extends PartyOptions {
@@ -48,12 +53,12 @@ export interface ClassifyResult extends Classification {
 export async function classifyAsClient(
   connection: Connection,
   image: RgbaImage | Promise<RgbaImage>,
-  { onEvent = () => {}, signal }: PartyOptions = {},
+  { onEvent = () => {}, signal, otChecks = false }: PartyOptions = {},
 ): Promise<ClassifyResult> {
   const { channel, ot } = openStreams(wireOf(connection));
   const failed = new AbortController();
   const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
-  const session = await ClientSession.open(channel, { onEvent, ot, signal: either });
+  const session = await ClientSession.open(channel, { onEvent, ot, otChecks, signal: either });
   try {
     const [rgba] = await Promise.all([Promise.race([image, rejection(either)]), session.prepare()]);
     const classification = await session.classify(prepareImage(rgba, session.manifest.preprocessing));
@@ -83,12 +88,13 @@ function rejection(signal: AbortSignal): Promise<never> {
 export async function serveAsOwner(
   connection: Connection,
   model: OwnerModel,
-  { onEvent = () => {}, signal, limit }: OwnerPartyOptions = {},
+  { onEvent = () => {}, signal, limit, otChecks = false }: OwnerPartyOptions = {},
 ): Promise<{ served: number; report: SessionReport }> {
   const { channel, ot } = openStreams(wireOf(connection));
   const session = await OwnerSession.open(channel, model, {
     onEvent,
     ot,
+    otChecks,
     ...(signal && { signal }),
     ...(limit !== undefined && { limit }),
   });

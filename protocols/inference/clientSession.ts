@@ -30,8 +30,9 @@ export class ClientSession extends Session {
       const otMeter = new OtStreamMeter();
       const measurement = measurePhase(channel, 'client', 'setup', undefined, options, otMeter);
       measurement.enter('handshake');
-      const plan = await greetOwner(measurement.channel, options.budget);
+      const { plan, otChecks } = await greetOwner(measurement.channel, options);
       const session = new ClientSession(channel, plan, options, 'client', otMeter);
+      session.otChecks = otChecks;
       if (plan.manifest.publicPart) {
         if (!options.runOnnx)
           throw new ProtocolError(

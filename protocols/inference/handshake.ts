@@ -14,17 +14,30 @@ import { type Answer, compilePlan, type Plan } from './plan.ts';
 export const protocolVersion = 6;
 const magic = 0x54474c42; // "BLGT" in little endian
 
+/** Set in the version's word by a side that asks for consistency checks; a version knows no other bits. */
+const checksFlag = 0x80000000;
+
+/** What the two sides agreed on. */
+export interface Agreement {
+  /** Whether the oblivious transfers are checked: when either side asks. */
+  readonly otChecks: boolean;
+}
+
 /** On the wire, by position. */
 const answers: readonly Answer[] = ['logits', 'label'];
 
 /**
  * The client's side.
- * @returns the plan of the owner's manifest.
+ * @param otChecks whether this side asks for consistency checks of the oblivious transfers
+ * @returns the plan of the owner's manifest, and what was agreed on.
  * @throws ProtocolError `version`, `manifest` or `plan` when the two sides do not fit together.
  */
-export async function greetOwner(channel: Channel, budget?: Budget): Promise<Plan> {
-  channel.send(hello());
-  checkHello(await channel.receive(8));
+export async function greetOwner(
+  channel: Channel,
+  { otChecks = false, budget }: { otChecks?: boolean | undefined; budget?: Budget | undefined } = {},
+): Promise<Agreement & { plan: Plan }> {
+  channel.send(hello(otChecks));
+  const agreement = agree(await channel.receive(8), otChecks);
   const length = new DataView((await channel.receive(4)).slice().buffer).getUint32(0, true);
   if (length > maxManifestBytes)
     throw new ProtocolError(
@@ -45,14 +58,14 @@ export async function greetOwner(channel: Channel, budget?: Budget): Promise<Pla
       'the two sides compile the manifest to different plans; reload both tabs',
     );
   }
-  return plan;
+  return { ...agreement, plan };
 }
 
 /** The owner's side. @throws ProtocolError `version` when the client runs another version. */
-export async function greetClient(channel: Channel, model: OwnerModel): Promise<void> {
+export async function greetClient(channel: Channel, model: OwnerModel, otChecks = false): Promise<Agreement> {
   const theirs = await channel.receive(8);
-  channel.send(hello());
-  checkHello(theirs);
+  channel.send(hello(otChecks));
+  const agreement = agree(theirs, otChecks);
   const manifest = utf8ToBytes(model.manifestJson);
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, manifest.length, true);
@@ -61,20 +74,23 @@ export async function greetClient(channel: Channel, model: OwnerModel): Promise<
   channel.send(Uint8Array.of(answers.indexOf(model.plan.answer)));
   channel.send(hexToBytes(model.plan.hash));
   await channel.flush();
+  return agreement;
 }
 
-function hello(): Uint8Array {
+function hello(otChecks: boolean): Uint8Array {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setUint32(0, magic, true);
-  new DataView(bytes.buffer).setUint32(4, protocolVersion, true);
+  new DataView(bytes.buffer).setUint32(4, protocolVersion + (otChecks ? checksFlag : 0), true);
   return bytes;
 }
 
-function checkHello(bytes: Uint8Array): void {
+function agree(bytes: Uint8Array, otChecks: boolean): Agreement {
   const view = new DataView(bytes.buffer, bytes.byteOffset, 8);
   if (view.getUint32(0, true) !== magic)
     throw new ProtocolError('version', 'handshake', 'the other side does not speak this protocol');
-  const theirs = view.getUint32(4, true);
+  const word = view.getUint32(4, true);
+  const asks = word >= checksFlag;
+  const theirs = asks ? word - checksFlag : word;
   if (theirs !== protocolVersion) {
     throw new ProtocolError(
       'version',
@@ -82,6 +98,7 @@ function checkHello(bytes: Uint8Array): void {
       `this side runs version ${protocolVersion} of the protocol, the other version ${theirs}; reload both tabs`,
     );
   }
+  return { otChecks: otChecks || asks };
 }
 
 /** @throws ProtocolError `manifest` when the scales do not make a plan, or one that costs too much. */

@@ -45,7 +45,7 @@ export class OwnerSession extends Session {
       const session = new OwnerSession(channel, model, options);
       const measurement = session.measure('setup');
       measurement.enter('handshake');
-      await greetClient(measurement.channel, model);
+      ({ otChecks: session.otChecks } = await greetClient(measurement.channel, model, options.otChecks));
       if (model.publicPart) {
         measurement.enter(publicPartStep);
         await sendPublicPart(measurement.channel, model.publicPart);

@@ -65,6 +65,8 @@ export interface SessionOptions {
   readonly offline?: OfflinePhase;
   /** Where the oblivious transfers run beside everything else; both sides need one, or neither. */
   readonly ot?: OtStream;
+  /** Asks for consistency checks of the oblivious transfers: they are made when either side asks. */
+  readonly otChecks?: boolean;
 }
 
 /** Costs of the setup, the last preparation and the last classification. */
@@ -80,6 +82,8 @@ export abstract class Session {
   protected readonly offline: OfflinePhase;
   protected readonly offlineChannel: RedirectedChannel;
   protected readonly idle: IdleLimits;
+  /** What the handshake agreed on. */
+  protected otChecks = false;
   protected constructor(
     protected readonly channel: Channel,
     readonly plan: Plan,
@@ -148,6 +152,7 @@ export abstract class Session {
       },
       ...(signal && { signal }),
       ...(ot && { ot, otAheadBytes: aheadOf(this.plan, this.party) }),
+      checks: this.otChecks,
     });
     this.#keys = provider;
     measurement.end();

@@ -1,6 +1,7 @@
 /**
- * The inner loops of OT extension, in WASM: correlated GGM trees, Ferret's linear code, SoftSpokenOT's sums, the hash, and
- * Gilboa's products. Blocks (16 bytes each) stay in the kernel's memory between the steps; callers hold addresses.
+ * The inner loops of OT extension, in WASM: correlated GGM trees, Ferret's linear code, SoftSpokenOT's sums, the hash,
+ * Gilboa's products, and random parities. Blocks (16 bytes each) stay in the kernel's memory between the steps; callers hold
+ * addresses.
  *
  * **The hash.** H_label(x, index, column) is the ChaCha8 keystream under the key x ‖ label (16 + 16 bytes) and the nonce index
  * (64 bits) ‖ column (32 bits). It stands where the papers ask for a tweakable circular correlation-robust hash (Guo, Katz,
@@ -18,6 +19,8 @@ import { instantiateKernel } from './instance.ts';
 import { type HashLabel, hashLabels, type Tweak } from './tweaks.ts';
 
 export const blockBytes = 16;
+/** Random parities that `parities` gives. */
+export const parityCount = 128;
 
 /** A label as it stands in the key. @throws RangeError when it does not fit: cut, two labels could become equal. */
 function labelBlock(label: HashLabel): Uint8Array {
@@ -143,6 +146,7 @@ interface CotExports {
     lanes: number,
     scratch: number,
   ): void;
+  parities(blocks: number, count: number, sums: number, lanes: number, scratch: number): void;
 }
 
 /** Addresses and sizes of `hashMessages`. */
@@ -205,6 +209,7 @@ export class CotKernel {
   readonly #wasm: CotExports;
   readonly #lanes = new Map<HashLabel, number>();
   readonly #codeLanes: number;
+  readonly #parityLanes: number;
   readonly #scratch: number;
   /** Address of a block of zeros. */
   readonly zero: number;
@@ -220,6 +225,7 @@ export class CotKernel {
       this.#lanes.set(label, lanes);
     }
     this.#codeLanes = this.arena.allocate(256);
+    this.#parityLanes = this.arena.allocate(256);
     this.bytes(this.zero, blockBytes).fill(0);
   }
 
@@ -360,6 +366,20 @@ export class CotKernel {
     const { low, high } = tweak;
     const lanes = this.#lanes.get('vole vector')!;
     this.#wasm.voleFold(leaves, count, hole, laneBits, tiles, u, v, low, high, lanes, this.#scratch);
+  }
+
+  /**
+   * sums[b] ⊕= ⊕_i t[i + b]·blocks[i] for b < `parityCount` and i < count, a multiple of 4.
+   * @param key 32 bytes of which the bits t come: public, and random after the blocks were fixed.
+   * @throws RangeError when count is no multiple of 4: the last blocks would go unchecked.
+   */
+  parities(key: Uint8Array, blocks: number, count: number, sums: number): void {
+    if (count % 4 !== 0) throw new RangeError(`parities: count: expected a multiple of 4, got ${count}`);
+    this.arena.scope((scope) => {
+      const scratch = scope.allocate(4096 + 2 * (count + parityCount) + 1024);
+      this.setRows(this.#parityLanes, 4, key);
+      this.#wasm.parities(blocks, count, sums, this.#parityLanes, scratch);
+    });
   }
 
   /** Constants, and `bytes` from state word `row` on, in all four lanes. */

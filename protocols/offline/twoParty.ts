@@ -106,7 +106,7 @@ export class TwoPartyClient implements ClientProvider {
     const forRlwe = specs.filter(isServedByRlwe);
     onStep(stream ? rlweStep : otStep);
     const started = stream
-      ? stream.client(random.seed(), onOtMeter, otAheadBytes)
+      ? stream.client(random.seed(), onOtMeter, { aheadBytes: otAheadBytes, checks: options.checks })
       : OtClient.setup(channel, random, options);
     if (!stream) {
       await started;
@@ -180,7 +180,7 @@ export class TwoPartyOwner implements OwnerProvider {
     const forRlwe = specs.filter(isServedByRlwe);
     onStep(stream ? rlweStep : otStep);
     const started = stream
-      ? stream.owner(random.seed(), onOtMeter, otAheadBytes)
+      ? stream.owner(random.seed(), onOtMeter, { aheadBytes: otAheadBytes, checks: options.checks })
       : OtOwner.setup(channel, random, options);
     if (!stream) {
       await started;

@@ -7,8 +7,15 @@
  * one, with a Δ of its own, for which the owner is the sender.
  * Flights: setup: owner → client and back, twice; then the trees travel with what the client sends anyway.
  * Bytes: `setupCost`, `drawCost`, `reverseCost`.
+ *
+ * **Consistency checks** (`checks`; parityCheck.ts), against a party that does not follow the protocol. None takes a flight of its own.
+ * - SoftSpokenOT, here and in the other direction: the receiver's proof follows its corrections, and the sender reads it before
+ *   it sends anything that depends on Δ.
+ * - Ferret: of every draw, and with the first of the set-up's round. The owner sends the parities' choices along with what
+ *   it sends next, the client the digest along with its answer. A draw's masks are the last COTs of the draw before.
  */
 import type { Channel } from '../channel/channel.ts';
+import { ProtocolError } from '../channel/errors.ts';
 import { blockBytes, CotKernel } from '../kernels/cot.ts';
 import { type Direction, type Tweak, TweakSource } from '../kernels/tweaks.ts';
 import type { Prg } from '../sharing/prg.ts';
@@ -25,8 +32,18 @@ import {
   treesInAll,
 } from './ferret.ts';
 import {
+  isSame,
+  type Parities,
+  ParityCheck,
+  parityChoiceBytes,
+  parityCount,
+  parityDigestBytes,
+  parityProofBytes,
+} from './parityCheck.ts';
+import {
   baseChoices,
   baseOtCount,
+  extensionParities,
   SoftSpokenReceiver,
   SoftSpokenSender,
   softSpokenBytes,
@@ -37,9 +54,15 @@ import {
 export interface CotParameters {
   readonly bootstrap: FerretParameters;
   readonly main: FerretParameters;
+  /** Whether the parties check each other's consistency. */
+  readonly checks: boolean;
 }
 
-export const cotParameters: CotParameters = Object.freeze({ bootstrap: ferretBootstrap, main: ferretMain });
+export const cotParameters: CotParameters = Object.freeze({
+  bootstrap: ferretBootstrap,
+  main: ferretMain,
+  checks: false,
+});
 
 const codeSeedBytes = 32;
 /** The kernels read up to three blocks beyond the last. */
@@ -55,8 +78,25 @@ const roundBytes = (parameters: CotParameters) =>
     bootstrapTrees(parameters) * 2 ** parameters.bootstrap.treeDepth,
     refillTrees(parameters.main) * 2 ** parameters.main.treeDepth,
   );
-/** Those for Ferret, then the base OTs of the other direction. */
-const softSpokenCount = (parameters: CotParameters) => bootstrapNeeds(parameters) + baseOtCount;
+
+/** Where SoftSpokenOT's COTs go: those for Ferret from 0 on, the base OTs of the other direction, and masks of the two checks. */
+function softSpokenLayout(parameters: CotParameters) {
+  const reverseBase = bootstrapNeeds(parameters);
+  const drawMasks = reverseBase + baseOtCount;
+  if (!parameters.checks) return { reverseBase, drawMasks, masks: drawMasks, count: drawMasks };
+  const masks = 8 * Math.ceil((drawMasks + parityCount) / 8);
+  return { reverseBase, drawMasks, masks, count: masks + parityCount };
+}
+
+/** Bytes of a draw's check, and of a check of COTs in the other direction. */
+export const checkCost = Object.freeze({
+  bytesOwnerToClient: parityChoiceBytes,
+  bytesClientToOwner: parityDigestBytes,
+  reverseBytesClientToOwner: softSpokenBytes(parityCount) + parityProofBytes,
+});
+
+/** COTs that a draw of `count` takes: where it is checked, with those that mask the next draw's check. */
+export const cotsOfDraw = (count: number, checks: boolean) => count + (checks ? parityCount : 0);
 
 /** Bytes and flights of the set-up. */
 export function setupCost(parameters = cotParameters) {
@@ -66,7 +106,8 @@ export function setupCost(parameters = cotParameters) {
       base.bytesToReceiver +
       codeSeedBytes +
       softSpokenSetupBytes +
-      softSpokenBytes(softSpokenCount(parameters)) +
+      softSpokenBytes(softSpokenLayout(parameters).count) +
+      (parameters.checks ? parityProofBytes : 0) +
       baseOtCount / 8,
     bytesClientToOwner:
       base.bytesToSender + bootstrapTrees(parameters) * treeMessageBytes(parameters.bootstrap) + softSpokenSetupBytes,
@@ -87,6 +128,15 @@ export const reverseCost = softSpokenBytes;
 export interface CotPiece {
   readonly address: number;
   readonly count: number;
+}
+
+/** With checks: choices for the client, and what it answers, in time before a COT of the piece shows in anything that is revealed. */
+export interface CheckedPiece extends CotPiece {
+  readonly check?: {
+    readonly choices: Uint8Array;
+    /** @throws ProtocolError `value` when the client's trees were not consistent. */
+    verify(digest: Uint8Array): void;
+  };
 }
 
 /** Whole trees in, any number of COTs out: what is left of the last tree waits for the next draw. */
@@ -122,23 +172,66 @@ class Leftover {
   }
 }
 
+/** Checks of what is drawn, either side's. */
+interface Checks {
+  /** Of Ferret's trees. */
+  readonly draws: ParityCheck;
+  /** Address of the COTs that mask the next draw's. */
+  readonly drawMasks: number;
+  /** Of SoftSpokenOT in the other direction. */
+  readonly reverse: ParityCheck;
+}
+
 /** What either side hands out, and how it ends. */
 abstract class CotParty {
-  protected readonly leftover: Leftover;
-  protected drawnCots = 0;
+  readonly #leftover: Leftover;
+  #drawn = 0;
+  #reverseMasks: number | undefined;
 
   protected constructor(
     readonly kernel: CotKernel,
     leaves: number,
     /** Of COTs with the client as sender, and with the owner. */
     readonly tweaks: Readonly<Record<Direction, TweakSource>>,
+    protected readonly checks: Checks | undefined,
   ) {
-    this.leftover = new Leftover(kernel, leaves);
+    this.#leftover = new Leftover(kernel, leaves);
   }
 
-  /** COTs drawn so far. */
+  /** COTs drawn so far, the checks' included. */
   get drawn(): number {
-    return this.drawnCots;
+    return this.#drawn;
+  }
+
+  /** Trees that a draw of `count` COTs needs. */
+  protected treesFor(count: number): number {
+    return this.#leftover.trees(cotsOfDraw(count, this.checks !== undefined));
+  }
+
+  /** As Leftover.draw; where draws are checked, with the parities of what was filled. */
+  protected fill<T>(count: number, fill: (trees: number, output: number) => T) {
+    const { kernel, checks } = this;
+    const all = cotsOfDraw(count, checks !== undefined);
+    const { piece, result } = this.#leftover.draw(all, fill);
+    this.#drawn += all;
+    if (!checks) return { piece, result };
+    const parities = checks.draws.finish(checks.drawMasks);
+    const maskBytes = parityCount * blockBytes;
+    kernel.bytes(checks.drawMasks, maskBytes).set(kernel.bytes(piece.address + count * blockBytes, maskBytes));
+    return { piece: { address: piece.address, count }, result, parities };
+  }
+
+  /** Begins a check of COTs in the other direction. @param masks of its parities; released at the end. */
+  protected beginReverse(message: Uint8Array, masks: number): void {
+    this.checks!.reverse.absorb(message);
+    this.#reverseMasks = masks;
+  }
+
+  protected endReverse(): Parities {
+    const parities = this.checks!.reverse.finish(this.#reverseMasks!);
+    this.kernel.arena.release(this.#reverseMasks!);
+    this.#reverseMasks = undefined;
+    return parities;
   }
 
   /** Overwrites all keys: nothing can be drawn any more. The kernel and its memory are this pairing's alone. */
@@ -146,6 +239,17 @@ abstract class CotParty {
     this.kernel.destroy();
   }
 }
+
+/** Puts the masks of the first draw's check where those of later ones will be. */
+function checksOf(kernel: CotKernel, draws: ParityCheck, firstMasks: number, reverseSetup: Uint8Array): Checks {
+  const drawMasks = kernel.put(kernel.bytes(firstMasks, parityCount * blockBytes).slice());
+  const reverse = new ParityCheck(kernel, 'softSpoken reverse');
+  reverse.absorb(reverseSetup);
+  return { draws, drawMasks, reverse };
+}
+
+const inconsistent = (protocol: string, what: string) =>
+  new ProtocolError('value', protocol, `${what} are not consistent: the other side does not follow the protocol`);
 
 const tweakSources = () => ({ forward: new TweakSource('forward'), reverse: new TweakSource('reverse') });
 
@@ -158,8 +262,9 @@ export class CotClient extends CotParty {
     private readonly small: SoftSpokenReceiver,
     /** Address of Δ. */
     readonly delta: number,
+    checks: Checks | undefined,
   ) {
-    super(kernel, ferret.leaves, tweaks);
+    super(kernel, ferret.leaves, tweaks, checks);
   }
 
   static async setup(
@@ -183,41 +288,67 @@ export class CotClient extends CotParty {
     const keys = await baseOtReceive(channel, random, baseChoices(delta));
 
     // Of the owner: the public code, SoftSpokenOT, and its choices for the other direction's base OTs.
-    const count = softSpokenCount(parameters);
+    const { count, reverseBase, masks, drawMasks } = softSpokenLayout(parameters);
     kernel.setCode(await channel.receive(codeSeedBytes));
     const tweaks = tweakSources();
     const setup = await channel.receive(softSpokenSetupBytes);
     const softSpoken = new SoftSpokenSender(kernel, delta, keys, setup, tweaks.forward);
-    const blocks = softSpoken.extend(count, await channel.receive(softSpokenBytes(count)));
+    const corrections = await channel.receive(softSpokenBytes(count));
+    const blocks = softSpoken.extend(count, corrections);
+    if (parameters.checks) {
+      const parities = extensionParities(kernel, setup, corrections, blocks, masks);
+      if (!parities.isProvedBy(await channel.receive(parityProofBytes), delta))
+        throw inconsistent('softSpoken', 'the corrections of the base transfers');
+    }
     const flips = await channel.receive(baseOtCount / 8);
 
     // The first round of Ferret.
     const deltaAt = kernel.put(delta);
     const trees = bootstrapTrees(parameters);
-    const base = blocks + bootstrapNeeds(parameters) * blockBytes;
+    const base = blocks + reverseBase * blockBytes;
     const reverseKeys = reverseBaseKeys(kernel, tweaks.forward.reverseBase(baseOtCount), base, flips, deltaAt);
-    const bootstrap = new FerretSender(kernel, parameters.bootstrap, blocks, false, tweaks.forward, deltaAt);
+    const small = new SoftSpokenReceiver(kernel, reverseKeys, tweaks.reverse);
+    const draws = parameters.checks ? new ParityCheck(kernel, 'ferret') : undefined;
+    const firstMasks = blocks + drawMasks * blockBytes;
+    const checks = draws && checksOf(kernel, draws, firstMasks, small.setupMessage);
+    const bootstrap = new FerretSender(kernel, parameters.bootstrap, blocks, false, tweaks.forward, deltaAt, draws);
     const current = kernel.arena.allocate(roundBytes(parameters));
     channel.send(bootstrap.extend(trees, current));
     bootstrap.release();
-    const small = new SoftSpokenReceiver(kernel, reverseKeys, tweaks.reverse);
     channel.send(small.setupMessage);
     await channel.flush();
-    const ferret = new FerretSender(kernel, parameters.main, current, true, tweaks.forward, deltaAt);
-    return new CotClient(kernel, tweaks, ferret, small, deltaAt);
+    const ferret = new FerretSender(kernel, parameters.main, current, true, tweaks.forward, deltaAt, draws);
+    return new CotClient(kernel, tweaks, ferret, small, deltaAt, checks);
   }
 
-  /** The next `count` COTs (keys K), and the message by which the owner draws the same. */
-  draw(count: number): { piece: CotPiece; message: Uint8Array } {
-    const { piece, result } = this.leftover.draw(count, (trees, output) => this.ferret.extend(trees, output));
-    this.drawnCots += count;
-    return { piece, message: result };
+  /**
+   * The next `count` COTs (keys K), and the message by which the owner draws the same. With checks also `prove`, which makes of
+   * the owner's choices the digest that it waits for.
+   */
+  draw(count: number): { piece: CotPiece; message: Uint8Array; prove?: (choices: Uint8Array) => Uint8Array } {
+    const { piece, result, parities } = this.fill(count, (trees, output) => this.ferret.extend(trees, output));
+    if (!parities) return { piece, message: result };
+    const delta = this.kernel.bytes(this.delta, blockBytes).slice();
+    return { piece, message: result, prove: (choices) => parities.digestFor(choices, delta) };
   }
 
   /** `count` COTs with the owner as sender (keys M), and the message by which the owner gets the same. */
   drawReverse(count: number): { piece: CotPiece; message: Uint8Array } {
     const { blocks, message } = this.small.extend(count);
+    this.checks?.reverse.add(message, blocks, count);
     return { piece: { address: blocks, count }, message };
+  }
+
+  /** With checks, before the draws in the other direction that one proof is to cover. @returns the message for the owner. */
+  openReverse(): Uint8Array {
+    const { blocks, message } = this.small.extend(parityCount);
+    this.beginReverse(message, blocks);
+    return message;
+  }
+
+  /** After them. @returns the proof. */
+  closeReverse(): Uint8Array {
+    return this.endReverse().proof();
   }
 }
 
@@ -230,8 +361,9 @@ export class CotOwner extends CotParty {
     private readonly small: SoftSpokenSender,
     /** Address of the owner's Δ, of the COTs in the other direction. */
     readonly reverseDelta: number,
+    checks: Checks | undefined,
   ) {
-    super(kernel, ferret.leaves, tweaks);
+    super(kernel, ferret.leaves, tweaks, checks);
   }
 
   static async setup(
@@ -255,45 +387,69 @@ export class CotOwner extends CotParty {
 
     const tweaks = tweakSources();
     const softSpoken = new SoftSpokenReceiver(kernel, keys, tweaks.forward);
-    const { blocks, message } = softSpoken.extend(softSpokenCount(parameters));
+    const { count, reverseBase, masks, drawMasks } = softSpokenLayout(parameters);
+    const { blocks, message } = softSpoken.extend(count);
     const delta = random.bytes(blockBytes);
     delta[0] |= 1;
-    const base = blocks + bootstrapNeeds(parameters) * blockBytes;
+    const base = blocks + reverseBase * blockBytes;
     const { flips, keys: reverseKeys } = chooseReverseBase(
       kernel,
       tweaks.forward.reverseBase(baseOtCount),
       base,
       baseChoices(delta),
     );
-    for (const bytes of [code, softSpoken.setupMessage, message, flips]) channel.send(bytes);
+    for (const bytes of [code, softSpoken.setupMessage, message]) channel.send(bytes);
+    if (parameters.checks)
+      channel.send(extensionParities(kernel, softSpoken.setupMessage, message, blocks, masks).proof());
+    channel.send(flips);
 
     const trees = bootstrapTrees(parameters);
     const bootstrapMessage = await channel.receive(trees * treeMessageBytes(parameters.bootstrap));
     const setup = await channel.receive(softSpokenSetupBytes);
     const small = new SoftSpokenSender(kernel, delta, reverseKeys, setup, tweaks.reverse);
-    const bootstrap = new FerretReceiver(kernel, parameters.bootstrap, blocks, false, tweaks.forward);
+    const draws = parameters.checks ? new ParityCheck(kernel, 'ferret') : undefined;
+    const checks = draws && checksOf(kernel, draws, blocks + drawMasks * blockBytes, setup);
+    const bootstrap = new FerretReceiver(kernel, parameters.bootstrap, blocks, false, tweaks.forward, draws);
     const current = kernel.arena.allocate(roundBytes(parameters));
     bootstrap.extend(trees, bootstrapMessage, current);
     bootstrap.release();
-    const ferret = new FerretReceiver(kernel, parameters.main, current, true, tweaks.forward);
-    return new CotOwner(kernel, tweaks, ferret, small, kernel.put(delta));
+    const ferret = new FerretReceiver(kernel, parameters.main, current, true, tweaks.forward, draws);
+    return new CotOwner(kernel, tweaks, ferret, small, kernel.put(delta), checks);
   }
 
   /** Bytes of the message that `draw(count)` takes. */
   messageBytes(count: number): number {
-    return this.ferret.messageTrees(this.leftover.trees(count)) * treeMessageBytes(this.ferret.parameters);
+    return this.ferret.messageTrees(this.treesFor(count)) * treeMessageBytes(this.ferret.parameters);
   }
 
   /** The next `count` COTs (keys M). @throws ProtocolError `length` when the message is not `messageBytes(count)` long. */
-  draw(count: number, message: Uint8Array): CotPiece {
-    const { piece } = this.leftover.draw(count, (trees, output) => this.ferret.extend(trees, message, output));
-    this.drawnCots += count;
-    return piece;
+  draw(count: number, message: Uint8Array): CheckedPiece {
+    const { piece, parities } = this.fill(count, (trees, output) => this.ferret.extend(trees, message, output));
+    if (!parities) return piece;
+    const expected = parities.digest();
+    const verify = (digest: Uint8Array) => {
+      if (!isSame(digest, expected)) throw inconsistent('ferret', 'the trees of the transfers');
+    };
+    return { ...piece, check: { choices: parities.choices(), verify } };
   }
 
   /** `count` COTs with the owner as sender (keys K). @throws ProtocolError `length`. */
   drawReverse(count: number, message: Uint8Array): CotPiece {
-    return { address: this.small.extend(count, message), count };
+    const address = this.small.extend(count, message);
+    this.checks?.reverse.add(message, address, count);
+    return { address, count };
+  }
+
+  /** With the message of the client's `openReverse`. @throws ProtocolError `length`. */
+  openReverse(message: Uint8Array): void {
+    this.beginReverse(message, this.small.extend(parityCount, message));
+  }
+
+  /** Before anything leaves that depends on keys drawn since. @throws ProtocolError `value` when the proof does not fit. */
+  closeReverse(proof: Uint8Array): void {
+    const parities = this.endReverse();
+    if (!parities.isProvedBy(proof, this.kernel.bytes(this.reverseDelta, blockBytes)))
+      throw inconsistent('softSpoken', 'the corrections of the transfers in the other direction');
   }
 }
 

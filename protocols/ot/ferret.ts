@@ -1,8 +1,8 @@
 /**
  * Ferret: correlated OTs at under half a bit each. Yang, Weng, Lan, Zhang and Wang, "Ferret: Fast extension for correlated OT
- * with small communication" (CCS 2020), Figures 7 and 9 with regular noise, semi-honest; its single-point COTs are correlated GGM
- * trees (Guo et al., "Half-Tree", EUROCRYPT 2023, Figure 3), whose hole is the complement of random choice bits, so that nothing
- * travels from receiver to sender.
+ * with small communication" (CCS 2020), Figures 7 and 9 with regular noise; its consistency check, where asked for, is
+ * parityCheck.ts. Its single-point COTs are correlated GGM trees (Guo et al., "Half-Tree", EUROCRYPT 2023, Figure 3), whose hole
+ * is the complement of random choice bits, so that nothing travels from receiver to sender.
  *
  * Computes: blocks M = K ⊕ c·Δ. The sender knows Δ (least significant bit 1) and learns K (least significant bit 0); the receiver
  * learns random c and M (least significant bit c).
@@ -19,8 +19,9 @@
  * Every round has a fresh secret and fresh errors, and its own part of one public random code.
  */
 import { ProtocolError } from '../channel/errors.ts';
-import { blockBytes, type CotKernel } from '../kernels/cot.ts';
+import { blockBytes, type CotKernel, type GgmTree } from '../kernels/cot.ts';
 import type { Tweak, TweakSource } from '../kernels/tweaks.ts';
+import type { ParityCheck } from './parityCheck.ts';
 
 export interface FerretParameters {
   /** log2 of the length of LPN's secret. */
@@ -64,6 +65,7 @@ abstract class Ferret {
    * @param current address of `roundNeeds` COTs, owned by this object from now on.
    * @param refills whether rounds follow; without, `trees` trees are all there are.
    * @param source of the tweaks that tell rounds apart.
+   * @param check takes every tree's message and leaves, where consistency is checked.
    */
   constructor(
     protected readonly kernel: CotKernel,
@@ -71,6 +73,7 @@ abstract class Ferret {
     current: number,
     private readonly refills: boolean,
     private readonly source: TweakSource,
+    private readonly check?: ParityCheck,
   ) {
     this.#current = current;
     this.#tweaks = source.round(parameters.trees);
@@ -97,15 +100,20 @@ abstract class Ferret {
     return messages;
   }
 
-  /** Puts `trees` · 2^treeDepth COTs at `output`, tree by tree. */
-  protected run(trees: number, output: number, perTree: (nodes: number, bases: number, tweak: Tweak) => void): void {
+  /** Puts `trees` · 2^treeDepth COTs at `output`, tree by tree; the trees' messages lie one after the other at `message`. */
+  protected run(trees: number, output: number, message: number, perTree: (tree: GgmTree, tweak: Tweak) => void): void {
     const { parameters, kernel, leaves } = this;
+    const { treeDepth: depth, logSecret } = parameters;
     const bytesPerTree = leaves * blockBytes;
+    const messageBytes = treeMessageBytes(parameters);
+    let at = message;
     const one = (nodes: number) => {
-      const bases = this.#current + (2 ** parameters.logSecret + this.#tree * parameters.treeDepth) * blockBytes;
+      const bases = this.#current + (2 ** logSecret + this.#tree * depth) * blockBytes;
       const tweak = this.#tweaks.part(this.#tree, 1);
-      perTree(nodes, bases, tweak);
-      kernel.lpnEncode(tweak, nodes, leaves, this.#current, parameters.logSecret);
+      perTree({ nodes, depth, bases, message: at }, tweak);
+      this.check?.add(kernel.bytes(at, messageBytes), nodes, leaves);
+      kernel.lpnEncode(tweak, nodes, leaves, this.#current, logSecret);
+      at += messageBytes;
       this.#tree++;
     };
     for (let done = 0; done < trees; done++) {
@@ -148,8 +156,9 @@ export class FerretSender extends Ferret {
     refills: boolean,
     source: TweakSource,
     private readonly delta: number,
+    check?: ParityCheck,
   ) {
-    super(kernel, parameters, current, refills, source);
+    super(kernel, parameters, current, refills, source, check);
   }
 
   /** Writes `trees` · 2^treeDepth blocks K at `output`. @returns the message for the receiver. */
@@ -158,11 +167,7 @@ export class FerretSender extends Ferret {
     this.prepare();
     const length = this.messageTrees(trees) * treeMessageBytes(parameters);
     const message = kernel.arena.allocate(length);
-    let at = message;
-    this.run(trees, output, (nodes, bases, tweak) => {
-      kernel.ggmSend(tweak, { nodes, depth: parameters.treeDepth, bases, message: at }, this.delta);
-      at += treeMessageBytes(parameters);
-    });
+    this.run(trees, output, message, (tree, tweak) => kernel.ggmSend(tweak, tree, this.delta));
     const bytes = kernel.bytes(message, length).slice();
     kernel.arena.release(message);
     return bytes;
@@ -176,19 +181,16 @@ export class FerretReceiver extends Ferret {
    */
   extend(trees: number, message: Uint8Array, output: number): void {
     const { kernel, parameters } = this;
-    const { treeDepth } = parameters;
     this.prepare();
     const expected = this.messageTrees(trees) * treeMessageBytes(parameters);
     if (message.length !== expected)
       throw new ProtocolError('length', 'ferret', `expected ${expected} bytes, got ${message.length}`);
     const address = kernel.put(message);
-    let at = address;
-    this.run(trees, output, (nodes, bases, tweak) => {
-      const keys = kernel.words(bases, 4 * treeDepth);
+    this.run(trees, output, address, (tree, tweak) => {
+      const keys = kernel.words(tree.bases, 4 * tree.depth);
       let choices = 0;
-      for (let level = 0; level < treeDepth; level++) choices |= (keys[4 * level] & 1) << level;
-      kernel.ggmReceive(tweak, { nodes, depth: treeDepth, bases, message: at }, choices);
-      at += treeMessageBytes(parameters);
+      for (let level = 0; level < tree.depth; level++) choices |= (keys[4 * level] & 1) << level;
+      kernel.ggmReceive(tweak, tree, choices);
     });
     kernel.arena.release(address);
   }

@@ -1,6 +1,6 @@
 /**
- * SoftSpokenOT without consistency checks: Roy, "SoftSpokenOT: Quieter OT extension from small-field silent VOLE in the Minicrypt
- * model" (CRYPTO 2022), Figures 7 and 8 with the repetition code, k = 8. From 128 base OTs it makes correlated OTs at 15 bits each,
+ * SoftSpokenOT: Roy, "SoftSpokenOT: Quieter OT extension from small-field silent VOLE in the Minicrypt model" (CRYPTO 2022),
+ * Figures 7 and 8 with the repetition code, k = 8; its consistency check, where asked for, is parityCheck.ts. From 128 base OTs it makes correlated OTs at 15 bits each,
  * where IKNP would take 128: those that Ferret starts from, and the few in the other direction.
  *
  * Computes: blocks M = K ⊕ c·Δ. The sender, who put Δ (least significant bit 1) into the base OTs, learns K; the receiver
@@ -11,6 +11,7 @@
 import { ProtocolError } from '../channel/errors.ts';
 import { blockBytes, type CotKernel } from '../kernels/cot.ts';
 import type { TweakSource } from '../kernels/tweaks.ts';
+import { type Parities, ParityCheck } from './parityCheck.ts';
 
 /** Bits of Δ per tree, k of the paper. */
 const treeBits = 8;
@@ -174,6 +175,25 @@ export class SoftSpokenSender {
     kernel.bytes(rows, rowBytes).fill(0);
     return release();
   }
+}
+
+/**
+ * Either side's parities of the first `count` blocks of an extension (a multiple of 4), masked by the `parityCount` after them.
+ * @param setup and `message` are the receiver's.
+ */
+export function extensionParities(
+  kernel: CotKernel,
+  setup: Uint8Array,
+  message: Uint8Array,
+  blocks: number,
+  count: number,
+): Parities {
+  const check = new ParityCheck(kernel, 'softSpoken forward');
+  check.absorb(setup);
+  check.add(message, blocks, count);
+  const parities = check.finish(blocks + count * blockBytes);
+  check.release();
+  return parities;
 }
 
 function workspace(kernel: CotKernel, count: number) {

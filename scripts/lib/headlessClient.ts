@@ -25,6 +25,8 @@ export interface HeadlessClientOptions {
   readonly onEvent?: (event: SessionEvent) => void;
   /** How long to wait for a place in a full room, or for a server that is busy. */
   readonly waitMs?: number;
+  /** See SessionOptions. */
+  readonly otChecks?: boolean;
 }
 
 /**
@@ -34,7 +36,7 @@ export interface HeadlessClientOptions {
  */
 export async function withOwner<T>(
   invite: Invite,
-  { server, iceServers = [], onEvent = () => {}, waitMs = 0 }: HeadlessClientOptions,
+  { server, iceServers = [], onEvent = () => {}, waitMs = 0, otChecks = false }: HeadlessClientOptions,
   work: (session: ClientSession) => Promise<T>,
 ): Promise<T> {
   const [{ ClientPairing }, { RefusedError }] = await Promise.all([
@@ -49,7 +51,7 @@ export async function withOwner<T>(
         let last: Error | undefined;
         const run = async (link: PeerLink) => {
           const { channel, ot } = openStreams(dataChannelWire(link.channel));
-          const session = await ClientSession.open(channel, { onEvent, ot, runOnnx });
+          const session = await ClientSession.open(channel, { onEvent, ot, otChecks, runOnnx });
           const result = await work(session);
           await session.close();
           return result;

@@ -22,6 +22,8 @@ export interface HeadlessOwnerOptions {
   readonly rooms: number;
   /** Answers for each room. */
   readonly limit: number;
+  /** See SessionOptions. */
+  readonly otChecks?: boolean;
   readonly iceServers: () => RTCIceServer[];
   readonly log: Logger;
   /** The protocol's threads. */
@@ -54,7 +56,11 @@ export class HeadlessOwner {
   #onIdle = () => {};
 
   private constructor(private readonly options: HeadlessOwnerOptions) {
-    const data: OwnerWorkerData = { folder: options.folder, answer: options.answer };
+    const data: OwnerWorkerData = {
+      folder: options.folder,
+      answer: options.answer,
+      otChecks: options.otChecks ?? false,
+    };
     this.#workers = Array.from({ length: options.threads ?? availableParallelism() }, () => {
       const worker = new Worker(new URL('typescriptWorker.mjs', import.meta.url), {
         workerData: { ...data, module: new URL('ownerWorker.ts', import.meta.url).href },

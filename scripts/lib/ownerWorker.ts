@@ -14,6 +14,8 @@ export interface OwnerWorkerData {
   /** Of the artifact. */
   readonly folder: string;
   readonly answer: Answer;
+  /** See SessionOptions. */
+  readonly otChecks: boolean;
 }
 
 export interface OpenSession {
@@ -30,7 +32,7 @@ export type SessionNews = { readonly id: number } & (
   | { readonly news: 'failed'; readonly code: string; readonly message: string }
 );
 
-const { folder, answer } = workerData as OwnerWorkerData;
+const { folder, answer, otChecks } = workerData as OwnerWorkerData;
 const model = readModel(folder, answer);
 const tell = (news: SessionNews) => parentPort!.postMessage(news);
 
@@ -42,7 +44,13 @@ async function serve({ id, port, limit, answersBefore }: OpenSession): Promise<v
     if (event.type === 'answer')
       tell({ id, news: 'answer', answers: event.answers, elapsedMs: Math.round(performance.now() - startedMs) });
   };
-  const session = await OwnerSession.open(channel, await model, { onEvent, ot, limit, answersBefore });
+  const session = await OwnerSession.open(channel, await model, {
+    onEvent,
+    ot,
+    otChecks,
+    limit,
+    answersBefore,
+  });
   tell({ id, news: 'open' });
   await session.serve();
 }

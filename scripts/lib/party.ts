@@ -26,6 +26,7 @@ export interface PartyTask {
   readonly image: string;
   readonly rttMs: number;
   readonly mbps: number;
+  readonly otChecks: boolean;
 }
 
 export type PartyMessage =
@@ -63,6 +64,7 @@ async function run(task: PartyTask): Promise<void> {
       ? shapeWire(wire, { rttMs: task.rttMs, mbps: task.mbps > 0 ? task.mbps : Number.POSITIVE_INFINITY })
       : wire;
   const { channel, ot } = openStreams(shaped);
+  const { otChecks } = task;
   const onEvent = (event: SessionEvent) => event.type === 'progress' && tell({ progress: event });
   const memory = (plan: Plan) => ({
     peakMemoryMiB: Math.round(process.resourceUsage().maxRSS / 1024),
@@ -70,14 +72,15 @@ async function run(task: PartyTask): Promise<void> {
   });
 
   if (task.party === 'owner') {
-    const session = await OwnerSession.open(channel, await readModel(await modelFolder(task.model)), { onEvent, ot });
+    const model = await readModel(await modelFolder(task.model));
+    const session = await OwnerSession.open(channel, model, { onEvent, ot, otChecks });
     await session.serve();
     tell({ result: { ...memory(session.plan), report: session.report() } });
   } else {
     const files = await pictureFiles(task.image);
     // A wrong file is found before the owner is asked for anything.
     if (files.length === 1) await readImage(files[0]);
-    const session = await ClientSession.open(channel, { onEvent, ot, runOnnx });
+    const session = await ClientSession.open(channel, { onEvent, ot, otChecks, runOnnx });
     const pictures: Uint8Array[] = [];
     for await (const each of classifyEach(session, files)) {
       if ('unreadable' in each) {

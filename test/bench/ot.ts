@@ -3,7 +3,7 @@
 import { otKind } from '../../protocols/offline/kinds.ts';
 import { stageCost } from '../../protocols/offline/ot/segments.ts';
 import { otMs, otUnits, referenceTimes } from '../../protocols/offline/ot/times.ts';
-import { CotClient, CotOwner, drawCost, setupCost } from '../../protocols/ot/cot.ts';
+import { CotClient, CotOwner, cotParameters, drawCost, setupCost } from '../../protocols/ot/cot.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
 import { channelPair } from '../ideal/otPair.ts';
 import { derivedCorrelations } from '../support/otStages.ts';
@@ -14,36 +14,25 @@ import { calibrateOt, calibrationSpecs, median, otStageTimes, runOtStage, turnTa
 const million = 1e6;
 
 export async function run(): Promise<BenchResult[]> {
-  const rates = { client: [] as number[], owner: [] as number[] };
   const setupSeconds: number[] = [];
 
   const { client, owner } = channelPair();
+  const setUp = (parameters = cotParameters) =>
+    Promise.all([
+      CotClient.setup(client.channel, systemPrg('client'), parameters),
+      CotOwner.setup(owner.channel, systemPrg('owner'), parameters),
+    ]);
   const timedSetup = async () => {
     const start = performance.now();
-    const pair = await Promise.all([
-      CotClient.setup(client.channel, systemPrg('client')),
-      CotOwner.setup(owner.channel, systemPrg('owner')),
-    ]);
+    const pair = await setUp();
     setupSeconds.push((performance.now() - start) / 1000);
     return pair;
   };
   let [sender, receiver] = await timedSetup();
   for (let i = 0; i < 4; i++) [sender, receiver] = await timedSetup();
 
-  // 2·10^7 COTs, in draws of as many as a segment of a stage takes; the first draws warm the engine up.
-  const count = 2 ** 19;
-  for (let i = 0; i < 40; i++) {
-    const start = nowMs();
-    const { piece, message } = sender.draw(count);
-    const middle = nowMs();
-    const got = receiver.draw(count, message);
-    const end = nowMs();
-    sender.kernel.arena.release(piece.address);
-    receiver.kernel.arena.release(got.address);
-    if (i < 4) continue;
-    rates.client.push((count / (middle - start)) * 1000);
-    rates.owner.push((count / (end - middle)) * 1000);
-  }
+  const rates = drawRates(sender, receiver);
+  const checkedRates = drawRates(...(await setUp({ ...cotParameters, checks: true })));
   const memory = [sender, receiver].map(({ kernel }) => kernel.arena.memory.buffer.byteLength / 2 ** 20);
 
   const slower = rates.client.map((rate, i) => Math.min(rate, rates.owner[i]));
@@ -54,6 +43,8 @@ export async function run(): Promise<BenchResult[]> {
     summarise('ot/silentCot', 'COT/s', slower),
     summarise('ot/silentCotClient', 'COT/s', rates.client),
     summarise('ot/silentCotOwner', 'COT/s', rates.owner),
+    summarise('ot/checkedCotClient', 'COT/s', checkedRates.client),
+    summarise('ot/checkedCotOwner', 'COT/s', checkedRates.owner),
     // Of 10^7 COTs with the set-up, and of what each further one costs: exact figures, without a spread.
     summarise('ot/silentCotBits', 'bit', [bits]),
     summarise('ot/silentCotBitsLater', 'bit', [laterBits]),
@@ -65,6 +56,26 @@ export async function run(): Promise<BenchResult[]> {
   const { results: stages, memoryMiB } = await stageFigures();
   results.push(...stages, summarise('ot/memory', 'MiB', [...memory, ...memoryMiB]));
   return results;
+}
+
+/** Each party's COTs per second, over 2·10^7 of them in draws of as many as a segment of a stage takes; the first draws warm the engine up. */
+function drawRates(sender: CotClient, receiver: CotOwner) {
+  const rates = { client: [] as number[], owner: [] as number[] };
+  const count = 2 ** 19;
+  for (let i = 0; i < 40; i++) {
+    const start = nowMs();
+    const { piece, message, prove } = sender.draw(count);
+    const middle = nowMs();
+    const got = receiver.draw(count, message);
+    const end = nowMs();
+    got.check?.verify(prove!(got.check.choices));
+    sender.kernel.arena.release(piece.address);
+    receiver.kernel.arena.release(got.address);
+    if (i < 4) continue;
+    rates.client.push((count / (middle - start)) * 1000);
+    rates.owner.push((count / (end - middle)) * 1000);
+  }
+  return rates;
 }
 
 /**

@@ -22,6 +22,8 @@ export interface EndToEndOptions {
   /** Whether the oblivious transfers have a stream of their own. */
   readonly isParallel: boolean;
   readonly classifications: number;
+  /** Who asks for consistency checks; one of the two is enough. */
+  readonly otChecks?: { readonly client: boolean; readonly owner: boolean };
 }
 
 /**
@@ -31,10 +33,11 @@ export interface EndToEndOptions {
  */
 export async function runEndToEnd(
   { manifest, answer, seed }: RandomModel,
-  { parameters, isParallel, classifications }: EndToEndOptions,
+  { parameters: given, isParallel, classifications, otChecks }: EndToEndOptions,
 ): Promise<number | undefined> {
   const model = { ...modelOf(manifest, answer), weights: randomWeights(manifest, seed) };
   const { stages, logitFracBits, steps } = model.plan;
+  const parameters = { ...given, checks: otChecks !== undefined && (otChecks.client || otChecks.owner) };
   const offline = offlineWith(parameters);
   const runOnnx = runTestPart(manifest);
   const [a, b] = memoryWirePair().map((wire) => {
@@ -43,8 +46,8 @@ export async function runEndToEnd(
     return { channel: streamChannel(session), ot: otStream(streamChannel(ot), { parameters }) };
   }) as [{ channel: FramedChannel }, { channel: FramedChannel }];
   const [client, owner] = await Promise.all([
-    ClientSession.open(a.channel, { ...a, offline, runOnnx, onEvent: () => {} }),
-    OwnerSession.open(b.channel, model, { ...b, offline, onEvent: () => {} }),
+    ClientSession.open(a.channel, { ...a, offline, runOnnx, otChecks: otChecks?.client ?? false, onEvent: () => {} }),
+    OwnerSession.open(b.channel, model, { ...b, offline, otChecks: otChecks?.owner ?? false, onEvent: () => {} }),
   ]);
   const served = owner.serve();
   // Whoever awaits it finds the error; until then it must not count as unhandled.

@@ -21,9 +21,10 @@ export async function runRandomModels(count: number, seed = Date.now() % 2 ** 31
       fc.constantFrom(256, 1024, 2 ** 19),
       fc.boolean(),
       fc.integer({ min: 1, max: 2 }),
-      async (model, segmentCots, isParallel, classifications) => {
+      fc.record({ client: fc.boolean(), owner: fc.boolean() }),
+      async (model, segmentCots, isParallel, classifications, otChecks) => {
         const parameters = { ...smallParameters, segmentCots };
-        const difference = await runEndToEnd(model, { parameters, isParallel, classifications });
+        const difference = await runEndToEnd(model, { parameters, isParallel, classifications, otChecks });
         if (difference === undefined) return;
         compared++;
         worst = Math.max(worst, difference);

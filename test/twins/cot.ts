@@ -120,6 +120,15 @@ export function voleSums(
   return { u, v };
 }
 
+/** 128 parities of blocks by the Toeplitz matrix of a key's ChaCha8 bits: row b has bit i + b in column i. */
+export function parities(key: Uint8Array, blocks: readonly Block[]): Block[] {
+  const bits = chachaKeystream(key, new Uint8Array(12), 0, blocks.length / 8 + 17, 8);
+  const zero = new Uint8Array(16);
+  return Array.from({ length: 128 }, (_, b) =>
+    xor(zero, ...blocks.filter((_, i) => (bits[(i + b) >> 3] >> ((i + b) & 7)) & 1)),
+  );
+}
+
 /** Gilboa, §4.1, sender: minus its share, and for each bit b of the other's factor the message h0 + x − h1 mod 2^(ringBits − b). */
 export function gilboaSender(
   keys: readonly Block[],

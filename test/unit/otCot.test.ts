@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest';
 import type { ProtocolError } from '../../protocols/channel/errors.ts';
 import { blockBytes } from '../../protocols/kernels/cot.ts';
 import { baseOtCost, baseOtReceive, baseOtSend } from '../../protocols/ot/baseOt.ts';
-import { CotClient, CotOwner, type CotParameters, cotParameters, drawCost, setupCost } from '../../protocols/ot/cot.ts';
+import {
+  CotClient,
+  CotOwner,
+  type CotParameters,
+  cotParameters,
+  cotsOfDraw,
+  drawCost,
+  setupCost,
+} from '../../protocols/ot/cot.ts';
 import { ferretMain, refillTrees, treesInAll } from '../../protocols/ot/ferret.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { channelPair, smallParameters } from '../ideal/otPair.ts';
@@ -83,14 +91,16 @@ function inspect(keys: Uint32Array, macs: Uint32Array, delta: Uint32Array) {
 }
 
 describe('COT stream', () => {
-  it('holds M = K ⊕ c·Δ across rounds and for any sizes of draws, at the stated cost', async () => {
+  it('holds M = K ⊕ c·Δ across rounds and for any sizes of draws, checked or not, at the stated cost', async () => {
     await fc.assert(
       fc.asyncProperty(
         seeds,
+        fc.boolean(),
         fc.array(fc.integer({ min: 0, max: 4000 }), { minLength: 1, maxLength: 8 }),
-        async (seed, counts) => {
-          const { client, sender, receiver } = await cotPair(seed);
-          const setup = setupCost(smallParameters);
+        async (seed, checks, counts) => {
+          const parameters = { ...smallParameters, checks };
+          const { client, sender, receiver } = await cotPair(seed, parameters);
+          const setup = setupCost(parameters);
           expect(client.channel.counters).toMatchObject({
             bytesSent: setup.bytesClientToOwner,
             bytesReceived: setup.bytesOwnerToClient,
@@ -98,10 +108,13 @@ describe('COT stream', () => {
           expect(client.channel.snapshot().total.flights).toBe(setup.flights);
           let drawn = 0;
           for (const count of counts) {
-            const { piece, message } = sender.draw(count);
-            expect(message.length).toBe(drawCost(drawn, drawn + count, smallParameters));
+            const { piece, message, prove } = sender.draw(count);
+            const cots = cotsOfDraw(count, checks);
+            expect(message.length).toBe(drawCost(drawn, drawn + cots, parameters));
             expect(message.length).toBe(receiver.messageBytes(count));
             const got = receiver.draw(count, message);
+            expect(got.check !== undefined).toBe(checks);
+            got.check?.verify(prove!(got.check.choices));
             const delta = sender.kernel.words(sender.delta, 4);
             const { wrong } = inspect(
               sender.kernel.words(piece.address, 4 * count),
@@ -111,7 +124,7 @@ describe('COT stream', () => {
             expect(wrong).toBe(0);
             sender.kernel.arena.release(piece.address);
             receiver.kernel.arena.release(got.address);
-            drawn += count;
+            drawn += cots;
           }
           expect([sender.drawn, receiver.drawn]).toEqual([drawn, drawn]);
         },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blockBytes, CotKernel } from '../../protocols/kernels/cot.ts';
+import { blockBytes, CotKernel, parityCount } from '../../protocols/kernels/cot.ts';
 import { hashLabels } from '../../protocols/kernels/tweaks.ts';
 import { pack } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
@@ -126,6 +126,25 @@ describe('correlated GGM trees', () => {
         },
       ),
       { numRuns: 40 },
+    );
+  });
+});
+
+describe('parities', () => {
+  it('are the twin’s, added to what was there, for any multiple of four', () => {
+    fc.assert(
+      fc.property(seeds, fc.integer({ min: 0, max: 40 }), (seed, groups) => {
+        const random = new Prg(seed, 'test');
+        const blocks = randomBlocks(random, 4 * groups);
+        const before = randomBlocks(random, parityCount);
+        const key = random.bytes(32);
+        const sums = putBlocks(before);
+        kernel.parities(key, putBlocks(blocks), blocks.length, sums);
+        expect(blocksAt(sums, parityCount)).toEqual(
+          twin.parities(key, blocks).map((parity, b) => twin.xor(parity, before[b])),
+        );
+      }),
+      { numRuns: 20 },
     );
   });
 });

@@ -93,51 +93,63 @@ async function runStage(
 }
 
 describe('provide', () => {
-  it('gives what the ideal functionality gives, at the planned cost, stage after stage', async () => {
-    const pair = await otPair(seed(1));
-    await fc.assert(
-      fc.asyncProperty(fc.array(specs, { maxLength: 6 }), async (stage) => {
-        const { fractions } = await runStage(
-          pair,
-          stage.map((spec, i) => ({ ...spec, key: keyOf(`${spec.kind}${i}`) })),
-        );
-        const sum = fractions.reduce((total, [, fraction]) => total + fraction, 0);
-        if (fractions.length > 0) expect(sum).toBeCloseTo(1);
-      }),
-      { numRuns: 40 },
-    );
-  });
+  const withChecks = [false, true].map((checks) => ({ ...smallParameters, checks }));
 
-  it('cuts stages into segments at the planned cost, whichever of them take choices and answers', async () => {
-    // Each kind of spec is a segment or several, and they come in any order.
-    const parameters = { ...smallParameters, segmentCots: 256 };
-    const pair = await otPair(seed(11), {}, parameters);
-    await fc.assert(
-      fc.asyncProperty(fc.array(specs, { minLength: 2, maxLength: 8 }), async (stage) => {
-        await runStage(pair, stage, parameters);
-      }),
-      { numRuns: 60 },
-    );
-  });
+  it.each(withChecks)(
+    'gives what the ideal functionality gives, at the planned cost (checks: $checks)',
+    async (parameters) => {
+      const pair = await otPair(seed(1), {}, parameters);
+      await fc.assert(
+        fc.asyncProperty(fc.array(specs, { maxLength: 6 }), async (stage) => {
+          const { fractions } = await runStage(
+            pair,
+            stage.map((spec, i) => ({ ...spec, key: keyOf(`${spec.kind}${i}`) })),
+            parameters,
+          );
+          const sum = fractions.reduce((total, [, fraction]) => total + fraction, 0);
+          if (fractions.length > 0) expect(sum).toBeCloseTo(1);
+        }),
+        { numRuns: 40 },
+      );
+    },
+  );
 
-  it('cuts a large stage into segments, with the planned flights', async () => {
-    const pair = await otPair(seed(2));
-    const stage: OtBasedSpec[] = [
-      { kind: 'square', key: keyOf('a'), ringBits: 27, count: 25_003 },
-      { kind: 'ot', key: keyOf('b'), ringBits: 12, count: 20_001, choiceBits: 5, words: 1 },
-      { kind: 'ringCot', key: keyOf('c'), ringBits: 20, count: 40_001, factorBits: 10 },
-      { kind: 'scale', key: keyOf('d'), ringBits: 24, rows: 33, cols: 65 },
-    ];
-    const flights = () => [
-      pair.channels.client.channel.snapshot().total.flights,
-      pair.channels.owner.channel.snapshot().total.flights,
-    ];
-    const before = flights();
-    const { cost } = await runStage(pair, stage);
-    // The first message goes in the direction of the set-up's last.
-    expect(cost.flights).toBe(1 + 2 * 3);
-    expect(flights()).toEqual(before.map((flight) => flight + cost.flights - 1));
-  });
+  it.each(withChecks)(
+    'cuts stages into segments at the planned cost, whatever they are made of (checks: $checks)',
+    async (set) => {
+      // Each kind of spec is a segment or several, and they come in any order.
+      const parameters = { ...set, segmentCots: 256 };
+      const pair = await otPair(seed(11), {}, parameters);
+      await fc.assert(
+        fc.asyncProperty(fc.array(specs, { minLength: 2, maxLength: 8 }), async (stage) => {
+          await runStage(pair, stage, parameters);
+        }),
+        { numRuns: 60 },
+      );
+    },
+  );
+
+  it.each(withChecks)(
+    'cuts a large stage into segments, with the planned flights (checks: $checks)',
+    async (parameters) => {
+      const pair = await otPair(seed(2), {}, parameters);
+      const stage: OtBasedSpec[] = [
+        { kind: 'square', key: keyOf('a'), ringBits: 27, count: 25_003 },
+        { kind: 'ot', key: keyOf('b'), ringBits: 12, count: 20_001, choiceBits: 5, words: 1 },
+        { kind: 'ringCot', key: keyOf('c'), ringBits: 20, count: 40_001, factorBits: 10 },
+        { kind: 'scale', key: keyOf('d'), ringBits: 24, rows: 33, cols: 65 },
+      ];
+      const flights = () => [
+        pair.channels.client.channel.snapshot().total.flights,
+        pair.channels.owner.channel.snapshot().total.flights,
+      ];
+      const before = flights();
+      const { cost } = await runStage(pair, stage, parameters);
+      // The first message goes in the direction of the set-up's last.
+      expect(cost.flights).toBe(1 + 2 * 3);
+      expect(flights()).toEqual(before.map((flight) => flight + cost.flights - 1));
+    },
+  );
 
   it('prices single specs, and stages add up', async () => {
     const square: SquareSpec = { kind: 'square', key: keyOf('a'), ringBits: 27, count: 16 };

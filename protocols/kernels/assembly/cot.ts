@@ -6,3 +6,4 @@ export { lpnEncode } from './_lpn';
 export { softSpokenFold, transpose } from './_softSpoken';
 export { gilboaSend, gilboaChoose, gilboaFinish } from './_gilboa';
 export { voleFold } from './_vole';
+export { parities } from './_parities';

@@ -7,11 +7,17 @@
  *   2. owner → client: *choose*, 3. client → owner: *answer* (kind.ts).
  * The client sends the next segment's first message before it waits for this one's choices, so that neither party idles and
  * only the first segment's round trip shows: its messages are the first opening, the second, and then each an answer with the opening after next.
+ *
+ * With consistency checks (ot/cot.ts) the trees' check begins messages 2 and 3, and the check of COTs in the other direction is around the
+ * pieces' *open* messages. Every segment is verified before a stage ends. What the owner sends before is masked by its choices, and
+ * these are its own: no message of the client's changes them.
  */
 import type { Channel } from '../../channel/channel.ts';
 import { ProtocolError } from '../../channel/errors.ts';
 import { blockBytes } from '../../kernels/cot.ts';
-import { CotClient, CotOwner } from '../../ot/cot.ts';
+import { type CheckedPiece, CotClient, CotOwner, checkCost } from '../../ot/cot.ts';
+import { parityCount, parityProofBytes } from '../../ot/parityCheck.ts';
+import { softSpokenBytes } from '../../ot/softSpoken.ts';
 import type { Prg } from '../../sharing/prg.ts';
 import type {
   ClientCorrelation,
@@ -30,6 +36,7 @@ import { isOtBased, otKind } from '../kinds.ts';
 import type { ClientHalf, OwnerHalf, OwnerPiece, PieceCost } from './kind.ts';
 import {
   cotsOf,
+  hasReverse,
   type OtParameters,
   otParameters,
   requireOtBased,
@@ -41,6 +48,8 @@ import {
 export interface OtOptions {
   /** Both sides need the same. Tests take insecure sets of LPN parameters, and short segments. */
   readonly parameters?: OtParameters;
+  /** Whether the parties check each other's consistency; both sides need the same. */
+  readonly checks?: boolean;
   /** Checked before and after every segment. */
   readonly signal?: AbortSignal;
 }
@@ -59,9 +68,10 @@ export class OtClient implements ClientProvider {
   static async setup(
     channel: Channel,
     random: Prg,
-    { parameters = otParameters, signal }: OtOptions = {},
+    { parameters: given = otParameters, checks = given.checks, signal }: OtOptions = {},
   ): Promise<OtClient> {
     throwIfCancelled(signal);
+    const parameters = { ...given, checks };
     return new OtClient(channel, await CotClient.setup(channel, random, parameters), parameters, signal);
   }
 
@@ -104,7 +114,8 @@ export class OtClient implements ClientProvider {
     for (let ahead = 0; ahead < segmentsAhead; ahead++) await openNext();
     for (const [at, segment] of segments.entries()) {
       throwIfCancelled(this.signal);
-      const { pieces, release } = opened[at];
+      const { pieces, prove, release } = opened[at];
+      if (prove) this.channel.send(prove(await this.channel.receive(checkCost.bytesOwnerToClient)));
       for (const { piece, cost, context } of pieces) {
         if (piece.answer) this.channel.send(piece.answer(context, await this.channel.receive(cost.chooseBytes)));
       }
@@ -123,8 +134,10 @@ export class OtClient implements ClientProvider {
   /** Message 1 of a segment. */
   private open(segment: Segment, halves: readonly ClientHalf[]) {
     const { kernel, delta } = this.cots;
-    const { piece: drawn, message } = this.cots.draw(cotsOf(segment));
+    const { piece: drawn, message, prove } = this.cots.draw(cotsOf(segment));
     this.channel.send(message);
+    const isReverseChecked = prove !== undefined && hasReverse(segment);
+    if (isReverseChecked) this.channel.send(this.cots.openReverse());
     const tweaks = this.cots.tweaks.forward.segment();
     const reverseTweaks = this.cots.tweaks.reverse.segment();
     let cots = drawn.address;
@@ -142,7 +155,8 @@ export class OtClient implements ClientProvider {
       if (piece.open) this.channel.send(piece.open(context));
       return { piece, cost, context };
     });
-    return { pieces, release: () => kernel.arena.release(drawn.address) };
+    if (isReverseChecked) this.channel.send(this.cots.closeReverse());
+    return { pieces, prove, release: () => kernel.arena.release(drawn.address) };
   }
 }
 
@@ -160,9 +174,10 @@ export class OtOwner implements OwnerProvider {
   static async setup(
     channel: Channel,
     random: Prg,
-    { parameters = otParameters, signal }: OtOptions = {},
+    { parameters: given = otParameters, checks = given.checks, signal }: OtOptions = {},
   ): Promise<OtOwner> {
     throwIfCancelled(signal);
+    const parameters = { ...given, checks };
     return new OtOwner(channel, await CotOwner.setup(channel, random, parameters), parameters, signal);
   }
 
@@ -187,15 +202,15 @@ export class OtOwner implements OwnerProvider {
       requests.map(({ spec }) => spec.key),
       progress,
     );
-    let waiting: Chosen[] = [];
+    let waiting: Waiting = { chosen: [], check: undefined };
     for (let at = 0; at <= segments.length; at++) {
       throwIfCancelled(this.signal);
       // The client's messages are the first two segments' openings, then each an answer and the opening after next.
       const segment = segments[at];
-      const chosen = segment ? await this.choose(segment, halves) : [];
+      const next: Waiting = segment ? await this.choose(segment, halves) : { chosen: [], check: undefined };
       await this.finish(waiting);
       if (at > 0) report.finish(segments[at - 1]);
-      waiting = chosen;
+      waiting = next;
     }
     return halves.map(({ correlation }) => correlation);
   }
@@ -205,15 +220,17 @@ export class OtOwner implements OwnerProvider {
   }
 
   /** Messages 1 and 2 of a segment. */
-  private async choose(segment: Segment, halves: readonly OwnerHalf[]): Promise<Chosen[]> {
+  private async choose(segment: Segment, halves: readonly OwnerHalf[]): Promise<Waiting> {
     const { kernel, reverseDelta } = this.cots;
     const count = cotsOf(segment);
     const drawn = this.cots.draw(count, await this.channel.receive(this.cots.messageBytes(count)));
+    const isReverseChecked = drawn.check !== undefined && hasReverse(segment);
+    if (isReverseChecked) this.cots.openReverse(await this.channel.receive(softSpokenBytes(parityCount)));
     const tweaks = this.cots.tweaks.forward.segment();
     const reverseTweaks = this.cots.tweaks.reverse.segment();
     let cots = drawn.address;
     const choices: Uint8Array[] = [];
-    const chosen: Chosen[] = [];
+    const chosen: { piece: OwnerPiece; cost: PieceCost }[] = [];
     for (const { request, from, count, cost } of segment) {
       const piece = halves[request].piece(from, count);
       const context = {
@@ -230,23 +247,26 @@ export class OtOwner implements OwnerProvider {
       chosen.push({ piece, cost });
     }
     kernel.arena.release(drawn.address);
+    if (isReverseChecked) this.cots.closeReverse(await this.channel.receive(parityProofBytes));
+    if (drawn.check) this.channel.send(drawn.check.choices);
     for (const choose of choices) this.channel.send(choose);
     await this.channel.flush();
-    return chosen;
+    return { chosen, check: drawn.check };
   }
 
   /** Message 3 of a segment. */
-  private async finish(chosen: readonly Chosen[]): Promise<void> {
+  private async finish({ chosen, check }: Waiting): Promise<void> {
+    check?.verify(await this.channel.receive(checkCost.bytesClientToOwner));
     for (const { piece, cost } of chosen) {
       if (piece.finish) piece.finish(this.cots.kernel, await this.channel.receive(cost.answerBytes));
     }
   }
 }
 
-/** A piece that waits for its answer. */
-interface Chosen {
-  readonly piece: OwnerPiece;
-  readonly cost: PieceCost;
+/** A segment that waits for its answers. */
+interface Waiting {
+  readonly chosen: readonly { readonly piece: OwnerPiece; readonly cost: PieceCost }[];
+  readonly check: CheckedPiece['check'];
 }
 
 const isOtClientRequest = (request: ClientRequest): request is ClientRequestOf<OtBasedSpec> => isOtBased(request.spec);

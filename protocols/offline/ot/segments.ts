@@ -3,7 +3,7 @@
  *
  * A segment takes at most `segmentCots` COTs, so that memory does not grow with the stage. Costs are exact.
  */
-import { type CotParameters, cotParameters, drawCost } from '../../ot/cot.ts';
+import { type CotParameters, checkCost, cotParameters, cotsOfDraw, drawCost } from '../../ot/cot.ts';
 import { type CorrelationSpec, keyText, type OtBasedSpec } from '../correlations.ts';
 import { isOtBased, otKind } from '../kinds.ts';
 import { type PieceCost, pieceUnit } from './kind.ts';
@@ -27,6 +27,9 @@ export interface Slice {
   readonly cost: PieceCost;
 }
 export type Segment = readonly Slice[];
+
+/** Whether a segment takes COTs with the owner as sender. */
+export const hasReverse = (segment: Segment) => segment.some(({ cost }) => cost.reverseCots > 0);
 
 export const cotsOf = (segment: Segment) => segment.reduce((sum, { cost }) => sum + cost.cots, 0);
 
@@ -103,14 +106,16 @@ export function stageCost(specs: readonly OtBasedSpec[], drawn: number, paramete
     if (bytes > 0 && last !== 'received') total.flights++;
     if (bytes > 0) last = 'received';
   };
+  const { checks } = parameters;
   const messages = segmentsOf(specs, parameters).map((segment) => {
     const sum = (of: (cost: PieceCost) => number) => segment.reduce((bytes, { cost }) => bytes + of(cost), 0);
     const before = drawn + total.cots;
-    total.cots += cotsOf(segment);
+    total.cots += cotsOfDraw(cotsOf(segment), checks);
+    const reverseCheck = checks && hasReverse(segment) ? checkCost.reverseBytesClientToOwner : 0;
     return {
-      open: drawCost(before, drawn + total.cots, parameters) + sum((cost) => cost.openBytes),
-      choose: sum((cost) => cost.chooseBytes),
-      answer: sum((cost) => cost.answerBytes),
+      open: drawCost(before, drawn + total.cots, parameters) + sum((cost) => cost.openBytes) + reverseCheck,
+      choose: sum((cost) => cost.chooseBytes) + (checks ? checkCost.bytesOwnerToClient : 0),
+      answer: sum((cost) => cost.answerBytes) + (checks ? checkCost.bytesClientToOwner : 0),
     };
   });
   for (const { open } of messages.slice(0, segmentsAhead)) sent(open);

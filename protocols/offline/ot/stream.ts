@@ -20,14 +20,22 @@ export interface OtMeter {
   readonly elapsedMs: number;
 }
 
+/** What the session tells its stream when the set-up begins. */
+export interface OtStreamOptions {
+  /** How far the peer may be ahead on the stream; without, as far as its channel allows. */
+  readonly aheadBytes?: number | undefined;
+  /** Whether the parties check each other's consistency. */
+  readonly checks?: boolean | undefined;
+}
+
 /** Either party's half; called once per pairing, as the same party that the other side is not. */
 export interface OtStream {
   /**
-   * @param seed 32 bytes of this party's randomness. @param onMeter called after every correlation.
-   * @param aheadBytes how far the peer may be ahead on the stream; without, as far as its channel allows.
+   * @param seed 32 bytes of this party's randomness.
+   * @param onMeter called after every correlation.
    */
-  client(seed: Uint8Array, onMeter: (meter: OtMeter) => void, aheadBytes?: number): Promise<ClientProvider>;
-  owner(seed: Uint8Array, onMeter: (meter: OtMeter) => void, aheadBytes?: number): Promise<OwnerProvider>;
+  client(seed: Uint8Array, onMeter: (meter: OtMeter) => void, options?: OtStreamOptions): Promise<ClientProvider>;
+  owner(seed: Uint8Array, onMeter: (meter: OtMeter) => void, options?: OtStreamOptions): Promise<OwnerProvider>;
 }
 
 /** Until the set-up begins: all that comes before is the owner's first message, 32 bytes. */
@@ -39,15 +47,17 @@ export function otStream(channel: Channel, options: OtOptions = {}): OtStream {
   const { aheadBytes: most } = channel;
   channel.aheadBytes = idleAheadBytes;
   const create =
-    <Request, Correlation>(setUp: (channel: Channel, random: Prg) => Promise<Provider<Request, Correlation>>) =>
+    <Request, Correlation>(
+      setUp: (channel: Channel, random: Prg, options: OtOptions) => Promise<Provider<Request, Correlation>>,
+    ) =>
     async (
       seed: Uint8Array,
       onMeter: (meter: OtMeter) => void,
-      aheadBytes = most,
+      { aheadBytes = most, checks = false }: OtStreamOptions = {},
     ): Promise<Provider<Request, Correlation>> => {
       if (aheadBytes !== undefined) channel.aheadBytes = aheadBytes;
       const meter = new CallMeter(channel, redirected, onMeter);
-      const provider = await meter.measure(() => setUp(redirected, new Prg(seed, 'ot')));
+      const provider = await meter.measure(() => setUp(redirected, new Prg(seed, 'ot'), { ...options, checks }));
       return {
         source: provider.source,
         provide: (requests, progress) =>
@@ -61,8 +71,8 @@ export function otStream(channel: Channel, options: OtOptions = {}): OtStream {
       };
     };
   return {
-    client: create((inner, random) => OtClient.setup(inner, random, options)),
-    owner: create((inner, random) => OtOwner.setup(inner, random, options)),
+    client: create(OtClient.setup),
+    owner: create(OtOwner.setup),
   };
 }
 

@@ -16,7 +16,7 @@ import type {
   OwnerRequest,
   ProgressListener,
 } from '../correlations.ts';
-import { type OtMeter, type OtStream, otStream } from './stream.ts';
+import { type OtMeter, type OtStream, type OtStreamOptions, otStream } from './stream.ts';
 
 /** A Worker as its creator sees it, or as it sees itself. */
 export interface Endpoint {
@@ -29,8 +29,8 @@ type ToWorker =
       readonly type: 'setUp';
       readonly party: 'client' | 'owner';
       readonly seed: Uint8Array;
+      readonly options: OtStreamOptions;
       readonly port: MessagePortLike;
-      readonly aheadBytes: number | undefined;
     }
   | { readonly type: 'provideClient'; readonly requests: readonly ClientRequest[] }
   | { readonly type: 'provideOwner'; readonly requests: readonly OwnerRequest[] }
@@ -56,9 +56,9 @@ export function serveOtStream(endpoint: Endpoint): void {
       case 'setUp': {
         const stream = otStream(new FramedChannel(messagePortWire(message.port), streamOptions));
         const onMeter = (meter: OtMeter) => post({ type: 'meter', meter });
-        const { party, seed, aheadBytes } = message;
-        if (party === 'client') client = await stream.client(seed, onMeter, aheadBytes);
-        else owner = await stream.owner(seed, onMeter, aheadBytes);
+        const { party, seed, options } = message;
+        if (party === 'client') client = await stream.client(seed, onMeter, options);
+        else owner = await stream.owner(seed, onMeter, options);
         return post({ type: 'ready' });
       }
       case 'provideClient': {
@@ -102,8 +102,12 @@ export class OtWorker implements OtStream {
     worker.onmessage = ({ data }: { data: FromWorker }) => this.#receive(data);
   }
 
-  async client(seed: Uint8Array, onMeter: (meter: OtMeter) => void, aheadBytes?: number): Promise<ClientProvider> {
-    await this.#setUp('client', seed, onMeter, aheadBytes);
+  async client(
+    seed: Uint8Array,
+    onMeter: (meter: OtMeter) => void,
+    options: OtStreamOptions = {},
+  ): Promise<ClientProvider> {
+    await this.#setUp('client', seed, onMeter, options);
     return {
       source: 'two-party',
       provide: async (requests, progress) => {
@@ -114,8 +118,12 @@ export class OtWorker implements OtStream {
     };
   }
 
-  async owner(seed: Uint8Array, onMeter: (meter: OtMeter) => void, aheadBytes?: number): Promise<OwnerProvider> {
-    await this.#setUp('owner', seed, onMeter, aheadBytes);
+  async owner(
+    seed: Uint8Array,
+    onMeter: (meter: OtMeter) => void,
+    options: OtStreamOptions = {},
+  ): Promise<OwnerProvider> {
+    await this.#setUp('owner', seed, onMeter, options);
     return {
       source: 'two-party',
       provide: async (requests, progress) => {
@@ -137,10 +145,10 @@ export class OtWorker implements OtStream {
     party: 'client' | 'owner',
     seed: Uint8Array,
     onMeter: (meter: OtMeter) => void,
-    aheadBytes: number | undefined,
+    options: OtStreamOptions,
   ): Promise<void> {
     this.#onMeter = onMeter;
-    await this.#ask({ type: 'setUp', party, seed, port: this.port, aheadBytes }, () => {}, [this.port]);
+    await this.#ask({ type: 'setUp', party, seed, options, port: this.port }, () => {}, [this.port]);
   }
 
   #ask(message: ToWorker, progress: ProgressListener, transfer: MessagePortLike[] = []) {
