@@ -3,10 +3,11 @@
  * WebRTC; what the client's page says they cost, and the memory of the two tabs. A bundled model's samples are classified where no picture is given.
  * The client must have been built (npm run build).
  */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
+import { publicPartFile } from '../../protocols/index.ts';
 import { defaultModel, modelNames } from '../../scripts/lib/models.ts';
 import { type App, startApp } from '../e2e/support/app.ts';
 import { modelButton } from '../e2e/support/pair.ts';
@@ -59,10 +60,10 @@ async function shareModel(app: App, model: string): Promise<Page> {
     await modelButton(owner, model).click();
     return owner;
   }
-  const files = model.endsWith('.blindsight')
-    ? [model]
-    : ['manifest.json', 'weights.json', 'weights.bin'].map((name) => path.join(model, name));
-  await owner.locator('input[type=file]').setInputFiles(files);
+  const names = ['manifest.json', 'weights.json', 'weights.bin', publicPartFile];
+  const present = model.endsWith('.blindsight') ? [] : await readdir(model);
+  const files = names.filter((name) => present.includes(name)).map((name) => path.join(model, name));
+  await owner.locator('input[type=file]').setInputFiles(files.length > 0 ? files : [model]);
   return owner;
 }
 
@@ -76,7 +77,7 @@ try {
   const owner = await shareModel(app, model);
   const startedMs = performance.now();
   const client = await elsewhere.page();
-  await client.goto(await owner.getByTestId('invite').inputValue());
+  await client.goto(await owner.getByTestId('invite').inputValue({ timeout: patienceMs }));
   await client.getByTestId('file').waitFor({ state: 'attached', timeout: patienceMs });
   const samples = pictures.length > 0 ? 0 : samplesTaken;
   const choose = async (i: number) => {
@@ -85,13 +86,13 @@ try {
     const mimeType = name.endsWith('.png') ? 'image/png' : 'image/jpeg';
     return client.getByTestId('file').setInputFiles({ name, mimeType, buffer: await readFile(pictures[i]) });
   };
-  if (samples > 0) await client.getByTestId('sample').first().waitFor();
+  if (samples > 0) await client.getByTestId('sample').first().waitFor({ timeout: patienceMs });
   for (let i = 0; i < (samples || pictures.length); i++) {
     await choose(i);
     if (i === 0) {
       say(await readPrediction(client));
       say(`ready ${((performance.now() - startedMs) / 1000).toFixed(1)} s after the link was opened`);
-      await client.getByRole('button', { name: 'Classify privately' }).click();
+      await client.getByRole('button', { name: 'Classify privately' }).click({ timeout: patienceMs });
     }
     await owner.waitForFunction(
       (served) => document.querySelector('[data-testid=served]')?.textContent === String(served),
