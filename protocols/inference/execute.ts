@@ -7,6 +7,9 @@ import { endingOf, protocolOf } from '../layers/operations.ts';
 import { parallel, type Rounds, runRounds, type StepListener } from '../layers/rounds.ts';
 import type { Plan } from './plan.ts';
 
+/** What is executed of a plan. */
+export type Rounded = Pick<Plan, 'sequence' | 'input' | 'reveal'>;
+
 function* roundsOf(sequence: Sequence, side: (op: Op) => Rounds<void>): Rounds<void> {
   for (const node of sequence) {
     if ('branches' in node) yield* parallel(node.branches.map((branch) => roundsOf(branch, side)));
@@ -15,14 +18,14 @@ function* roundsOf(sequence: Sequence, side: (op: Op) => Rounds<void>): Rounds<v
 }
 
 /** The client's rounds for an input, with what was prepared for one inference. */
-export function* clientRounds(plan: Plan, client: ClientState, input: Int32Array): Rounds<Int32Array> {
+export function* clientRounds(plan: Rounded, client: ClientState, input: Int32Array): Rounds<Int32Array> {
   giveInput(plan.input, client, input);
   yield* roundsOf(plan.sequence, (op) => protocolOf(op).client(op, client));
   return endingOf(plan.reveal).learned(plan.reveal, client);
 }
 
 /** The owner's rounds, with what was prepared for one inference. */
-export function ownerRounds(plan: Plan, owner: OwnerState): Rounds<void> {
+export function ownerRounds(plan: Rounded, owner: OwnerState): Rounds<void> {
   return roundsOf(plan.sequence, (op) => protocolOf(op).owner(op, owner));
 }
 

@@ -6,13 +6,16 @@ import { TwoPartyClient, type TwoPartyOptions, TwoPartyOwner } from '../offline/
 import type { Prg } from '../sharing/prg.ts';
 import type { Plan } from './plan.ts';
 
+/** What a provider needs to know of a plan. */
+type Specs = Pick<Plan, 'stages'>;
+
 /** Sets up a provider over a channel, once per pairing. */
 export interface OfflinePhase {
   readonly source: CorrelationSource;
-  client(channel: Channel, plan: Plan, random: Prg, options: TwoPartyOptions): Promise<ClientProvider>;
+  client(channel: Channel, plan: Specs, random: Prg, options: TwoPartyOptions): Promise<ClientProvider>;
   owner(
     channel: Channel,
-    plan: Plan,
+    plan: Specs,
     weights: OwnerWeights,
     random: Prg,
     options: TwoPartyOptions,

@@ -8,12 +8,15 @@ import type { ClientProvider, CorrelationKey, OwnerProvider } from '../offline/c
 import type { Prg } from '../sharing/prg.ts';
 import type { Plan } from './plan.ts';
 
+/** What is prepared of a plan. */
+export type Stages = Pick<Plan, 'operations' | 'stages'>;
+
 /** `fraction` of all the offline work done; `step` is the layer just served. */
 export type PrepareProgress = (fraction: number, step: string) => void;
 
 /** Makes what the client needs for one inference; single use. */
 export async function prepareClient(
-  plan: Plan,
+  plan: Stages,
   provider: ClientProvider,
   random: Prg,
   progress: PrepareProgress,
@@ -38,7 +41,7 @@ export async function prepareClient(
 
 /** Makes what the owner needs for one inference; single use. */
 export async function prepareOwner(
-  plan: Plan,
+  plan: Stages,
   weights: OwnerWeights,
   provider: OwnerProvider,
   random: Prg,
@@ -55,12 +58,13 @@ export async function prepareOwner(
   return owner;
 }
 
-const atStage = (plan: Plan, stage: number): Op[] => plan.operations.filter((op) => protocolOf(op).stage(op) === stage);
+const atStage = (plan: Stages, stage: number): Op[] =>
+  plan.operations.filter((op) => protocolOf(op).stage(op) === stage);
 
 /** The stage at whose beginning the client can compute its share of an operation's output. */
 const presetStage = (op: Op): number => (op.output?.preset ? op.output.stage : 0);
 
-function progressOf(plan: Plan, stage: number, progress: PrepareProgress) {
+function progressOf(plan: Stages, stage: number, progress: PrepareProgress) {
   let done = 0;
   return ({ step }: CorrelationKey, fraction: number) => {
     done = Math.min(1, done + fraction);

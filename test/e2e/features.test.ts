@@ -249,23 +249,6 @@ test('the meters: sorted, explained by pointer and by keyboard, as a chart', asy
   await expect.poll(() => chart.getAttribute('aria-label')).toMatch(/^Time of \d+ steps/);
 });
 
-test('the drawer computes on shares', async () => {
-  const { client } = await pair(app);
-  await client.getByRole('button', { name: 'How it works' }).click();
-  const dialog = client.getByRole('dialog');
-  await dialog.getByLabel('The secret value').fill('2');
-  const values = () => dialog.getByTestId('toy-value').allInnerTexts();
-  await expect.poll(values).toEqual(['2', '6', expect.stringMatching(/^6/), expect.any(String), expect.any(String)]);
-  const before = await dialog.locator('dd').first().innerText();
-  await dialog.getByRole('button', { name: 'Draw new random numbers' }).click();
-  expect(await dialog.locator('dd').first().innerText()).not.toBe(before);
-  expect((await values())[1]).toBe('6');
-  await dialog.getByRole('heading', { name: 'What is not covered' }).waitFor();
-  await shoot(client, '13-drawer');
-  await client.keyboard.press('Escape');
-  await dialog.waitFor({ state: 'detached' });
-});
-
 test('the server restarts: connected tabs go on, and the room is there again', async () => {
   const { owner, client, invite } = await pair(app);
   await app.restartServer();

@@ -680,56 +680,113 @@ export const de: Words = {
 
   explain: {
     title: 'Einer Zahl folgen',
-    intro: {
-      before:
-        'Das Netz tut dies mit Millionen von Zahlen zugleich. Hier ist es eine, in derselben Arithmetik: ganze Zahlen modulo 2³², wie eine Uhr mit 4.294.967.296 Stunden. Auf den Zifferblättern beginnt der',
-      clientsShare: 'Anteil der Person mit dem Bild',
-      between: 'ganz oben, und der',
-      ownersShare: 'Anteil des Besitzers',
-      after: 'geht von dort weiter; wo er endet, ist das Geheimnis, um Haaresbreite nach einer vollen Umdrehung.',
-    },
-    value: 'Der geheime Wert, 0 bis 40',
-    draw: 'Neue Zufallszahlen ziehen',
-    drawNote:
-      'Andere Zufallszahlen ändern jeden Anteil und jede Nachricht. Das Ergebnis bleibt, bis auf seine letzte Stelle: Das Kürzen darf um eins danebenliegen.',
-    together: 'Zusammen',
-    over: 'durch',
-    clientToOwner: 'Zum Besitzer',
-    ownerToClient: 'Vom Besitzer',
-    nothing: 'Nichts ist unterwegs.',
-    toy: {
+    walk: {
+      about: {
+        own: 'Ihr Bild in 64 Pixeln und ein Netz mit einem Neuron. Beide Seiten laufen in diesem Tab, und zwar so, wie sonst in zwei Tabs. Jede Zahl ist echt. Tippen Sie ein Pixel des Bildes an, um ihm zu folgen.',
+        sample:
+          'Ein Bild aus 64 Pixeln und ein Netz mit einem Neuron. Beide Seiten laufen in diesem Tab, und zwar so, wie sonst in zwei Tabs. Jede Zahl ist echt. Tippen Sie ein Pixel des Bildes an, um ihm zu folgen.',
+      },
+      preparing:
+        'Beide Seiten bereiten sich vor, wie zwei Tabs: Schlüssel, Zufallszahlen, verschlüsselte Produkte. Das dauert ein paar Sekunden.',
+      failed:
+        'Die beiden Seiten konnten hier nicht gestartet werden. Laden Sie die Seite neu und versuchen Sie es noch einmal.',
+      region: 'Eine Zahl, vom Pixel zur Punktzahl',
+      steps: 'Schritte',
+      step: (number, title) => `Schritt ${number}: ${title}`,
+      spoken: (number, of, title, sentence) => `Schritt ${number} von ${of}, ${title}: ${sentence}`,
+      back: 'Zurück',
+      next: 'Weiter',
+      play: 'Abspielen',
+      pause: 'Anhalten',
+      fresh: 'Neue Zufallszahlen',
+      anotherPixel: 'Anderes Pixel',
+      sides: { client: 'Die Seite mit dem Bild', owner: 'Die Seite mit dem Modell' },
+      picture: 'Das Bild',
+      scores: 'Die Punktzahlen',
+      shares: 'Ihre Anteile',
+      share: 'Ihr Anteil',
+      unknown: 'unbekannt',
+      travels: 'Was unterwegs ist',
+      nothing: 'Nichts.',
+      bytes: (bytes, pixels) => `${bytes} für alle ${pixels} Pixel`,
+      before: 'Bevor es ein Bild gab',
+      together: 'Beide Anteile zusammen',
+      nobody: 'Das sieht keine der Seiten. Es steht hier, damit Sie folgen können.',
+      alsoClient: 'Noch kennt das die Seite mit dem Bild: Es ist ihr Pixel.',
+      onlyClient: 'Das sieht nur die Seite mit dem Bild.',
+      details: 'Einzelheiten zu diesem Schritt',
+      sum: (client, owner, modulus, sum, scale, value) =>
+        `${client} + ${owner} = ${sum} modulo ${modulus}, und durch ${scale} ist das ${value}. Addieren modulo ${modulus} geht wie auf einer Uhr mit so vielen Stunden.`,
       split: {
         title: 'Teilen',
-        text: (bits, value, integer) =>
-          `Mit ${bits} binären Nachkommastellen ist ${value} die ganze Zahl ${integer}. Der Anteil der Person mit dem Bild ist eine Zufallszahl; der Besitzer bekommt, was fehlt. Jeder der beiden allein ist eine gleichverteilte Zufallszahl.`,
-        client: 'zufällig gezogen, bevor es das Bild gab',
-        travels: 'der Anteil des Besitzers: Rauschen für jeden, der den anderen nicht hat',
+        sentence: (pixel) => `Aus dem Pixel, ${pixel}, werden zwei Anteile, und jeder allein ist Rauschen.`,
+        text: (pixel) =>
+          `Das markierte Pixel ist ${pixel}. Seine Seite behält eine Zufallszahl und schickt das Pixel minus diese Zahl. Jeder der beiden Anteile allein ist Rauschen.`,
+        details:
+          'Die Zufallszahl war gezogen, bevor es ein Bild gab. Was ankommt, passt zu jedem Pixel: Eine andere Zufallszahl erklärt es.',
+        pixel: 'Das Pixel',
+        own: 'Ihr Anteil: zufällig',
+        arrived: 'Ihr Anteil: was ankam',
+        sent: 'das Pixel minus die Zufallszahl',
       },
-      linear: {
-        title: (weight) => `Linear: mit dem Gewicht des Besitzers malnehmen, ${weight}`,
-        text: (mask) =>
-          `Die Person mit dem Bild darf das Gewicht nicht erfahren. Bevor es das Bild gab, schickte sie ihren Anteil verschlüsselt; der Besitzer multiplizierte verschlüsselt und zog eine zufällige Maske s = ${mask} ab. Jetzt ist also nichts mehr zu senden.`,
-        client: (weight) => `${weight} × eigener Anteil − s, von vorher bekannt`,
+      multiply: {
+        title: 'Malnehmen',
+        sentence: () => 'Jede Seite nimmt ihren Anteil mit dem Gewicht des Modells mal, und nichts ist unterwegs.',
+        text: (weight, bias) =>
+          `Das Modell nimmt mit seinem Gewicht mal, ${weight}, und zieht ${bias} ab. Jede Seite tut das mit ihrem Anteil. Die Seite mit dem Bild sieht das Gewicht nie: Ihr Anteil wurde verschlüsselt malgenommen, bevor es ein Bild gab.`,
+        details: (mask) =>
+          `Die Seite mit dem Bild hatte ihren zufälligen Anteil verschlüsselt geschickt (Ring-LWE). Die andere nahm ihn verschlüsselt mal und zog eine zufällige Maske ab, s = ${mask}. Der erste Anteil ist also Gewicht × Anteil − s; der zweite ist Gewicht × Anteil + s und die Konstante. Das Produkt darf in der letzten Stelle um eins danebenliegen.`,
+        share: 'Ihr Anteil am Produkt',
+        weight: 'Das Gewicht',
+        encrypted: 'der zufällige Anteil, verschlüsselt',
+        product: 'sein Produkt, maskiert',
       },
-      truncate: {
-        title: (bits) => `Kürzen: ${bits} Bits weglassen`,
-        text: (bits) =>
-          `Produkte haben zu viele binäre Stellen. Jede Seite lässt ${bits} ihres Anteils weg, aber wo die beiden Anteile zusammen 2³² überschreiten, liegt das Ergebnis um 2²⁸ daneben. Ob sie das tun, hängt vom höchsten Bit beider ab. Durch vergessliche Übertragung bekommt der Besitzer die eine Korrektur, die zu seinem Bit passt: Die andere Seite erfährt nicht, welche, und der Besitzer sieht keine andere. Das letzte Bit darf um eins danebenliegen.`,
-        client: 'eine neue Zufallszahl',
-        owner: (bits, correction) => `Anteil ≫ ${bits}, plus die Korrektur ${correction}`,
-        choice: 'sein höchstes Bit, von einem zufälligen verdeckt',
-        corrections: 'zwei maskierte Korrekturen, von denen der Besitzer eine öffnen kann',
+      shorten: {
+        title: 'Kürzen',
+        sentence: () =>
+          'Jede Seite lässt Stellen ihres Anteils weg, und eine versiegelte Korrektur stellt das Ergebnis richtig.',
+        text: () =>
+          'Produkte haben zu viele Stellen. Jede Seite lässt die letzten ihres Anteils weg. Das Ergebnis kann dann um einen festen Betrag danebenliegen. Die Seite mit dem Bild versiegelt zwei Korrekturen, und die andere kann nur die richtige öffnen.',
+        details: (bits, ring, hidden) =>
+          `Jede Seite lässt ${bits} Bits weg. Wo die Anteile zusammen ${ring} überschreiten, läge das Ergebnis um einen festen Betrag daneben; ob sie das tun, hängt vom höchsten Bit beider ab. Durch vergessliche Übertragung bekommt die Seite mit dem Modell die eine Korrektur, die zu ihrem Bit passt. Sie schickte dieses Bit von einem zufälligen verdeckt, als ${hidden}. Die andere erfährt nicht, welches es war, und sie öffnet keine weitere. Die letzte Stelle darf um eins danebenliegen.`,
+        hidden: 'ihr höchstes Bit, verdeckt',
+        sealed: 'zwei versiegelte Korrekturen',
+        opened: 'Geöffnet',
+        which: (number) => `Korrektur ${number} von 2`,
       },
-      square: {
-        title: 'Quadrat',
-        text: 'Was die meisten Attention-Zeilen statt einer Softmax tun. Der Besitzer öffnet e, seinen Anteil minus eine zufällige Maske ρ. Vorher hatten die beiden Anteile u und v von 2 × Anteil der Person × ρ bekommen, und z² = (c² + 2ce + v) + (o² + u).',
-        travels: 'e, der maskierte Anteil',
+      lookUp: {
+        title: 'Nachschlagen',
+        sentence: () =>
+          'Die Seite mit dem Modell öffnet eines von sechzehn versiegelten Kästchen, und keine erfährt, welches Stück es war.',
+        text: () =>
+          'Eine Kurve lässt sich nicht auf jedem Anteil allein berechnen. Also wird sie in 16 Stücke geschnitten und in 16 Kästchen versiegelt, in einer Reihenfolge, die der erste Anteil verschiebt. Die Seite mit dem Modell öffnet das Kästchen, das ihr Anteil nennt. Keine erfährt, welches Stück es war.',
+        details: (box, hidden, opened) =>
+          `Die Kurve ist GELU, wie in jedem Vision Transformer. Die führenden Bits des Anteils nennen Kästchen ${box}; geschickt wurde ${hidden}, das ist diese Nummer, von einer zufälligen verdeckt. Darin: ${opened}, die Koeffizienten einer Parabel, jeder maskiert. Der Rest des Anteils geht Bit für Bit in die Parabel ein, jedes von einer vorher gemachten zufälligen Wahl verdeckt. Dann wird das Ergebnis gekürzt wie im Schritt davor.`,
+        hidden: 'die Nummer ihres Kästchens, verdeckt',
+        sealed: '16 versiegelte Kästchen',
+        opened: 'Geöffnet',
+        which: (number) => `Kästchen ${number} von 16`,
+      },
+      again: {
+        title: 'Und so weiter',
+        sentence: (weight) =>
+          `Noch ein Gewicht, ${weight}, und das Ergebnis ist die Punktzahl, noch immer in zwei Anteilen.`,
+        text: (weight) =>
+          `Ein Netz wiederholt diese Schritte, mit Millionen von Zahlen zugleich. Hier beendet es ein weiteres Gewicht, ${weight}. Das Ergebnis ist die Punktzahl. Noch immer sind es zwei Anteile, und jeder ist Rauschen.`,
+        details:
+          'Das Kürzen schickt hier nichts, weil danach weniger Bits gebraucht werden. Attention nimmt zwei Zahlen mal, die beide geteilt sind: Dort öffnet die Seite mit dem Modell e, ihren Anteil minus eine zufällige Maske ρ, und Anteile der gemischten Glieder wurden vorher gemacht. Die meisten Attention-Zeilen quadrieren nur, z² = (c² + 2ce + v) + (o² + u), wobei u und v Anteile von 2cρ sind.',
+        share: 'Ihr Anteil an der Punktzahl',
       },
       reveal: {
-        title: 'Aufdecken',
-        text: 'Erst jetzt schickt der Besitzer seinen Anteil, und nur die Person mit dem Bild addiert beide. Im Netz geschieht das einmal, für die Punktzahlen der Klassen.',
-        asBefore: 'wie zuvor',
-        travels: 'der Anteil des Besitzers am Ergebnis',
+        title: 'Addieren',
+        sentence: (score) =>
+          `Nur die Seite mit dem Bild bekommt beide Anteile und addiert sie: Die Punktzahl ist ${score}.`,
+        text: (score) =>
+          `Erst jetzt schickt die Seite mit dem Modell ihren Anteil. Nur die Seite mit dem Bild hat beide und addiert sie: Die Punktzahl ist ${score}. Die andere sah vom ersten bis zum letzten Schritt nur Rauschen.`,
+        details:
+          'In einem Netz geschieht das einmal, für die Punktzahlen der Klassen. Andere Zufallszahlen ändern jeden Anteil und jede Nachricht. Das Ergebnis bleibt, bis auf seine letzte Stelle.',
+        score: 'Die Punktzahl',
+        sent: 'ihr Anteil an der Punktzahl',
       },
     },
     protection: {

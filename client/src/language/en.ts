@@ -671,56 +671,110 @@ export const en = {
 
   explain: {
     title: 'Follow one number',
-    intro: {
-      before:
-        'The network does this with millions of numbers at once. Here it is one, in the same arithmetic: whole numbers modulo 2³², like a clock with 4,294,967,296 hours. On the dials the',
-      clientsShare: 'client’s share',
-      between: 'starts at the top and the',
-      ownersShare: 'owner’s share',
-      after: 'goes on from there; where it ends is the secret, a hair’s breadth past a full turn.',
-    },
-    value: 'The secret value, 0 to 40',
-    draw: 'Draw new random numbers',
-    drawNote:
-      'Other random numbers change every share and every message. The result stays, but for its last place: dropping bits may be off by one.',
-    together: 'Together',
-    over: 'over',
-    clientToOwner: 'Client → owner',
-    ownerToClient: 'Owner → client',
-    nothing: 'Nothing travels.',
-    toy: {
+    walk: {
+      about: {
+        own: 'Your picture in 64 pixels, and a network of one neuron. Both sides run in this tab, and what they run is what two tabs run. Every number is real. Press a pixel of the picture to follow that one.',
+        sample:
+          'A picture of 64 pixels, and a network of one neuron. Both sides run in this tab, and what they run is what two tabs run. Every number is real. Press a pixel of the picture to follow that one.',
+      },
+      preparing:
+        'Both sides prepare, as two tabs do: keys, random numbers, encrypted products. It takes a few seconds.',
+      failed: 'Both sides could not be started here. Reload this page, then try again.',
+      region: 'One number, from pixel to score',
+      steps: 'Steps',
+      step: (number: number, title: string) => `Step ${number}: ${title}`,
+      spoken: (number: number, of: number, title: string, sentence: string) =>
+        `Step ${number} of ${of}, ${title}: ${sentence}`,
+      back: 'Back',
+      next: 'Next',
+      play: 'Play',
+      pause: 'Pause',
+      fresh: 'New random numbers',
+      anotherPixel: 'Another pixel',
+      sides: { client: 'The picture’s side', owner: 'The model’s side' },
+      picture: 'The picture',
+      scores: 'The scores',
+      shares: 'Its shares',
+      share: 'Its share',
+      unknown: 'unknown',
+      travels: 'What travels',
+      nothing: 'Nothing.',
+      bytes: (bytes: string, pixels: number) => `${bytes} for all ${pixels} pixels`,
+      before: 'Before there was a picture',
+      together: 'Both shares together',
+      nobody: 'Neither side sees this. It stands here so that you can follow.',
+      alsoClient: 'So far the picture’s side knows this: it is its pixel.',
+      onlyClient: 'Only the picture’s side sees this.',
+      details: 'Details of this step',
+      sum: (client: string, owner: string, modulus: string, sum: string, scale: string, value: string) =>
+        `${client} + ${owner} = ${sum} modulo ${modulus}, and over ${scale} that is ${value}. Adding modulo ${modulus} is like a clock with so many hours.`,
       split: {
         title: 'Split',
-        text: (bits: number, value: number, integer: string) =>
-          `With ${bits} binary places ${value} is the integer ${integer}. The client’s share is a random number; the owner gets what is missing. Each of the two alone is a uniformly random number.`,
-        client: 'drawn at random, before the picture existed',
-        travels: 'the owner’s share: noise to whoever lacks the client’s',
+        sentence: (pixel: string) => `The pixel, ${pixel}, becomes two shares, and each alone is noise.`,
+        text: (pixel: string) =>
+          `The marked pixel is ${pixel}. Its side keeps a random number, and sends the pixel minus that number. Each of these two shares alone is noise.`,
+        details:
+          'The random number was drawn before there was a picture. Whatever arrives fits every pixel: another random number explains it.',
+        pixel: 'The pixel',
+        own: 'Its share: random',
+        arrived: 'Its share: what arrived',
+        sent: 'the pixel minus the random number',
       },
-      linear: {
-        title: (weight: number) => `Linear: multiply by the owner’s weight, ${weight}`,
-        text: (mask: string) =>
-          `The client must not learn the weight. Before the picture existed it sent its share encrypted; the owner multiplied under encryption and subtracted a random mask s = ${mask}. So nothing is left to send now.`,
-        client: (weight: number) => `${weight} × client’s share − s, known from before`,
+      multiply: {
+        title: 'Multiply',
+        sentence: () => 'Each side multiplies its own share by the model’s weight, and nothing travels.',
+        text: (weight: string, bias: string) =>
+          `The model multiplies by its weight, ${weight}, and takes ${bias} away. Each side does so with its own share. The picture’s side never sees the weight: its share was multiplied under encryption, before there was a picture.`,
+        details: (mask: string) =>
+          `The picture’s side had sent its random share encrypted (ring-LWE). The model’s side multiplied it under encryption, and subtracted a random mask, s = ${mask}. So the first share is weight × share − s; the second is weight × share + s, and the constant. The product may be off by one in its last place.`,
+        share: 'Its share of the product',
+        weight: 'The weight',
+        encrypted: 'the random share, encrypted',
+        product: 'its product, masked',
       },
-      truncate: {
-        title: (bits: number) => `Truncate: drop ${bits} bits`,
-        text: (bits: number) =>
-          `Products have too many binary places. Each side drops ${bits} of its share, but where the two shares together pass 2³² the result is off by 2²⁸. Whether they do depends on the highest bit of both. By oblivious transfer the owner gets the one correction that fits its bit: the client does not learn which, the owner sees no other. The last bit may be off by one.`,
-        client: 'a fresh random number',
-        owner: (bits: number, correction: string) => `share ≫ ${bits}, plus the correction ${correction}`,
-        choice: 'its highest bit, hidden by a random one',
-        corrections: 'two masked corrections, of which the owner can open one',
+      shorten: {
+        title: 'Shorten',
+        sentence: () => 'Each side drops digits of its share, and one sealed correction sets the result right.',
+        text: () =>
+          'Products have too many digits, so each side drops the last ones of its share. That may leave the result off by a fixed amount. The picture’s side seals two corrections, and the model’s side can open only the one that is right.',
+        details: (bits: number, ring: string, hidden: number) =>
+          `Each side drops ${bits} bits. Where the two shares together pass ${ring}, the result would be off by a fixed amount; whether they do depends on the highest bit of both. By oblivious transfer the model’s side gets the one correction that fits its bit. It sent that bit hidden by a random one, as ${hidden}. The other side does not learn which it was, and it opens no other. The last place may be off by one.`,
+        hidden: 'its highest bit, hidden',
+        sealed: 'two sealed corrections',
+        opened: 'Opened',
+        which: (number: number) => `correction ${number} of 2`,
       },
-      square: {
-        title: 'Square',
-        text: 'What most attention rows do instead of a softmax. The owner opens e, its share minus a random mask ρ. Beforehand the two had got shares u and v of 2 × client’s share × ρ, and z² = (c² + 2ce + v) + (o² + u).',
-        travels: 'e, the masked share',
+      lookUp: {
+        title: 'Look up',
+        sentence: () =>
+          'The model’s side opens one of sixteen sealed boxes, and neither side learns which piece it was.',
+        text: () =>
+          'A curve cannot be computed on each share alone. So it is cut into 16 pieces, and sealed in 16 boxes, in an order shifted by the first share. The model’s side opens the box that its share names. Neither side learns which piece that was.',
+        details: (box: number, hidden: number, opened: string) =>
+          `The curve is GELU, as in every Vision Transformer. The leading bits of the model’s share name box ${box}; it sent ${hidden}, which is that number hidden by a random one. In the box: ${opened}, the coefficients of a parabola, each masked. The rest of the share goes into that parabola bit by bit, each hidden by a random choice made before. Then the result is shortened as in the step before.`,
+        hidden: 'the number of its box, hidden',
+        sealed: '16 sealed boxes',
+        opened: 'Opened',
+        which: (number: number) => `box ${number} of 16`,
+      },
+      again: {
+        title: 'And so on',
+        sentence: (weight: string) => `One more weight, ${weight}, and the result is the score, still in two shares.`,
+        text: (weight: string) =>
+          `A network repeats these steps, with millions of numbers at once. Here one more weight, ${weight}, ends it. The result is the score. It is still in two shares, and each is noise.`,
+        details:
+          'Shortening sends nothing here, because fewer bits are needed afterwards. Attention multiplies two numbers that are both shared: there the model’s side opens e, its share minus a random mask ρ, and shares of the cross terms were made before. Most attention rows only square, z² = (c² + 2ce + v) + (o² + u), where u and v are shares of 2cρ.',
+        share: 'Its share of the score',
       },
       reveal: {
-        title: 'Reveal',
-        text: 'Only now does the owner send its share, and only the client adds the two. In the network this happens once, for the scores of the classes.',
-        asBefore: 'as before',
-        travels: 'the owner’s share of the result',
+        title: 'Add up',
+        sentence: (score: string) => `Only the picture’s side gets both shares, and adds them: the score is ${score}.`,
+        text: (score: string) =>
+          `Only now does the model’s side send its share. Only the picture’s side has both, and adds them: the score is ${score}. The model’s side saw noise from the first step to the last.`,
+        details:
+          'In a network this happens once, for the scores of the classes. Other random numbers change every share and every message. The result stays, but for its last place.',
+        score: 'The score',
+        sent: 'its share of the score',
       },
     },
     protection: {

@@ -1,4 +1,5 @@
 import type { Answer, Classification, Manifest, SessionEvent } from '../../../protocols/index.ts';
+import type { WalkRun } from '../explain/walkRun.ts';
 import type { PictureProblem } from './pictureFile.ts';
 
 /** The data channel itself where browsers can move one into a Worker, otherwise a port that the page relays to. */
@@ -97,3 +98,7 @@ export interface PlanCost {
 
 /** The answer to a manifest's JSON. */
 export type FromCostWorker = { cost: PlanCost } | { problem: string };
+
+/** To the Worker that runs both sides of the walk: a picture, as `Walk.run` takes it. One at a time. */
+export type ToWalkWorker = Int32Array;
+export type FromWalkWorker = { run: WalkRun } | { problem: string };
