@@ -62,11 +62,8 @@ export class FramedChannel implements Channel {
   private isReceiving = false;
   /** Why the session has ended. */
   private failure: ProtocolError | undefined;
-  private markEnded!: () => void;
-  /** Resolves when it has. */
-  private readonly ended = new Promise<void>((resolve) => {
-    this.markEnded = resolve;
-  });
+  /** Who waits for what was written to leave, and hears of the end. */
+  private readonly flushing = new Set<() => void>();
 
   /** @throws RangeError when the options do not fit the wire. */
   constructor(
@@ -128,7 +125,7 @@ export class FramedChannel implements Channel {
         await this.breakOff(lengthError(`the peer's message is ${openBytes} bytes longer than expected`));
       this.write();
     }
-    await this.notIdle(Promise.race([this.writing, this.ended]));
+    await this.notIdle(this.written());
     if (this.failure) throw this.failure;
   }
 
@@ -201,6 +198,18 @@ export class FramedChannel implements Channel {
     }
     this.outgoing = [];
     this.outgoingBytes = 0;
+  }
+
+  /** Until what was written has left, or the session has ended. (A race with a promise of the end would be kept until then.) */
+  private written(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        this.flushing.delete(done);
+        resolve();
+      };
+      this.flushing.add(done);
+      this.writing.then(done, reject);
+    });
   }
 
   private async openNext(): Promise<void> {
@@ -285,7 +294,7 @@ export class FramedChannel implements Channel {
   private end(failure: ProtocolError): void {
     if (this.failure) return;
     this.failure = failure;
-    this.markEnded();
+    for (const done of this.flushing) done();
     this.outgoing = [];
     this.outgoingBytes = 0;
     this.wakeReceiver();

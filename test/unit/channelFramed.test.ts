@@ -6,6 +6,7 @@ import { decodeAbort, encodeAbort, encodeMessage } from '../../protocols/channel
 import { FramedChannel, type FramedChannelOptions } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { expectSame } from '../support/expectSame.ts';
+import { memoryInUse } from '../support/memory.ts';
 
 const bytes = (length: number, seed = 0) => Uint8Array.from({ length }, (_, i) => Math.imul(i + 1, 167) + seed);
 
@@ -114,6 +115,22 @@ describe('messages', () => {
     expect(sent).toHaveLength(0);
     await channel.flush();
     expect(sent).toHaveLength(1);
+  });
+
+  it('leave nothing behind: a long session holds no more than a short one', async () => {
+    const [a, b] = channelPair();
+    const exchange = async (times: number) => {
+      for (let i = 0; i < times; i++) {
+        a.send(bytes(1));
+        const answer = a.receive(1);
+        await b.receive(1);
+        b.send(bytes(1));
+        await Promise.all([b.flush(), answer]);
+      }
+      return (await memoryInUse()).heapMiB;
+    };
+    const before = await exchange(2000);
+    expect((await exchange(10_000)) - before).toBeLessThan(0.5);
   });
 
   it('sent before a peer closed can still be received', async () => {
@@ -247,10 +264,10 @@ describe('a peer that breaks the protocol', () => {
     const [channel, wire] = channelAndWire({ maxMessageBytes: 100, maxUnreadBytes: 1000 });
     channel.aheadBytes = 2000;
     expect(channel.aheadBytes).toBe(1000);
-    channel.aheadBytes = 100;
+    channel.aheadBytes = 60;
     await wire.send(message(bytes(60), 0)[0]);
     expectSame(await channel.receive(60), bytes(60));
-    channel.aheadBytes = 50;
+    channel.aheadBytes = 59;
     await wire.send(message(bytes(60), 1)[0]);
     expect(await codeOf(channel.receive(60))).toBe('length');
   });
