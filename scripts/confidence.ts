@@ -15,10 +15,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { type Confidence, levelOf, levels, softmax } from '../client/src/client/confidenceLevels.ts';
-import { prepareImage } from '../protocols/index.ts';
+import { parseManifest, prepareImage } from '../protocols/index.ts';
 import { defaultData, type LabelledImage, readImages } from './lib/dataset.ts';
 import { readImage } from './lib/images.ts';
-import { defaultModel, modelFolder, readModel } from './lib/models.ts';
+import { defaultModel, modelFolder } from './lib/models.ts';
 import { readOptions } from './lib/options.ts';
 import { PlaintextModel } from './lib/plaintext.ts';
 
@@ -26,8 +26,10 @@ import { PlaintextModel } from './lib/plaintext.ts';
 const belowShare = 0.1;
 
 /** ImageNet classes, by number, that show a model's own classes or come close: `7-24` are birds, and so on. */
+const imagenette = '0 217 482 491 497 566 569 571 574 701';
 const relatives: Readonly<Record<string, string>> = {
-  imagenette: '0 217 482 491 497 566 569 571 574 701',
+  imagenette,
+  'imagenette-exact': imagenette,
   cifar10:
     '7-24 80-100 127-146 30-32 151-293 339-355 403-405 407-408 436 466 468 472 475 479 484 510-511 547 554-555 565 569 573 ' +
     '575-576 586 595 603 609 625 627-628 654 656 660-661 665 670 675 690 705 717 726 734 751 779-780 802-803 814 817 820 829 ' +
@@ -48,7 +50,7 @@ async function main(): Promise<void> {
     write: { type: 'boolean', default: false },
   });
   const folder = await modelFolder(values.model);
-  const { manifest } = await readModel(folder);
+  const manifest = parseManifest(await readFile(`${folder}/manifest.json`, 'utf8')); // whole: what a session knows has no digests
   const onnx = await PlaintextModel.load(folder, cpus().length);
   const logitsOf = async (images: readonly LabelledImage[]) => {
     const logits: number[][] = [];

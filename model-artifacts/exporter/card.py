@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vit.card import LICENCE_NOTES, model_card
+from vit.card import licence_note, model_card
 from vit.imports import Facts
 
 from .checkpoint import Checkpoint
@@ -19,9 +19,9 @@ def write_card(
     """Write card.md to the artifact's folder. A plain timm state dict has no description of its own: it gets a shorter card."""
     d = checkpoint.description
     if 'validation_accuracy' in d:
-        text = model_card(path, evaluations, notes)
+        text = model_card(path, evaluations, notes, d['name'])
     else:
-        text = f"# {d['name']}\n\nA vision transformer for {d['dataset']}: {d['recipe']}.\n{LICENCE_NOTES.get(d['dataset'], '')}\n"
+        text = f"# {d['name']}\n\nA vision transformer for {d['dataset']}: {d['recipe']}.\n{licence_note(d)}\n"
         text += f'\n{notes}\n' if notes else ''
     (out / 'card.md').write_text(text + fixed_point_section(out, figures, calibration))
 

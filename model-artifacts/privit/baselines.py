@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import torch
 
-from vit.model import SwitchTensors, ViTConfig
+from vit.model import SwitchTensors, ViTConfig, computed
 
 BASELINES = ['random', 'heads', 'polynomial', 'teacher']
 
@@ -18,15 +18,15 @@ def baseline_switches(name: str, config: ViTConfig, softmax_budget: int, gelu_bu
     softmax = torch.zeros(config.depth, config.num_heads, config.num_tokens)
     gelu = torch.zeros(config.depth, config.num_tokens)
     if name == 'random':
-        softmax.view(-1)[torch.randperm(softmax.numel(), generator=generator)[:softmax_budget]] = 1
-        gelu.view(-1)[torch.randperm(gelu.numel(), generator=generator)[:gelu_budget]] = 1
+        for kept, possible, budget in zip((softmax, gelu), computed(config), (softmax_budget, gelu_budget)):
+            places = possible.flatten().nonzero().flatten()
+            kept.view(-1)[places[torch.randperm(len(places), generator=generator)[:budget]]] = 1
     elif name == 'heads':
         heads = torch.randperm(config.depth * config.num_heads, generator=generator)[: softmax_budget // config.num_tokens]
         softmax.view(-1, config.num_tokens)[heads] = 1
         gelu[torch.randperm(config.depth, generator=generator)[: gelu_budget // config.num_tokens]] = 1
     elif name == 'teacher':
-        softmax.fill_(1)
-        gelu.fill_(1)
+        return computed(config)
     elif name != 'polynomial':
         raise ValueError(f'baseline: expected one of {BASELINES}, got {name!r}')
     return softmax, gelu

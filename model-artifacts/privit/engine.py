@@ -18,12 +18,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from vit.checkpoint import save_checkpoint
-from vit.model import SwitchTensors, VisionTransformer
+from vit.model import Observer, SwitchTensors, VisionTransformer
 
 from .batches import Batch, BatchSource, step_generator
 from .distill import distillation_loss, soft_cross_entropy
 from .distributed import SharedMatrices, autocast_dtype, average_gradients, copy_from_first, start
 from .features import FeatureRegressors
+from .hidden import Streams, check_alike, hidden_loss
 from .muon import Float32Muon
 from .ood import excess, shifted
 from .options import check_at_least_one, option
@@ -42,10 +43,12 @@ class TrainOptions:
 
     batch_size: int = option(128, 'images of a step, on each process')
     learning_rate: float = option(4e-4, 'peak')
+    other_learning_rate: float = option(1.0, "with muon, of all that AdamW trains, as a part of --learning-rate: pretrained embeddings want less")
     weight_decay: float = option(0.05, 'of matrices, decoupled from the gradient')
     label_weight: float = option(1.0, 'weight of the cross-entropy on labels')
     distill_weight: float = option(1.0, "weight of the distillation of a teacher's logits, at temperature 4")
     feature_weight: float = option(1.0, "weight of the regression of a CNN's features (--views, --live)")
+    hidden_weight: float = option(0.0, "weight of the distillation of an exact teacher's residual stream, block by block (hidden.py)")
     range_weight: float = option(1e-3, 'weight of the penalty on values that fixed point could not hold')
     range_one_in: int = option(4, 'the range penalty looks at one image in this many')
     range_warmup: int = option(300, 'steps until the range penalty has its full weight: at once, it would wreck a warm start')
@@ -63,6 +66,8 @@ class TrainOptions:
         check_at_least_one(self, 'batch_size', 'range_one_in', 'checkpoint_every')
         if self.keep_last < 0:
             raise ValueError(f'keep_last: expected at least 0, got {self.keep_last}')
+        if self.hidden_weight and self.token_window:
+            raise ValueError('hidden_weight: expected without token_window, as the teacher sees whole images')
         if bool(self.token_window) != bool(self.window_steps):
             raise ValueError(f'token_window and window_steps: expected both or neither, got {self.token_window} and {self.window_steps}')
 
@@ -122,6 +127,8 @@ class Trainer:
         self.student = student.to(self.device)
         self.switches = switches.to(self.device) if switches is not None else None
         self.teacher = teacher
+        if options.hidden_weight:
+            check_alike(student.config, self._exact_teacher().config)
         self.source = source
         self.regressors = regressors.to(self.device) if regressors is not None else None
         self.ood = None if ood is None else ood.to(self.device)
@@ -158,10 +165,15 @@ class Trainer:
         self.student.train()
         switch_tensors = self.switches.tensors() if self.switches is not None else None
         ranges = RangePenalty(o.range_one_in) if o.range_weight else None
+        streams = Streams() if o.hidden_weight else None
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-            features = self.student.features(batch.images, switch_tensors, ranges, tokens)
-            logits = self.student.classify(features)
+            features = self.student.features(batch.images, switch_tensors, observed_by(ranges, streams), tokens, only_pooled=self.regressors is None)
+            pooled = self.student.pooled(features)
+            logits = self.student.head(pooled)
+            hidden = self._hidden_loss(batch, streams, pooled) if streams is not None else None
             loss = self._loss(batch, features.float(), logits.float(), tokens)
+        if hidden is not None:
+            loss = loss + o.hidden_weight * hidden
         total = loss
         if ranges is not None:
             ramp = min(1.0, 0.02 + (self.step / max(1, o.range_warmup)) ** 2)
@@ -204,6 +216,20 @@ class Trainer:
             summary = features[:, 0] if c.pool == 'class' else None
             loss = loss + o.feature_weight * self.regressors.loss(features[:, c.prefix_tokens :], cnn_tokens, batch.cnn_pooled, summary)
         return loss
+
+    def _exact_teacher(self) -> VisionTransformer:
+        if not isinstance(self.teacher, VisionTransformer):
+            raise ValueError('hidden_weight: expected an exact network as teacher, and neither views nor live ones')
+        return self.teacher
+
+    def _hidden_loss(self, batch: Batch, streams: Streams, pooled: Tensor) -> Tensor:
+        """See `hidden_loss`. The teacher is asked here, and its logits go into the batch."""
+        teacher, theirs = self._exact_teacher(), Streams()
+        with torch.no_grad():
+            their_pooled = teacher.pooled(teacher.features(batch.images, None, theirs, only_pooled=True))
+            batch.teacher_logits = teacher.head(their_pooled).float()
+        ours, other = self.student.config, teacher.config
+        return hidden_loss(streams.after, theirs.after, pooled, their_pooled, ours.num_patches, ours.pool == other.pool != 'class')
 
     def _kept_tokens(self, generator: Generator) -> Tensor | None:
         """A window of the token grid at a random place, the same for the whole batch of a step. It costs as much less as it is smaller.
@@ -261,6 +287,17 @@ class Trainer:
             self.regressors.load_state_dict(state['regressors'])
 
 
+def observed_by(*observers: Observer | None) -> Observer | None:
+    """One that tells all of them that there are; None if there are none."""
+    there = [observer for observer in observers if observer is not None]
+
+    def tell(name: str, value: Tensor) -> None:
+        for observer in there:
+            observer(name, value)
+
+    return tell if there else None
+
+
 def make_optimizers(
     student: VisionTransformer, regressors: nn.Module | None, switches: Switches | None, options: TrainOptions, switch_learning_rate: float
 ) -> list[torch.optim.Optimizer]:
@@ -275,13 +312,14 @@ def make_optimizers(
     matrices = [p for m in student.blocks.modules() if isinstance(m, nn.Linear) for p in (m.weight,)] if options.optimizer == 'muon' else []
     chosen = {id(p) for p in matrices}
     common = {'peak': options.learning_rate, 'of_switches': False}
+    others = common if not matrices else common | {'peak': options.learning_rate * options.other_learning_rate}
     # Tables of positions are no matrices, whatever their shape: decay would pull each entry to 0 by itself.
     decayed = [p for name, p in student.named_parameters() if p.ndim > 1 and id(p) not in chosen and 'table' not in name]
     decayed += [p for p in (regressors.parameters() if regressors is not None else ()) if p.ndim > 1]
     done = chosen | {id(p) for p in decayed}
     groups = [
-        {'params': decayed, 'weight_decay': options.weight_decay, **common},
-        {'params': [p for p in weights if id(p) not in done], 'weight_decay': 0.0, **common},
+        {'params': decayed, 'weight_decay': options.weight_decay, **others},
+        {'params': [p for p in weights if id(p) not in done], 'weight_decay': 0.0, **others},
     ]
     if switches is not None:
         groups.append({'params': list(switches.parameters()), 'weight_decay': 0.0, 'peak': switch_learning_rate, 'of_switches': True})

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vit.model import SwitchTensors, ViTConfig
+from vit.model import SwitchTensors, ViTConfig, computed
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ class Prices:
 
     def everything(self, config: ViTConfig) -> float:
         """What all of them cost."""
-        on = torch.ones(config.depth, config.num_heads, config.num_tokens), torch.ones(config.depth, config.num_tokens)
-        return float(self.of(on))
+        return float(self.of(computed(config)))
 
 
 def read_prices(path: Path, config: ViTConfig) -> Prices:

@@ -67,7 +67,7 @@ class RangeMaxima:
     def __call__(self, name: str, value: Tensor) -> None:
         layer = int(name.split('.')[1])
         if name.endswith('.scores'):
-            kept = self.softmax[layer]  # (h, N)
+            kept = self.softmax[layer][:, : value.shape[2]]  # (h, N): of a class token's last block, 1
             centred = (value - value.mean(dim=-1, keepdim=True)).abs().amax(dim=(0, 3))  # (h, N)
             raw = value.abs().amax(dim=(0, 3))
             row_sum = value.square().mean(dim=-1).amax(dim=0)

@@ -46,6 +46,7 @@ class SearchOptions:
     lambda_gelu: float = option(0.02, "first weight of the GELU switches' sum in the loss")
     price_budget: float = option(0.0, "with --prices, in their unit: what may be spent on softmax rows and GELU tokens, in place of both budgets")
     lambda_price: float = option(1.0, "with --prices: first weight of the switches' price in the loss, as a part of all switches' price")
+    first_switch: float = option(1.0, 'what all switches are at first; less than 1 for a start that is no exact network any more (command start)')
     kappa: float = option(1.3, 'factor by which lambdas change')
     switch_learning_rate: float = option(0.01, "the switches' own")
     search_learning_rate: float = option(0.75, "the search's, as a part of the fine-tuning stage's peak")
@@ -55,6 +56,8 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         check_at_least_one(self, 'round_steps', 'evaluate_every')
+        if not 0 < self.first_switch <= 1:
+            raise ValueError(f'first_switch: expected more than 0 and at most 1, got {self.first_switch}')
 
 
 @dataclass
@@ -123,6 +126,8 @@ def search(
     student, switches = stage1_initialise(teacher, options.granularity)
     if fixed_switches is not None:
         switches.set(*fixed_switches)
+    else:
+        switches.begin_at(options.first_switch)
     teacher = (kd_teacher or teacher).eval().requires_grad_(False)
     ood = ood_images(config.img_size, validation.info) if train.ood_weight else None
     trainer = Trainer(student, source, train, teacher, switches, options.switch_learning_rate, regressors, ood)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vit.model import SwitchTensors, ViTConfig
+from vit.model import SwitchTensors, ViTConfig, computed
 
 GRANULARITIES = ['token', 'head']
 
@@ -22,6 +22,8 @@ class Switches(nn.Module):
 
     softmax_steps_on: Tensor
     gelu_steps_on: Tensor
+    softmax_computed: Tensor
+    gelu_computed: Tensor
 
     def __init__(self, config: ViTConfig, granularity: str = 'token') -> None:
         """granularity: 'token', PriViT's own; or 'head', where the rows of a head, and the tokens of a layer, are on or off together, as
@@ -30,11 +32,19 @@ class Switches(nn.Module):
         if granularity not in GRANULARITIES:
             raise ValueError(f'granularity: expected one of {GRANULARITIES}, got {granularity!r}')
         self.together = granularity == 'head'
-        self.softmax = nn.Parameter(torch.ones(config.depth, config.num_heads, config.num_tokens))
-        self.gelu = nn.Parameter(torch.ones(config.depth, config.num_tokens))
+        rows, tokens = computed(config)
+        self.softmax, self.gelu = nn.Parameter(rows.clone()), nn.Parameter(tokens.clone())
+        self.register_buffer('softmax_computed', rows, persistent=False)  # rows and tokens that are not have a switch of 0
+        self.register_buffer('gelu_computed', tokens, persistent=False)
         # How many optimisation steps each switch has survived: breaks ties between switches that are all 0.
         self.register_buffer('softmax_steps_on', torch.zeros_like(self.softmax))
         self.register_buffer('gelu_steps_on', torch.zeros_like(self.gelu))
+
+    @torch.no_grad()
+    def begin_at(self, value: float) -> None:
+        """All of them, in 0..1."""
+        self.softmax.copy_(value * self.softmax_computed)
+        self.gelu.copy_(value * self.gelu_computed)
 
     def tensors(self) -> SwitchTensors:
         return self.softmax, self.gelu

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from vit.data import ImageSet
-from vit.model import VisionTransformer, ViTConfig, adapt_patch_embedding
+from vit.model import VisionTransformer, ViTConfig, adapt_patch_embedding, computed
 
-from .baselines import baseline_switches
 from .batches import BatchSource
 from .engine import RunLog, Trainer, TrainOptions, cosine
 from .evaluate import shared_accuracy
@@ -64,7 +63,7 @@ def train_teacher(
     saved = log.load()
     if saved is not None:
         trainer.load_state(saved['trainer'])
-    on = baseline_switches('teacher', model.config, 0, 0)
+    on = computed(model.config)
 
     def checkpoint() -> None:
         log.save({'trainer': trainer.state()})

@@ -31,13 +31,14 @@ def test_export_writes_every_file(checkpoint, image_zip, tmp_path, capsys):
     path, out = tmp_path / 'tiny.safetensors', tmp_path / 'out'
     config = {**checkpoint.model.config.to_dict(), **checkpoint.description, 'validation_accuracy': 0.25}
     save_checkpoint(path, checkpoint.model.state_dict(), checkpoint.switches, config)
-    main([str(path), '--data', str(image_zip), '--out', str(out), '--calibration', '40', '--evaluate', '12', '--samples-per-class', '1'])
+    main([str(path), '--data', str(image_zip), '--out', str(out), '--name', 'other', '--calibration', '40', '--evaluate', '12', '--samples-per-class', '1'])
     figures = json.loads(capsys.readouterr().out)
     assert figures['images'] == 12 and figures['agreementTop1'] >= 0.9
     samples = json.loads((out / 'samples/samples.json').read_text())
     assert [s['label'] for s in samples] == LABELS and all((out / 'samples' / s['file']).exists() for s in samples)
     assert json.loads((out / 'golden.json').read_text())['sample'] == 'samples/circle-1.jpg'
     card = (out / 'card.md').read_text()
+    assert card.startswith('# other\n') and json.loads((out / 'manifest.json').read_text())['name'] == 'other'
     assert 'top-1 agreement' in card and 'logit error, ONNX' in card and '| images with a value outside its range | 0 |' in card
     for file in ('manifest.json', 'weights.json', 'weights.bin', 'model.onnx', 'golden.bin'):
         assert (out / file).stat().st_size > 0

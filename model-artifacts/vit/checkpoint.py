@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .data import CIFAR10_LABELS, ImageSetInfo, shorter_side
-from .model import SwitchTensors, VisionTransformer, ViTConfig
+from .model import SwitchTensors, VisionTransformer, ViTConfig, computed
 
 
 def describe(config: ViTConfig, info: ImageSetInfo, recipe: str, validation_accuracy: float | None = None, name: str | None = None) -> dict:
@@ -69,7 +69,8 @@ def save_checkpoint(path: Path, state_dict: dict[str, Tensor], switches: SwitchT
 
 
 def load_checkpoint(path: Path, config: ViTConfig | None = None) -> tuple[VisionTransformer, SwitchTensors, dict]:
-    """(model, switches, description). A plain timm state dict without switches loads with all of them on; it then needs `config`."""
+    """(model, switches, description). A plain timm state dict without switches loads with all of them on; it then needs `config`. Switches
+    of what is not computed are 0, whatever the file says."""
     with safe_open(path, 'pt') as file:
         description = json.loads((file.metadata() or {}).get('config', '{}'))
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
@@ -77,8 +78,10 @@ def load_checkpoint(path: Path, config: ViTConfig | None = None) -> tuple[Vision
         config = ViTConfig(**{key: description[key] for key in ViTConfig.__dataclass_fields__ if key in description})
     if config is None:
         raise ValueError(f'{path} does not describe its architecture: expected a config')
-    softmax = tensors.pop('switch.softmax', torch.ones(config.depth, config.num_heads, config.num_tokens)).float()
-    gelu = tensors.pop('switch.gelu', torch.ones(config.depth, config.num_tokens)).float()
+    on = computed(config)
+    softmax, gelu = (tensors.pop(f'switch.{kind}', every).float() for kind, every in zip(('softmax', 'gelu'), on))
+    if softmax.shape == on[0].shape and gelu.shape == on[1].shape:
+        softmax, gelu = softmax * on[0], gelu * on[1]
     model = VisionTransformer(config)
     model.load_state_dict(tensors)
     return model, (softmax, gelu), description

@@ -101,13 +101,19 @@ class ViTConfig:
     def mlp_dim(self) -> int:
         return round(self.mlp_ratio * self.embed_dim)
 
+    def wanted(self, block: int) -> int:
+        """Tokens whose output of this block is wanted, the first ones: a class token's classifier reads only that of the last block."""
+        return 1 if self.pool == 'class' and block == self.depth - 1 else self.num_tokens
+
     @property
     def num_softmax_rows(self) -> int:
-        return self.depth * self.num_heads * self.num_tokens
+        """Of those that are computed."""
+        return self.num_heads * self.num_gelu_tokens
 
     @property
     def num_gelu_tokens(self) -> int:
-        return self.depth * self.num_tokens
+        """Of those that are computed."""
+        return sum(map(self.wanted, range(self.depth)))
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -180,30 +186,33 @@ class Attention(nn.Module):
         self.rel_mix = RelativePositionBias(side, config.num_heads) if config.positional else None
 
     def forward(
-        self, x: Tensor, switch: Tensor | None, name: str, observe: Observer | None, keep_tokens: Tensor | None = None
+        self, x: Tensor, switch: Tensor | None, name: str, observe: Observer | None, keep_tokens: Tensor | None = None, wanted: int | None = None
     ) -> Tensor:
-        """x (B, N, C); switch (h, N) or None for softmax everywhere; keep_tokens: which tokens of the image these are, if not all."""
-        mix = self.mix(x, switch, name, observe, keep_tokens)
+        """x (B, N, C); switch (h, N) or None for softmax everywhere; keep_tokens: which tokens of the image these are, if not all; wanted:
+        how many of the first tokens attend, if not all: (B, wanted, C)."""
+        mix = self.mix(x, switch, name, observe, keep_tokens, wanted)
         if observe is not None:
             observe(f'{name}.mix', mix)
         return self.proj(mix)
 
     def mix(
-        self, x: Tensor, switch: Tensor | None, name: str = '', observe: Observer | None = None, keep_tokens: Tensor | None = None
-    ) -> Tensor:
+        self, x: Tensor, switch: Tensor | None, name: str = '', observe: Observer | None = None, keep_tokens: Tensor | None = None,
+        wanted: int | None = None,
+    ) -> Tensor:  # fmt: skip
         """What `proj` reads, (B, N, C): the heads' weighted sums of values, side by side."""
         B, N, C = x.shape
         qkv = self.qkv(x).reshape(B, N, 3, self.num_heads, C // self.num_heads).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)  # (B, h, N, d) each
+        q, switch = q[:, :, :wanted], None if switch is None else switch[:, :wanted]
         scores = (q * self.scale) @ k.transpose(-2, -1)  # (B, h, N, N)
         if self.rel_pos is not None:
-            scores = scores + self.rel_pos(keep_tokens).to(scores.dtype)
+            scores = scores + self.rel_pos(keep_tokens)[:, :wanted].to(scores.dtype)
         if observe is not None:
             observe(f'{name}.scores', scores)
         weights = attention_weights(scores, switch)
         if self.rel_mix is not None:
-            weights = weights + self.rel_mix(keep_tokens).to(weights.dtype)
-        return (weights @ v).transpose(1, 2).reshape(B, N, C)
+            weights = weights + self.rel_mix(keep_tokens)[:, :wanted].to(weights.dtype)
+        return (weights @ v).transpose(1, 2).reshape(B, -1, C)
 
 
 class Mlp(nn.Module):
@@ -315,14 +324,16 @@ class Block(nn.Module):
         name: str,
         observe: Observer | None,
         keep_tokens: Tensor | None = None,
+        wanted: int | None = None,
     ) -> Tensor:
+        """wanted: how many of the first tokens are, if not all: (B, wanted, C)."""
         y = self.norm1(x)
-        x = x + self.attn(y, softmax_switch, f'{name}.attn', observe, keep_tokens)
+        x = x[:, :wanted] + self.attn(y, softmax_switch, f'{name}.attn', observe, keep_tokens, wanted)
         if self.squares is not None:
-            x = x + self.squares(y, name, observe)
+            x = x + self.squares(y[:, :wanted], name, observe)
         if observe is not None:
             observe(f'{name}.residual1', x)
-        x = x + self.mlp(self.norm2(x), gelu_switch, f'{name}.mlp', observe)
+        x = x + self.mlp(self.norm2(x), None if gelu_switch is None else gelu_switch[:wanted], f'{name}.mlp', observe)
         if observe is not None:
             observe(f'{name}.residual2', x)
         return x
@@ -365,8 +376,9 @@ class VisionTransformer(nn.Module):
         switches: SwitchTensors | None = None,
         observe: Observer | None = None,
         keep_tokens: Tensor | None = None,
+        only_pooled: bool = False,
     ) -> Tensor:
-        """Token features after the last block, (B, N, C).
+        """Token features after the last block, (B, N, C); only_pooled: of the tokens that are pooled, so of a class token (B, 1, C).
 
         images: (B, 3, img_size, width), normalised. switches: (softmax (depth, h, N), gelu (depth, N)) in [0, 1], or None for
         the exact network. keep_tokens: ascending indices of the tokens to process, for training on a window of the image.
@@ -378,7 +390,8 @@ class VisionTransformer(nn.Module):
                 switches = (switches[0][:, :, keep_tokens], switches[1][:, keep_tokens])
         for i, block in enumerate(self.blocks):
             rows, tokens = (None, None) if switches is None else (switches[0][i], switches[1][i])
-            x = block(x, rows, tokens, f'blocks.{i}', observe, keep_tokens)
+            wanted = 1 if only_pooled and self.config.wanted(i) == 1 else None
+            x = block(x, rows, tokens, f'blocks.{i}', observe, keep_tokens, wanted)
         return x
 
     def pooled(self, features: Tensor) -> Tensor:
@@ -401,11 +414,17 @@ class VisionTransformer(nn.Module):
         keep_tokens: Tensor | None = None,
     ) -> Tensor:
         """Logits (B, num_classes); arguments as in `features`."""
-        return self.classify(self.features(images, switches, observe, keep_tokens))
+        return self.classify(self.features(images, switches, observe, keep_tokens, only_pooled=True))
 
 
 SwitchTensors = tuple[Tensor, Tensor]
 """(softmax (depth, heads, tokens), gelu (depth, tokens)), entries in [0, 1]: 1 keeps the exact function."""
+
+
+def computed(config: ViTConfig) -> SwitchTensors:
+    """Switches that are 1 wherever something is computed at all: everything exact."""
+    gelu = torch.stack([(torch.arange(config.num_tokens) < config.wanted(i)).float() for i in range(config.depth)])  # (depth, N)
+    return gelu[:, None].repeat(1, config.num_heads, 1), gelu
 
 
 def count_on(switches: SwitchTensors) -> tuple[int, int]:

@@ -14,6 +14,7 @@ const shared = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
 const knownSets: Readonly<Record<string, string>> = {
   cifar10: `${shared}cifar10-jpeg.zip`,
   imagenette: `${shared}imagenette-160.zip`,
+  'imagenette-exact': `${shared}imagenette-160.zip`,
 };
 
 /** Where a model's held-out images are by default: its set where that is at hand, else its samples. */

@@ -1,4 +1,4 @@
-"""`python -m privit average|limit-ranges|prune|fix-norms`: what is done to trained students."""
+"""`python -m privit start|average|limit-ranges|prune|fix-norms`: what is done to students before and after their training."""
 from __future__ import annotations
 
 import argparse
@@ -7,15 +7,35 @@ from pathlib import Path
 
 import torch
 
-from vit.checkpoint import check_labels, load_checkpoint, save_checkpoint
+from vit.checkpoint import check_labels, describe, load_checkpoint, save_checkpoint
+from vit.model import computed
 
 from ..average import average_checkpoints
-from ..evaluate import accuracy
+from ..evaluate import accuracy, batches
 from ..limit_ranges import limit_ranges
 from ..norms import effects, fix_norms
 from ..ood import MEAN_SQUARE_LIMIT, mean_squares, ood_images
 from ..prune import without_idle_heads
+from ..student_start import student_start
 from .arguments import Commands, common, fallback_config, splits_of
+
+
+def run_start(arguments: argparse.Namespace) -> None:
+    teacher, _, description = load_checkpoint(arguments.teacher)
+    splits = splits_of(arguments, description)
+    check_labels(arguments.teacher, description, splits.train.info)
+    chosen = torch.randperm(len(splits.train), generator=torch.Generator().manual_seed(3))[: arguments.images]
+    images = torch.cat(list(batches(splits.train.subset(chosen), teacher.config.img_size)))
+    c = teacher.config
+    if arguments.switches is not None:
+        _, switches, _ = load_checkpoint(arguments.switches)
+    else:
+        switches = (torch.full((c.depth, c.num_heads, c.num_patches), arguments.first_switch), torch.full((c.depth, c.num_patches), arguments.first_switch))
+    student = student_start(teacher.eval(), switches, images, arguments.square_units)
+    kept = switches if arguments.switches is not None else computed(student.config)
+    out = describe(student.config, splits.train.info, f"{description['recipe']}; a start in closed form on {len(chosen)} images", accuracy(student, switches, splits.validation))
+    save_checkpoint(arguments.out, student.state_dict(), kept, out)
+    print(json.dumps({'out': str(arguments.out), 'validation': out['validation_accuracy']}))
 
 
 def run_average(arguments: argparse.Namespace) -> None:
@@ -81,6 +101,16 @@ def run_fix_norms(arguments: argparse.Namespace) -> None:
 
 
 def register(commands: Commands) -> None:
+    p = commands.add_parser('start', help="a student's start: its exact teacher without class token, refitted in closed form for polynomials")
+    common(p, runs=False)
+    p.add_argument('--teacher', type=Path, required=True, help='exact checkpoint (privit teacher)')
+    p.add_argument('--switches', type=Path, default=None, help="a student whose switches this is for; default: all of them at --first-switch, for a search")
+    p.add_argument('--first-switch', type=float, default=0.5, help='the same number as in the search that follows; default 0.5')
+    p.add_argument('--square-units', type=int, default=0, help='square units of each block; default 0')
+    p.add_argument('--images', type=int, default=2000, help='training images to fit on; default 2000')
+    p.add_argument('--out', type=Path, required=True, help='safetensors to write')
+    p.set_defaults(run_command=run_start)
+
     p = commands.add_parser(
         'average', help='the mean of the weights of several trainings of one student (or moments of one: --keep-last), all from the same search'
     )

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from vit.checkpoint import check_labels, describe, describes_itself, labels_of, load_checkpoint, save_checkpoint
 from vit.data import Splits
 from vit.imports import import_checkpoint
-from vit.model import SwitchTensors, VisionTransformer, count_on
+from vit.model import SwitchTensors, VisionTransformer, ViTConfig, computed, count_on
 
 from ..baselines import BASELINES, baseline_switches
 from ..batches import AugmentOptions
@@ -62,17 +62,16 @@ def run_teacher(arguments: argparse.Namespace) -> None:
     if log.rank or trained is None:
         return
     model, validation = trained
-    on = (torch.ones(config.depth, config.num_heads, config.num_tokens), torch.ones(config.depth, config.num_tokens))
     out = arguments.out or arguments.run_dir / 'checkpoint.safetensors'
-    save_checkpoint(out, model.state_dict(), on, description | {'validation_accuracy': validation})
+    save_checkpoint(out, model.state_dict(), computed(config), description | {'validation_accuracy': validation})
     if regressors is not None:
         save_file(regressors.state_dict(), arguments.run_dir / 'regressors.safetensors')
     log.line(stage='saved', out=out, validation=validation)
 
 
-def check_exact(name: str, path: Path, switches: SwitchTensors) -> None:
+def check_exact(name: str, path: Path, switches: SwitchTensors, config: ViTConfig) -> None:
     """Raises ValueError unless all switches are on: a teacher is run with everything exact, which other weights were not trained for."""
-    if not all(bool((s > 0).all()) for s in switches):
+    if not all(bool((s >= wanted).all()) for s, wanted in zip(switches, computed(config))):
         raise ValueError(
             f'{name} {path}: a network with switches off can neither distil nor be what --reconstruct-images refits to: '
             'expected --views, --live or a --kd-teacher with all of them on'
@@ -102,9 +101,9 @@ def run_search(arguments: argparse.Namespace) -> None:
     if arguments.kd_teacher:
         kd_teacher, kd_switches, kd_description = load_checkpoint(arguments.kd_teacher, PRESETS['cifar10'])
         check_labels(arguments.kd_teacher, kd_description, info)
-        check_exact('--kd-teacher', arguments.kd_teacher, kd_switches)
+        check_exact('--kd-teacher', arguments.kd_teacher, kd_switches, kd_teacher.config)
     elif distils or options.reconstruct_images:
-        check_exact('--teacher', arguments.teacher, teacher_switches)
+        check_exact('--teacher', arguments.teacher, teacher_switches, teacher.config)
         if not same_labels:
             raise ValueError(f'--teacher {arguments.teacher}: its labels are not those of {info.title}: it cannot teach, only be started from')
     if arguments.prices and (arguments.keep_switches or arguments.baseline):

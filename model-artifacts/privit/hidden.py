@@ -1,0 +1,57 @@
+"""Distillation of the residual stream, block by block, from an exact ViT with as many blocks and patches, and as wide.
+
+Logits alone say little to a student whose nonlinearities are mostly polynomials: MPCFormer (Li et al., ICLR 2023, arXiv 2211.01452, section
+3.2) distils its approximated Transformers so, after TinyBERT (Jiao et al., 2020, arXiv 1909.10351). Ours: each channel counts alike, by its
+own variance, and what fixed point could not hold is cut off, so that a pretrained network's massive activations are not taught.
+"""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vit.model import ViTConfig
+
+from .ranges import MARGIN, RESIDUAL_LIMIT
+
+SMALLEST_DEVIATION = 0.05
+"""A channel's, as a part of all channels' together: those that hardly move count no more than if they moved so far."""
+
+
+class Streams:
+    """An observer for `VisionTransformer` that keeps what leaves each block, (B, N, C)."""
+
+    def __init__(self) -> None:
+        self.after: list[Tensor] = []
+
+    def __call__(self, name: str, value: Tensor) -> None:
+        if name.endswith('.residual2'):
+            self.after.append(value)
+
+
+def within_range(stream: Tensor) -> Tensor:
+    """What of a residual stream a student can have."""
+    limit = MARGIN * RESIDUAL_LIMIT
+    return stream.clamp(-limit, limit)
+
+
+def check_alike(student: ViTConfig, teacher: ViTConfig) -> None:
+    """Raises ValueError when the teacher's streams are not ones that the student could have."""
+    for name in ('depth', 'embed_dim', 'num_patches'):
+        ours, theirs = getattr(student, name), getattr(teacher, name)
+        if ours != theirs:
+            raise ValueError(f'hidden_weight: expected a teacher with the {name} of the student, {ours}, got {theirs}')
+
+
+def hidden_loss(ours: list[Tensor], theirs: list[Tensor], pooled: Tensor, their_pooled: Tensor, patches: int, last: bool) -> Tensor:
+    """The mean over blocks of the squared error of the patches' streams, and of what the classifiers read, (B, C), in the teacher's variances.
+    last: whether the patches' streams after the last block count: not where one network reads its class token there."""
+    blocks = [*zip(ours, theirs, strict=True)][: None if last else -1]
+    pairs = [(a[:, -patches:], within_range(b[:, -patches:])) for a, b in blocks]
+    pairs.append((pooled, their_pooled))
+    return torch.stack([_error(a.flatten(0, -2), b.flatten(0, -2)) for a, b in pairs]).mean()
+
+
+def _error(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Both (rows, C)."""
+    deviation = theirs.std(0).clamp(min=SMALLEST_DEVIATION * float(theirs.std()))
+    return ((ours - theirs) / deviation).square().mean()
