@@ -122,6 +122,6 @@ test('German, 320 pixels wide, by touch, in forced colours', async () => {
     );
     expect(small, title).toEqual([]);
     if (title === 'Nachschlagen') await page.screenshot({ path: path.join(screenshotsDir, '13-walk-forced-320.png') });
-    await walk.getByRole('button', { name: 'Weiter', exact: true }).click();
+    if (title !== 'Addieren') await walk.getByRole('button', { name: 'Weiter', exact: true }).click();
   }
 });
