@@ -6,8 +6,8 @@
  * - SoftSpokenOT (Roy, CRYPTO 2022, the check of its subspace VOLE): the receiver proves to the sender.
  * - Ferret (Yang et al., CCS 2020; ePrint 2020/924, Figure 6, "consistency check"), whose trees may be correlated ones (Guo et al.,
  *   EUROCRYPT 2023): the sender proves to the receiver.
- * Both papers multiply in GF(2^128). Here the universal hash is a random Toeplitz matrix over bits with 128 rows (Krawczyk, CRYPTO 1994,
- * §3.2): two different inputs meet with probability 2^-128, as there, and no field is needed: without a carry-less multiplication,
+ * Ferret multiplies in GF(2^128). Here the universal hash is a random Toeplitz matrix over bits with 128 rows (Krawczyk, CRYPTO
+ * 1994): two different inputs meet with probability 2^-128, as there, and no field is needed: without a carry-less multiplication,
  * sums of four blocks from a table cost less. SoftSpokenOT takes any universal hash that is linear; Ferret's proof uses
  * of the field just this. The receiver's choices are the blocks' lowest bits, so those of the parities come for free.
  *

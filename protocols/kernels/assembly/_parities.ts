@@ -1,5 +1,5 @@
 // Random parities of blocks: a universal hash that is linear over bits, by a random Toeplitz matrix (Krawczyk, "LFSR-based
-// hashing and authentication", CRYPTO 1994, §3.2). The matrix is public, so it may choose addresses; the blocks may not.
+// hashing and authentication", CRYPTO 1994). The matrix is public, so it may choose addresses; the blocks may not.
 import { fourBlocks } from './_chacha';
 import { hashRounds } from './_blocks';
 
