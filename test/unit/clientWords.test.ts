@@ -73,7 +73,7 @@ describe('how much an answer can be trusted', () => {
   });
 
   test('the shipped models’ figures are theirs, and are fitted well', async () => {
-    for (const name of ['cifar10', 'imagenette']) {
+    for (const name of ['cifar10', 'imagenette', 'imagenette-exact']) {
       const file = async (path: string) =>
         JSON.parse(await readFile(new URL(`../../model-artifacts/zoo/${name}/${path}`, import.meta.url), 'utf8'));
       const shipped = v.parse(Confidence, await file('confidence.json'));
