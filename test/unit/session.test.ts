@@ -266,12 +266,12 @@ describe('session', () => {
 
   it('refuses a manifest whose plan would send too much, in all or in one flight, naming size and limit', async () => {
     for (const [shape, size] of [
-      // What is sent is 1.3 GiB, in rings of a few bits; what is held of it, words.
+      // What is sent is 1.9 GiB, in rings of a few bits; what is held of it, words.
       [
         {
           imageSize: 16,
           dim: 16,
-          depth: 24,
+          depth: 20,
           heads: 8,
           mlpDim: 112,
           gelu: 1,
@@ -279,7 +279,7 @@ describe('session', () => {
           positional: false,
           squareUnits: 0,
         },
-        /one offline stage would hold 17\d{8} words \(64\d\d MiB\), at most 536870912 words \(2048 MiB\) are accepted/,
+        /one offline stage would hold 14\d{8} words \(54\d\d MiB\), at most 536870912 words \(2048 MiB\) are accepted/,
       ],
       // 64 tokens · 4,096 hidden units · 1,024 segments · 5 columns · 28 bits: 4.5 GiB a layer.
       [{ imageSize: 16, mlpDim: 4096, gelu: 1 }, /one classification would send 9\d{3} MiB, at most 2048 MiB/],
