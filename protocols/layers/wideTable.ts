@@ -97,9 +97,11 @@ export function wideTableProtocol<O extends WideTableOp>(fn: TableFunction<O>): 
     clientRequests(op, client) {
       const columns = columnsOf(op);
       const own = coefficients.get(client, op).filter((_, i) => i % columns >= fn.constants);
-      return specs(op).map((spec) => (spec.kind === 'ot' ? { spec } : { spec, c: wordsOf(own, wideBits(op)) }));
+      const table = { spec: otSpec(op) };
+      return fn.terms(op) > 0 ? [table, { spec: ringCotSpec(op), c: wordsOf(own, wideBits(op)) }] : [table];
     },
-    ownerRequests: (op) => specs(op).map((spec) => (spec.kind === 'ot' ? { spec } : { spec })),
+    ownerRequests: (op) =>
+      fn.terms(op) > 0 ? [{ spec: otSpec(op) }, { spec: ringCotSpec(op) }] : [{ spec: otSpec(op) }],
 
     *client(op, client) {
       const { ringBits, size } = op.output;

@@ -2,7 +2,7 @@
  * Which of the two protocols makes a correlation, and what all of them cost: public, so that both sides agree. What both can do, whichever
  * sends fewer bytes does.
  */
-import { drawCost, setupCost as otSetupCost } from '../ot/cot.ts';
+import { drawCost, setupCost as otSetupCost } from '../ot/cotCosts.ts';
 import type { CorrelationSpec, RlweSpec } from './correlations.ts';
 import { isOtBased, isRlweSpec, otKind } from './kinds.ts';
 import { otParameters, specCost, stageCost } from './ot/segments.ts';

@@ -6,7 +6,7 @@
  * Computes: a stream of COTs, M = K ⊕ c·Δ, for which the client is the sender (Δ, K) and the owner the receiver (random c, M); and
  * one, with a Δ of its own, for which the owner is the sender.
  * Flights: setup: owner → client and back, twice; then the trees travel with what the client sends anyway.
- * Bytes: `setupCost`, `drawCost`, `reverseCost`.
+ * Bytes: `setupCost`, `drawCost`, `reverseCost` (cotCosts.ts).
  *
  * **Consistency checks** (`checks`; parityCheck.ts), against a party that does not follow the protocol. None takes a flight of its own.
  * - SoftSpokenOT, here and in the other direction: the receiver's proof follows its corrections, and the sender reads it before
@@ -15,31 +15,29 @@
  *   it sends next, the client the digest along with its answer. A draw's masks are the last COTs of the draw before.
  */
 import type { Channel } from '../channel/channel.ts';
-import { ProtocolError } from '../channel/errors.ts';
 import { blockBytes, CotKernel } from '../kernels/cot.ts';
-import { type Direction, type Tweak, TweakSource } from '../kernels/tweaks.ts';
+import type { Tweak } from '../kernels/tweaks.ts';
 import type { Prg } from '../sharing/prg.ts';
-import { baseOtCost, baseOtReceive, baseOtSend } from './baseOt.ts';
+import { baseOtReceive, baseOtSend } from './baseOt.ts';
 import {
-  type FerretParameters,
-  FerretReceiver,
-  FerretSender,
-  ferretBootstrap,
-  ferretMain,
-  refillTrees,
-  roundNeeds,
-  treeMessageBytes,
-  treesInAll,
-} from './ferret.ts';
+  bootstrapTrees,
+  type CotParameters,
+  codeSeedBytes,
+  cotParameters,
+  roundBytes,
+  softSpokenLayout,
+} from './cotCosts.ts';
 import {
-  isSame,
-  type Parities,
-  ParityCheck,
-  parityChoiceBytes,
-  parityCount,
-  parityDigestBytes,
-  parityProofBytes,
-} from './parityCheck.ts';
+  type CheckedPiece,
+  type Checks,
+  CotParty,
+  type CotPiece,
+  checksOf,
+  inconsistent,
+  tweakSources,
+} from './cotParty.ts';
+import { FerretReceiver, FerretSender, treeMessageBytes } from './ferret.ts';
+import { isSame, ParityCheck, parityCount, parityProofBytes } from './parityCheck.ts';
 import {
   baseChoices,
   baseOtCount,
@@ -49,209 +47,6 @@ import {
   softSpokenBytes,
   softSpokenSetupBytes,
 } from './softSpoken.ts';
-
-/** The two parameter sets of a pairing; tests take small, insecure ones. */
-export interface CotParameters {
-  readonly bootstrap: FerretParameters;
-  readonly main: FerretParameters;
-  /** Whether the parties check each other's consistency. */
-  readonly checks: boolean;
-}
-
-export const cotParameters: CotParameters = Object.freeze({
-  bootstrap: ferretBootstrap,
-  main: ferretMain,
-  checks: false,
-});
-
-const codeSeedBytes = 32;
-/** The kernels read up to three blocks beyond the last. */
-const slackBytes = 3 * blockBytes;
-
-/** Trees of the small parameters that the first round of the large ones starts from. */
-const bootstrapTrees = ({ bootstrap, main }: CotParameters) => Math.ceil(roundNeeds(main) / 2 ** bootstrap.treeDepth);
-const bootstrapNeeds = (parameters: CotParameters) => roundNeeds(parameters.bootstrap, bootstrapTrees(parameters));
-/** Bytes of a buffer that holds what a round needs, whichever parameters filled it. */
-const roundBytes = (parameters: CotParameters) =>
-  blockBytes *
-  Math.max(
-    bootstrapTrees(parameters) * 2 ** parameters.bootstrap.treeDepth,
-    refillTrees(parameters.main) * 2 ** parameters.main.treeDepth,
-  );
-
-/** Where SoftSpokenOT's COTs go: those for Ferret from 0 on, the base OTs of the other direction, and masks of the two checks. */
-function softSpokenLayout(parameters: CotParameters) {
-  const reverseBase = bootstrapNeeds(parameters);
-  const drawMasks = reverseBase + baseOtCount;
-  if (!parameters.checks) return { reverseBase, drawMasks, masks: drawMasks, count: drawMasks };
-  const masks = 8 * Math.ceil((drawMasks + parityCount) / 8);
-  return { reverseBase, drawMasks, masks, count: masks + parityCount };
-}
-
-/** Bytes of a draw's check, and of a check of COTs in the other direction. */
-export const checkCost = Object.freeze({
-  bytesOwnerToClient: parityChoiceBytes,
-  bytesClientToOwner: parityDigestBytes,
-  reverseBytesClientToOwner: softSpokenBytes(parityCount) + parityProofBytes,
-});
-
-/** COTs that a draw of `count` takes: where it is checked, with those that mask the next draw's check. */
-export const cotsOfDraw = (count: number, checks: boolean) => count + (checks ? parityCount : 0);
-
-/** Bytes and flights of the set-up. */
-export function setupCost(parameters = cotParameters) {
-  const base = baseOtCost(baseOtCount);
-  return {
-    bytesOwnerToClient:
-      base.bytesToReceiver +
-      codeSeedBytes +
-      softSpokenSetupBytes +
-      softSpokenBytes(softSpokenLayout(parameters).count) +
-      (parameters.checks ? parityProofBytes : 0) +
-      baseOtCount / 8,
-    bytesClientToOwner:
-      base.bytesToSender + bootstrapTrees(parameters) * treeMessageBytes(parameters.bootstrap) + softSpokenSetupBytes,
-    flights: 4,
-  };
-}
-
-/** Bytes from client to owner by which the stream grows from `from` to `to` COTs drawn in all. */
-export function drawCost(from: number, to: number, { main } = cotParameters): number {
-  const bytes = (cots: number) => treesInAll(main, Math.ceil(cots / 2 ** main.treeDepth)) * treeMessageBytes(main);
-  return bytes(to) - bytes(from);
-}
-
-/** Bytes from client to owner for COTs with the owner as sender. */
-export const reverseCost = softSpokenBytes;
-
-/** A piece of the stream: `count` blocks at `address`, with three more that may be read. Released after use. */
-export interface CotPiece {
-  readonly address: number;
-  readonly count: number;
-}
-
-/** With checks: choices for the client, and what it answers, in time before a COT of the piece shows in anything that is revealed. */
-export interface CheckedPiece extends CotPiece {
-  readonly check?: {
-    readonly choices: Uint8Array;
-    /** @throws ProtocolError `value` when the client's trees were not consistent. */
-    verify(digest: Uint8Array): void;
-  };
-}
-
-/** Whole trees in, any number of COTs out: what is left of the last tree waits for the next draw. */
-class Leftover {
-  readonly #address: number;
-  #count = 0;
-
-  constructor(
-    private readonly kernel: CotKernel,
-    private readonly leaves: number,
-  ) {
-    this.#address = kernel.arena.allocate(leaves * blockBytes);
-  }
-
-  /** Trees needed beside what is left. */
-  trees(count: number): number {
-    return Math.max(0, Math.ceil((count - this.#count) / this.leaves));
-  }
-
-  /** @param fill writes `trees` trees of blocks at an address. */
-  draw<T>(count: number, fill: (trees: number, output: number) => T): { piece: CotPiece; result: T } {
-    const { kernel, leaves } = this;
-    const trees = this.trees(count);
-    const held = this.#count;
-    const address = kernel.arena.allocate((held + trees * leaves) * blockBytes + slackBytes);
-    const result = fill(trees, address + held * blockBytes);
-    kernel.bytes(address, held * blockBytes).set(kernel.bytes(this.#address, held * blockBytes));
-    this.#count = held + trees * leaves - count;
-    kernel
-      .bytes(this.#address, this.#count * blockBytes)
-      .set(kernel.bytes(address + count * blockBytes, this.#count * blockBytes));
-    return { piece: { address, count }, result };
-  }
-}
-
-/** Checks of what is drawn, either side's. */
-interface Checks {
-  /** Of Ferret's trees. */
-  readonly draws: ParityCheck;
-  /** Address of the COTs that mask the next draw's. */
-  readonly drawMasks: number;
-  /** Of SoftSpokenOT in the other direction. */
-  readonly reverse: ParityCheck;
-}
-
-/** What either side hands out, and how it ends. */
-abstract class CotParty {
-  readonly #leftover: Leftover;
-  #drawn = 0;
-  #reverseMasks: number | undefined;
-
-  protected constructor(
-    readonly kernel: CotKernel,
-    leaves: number,
-    /** Of COTs with the client as sender, and with the owner. */
-    readonly tweaks: Readonly<Record<Direction, TweakSource>>,
-    protected readonly checks: Checks | undefined,
-  ) {
-    this.#leftover = new Leftover(kernel, leaves);
-  }
-
-  /** COTs drawn so far, the checks' included. */
-  get drawn(): number {
-    return this.#drawn;
-  }
-
-  /** Trees that a draw of `count` COTs needs. */
-  protected treesFor(count: number): number {
-    return this.#leftover.trees(cotsOfDraw(count, this.checks !== undefined));
-  }
-
-  /** As Leftover.draw; where draws are checked, with the parities of what was filled. */
-  protected fill<T>(count: number, fill: (trees: number, output: number) => T) {
-    const { kernel, checks } = this;
-    const all = cotsOfDraw(count, checks !== undefined);
-    const { piece, result } = this.#leftover.draw(all, fill);
-    this.#drawn += all;
-    if (!checks) return { piece, result };
-    const parities = checks.draws.finish(checks.drawMasks);
-    const maskBytes = parityCount * blockBytes;
-    kernel.bytes(checks.drawMasks, maskBytes).set(kernel.bytes(piece.address + count * blockBytes, maskBytes));
-    return { piece: { address: piece.address, count }, result, parities };
-  }
-
-  /** Begins a check of COTs in the other direction. @param masks of its parities; released at the end. */
-  protected beginReverse(message: Uint8Array, masks: number): void {
-    this.checks!.reverse.absorb(message);
-    this.#reverseMasks = masks;
-  }
-
-  protected endReverse(): Parities {
-    const parities = this.checks!.reverse.finish(this.#reverseMasks!);
-    this.kernel.arena.release(this.#reverseMasks!);
-    this.#reverseMasks = undefined;
-    return parities;
-  }
-
-  /** Overwrites all keys: nothing can be drawn any more. The kernel and its memory are this pairing's alone. */
-  destroy(): void {
-    this.kernel.destroy();
-  }
-}
-
-/** Puts the masks of the first draw's check where those of later ones will be. */
-function checksOf(kernel: CotKernel, draws: ParityCheck, firstMasks: number, reverseSetup: Uint8Array): Checks {
-  const drawMasks = kernel.put(kernel.bytes(firstMasks, parityCount * blockBytes).slice());
-  const reverse = new ParityCheck(kernel, 'softSpoken reverse');
-  reverse.absorb(reverseSetup);
-  return { draws, drawMasks, reverse };
-}
-
-const inconsistent = (protocol: string, what: string) =>
-  new ProtocolError('value', protocol, `${what} are not consistent: the other side does not follow the protocol`);
-
-const tweakSources = () => ({ forward: new TweakSource('forward'), reverse: new TweakSource('reverse') });
 
 /** The client's side. */
 export class CotClient extends CotParty {

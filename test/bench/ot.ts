@@ -3,7 +3,8 @@
 import { otKind } from '../../protocols/offline/kinds.ts';
 import { stageCost } from '../../protocols/offline/ot/segments.ts';
 import { otMs, otUnits, referenceTimes } from '../../protocols/offline/ot/times.ts';
-import { CotClient, CotOwner, cotParameters, drawCost, setupCost } from '../../protocols/ot/cot.ts';
+import { CotClient, CotOwner } from '../../protocols/ot/cot.ts';
+import { cotParameters, drawCost, setupCost } from '../../protocols/ot/cotCosts.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
 import { channelPair } from '../ideal/otPair.ts';
 import { derivedCorrelations } from '../support/otStages.ts';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { OtBasedSpec } from '../../protocols/offline/correlations.ts';
 import { stageCost } from '../../protocols/offline/ot/segments.ts';
-import { setupCost } from '../../protocols/ot/cot.ts';
+import { setupCost } from '../../protocols/ot/cotCosts.ts';
 import { drawOperands } from '../ideal/ot.ts';
 import { otPair, smallParameters } from '../ideal/otPair.ts';
 import { keyOf } from '../support/keys.ts';

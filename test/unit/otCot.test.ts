@@ -3,15 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { ProtocolError } from '../../protocols/channel/errors.ts';
 import { blockBytes } from '../../protocols/kernels/cot.ts';
 import { baseOtCost, baseOtReceive, baseOtSend } from '../../protocols/ot/baseOt.ts';
-import {
-  CotClient,
-  CotOwner,
-  type CotParameters,
-  cotParameters,
-  cotsOfDraw,
-  drawCost,
-  setupCost,
-} from '../../protocols/ot/cot.ts';
+import { CotClient, CotOwner } from '../../protocols/ot/cot.ts';
+import { type CotParameters, cotParameters, cotsOfDraw, drawCost, setupCost } from '../../protocols/ot/cotCosts.ts';
 import { ferretMain, refillTrees, treesInAll } from '../../protocols/ot/ferret.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { channelPair, smallParameters } from '../ideal/otPair.ts';

@@ -14,7 +14,7 @@ import type {
 import { OtClient, OtOwner } from '../../protocols/offline/ot/provider.ts';
 import { digitsOf } from '../../protocols/offline/ot/scale.ts';
 import { specCost, stageCost } from '../../protocols/offline/ot/segments.ts';
-import { cotParameters } from '../../protocols/ot/cot.ts';
+import { cotParameters } from '../../protocols/ot/cotCosts.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { CorrelationStore } from '../../protocols/sharing/store.ts';
 import { drawOperands, wrongPlaces } from '../ideal/ot.ts';

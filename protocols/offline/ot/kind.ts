@@ -7,7 +7,7 @@
  */
 import type { CotKernel } from '../../kernels/cot.ts';
 import type { PieceTweaks } from '../../kernels/tweaks.ts';
-import type { CotPiece } from '../../ot/cot.ts';
+import type { CotPiece } from '../../ot/cotParty.ts';
 import type {
   ClientCorrelation,
   ClientRequestOf,

@@ -15,7 +15,9 @@
 import type { Channel } from '../../channel/channel.ts';
 import { ProtocolError } from '../../channel/errors.ts';
 import { blockBytes } from '../../kernels/cot.ts';
-import { type CheckedPiece, CotClient, CotOwner, checkCost } from '../../ot/cot.ts';
+import { CotClient, CotOwner } from '../../ot/cot.ts';
+import { checkCost } from '../../ot/cotCosts.ts';
+import type { CheckedPiece } from '../../ot/cotParty.ts';
 import { parityCount, parityProofBytes } from '../../ot/parityCheck.ts';
 import { softSpokenBytes } from '../../ot/softSpoken.ts';
 import type { Prg } from '../../sharing/prg.ts';

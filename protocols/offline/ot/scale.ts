@@ -17,7 +17,7 @@ import { concatBytes } from '@noble/hashes/utils.js';
 import type { ArenaScope } from '../../kernels/arena.ts';
 import { blockBytes, type CotKernel } from '../../kernels/cot.ts';
 import type { PieceTweaks } from '../../kernels/tweaks.ts';
-import { reverseCost } from '../../ot/cot.ts';
+import { reverseCost } from '../../ot/cotCosts.ts';
 import { softSpokenTile } from '../../ot/softSpoken.ts';
 import { pack, packedBytes, unpack } from '../../sharing/packing.ts';
 import { requireWords, type ScaleSpec } from '../correlations.ts';

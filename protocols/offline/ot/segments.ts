@@ -3,7 +3,7 @@
  *
  * A segment takes at most `segmentCots` COTs, so that memory does not grow with the stage. Costs are exact.
  */
-import { type CotParameters, checkCost, cotParameters, cotsOfDraw, drawCost } from '../../ot/cot.ts';
+import { type CotParameters, checkCost, cotParameters, cotsOfDraw, drawCost } from '../../ot/cotCosts.ts';
 import { type CorrelationSpec, keyText, type OtBasedSpec } from '../correlations.ts';
 import { isOtBased, otKind } from '../kinds.ts';
 import { type PieceCost, pieceUnit } from './kind.ts';
