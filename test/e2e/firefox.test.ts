@@ -20,8 +20,8 @@ let errors: string[] = [];
 const byTestId = (id: string) => `[data-testid="${id}"]`;
 
 /** A page of its own browser profile; what goes wrong in it is checked at the end of the test. */
-async function openPage(url: string): Promise<Page> {
-  const page = await (await firefox.createBrowserContext()).newPage();
+async function openPage(url: string, browser = firefox): Promise<Page> {
+  const page = await (await browser.createBrowserContext()).newPage();
   pages.push(page);
   page.setDefaultTimeout(30_000);
   page.on('pageerror', (error) => errors.push(String(error)));
@@ -29,6 +29,17 @@ async function openPage(url: string): Promise<Page> {
   await page.goto(url);
   return page;
 }
+
+/** "Try it alone" takes the first model; here the tiny one. */
+const onlyTiny = () => {
+  const { fetch } = window;
+  window.fetch = async (...request) => {
+    const response = await fetch(...request);
+    if (!response.url.endsWith('/models/index.json')) return response;
+    const models: { name: string }[] = await response.json();
+    return Response.json(models.filter(({ name }) => name === 'tiny'));
+  };
+};
 
 const textOf = (page: Page, id: string) => page.$eval(byTestId(id), (element) => (element as HTMLElement).innerText);
 
@@ -124,6 +135,31 @@ describe.skipIf(!firefoxPath)('in Firefox', () => {
     await client.keyboard.type(code);
     await client.keyboard.press('Enter');
     await classifyInFirefox(client);
+  });
+
+  test('both sides on one page, in the dark', async () => {
+    const dark = await launchFirefox({ dark: true });
+    try {
+      const page = await openPage(app.url, dark);
+      await page.evaluateOnNewDocument(onlyTiny);
+      await page.reload();
+      await click(page, 'Try it alone');
+      await click(page, byTestId('sample'));
+      await appears(page, byTestId('result'));
+      await expect.poll(() => textOf(page, 'served'), { timeout: 20_000 }).toBe('1');
+      const lightness = await page.evaluate(() => {
+        const [r, g, b] = getComputedStyle(document.body)
+          .backgroundColor.match(/[\d.]+/g)!
+          .map(Number);
+        return (r + g + b) / 3 / 255;
+      });
+      expect(lightness).toBeLessThan(0.25);
+      await shootFirefox(page, 'alone-dark');
+      await page.browserContext().close();
+      pages = pages.filter((each) => each !== page);
+    } finally {
+      await dark.close();
+    }
   });
 
   test('the owner in Firefox, the client in Chromium', async () => {

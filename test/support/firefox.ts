@@ -5,7 +5,7 @@ import { findFirefox } from '../../scripts/lib/firefox.mjs';
 export const firefoxPath = await findFirefox();
 
 /** Starts the Firefox that scripts/lib/firefox.mjs finds, by WebDriver BiDi. */
-export function launchFirefox(): Promise<Browser> {
+export function launchFirefox({ dark = false } = {}): Promise<Browser> {
   return puppeteer.launch({
     browser: 'firefox',
     executablePath: firefoxPath!,
@@ -18,6 +18,7 @@ export function launchFirefox(): Promise<Browser> {
       'media.peerconnection.ice.obfuscate_host_addresses': false,
       'media.navigator.streams.fake': true,
       'media.navigator.permission.disabled': true,
+      'layout.css.prefers-color-scheme.content-override': dark ? 0 : 1,
     },
   });
 }
