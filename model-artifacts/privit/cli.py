@@ -6,9 +6,9 @@ import sys
 
 import torch
 
-from .commands import artifacts, reports, students, teachers, training
+from .commands import artifacts, pretrained, reports, students, teachers, training
 
-GROUPS = training, teachers, students, reports, artifacts
+GROUPS = training, teachers, pretrained, students, reports, artifacts
 
 
 def main(argv: list[str] | None = None) -> None:

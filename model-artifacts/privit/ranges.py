@@ -11,6 +11,8 @@ the network must be trained to stay inside. Limits (same units as the tensors):
 """
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from vit.model import SwitchTensors
@@ -31,9 +33,11 @@ class RangePenalty:
     limit (Sun et al., COLM 2024, arXiv 2402.17762), would be all that the clipped gradient of its first steps is about.
     """
 
-    def __init__(self, one_in: int = 1) -> None:
-        """one_in: look at one image in this many only, since the scores are the largest tensors of a step."""
+    def __init__(self, one_in: int = 1, score_limits: Mapping[str, float] | None = None) -> None:
+        """one_in: look at one image in this many only, since the scores are the largest tensors of a step. score_limits: of networks without
+        square rows, each layer's own, by the name of its scores; they count from their row's mean only, which is all that softmax sees."""
         self.one_in = one_in
+        self.score_limits = score_limits
         self.total: Tensor | float = 0.0
 
     def __call__(self, name: str, value: Tensor) -> None:
@@ -42,8 +46,9 @@ class RangePenalty:
             # Subtracting the row's mean at most doubles a score and usually shrinks it; penalising the score itself as well keeps
             # x^2 moderate on square rows.
             centred = value - value.mean(dim=-1, keepdim=True)
-            self._add(centred, SCORE_LIMIT)
-            self._add(value, SCORE_LIMIT)
+            self._add(centred, self.score_limits[name] if self.score_limits else SCORE_LIMIT)
+            if not self.score_limits:
+                self._add(value, SCORE_LIMIT)
         elif name.endswith('.gelu'):
             self._add(value, GELU_LIMIT)
         elif name.endswith('.square_units'):

@@ -4,6 +4,7 @@ from __future__ import annotations
 import math
 import re
 
+import torch
 from torch import Tensor
 
 from .errors import ImportProblem
@@ -92,3 +93,18 @@ def _pool(name: str | None, tensors: dict[str, Tensor]) -> str | None:
     if name == 'avg' or 'cls_token' not in tensors:
         return 'norm-mean'
     return 'class' if name in (None, 'token') else None
+
+
+def named(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """This project's weights (vit/model.py) by timm's names: `canonical.py` the other way round. Positions of class token and registers are in
+    the tokens themselves, so the class token's own is zeros."""
+    out = {key: value.detach().contiguous() for key, value in weights.items() if key != 'prefix'}
+    prefix = weights.get('prefix')
+    if prefix is None:
+        return out
+    out['cls_token'] = prefix[:, :1].detach().contiguous()
+    out['pos_embed'] = torch.cat([torch.zeros_like(out['cls_token']), out['pos_embed']], 1)
+    if prefix.shape[1] > 1:
+        out['reg_token'] = prefix[:, 1:].detach().contiguous()
+        out['pos_embed'] = out['pos_embed'][:, 1:]  # timm's no_embed_class
+    return {re.sub('^fc_norm', 'norm', key): value for key, value in out.items()}

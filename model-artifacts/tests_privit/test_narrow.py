@@ -1,0 +1,96 @@
+"""What comes out is a checkpoint that anybody reads, says what it said, and stays in narrower ranges; an interrupted run goes on as if it had not been."""
+import copy
+from dataclasses import replace
+
+import torch
+
+from privit.commands.pretrained import write_timm
+from privit.narrow import NarrowOptions, Photographs, agreement, narrow, score_limits
+from privit.ranges import SCORE_LIMIT, RangePenalty
+from vit.data import synthetic_splits
+from vit.imports import Fact, Facts, Imported, import_checkpoint
+from vit.model import VisionTransformer, ViTConfig
+
+CONFIG = ViTConfig(img_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4, pool='class', prefix_tokens=1)
+SPLITS = synthetic_splits()
+MEAN = torch.full((3,), 127.5)
+OPTIONS = NarrowOptions(steps=100, batch_size=8, learning_rate=2e-2, last_weight=1e-2, ema_decay=0.5, save_every=20)
+
+
+def shown(part: str) -> Photographs:
+    return Photographs([getattr(SPLITS, part)] * 2, MEAN, MEAN, CONFIG.img_size, 0.5)
+
+
+def wide() -> VisionTransformer:
+    """One channel of the residual stream, and one hidden unit, far outside."""
+    torch.manual_seed(4)
+    model = VisionTransformer(CONFIG).eval()
+    with torch.no_grad():
+        model.blocks[0].mlp.fc1.bias[3] = 9.0
+        model.blocks[0].mlp.fc2.weight[5, 3] = 4.0
+    return model
+
+
+def excess(model: VisionTransformer) -> float:
+    penalty = RangePenalty()
+    with torch.no_grad():
+        model(shown('validation').centres(16), None, penalty)
+    return float(penalty.total)
+
+
+def test_ranges_become_narrow_and_answers_stay(tmp_path):
+    model = wide()
+    lines = []
+    narrowed = narrow(copy.deepcopy(model), shown('train'), shown('validation'), OPTIONS, tmp_path, lines.append)
+    assert excess(narrowed) < 0.5 * excess(model)
+    assert agreement(narrowed, model, shown('validation').centres(32)) > 0.9
+    assert '"agreement"' in lines[-1]
+
+
+def test_an_interrupted_run_goes_on(tmp_path):
+    whole = narrow(wide(), shown('train'), shown('validation'), OPTIONS, tmp_path / 'whole', print)
+
+    class Stop(Exception):
+        pass
+
+    def stop(line: str) -> None:
+        if '"step": 40' in line:
+            raise Stop
+
+    try:
+        narrow(wide(), shown('train'), shown('validation'), OPTIONS, tmp_path / 'parts', stop)
+    except Stop:
+        pass
+    parts = narrow(wide(), shown('train'), shown('validation'), OPTIONS, tmp_path / 'parts', print)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(parts.state_dict()[name], value)
+
+
+def test_limits_are_of_each_layer():
+    torch.manual_seed(4)
+    model = VisionTransformer(CONFIG).eval()
+    with torch.no_grad():
+        model.blocks[1].attn.qkv.weight[: 2 * CONFIG.embed_dim] *= 40
+    limits = score_limits(model, shown('validation').centres(16))
+    assert limits == {'blocks.0.attn.scores': SCORE_LIMIT, 'blocks.1.attn.scores': 2 * SCORE_LIMIT}
+
+
+def test_of_a_layer_with_its_own_limit_only_the_scores_from_their_mean_count():
+    scores = torch.full((1, 1, 2, 4), 100.0)
+    penalty = RangePenalty(score_limits={'blocks.0.attn.scores': SCORE_LIMIT})
+    penalty('blocks.0.attn.scores', scores)
+    assert float(penalty.total) == 0
+
+
+def test_what_is_written_is_imported_as_the_same_network(tmp_path):
+    for prefix_tokens in (1, 3):
+        torch.manual_seed(5)
+        model = VisionTransformer(replace(CONFIG, prefix_tokens=prefix_tokens)).eval()
+        facts = Facts({name: Fact(value, 'here') for name, value in (('mean', (0.5,) * 3), ('std', (0.25,) * 3), ('interpolation', 'bicubic'), ('shorter_side', 10))})
+        write_timm(tmp_path, model.state_dict(), Imported(model, facts, 'here', ['a', 'b', 'c', 'd']))
+        again = import_checkpoint(tmp_path)
+        images = shown('validation').centres(4)
+        with torch.no_grad():
+            torch.testing.assert_close(again.model(images), model(images))
+        assert again.labels == ['a', 'b', 'c', 'd']
+        assert (again.facts.value('interpolation'), again.facts.value('shorter_side'), again.facts.value('std')) == ('bicubic', 10, (0.25,) * 3)
