@@ -36,8 +36,14 @@ export const expProtocol = tableProtocol<ExpOp>({
   basis(op, t, out, at) {
     out[at] = Math.round(Math.exp(t * segmentWidth(op) * op.inputScale) * 2 ** op.basisFracBits);
   },
-  columns(op, start, out) {
-    out[0] = Math.exp(start * op.inputScale) * 2 ** op.coefficientFracBits;
+  columns({ inputScale, coefficientFracBits }) {
+    const unit = 2 ** coefficientFracBits;
+    return (start, out) => {
+      out[0] = Math.exp(start * inputScale) * unit;
+    };
   },
-  evaluate: (op, x) => Math.exp(x * op.inputScale),
+  evaluate:
+    ({ inputScale }) =>
+    (x) =>
+      Math.exp(x * inputScale),
 });

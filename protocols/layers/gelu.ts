@@ -19,16 +19,21 @@ export function gelu(x: number): number {
   return 0.5 * x * (1 + erf(x / Math.SQRT2));
 }
 
-/** The error function to about 1.2e-7 (Numerical Recipes, §6.2, erfc by a Chebyshev fit): finer than any scale here. */
+/** Numerical Recipes, §6.2: the fit's coefficients, from the constant on. */
+const [e0, e1, e2, e3, e4, e5, e6, e7, e8, e9] = [
+  -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223,
+  0.17087277,
+];
+
+/**
+ * The error function to about 1.2e-7 (erfc by a Chebyshev fit): finer than any scale here. Written out, because a client's tables take a
+ * hundred million values of it for one image of 197 tokens.
+ */
 function erf(x: number): number {
   const z = Math.abs(x);
   const t = 2 / (2 + z);
-  const series = [
-    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223,
-    0.17087277,
-  ];
-  let exponent = 0;
-  for (let i = series.length - 1; i >= 0; i--) exponent = exponent * t + series[i];
+  const high = ((((e9 * t + e8) * t + e7) * t + e6) * t + e5) * t + e4;
+  const exponent = (((high * t + e3) * t + e2) * t + e1) * t + e0;
   const complement = t * Math.exp(-z * z + exponent);
   return x >= 0 ? 1 - complement : complement - 1;
 }

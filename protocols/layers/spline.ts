@@ -119,25 +119,29 @@ function requirePositive(step: string, { fine, ...coarse }: SplineLike): void {
 
 /** Chebyshev nodes of [0, 1] for degrees 0 to 4. */
 const chebyshevNodes = Array.from({ length: 5 }, (_, degree) =>
-  Array.from({ length: degree + 1 }, (_, j) => (1 - Math.cos((Math.PI * (j + 0.5)) / (degree + 1))) / 2),
+  Float64Array.from({ length: degree + 1 }, (_, j) => (1 - Math.cos((Math.PI * (j + 0.5)) / (degree + 1))) / 2),
 );
 const lagrangeOnWhole = chebyshevNodes.map(lagrangeBasis);
 
-/** Lagrange's basis polynomials for these nodes: [j][d] is the coefficient of t^d in the polynomial that is 1 at node j. */
-function lagrangeBasis(nodes: readonly number[]): number[][] {
-  return nodes.map((node, j) => {
-    let coefficients = [1];
-    for (const [i, other] of nodes.entries()) {
+/** Lagrange's basis polynomials for these nodes: [j·nodes + d] is the coefficient of t^d in the polynomial that is 1 at node j. */
+function lagrangeBasis(nodes: Float64Array): Float64Array {
+  const size = nodes.length;
+  const basis = new Float64Array(size * size);
+  for (let j = 0; j < size; j++) {
+    const polynomial = basis.subarray(j * size, (j + 1) * size);
+    polynomial[0] = 1;
+    let degree = 0;
+    for (let i = 0; i < size; i++) {
       if (i === j) continue;
-      const next = new Array<number>(coefficients.length + 1).fill(0);
-      coefficients.forEach((c, d) => {
-        next[d] = next[d] - (c * other) / (node - other);
-        next[d + 1] = next[d + 1] + c / (node - other);
-      });
-      coefficients = next;
+      // Times (t − node i)/(node j − node i), from the top down.
+      const difference = nodes[j] - nodes[i];
+      degree++;
+      for (let d = degree; d > 0; d--)
+        polynomial[d] = (d < degree ? -(polynomial[d] * nodes[i]) / difference : 0) + polynomial[d - 1] / difference;
+      polynomial[0] = -(polynomial[0] * nodes[i]) / difference;
     }
-    return coefficients;
-  });
+  }
+  return basis;
 }
 
 const polynomials: TableFunction<SplineOp> = {
@@ -149,28 +153,38 @@ const polynomials: TableFunction<SplineOp> = {
     let power = 2 ** op.basisFracBits;
     for (let d = 0; d < op.degree; d++) out[at + d] = Math.round((power *= t));
   },
-  columns(op, start, out) {
-    if (op.except && isWithin(op.except, start)) return void out.fill(0);
-    const width = segmentWidth(op);
-    let nodes: readonly number[] = chebyshevNodes[op.degree];
-    let lagrange = lagrangeOnWhole[op.degree];
-    const below = (lowest(op) - start) / width;
-    if (below > 0) {
-      // The interval begins in the lowest segment, which is out of the domain: fit what of it is inside (a quarter at least).
-      const from = Math.min(below, 0.75);
-      nodes = nodes.map((node) => from + (1 - from) * node);
-      lagrange = lagrangeBasis(nodes);
-    }
-    out.fill(0);
-    for (let j = 0; j < nodes.length; j++) {
-      const value = evaluateSpline(op, start + nodes[j] * width);
-      for (let d = 0; d <= op.degree; d++) out[d] += value * lagrange[j][d];
-    }
+  columns(op) {
+    const { degree, except } = op;
+    const [width, begin] = [segmentWidth(op), lowest(op)];
     const unit = 2 ** op.coefficientFracBits;
-    out[0] *= unit * 2 ** op.basisFracBits;
-    for (let d = 1; d <= op.degree; d++) out[d] *= unit;
+    const constantUnit = unit * 2 ** op.basisFracBits;
+    const evaluate = splineOf(op);
+    return (start, out) => {
+      if (except && isWithin(except, start)) return void out.fill(0);
+      let nodes = chebyshevNodes[degree];
+      let lagrange = lagrangeOnWhole[degree];
+      const below = (begin - start) / width;
+      if (below > 0) {
+        // The interval begins in the lowest segment, which is out of the domain: fit what of it is inside (a quarter at least).
+        const from = Math.min(below, 0.75);
+        nodes = nodes.map((node) => from + (1 - from) * node);
+        lagrange = lagrangeBasis(nodes);
+      }
+      out.fill(0);
+      for (let j = 0, at = 0; j <= degree; j++) {
+        const value = evaluate(start + nodes[j] * width);
+        for (let d = 0; d <= degree; d++, at++) out[d] += value * lagrange[at];
+      }
+      out[0] *= constantUnit;
+      for (let d = 1; d <= degree; d++) out[d] *= unit;
+    };
   },
-  evaluate: (op, x) => (op.except && isWithin(op.except, x - segmentWidth(op) / 2) ? 0 : evaluateSpline(op, x)),
+  evaluate(op) {
+    const { except } = op;
+    const half = segmentWidth(op) / 2;
+    const evaluate = splineOf(op);
+    return (x) => (except && isWithin(except, x - half) ? 0 : evaluate(x));
+  },
 };
 
 export const splineProtocol = tableProtocol(polynomials);
@@ -180,8 +194,9 @@ export const scalarSplineProtocol = wideTableProtocol<ScalarSplineOp>(polynomial
 const lowest = (op: SplineOp): number => op.minimum + 2 ** (op.rangeBits - op.digitBits);
 
 /** The function; one of positive numbers is held constant well below the domain, where it would not be finite. */
-function evaluateSpline(op: SplineOp, x: number): number {
+function splineOf(op: SplineOp): (x: number) => number {
+  const { inputScale, epsilon, ceiling = Number.POSITIVE_INFINITY } = op;
   const { evaluate, isOfPositive } = splineFunctions[op.function];
-  const y = evaluate((isOfPositive ? Math.max(x, lowest(op) / 2) : x) * op.inputScale + op.epsilon);
-  return op.ceiling === undefined ? y : Math.min(y, op.ceiling);
+  const least = isOfPositive ? lowest(op) / 2 : Number.NEGATIVE_INFINITY;
+  return (x) => Math.min(evaluate(Math.max(x, least) * inputScale + epsilon), ceiling);
 }

@@ -55,10 +55,13 @@ export interface TableFunction<O extends TableOp> {
   basisBits(op: O): number;
   /** The `terms` basis functions at l = t·w, as integers; t in [0, 1). */
   basis(op: O, t: number, out: Uint32Array, at: number): void;
-  /** The columns (constants, then terms) for the interval that begins at `start`, as integers. */
-  columns(op: O, start: number, out: Float64Array): void;
+  /**
+   * What writes the columns (constants, then terms) for the interval that begins at `start`, as integers: asked once for a table of many
+   * entries, so that what depends on the operation alone is computed once.
+   */
+  columns(op: O): (start: number, out: Float64Array) => void;
   /** The function itself. */
-  evaluate(op: O, x: number): number;
+  evaluate(op: O): (x: number) => number;
 }
 
 /** w, as the function sees it. */
@@ -114,13 +117,14 @@ export function entriesOf<O extends TableOp>(
   const { domainBits, widthBits, unit } = domainOf(op);
   const domainMask = maskOf(domainBits);
   const digitMask = maskOf(op.digitBits);
+  const columns = fn.columns(op);
   const x = client.share(op.inputs[0]);
   const selector = op.inputs[1] && client.share(op.inputs[1]);
   return (i, choice, entry) => {
     if (selector && ((selector[i] ^ (choice >>> op.digitBits)) & 1) === 0) return void entry.fill(0);
     // The owner has subtracted the minimum.
     const start = ((x[i] + shiftedDigit(choice & digitMask, widthBits)) & domainMask) >>> 0;
-    fn.columns(op, op.minimum + start * unit, entry);
+    columns(op.minimum + start * unit, entry);
     for (let d = 0; d < entry.length; d++) entry[d] = Math.round(entry[d]);
   };
 }
@@ -139,7 +143,8 @@ export function tableReference<O extends TableOp>(
   const low = (op.minimum + width) / unit;
   reference.check(op, x.filter(isSelected), low, (op.minimum + 2 ** op.rangeBits) / unit);
   const scale = 2 ** fracBits;
-  return x.map((value, i) => (isSelected(value, i) ? Math.round(fn.evaluate(op, value * unit) * scale) : 0));
+  const evaluate = fn.evaluate(op);
+  return x.map((value, i) => (isSelected(value, i) ? Math.round(evaluate(value * unit) * scale) : 0));
 }
 
 export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerProtocol<O> {

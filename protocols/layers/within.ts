@@ -41,8 +41,13 @@ export const withinProtocol = tableProtocol<WithinOp>({
   terms: () => 0,
   basisBits: () => 1,
   basis() {},
-  columns(op, start, out) {
-    out[0] = isWithin(op.interval, start) ? 1 : 0;
+  columns:
+    ({ interval }) =>
+    (start, out) => {
+      out[0] = isWithin(interval, start) ? 1 : 0;
+    },
+  evaluate(op) {
+    const half = segmentWidth(op) / 2;
+    return (x) => (isWithin(op.interval, x - half) ? 1 : 0);
   },
-  evaluate: (op, x) => (isWithin(op.interval, x - segmentWidth(op) / 2) ? 1 : 0),
 });
