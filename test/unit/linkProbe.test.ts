@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { LinkProbe } from '../../client/src/pairing/linkProbe.ts';
 import { selectedPath } from '../../client/src/pairing/selectedPath.ts';
 
@@ -28,6 +28,28 @@ function line({ oneWayMs, bytesPerMs, pauses = [0] }: { oneWayMs: number; bytesP
   };
   return { first: probes[0], second: probes[1], run };
 }
+
+describe('whether the other tab is still there', () => {
+  const timeoutMs = 60;
+
+  test.each([
+    ['an answer', (probe: LinkProbe) => probe.receive(Uint8Array.of(2, 0, 0, 0, 0)), 5, true],
+    ['a message of the protocol, where the answer waits behind others', (probe: LinkProbe) => probe.heard(), 50, true],
+    ['a message that was under way when the tab was closed', (probe: LinkProbe) => probe.heard(), 5, false],
+    ['nothing', () => {}, 5, false],
+  ])('%s', async (_, happens, afterMs, isAlive) => {
+    vi.useFakeTimers();
+    try {
+      const probe = new LinkProbe(() => {}, true);
+      const asked = probe.isAlive(timeoutMs);
+      setTimeout(() => happens(probe), afterMs);
+      await vi.advanceTimersByTimeAsync(timeoutMs);
+      expect(await asked).toBe(isAlive);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
 
 describe('measuring a connection', () => {
   test('a ping takes the round trip', async () => {

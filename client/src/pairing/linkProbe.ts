@@ -21,6 +21,7 @@ export class LinkProbe {
   sentPerSecond: number | undefined;
   receivedPerSecond: number | undefined;
   #nextId = 0;
+  #heardMs = Number.NEGATIVE_INFINITY;
   readonly #pending = new Map<number, (elapsedMs: number) => void>();
 
   /**
@@ -56,10 +57,19 @@ export class LinkProbe {
     });
   }
 
+  /** Anything of the other tab's, the protocol's messages too, has arrived. */
+  heard(): void {
+    this.#heardMs = this.nowMs();
+  }
+
+  /**
+   * Whether an answer comes within that time, or else whether anything was heard in the last half of it: behind megabytes of the
+   * protocol, or where processors are busy, an answer takes its time.
+   */
   async isAlive(timeoutMs: number): Promise<boolean> {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const tooLate = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), timeoutMs);
+    const tooLate = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(this.nowMs() - this.#heardMs < timeoutMs / 2), timeoutMs);
     });
     const isAlive = await Promise.race([this.ping().then(() => true), tooLate]);
     clearTimeout(timer);
@@ -68,6 +78,7 @@ export class LinkProbe {
 
   /** Takes a message of the other page. */
   receive(message: Uint8Array): void {
+    this.heard();
     if (message.length < headerBytes) return;
     const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
     if (message[0] === kind.ping) {

@@ -82,6 +82,7 @@ export class PeerLink {
       if (state === 'connected' || state === 'completed') this.#setState('connected');
     });
     this.#peer.on('data', (data: Uint8Array) => this.probe.receive(data));
+    this.channel.addEventListener('message', () => this.probe.heard());
     this.#peer.on('error', () => this.#fail(this.#connected ? 'lost' : 'unreachable'));
     this.#peer.on('close', () => this.#fail(this.#connected ? 'lost' : 'unreachable'));
   }
