@@ -13,7 +13,7 @@
  * of other things; classes that resemble the model's own are left out, as an answer for them is not wrong.
  */
 import { readFile, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { type Confidence, levelOf, levels, softmax } from '../client/src/client/confidenceLevels.ts';
 import { parseManifest, prepareImage } from '../protocols/index.ts';
 import { defaultData, type LabelledImage, readImages } from './lib/dataset.ts';
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   });
   const folder = await modelFolder(values.model);
   const manifest = parseManifest(await readFile(`${folder}/manifest.json`, 'utf8')); // whole: what a session knows has no digests
-  const onnx = await PlaintextModel.load(folder, cpus().length);
+  const onnx = await PlaintextModel.load(folder, availableParallelism());
   const logitsOf = async (images: readonly LabelledImage[]) => {
     const logits: number[][] = [];
     for (let at = 0; at < images.length; at += 64) {

@@ -2,7 +2,7 @@
  * npm run evaluate -- [--model NAME|PATH] [--data ZIP_OR_DIR] [--images N] [--secure N] [--json]
  * Top-1 on held-out images: float ONNX, integer reference, and some of them securely.
  */
-import { cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import {
   answerBits,
@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   process.stderr.write(`${examples.length} images of ${source}\n`);
 
   const float: number[][] = [];
-  const onnx = await PlaintextModel.load(folder, cpus().length);
+  const onnx = await PlaintextModel.load(folder, availableParallelism());
   for (let at = 0; at < examples.length; at += batchSize) {
     const batch = await onnx.logits(examples.slice(at, at + batchSize).map(({ pixels }) => pixels));
     float.push(...batch.map((logits) => [...logits]));
@@ -158,7 +158,7 @@ async function evaluateAll(
   progress: (done: number) => void,
 ): Promise<ReferenceAnswer[]> {
   const answers = new Array<ReferenceAnswer>(examples.length);
-  const threads = Math.max(1, Math.min(cpus().length, examples.length));
+  const threads = Math.max(1, Math.min(availableParallelism(), examples.length));
   let done = 0;
   await Promise.all(
     Array.from({ length: threads }, (_, thread) => {

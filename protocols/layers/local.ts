@@ -54,21 +54,31 @@ export const localProtocol = layerProtocol<LocalOp>({
 /** ⌈log2 n⌉: a mean over n is a sum with that many more fraction bits, and a factor of n/2^⌈log2 n⌉ in (1/2, 1]. */
 export const ceilLog2 = (n: number): number => Math.ceil(Math.log2(n));
 
+// The maps are loops: a typed array's `map` calls a function for each element, which took a third of the reference's time.
+
 /** x + y. */
-export const add = ([x, y]: readonly Uint32Array[]): Uint32Array => x.map((value, i) => value + y[i]);
+export const add = ([x, y]: readonly Uint32Array[]): Uint32Array => {
+  const sum = new Uint32Array(x.length);
+  for (let i = 0; i < x.length; i++) sum[i] = x[i] + y[i];
+  return sum;
+};
 
 /** Element i of the result is element index[i] of the inputs, one after another. */
 export const gather =
   (index: Uint32Array) =>
   (inputs: readonly Uint32Array[]): Uint32Array => {
-    if (inputs.length === 1) return index.map((from) => inputs[0][from]);
-    const whole = new Uint32Array(inputs.reduce((sum, input) => sum + input.length, 0));
-    let at = 0;
-    for (const input of inputs) {
-      whole.set(input, at);
-      at += input.length;
+    let whole = inputs[0];
+    if (inputs.length > 1) {
+      whole = new Uint32Array(inputs.reduce((sum, input) => sum + input.length, 0));
+      let at = 0;
+      for (const input of inputs) {
+        whole.set(input, at);
+        at += input.length;
+      }
     }
-    return index.map((from) => whole[from]);
+    const gathered = new Uint32Array(index.length);
+    for (let i = 0; i < index.length; i++) gathered[i] = whole[index[i]];
+    return gathered;
   };
 
 /** Σ_j x_ij of each row. */

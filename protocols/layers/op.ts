@@ -181,7 +181,10 @@ export class ReferenceState {
   /** Notes the largest magnitude outside [low, high). */
   check(op: Op, integers: Int32Array, low: number, high: number): void {
     let worst = 0;
-    for (const x of integers) if ((x < low || x >= high) && Math.abs(x) > Math.abs(worst)) worst = x;
+    for (let i = 0; i < integers.length; i++) {
+      const x = integers[i];
+      if ((x < low || x >= high) && Math.abs(x) > Math.abs(worst)) worst = x;
+    }
     if (worst !== 0) this.violations.push({ step: op.step, kind: op.kind, value: worst, low, high });
   }
 }

@@ -148,13 +148,13 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
   reference(op, reference) {
     const x = reference.value(op.inputs[0]);
     const limit = 2 ** (op.inputs[0].ringBits - 2);
-    const half = 2 ** (op.dropBits - 1);
-    const unit = 2 ** op.dropBits;
+    const f = op.dropBits;
+    const unit = 2 ** f;
     reference.check(op, x, -limit - unit, limit - unit + 1);
-    reference.set(
-      op.output,
-      x.map((value) => Math.floor((value + half) / unit)),
-    );
+    const rounded = new Int32Array(x.length);
+    // ⌊(x + 2^(f−1))/2^f⌋, whatever 32 bits x is.
+    for (let i = 0; i < x.length; i++) rounded[i] = (x[i] >> f) + ((x[i] >> (f - 1)) & 1);
+    reference.set(op.output, rounded);
   },
 });
 

@@ -1,6 +1,6 @@
 /**
  * Elements of rings Z_2^k with k up to 52, each as the integer of [0, 2^k) that a double holds exactly; for the few numbers whose truncation is
- * to be local (layers/scalarSpline.ts). In correlations and on the wire they are words: the low 32 bits, and where k > 32 the others.
+ * to be local (layers/wideTable.ts). In correlations and on the wire they are words: the low 32 bits, and where k > 32 the others.
  */
 import { pack, packedBytes, unpack } from './packing.ts';
 

@@ -1,5 +1,5 @@
 /** One party of `npm run classify`, as a process of its own; its parent carries the signaling and prints the result. */
-import { cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import {
   ClientSession,
   demandOf,
@@ -94,7 +94,7 @@ async function run(task: PartyTask): Promise<void> {
     await session.close();
     // The peak of the private run, before the plaintext model is loaded beside it.
     const peak = memory(session.plan);
-    const plaintext = await PlaintextModel.load(await modelFolder(task.model), cpus().length);
+    const plaintext = await PlaintextModel.load(await modelFolder(task.model), availableParallelism());
     const logits = pictures.length > 0 ? await plaintext.logits(pictures) : [];
     const plaintextLogits = Array.from(logits, (each) => [...each]);
     const publicBlocks = session.manifest.publicPart?.blocks;
