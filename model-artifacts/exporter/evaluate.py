@@ -24,6 +24,7 @@ def evaluate(
     """
     images, labels = held_out.images, held_out.labels
     simulation = Simulation.load(folder)
+    model = model.in_single_precision()  # a thousand times finer than the integers
     exact, integer = [], []
     for start in range(0, len(images), batch):
         part = images[start : start + batch]

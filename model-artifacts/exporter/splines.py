@@ -7,9 +7,10 @@ The start is *any* number in (x − h, x], not a multiple of h: an error bound m
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import product
 
 import numpy as np
@@ -143,10 +144,22 @@ def coefficients(f: Callable[[Array], Array], domain: Domain, starts: Array, deg
     is fitted (a quarter at least), and well below the domain a function with a pole is held constant.
     """
     below = np.clip((domain.lowest - starts) / domain.width, 0, 0.75)[:, None]
+    chebyshev, interpolate = _interpolation(degree)
+    nodes = below + (1 - below) * chebyshev
+    c = f(starts[:, None] + nodes * domain.width) @ interpolate.T
+    # Few intervals begin in the lowest segment: only their matrices are their own.
+    cut = below[:, 0] > 0
+    if cut.any():
+        values = f(starts[cut, None] + nodes[cut] * domain.width)
+        c[cut] = np.linalg.solve(nodes[cut][:, :, None] ** np.arange(degree + 1), values[:, :, None])[:, :, 0]
+    return c
+
+
+@cache
+def _interpolation(degree: int) -> tuple[Array, Array]:
+    """(Chebyshev nodes of [0, 1], the matrix from values there to coefficients)."""
     nodes = 0.5 - 0.5 * np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-    nodes = below + (1 - below) * nodes
-    values = f(starts[:, None] + nodes * domain.width)
-    return np.linalg.solve(nodes[:, :, None] ** np.arange(degree + 1), values[:, :, None])[:, :, 0]
+    return nodes, np.linalg.inv(nodes[:, None] ** np.arange(degree + 1))
 
 
 class SplineProbe:
@@ -308,12 +321,11 @@ def _narrowest(f, domain: Domain, degree: int, out: Tensor, low: float, high: fl
 
     if not good(28, 16):
         return None
-    smallest = next(b for b in range(4, 17) if good(28, b))
+    # The error falls with either: the first of each that is good is found by halving.
+    smallest = 4 + bisect_left(range(4, 16), True, key=lambda b: good(28, b))
     best = None
     for basis in range(smallest, min(16, smallest + 3) + 1):
-        coefficient = next((c for c in range(2, 29) if good(c, basis)), None)
-        if coefficient is None:
-            continue
+        coefficient = 2 + bisect_left(range(2, 28), True, key=lambda c: good(c, basis))
         coefficient = max(coefficient, out.frac_bits + 1 - basis)  # a truncation has to drop at least one bit
         if coefficient + basis <= available and (best is None or coefficient + basis < sum(best)):
             best = (coefficient, basis)
