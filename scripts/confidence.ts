@@ -16,6 +16,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { type Confidence, levelOf, levels, softmax } from '../client/src/client/confidenceLevels.ts';
 import { parseManifest, prepareImage } from '../protocols/index.ts';
+import { classFinder } from './lib/classNames.ts';
 import { defaultData, type LabelledImage, readImages } from './lib/dataset.ts';
 import { readImage } from './lib/images.ts';
 import { defaultModel, modelFolder } from './lib/models.ts';
@@ -67,15 +68,10 @@ async function main(): Promise<void> {
 
   const source = values.data ?? (await defaultData(values.model, folder));
   const images = await readImages(source, Number(values.images));
-  const plain = (label: string) =>
-    label
-      .toLowerCase()
-      .replaceAll(/[^a-z0-9]+/g, ' ')
-      .trim();
-  const names = manifest.labels.map(plain);
+  const classOf = await classFinder(manifest.labels);
   const answers = (await logitsOf(images)).map((logits, i) => ({
     logits,
-    label: names.indexOf(plain(images[i].label)),
+    label: classOf(images[i].label),
   }));
   if (answers.some(({ label }) => label < 0)) throw new Error(`${source}: has a class that the model has not`);
   const [fit, judge] = [answers.filter((_, i) => i % 2 === 0), answers.filter((_, i) => i % 2 === 1)];

@@ -1,6 +1,6 @@
 /**
- * npm run evaluate -- [--model NAME|PATH] [--data ZIP_OR_DIR] [--images N] [--secure N] [--json]
- * Top-1 on held-out images: float ONNX, integer reference, and some of them securely.
+ * npm run evaluate -- [--model NAME|PATH] [--data ZIP_OR_DIR] [--labels FILE] [--images N] [--secure N] [--json]
+ * Top-1 on held-out images: float ONNX, integer reference, and some of them securely. Where no folder is a class, agreement alone.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
@@ -13,6 +13,7 @@ import {
   OwnerSession,
   prepareImage,
 } from '../protocols/index.ts';
+import { classFinder } from './lib/classNames.ts';
 import { defaultData, readImages, spread } from './lib/dataset.ts';
 import { readImage } from './lib/images.ts';
 import { defaultModel, modelFolder, readModel } from './lib/models.ts';
@@ -23,18 +24,21 @@ import type { ReferenceAnswer, ReferenceTask } from './lib/referenceWorker.ts';
 
 interface Example {
   readonly name: string;
+  /** -1: not known. */
   readonly label: number;
   readonly pixels: Uint8Array;
 }
 
 const batchSize = 64;
 
-const usage = 'npm run evaluate -- [--model NAME|PATH] [--data ZIP_OR_DIR] [--images N] [--secure N] [--json]';
+const usage =
+  'npm run evaluate -- [--model NAME|PATH] [--data ZIP_OR_DIR] [--labels FILE] [--images N] [--secure N] [--json]';
 
 async function main(): Promise<void> {
   const values = readOptions(usage, {
     model: { type: 'string', default: defaultModel },
     data: { type: 'string' },
+    labels: { type: 'string' },
     images: { type: 'string', default: '1000' },
     secure: { type: 'string', default: '0' },
     json: { type: 'boolean', default: false },
@@ -45,9 +49,15 @@ async function main(): Promise<void> {
   const folder = await modelFolder(values.model);
   const model = await readModel(folder);
   const source = values.data ?? (await defaultData(values.model, folder));
-  const examples = await readExamples(source, imageCount, model);
+  const classOf = await classFinder(model.manifest.labels, values.labels);
+  const examples = await readExamples(source, imageCount, model, classOf);
   // Always: where the image set is not at hand, a model's few samples stand in for it.
+  const known = [...examples.keys()].filter((i) => examples[i].label >= 0);
   process.stderr.write(`${examples.length} images of ${source}\n`);
+  if (known.length < examples.length)
+    process.stderr.write(
+      `${examples.length - known.length} of them in folders that are no class of the model's (--labels FILE has their names)\n`,
+    );
 
   const float: number[][] = [];
   const onnx = await PlaintextModel.load(folder, availableParallelism());
@@ -60,7 +70,13 @@ async function main(): Promise<void> {
   const reference = await evaluateAll(folder, examples, (done) => say(`\rreference ${done} of ${examples.length}`));
   say('\n');
 
-  const labels = examples.map(({ label }) => label);
+  const labels = known.map((i) => examples[i].label);
+  /** Of those whose class is known. */
+  const top1 = (logits: readonly (readonly number[])[]) =>
+    agreement(
+      known.map((i) => argmax(logits[i])),
+      labels,
+    );
   const violations = reference.flatMap((answer, i) => answer.violations.map((text) => `${examples[i].name}: ${text}`));
   const referenceLogits = reference.map(({ logits }) => logits);
   const headLabels = reference.map(({ headLogits }) => argmax(headLogits));
@@ -76,8 +92,7 @@ async function main(): Promise<void> {
   const result = {
     model: values.model,
     images: examples.length,
-    floatTop1: agreement(float.map(argmax), labels),
-    referenceTop1: agreement(referenceLogits.map(argmax), labels),
+    ...(known.length > 0 && { labelled: known.length, floatTop1: top1(float), referenceTop1: top1(referenceLogits) }),
     agreementTop1: agreement(referenceLogits.map(argmax), float.map(argmax)),
     maxAbsLogitError: largestDifference(referenceLogits, float),
     /** Images in which some value left the range that its ring allows for. */
@@ -108,7 +123,7 @@ async function main(): Promise<void> {
   }
   const percent = (fraction: number) => `${(100 * fraction).toFixed(2)} %`;
   process.stdout.write(
-    `${result.images} images: float ${percent(result.floatTop1)}, integer reference ${percent(result.referenceTop1)}; same label ${percent(result.agreementTop1)}, `,
+    `${result.images} images: ${known.length > 0 ? `float ${percent(top1(float))}, integer reference ${percent(top1(referenceLogits))}; ` : ''}same label ${percent(result.agreementTop1)}, `,
   );
   process.stdout.write(
     `largest logit difference ${result.maxAbsLogitError.toFixed(4)}, out of range in ${result.rangeViolations}\n`,
@@ -129,27 +144,22 @@ async function main(): Promise<void> {
   for (const text of violations.slice(0, 5)) process.stderr.write(`out of range: ${text}\n`);
 }
 
-async function readExamples(source: string, count: number, model: OwnerModel): Promise<Example[]> {
-  const names = model.manifest.labels.map(plain);
+async function readExamples(
+  source: string,
+  count: number,
+  model: OwnerModel,
+  classOf: (folder: string) => number,
+): Promise<Example[]> {
   const examples: Example[] = [];
   for (const { name, label, bytes } of await readImages(source, count)) {
-    const index = names.indexOf(plain(label));
-    if (index < 0)
-      throw new Error(`${name}: the model has no class "${label}"; it has ${model.manifest.labels.join(', ')}`);
     examples.push({
       name,
-      label: index,
+      label: classOf(label),
       pixels: prepareImage(await readImage(Buffer.from(bytes)), model.manifest.preprocessing),
     });
   }
   return examples;
 }
-
-const plain = (label: string) =>
-  label
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, ' ')
-    .trim();
 
 /** The integer reference on all cores. */
 async function evaluateAll(

@@ -1,11 +1,14 @@
-/** Labelled images: CLASS/*.jpg under test/ or val/ of a zip file or a folder, or a model's bundled samples. */
+/**
+ * Images of a zip file or a folder, in folders named by their class where it is known: of a set that is divided what is under test/ or val/, else all.
+ * Or a model's bundled samples.
+ */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { unzip } from 'fflate';
 
 export interface LabelledImage {
   readonly name: string;
-  /** The class's name, as the folder spells it. */
+  /** The class's name, as the folder spells it; '' of a picture in no folder. */
   readonly label: string;
   readonly bytes: Uint8Array;
 }
@@ -23,7 +26,19 @@ export async function defaultData(model: string, folder: string): Promise<string
   return set && (await stat(set).catch(() => undefined)) ? set : `${folder}samples`;
 }
 
-const heldOut = /^(?:.*\/)?(?:test|val)\/([^/]+)\/[^/]+\.jpe?g$/i;
+const picture = /^(?:.*\/)?[^/.][^/]*\.(?:jpe?g|png|webp)$/i;
+const heldOut = /^(?:.*\/)?(?:test|val|validation)\/[^/]+\/[^/]+$/i;
+const divided = /^(?:.*\/)?(?:train|test|val|validation)\//i;
+
+/** Those of the files to take, at most `count`. */
+function choose(names: readonly string[], count: number): string[] {
+  const pictures = names.filter((name) => picture.test(name) && !name.includes('__MACOSX')).sort();
+  const isDivided = pictures.some((name) => divided.test(name));
+  return spread(isDivided ? pictures.filter((name) => heldOut.test(name)) : pictures, count);
+}
+
+/** The folder's name; '' of a picture that is in none. */
+const labelOf = (name: string): string => name.split('/').at(-2) ?? '';
 
 /**
  * At most `count` held-out images, evenly spread over the classes' files.
@@ -31,7 +46,8 @@ const heldOut = /^(?:.*\/)?(?:test|val)\/([^/]+)\/[^/]+\.jpe?g$/i;
  */
 export async function readImages(source: string, count: number): Promise<LabelledImage[]> {
   const images = source.endsWith('.zip') ? await fromZip(source, count) : await fromFolder(source, count);
-  if (images.length === 0) throw new Error(`${source}: no CLASS/*.jpg under test/ or val/, and no samples.json`);
+  if (images.length === 0)
+    throw new Error(`${source}: no picture in it (of a divided set: under test/ or val/), and no samples.json`);
   return images;
 }
 
@@ -45,12 +61,12 @@ async function fromZip(file: string, count: number): Promise<LabelledImage[]> {
   const bytes = new Uint8Array(await readFile(file));
   const names: string[] = [];
   await unzipSome(bytes, (name) => {
-    if (heldOut.test(name)) names.push(name);
+    names.push(name);
     return false;
   });
-  const chosen = new Set(spread(names.sort(), count));
+  const chosen = new Set(choose(names, count));
   const files = await unzipSome(bytes, (name) => chosen.has(name));
-  return [...chosen].map((name) => ({ name, label: heldOut.exec(name)![1], bytes: files[name] }));
+  return [...chosen].map((name) => ({ name, label: labelOf(name), bytes: files[name] }));
 }
 
 function unzipSome(bytes: Uint8Array, wanted: (name: string) => boolean): Promise<Record<string, Uint8Array>> {
@@ -71,13 +87,11 @@ async function fromFolder(folder: string, count: number): Promise<LabelledImage[
       })),
     );
   }
-  const files = (await readdir(folder, { recursive: true }))
-    .map((name) => name.replaceAll('\\', '/'))
-    .filter((name) => heldOut.test(name));
+  const files = (await readdir(folder, { recursive: true })).map((name) => name.replaceAll('\\', '/'));
   return Promise.all(
-    spread(files.sort(), count).map(async (name) => ({
+    choose(files, count).map(async (name) => ({
       name,
-      label: heldOut.exec(name)![1],
+      label: labelOf(name),
       bytes: new Uint8Array(await readFile(`${folder}/${name}`)),
     })),
   );
