@@ -143,7 +143,7 @@ test('the owner’s limit closes the room after the answer', async () => {
   // Another picture is shown, and nothing is promised that will not come.
   await client.getByTestId('sample').nth(1).click();
   await client.getByText('This model knows 4 things').waitFor();
-  expect(await client.getByText(/Starts when prepared|Classified as soon/).count()).toBe(0);
+  expect(await client.getByText(/Getting ready|Classified as soon/).count()).toBe(0);
   // A new room keeps the limit, which the owner has to raise first.
   const tiny = await readFile(path.join(import.meta.dirname, '../vectors/tiny/manifest.json'), 'utf8');
   const bits = answerBits(compilePlan(parseManifest(tiny), 'logits'));

@@ -60,7 +60,9 @@ describe('how much an answer can be trusted', () => {
     expect(trustIn([4, 3.5, 3], labels, figures).text).toBe(
       'The second choice is dog. Of pictures that do show one of the 3 things, 97 in 100 such answers are right.',
     );
-    expect(trustIn([9, 0, 0], labels, figures).text).toMatch(/97 in 100 .* something else get one too, 32 in 100\.$/);
+    expect(trustIn([9, 0, 0], labels, figures).text).toMatch(
+      /97 in 100 .* something else, 32 in 100 get such an answer too, a wrong one\.$/,
+    );
     expect(trustIn([0, 0, 0], labels, figures).text).toMatch(
       /So do 32 in 100 pictures of something else, and 10 in 100/,
     );

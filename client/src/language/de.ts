@@ -57,10 +57,10 @@ export const de: Words = {
   },
   start: {
     title: 'Ein Bild erkennen lassen, ohne es zu zeigen.',
-    lead: 'Ein Tab hat ein Bild, ein anderer ein neuronales Netz. Zusammen finden sie heraus, was auf dem Bild ist. Keiner sieht, was der andere hat, und kein Server rechnet mit.',
+    lead: 'Ein Tab hat ein Bild, ein anderer ein neuronales Netz. Zusammen finden sie heraus, was auf dem Bild ist. Keiner sieht, was der andere hat. Der Server stellt die beiden Tabs nur einander vor: Das Bild bekommt er nie.',
     alone: 'Allein ausprobieren',
     aloneNote:
-      'Unter einer Minute: beide Seiten auf dieser Seite, links das Bild, rechts das Modell. Nichts zu installieren.',
+      'Unter einer Minute: beide Seiten auf dieser Seite, die mit dem Bild und die mit dem Modell. Nichts zu installieren.',
     doors: 'Oder zu zweit: Wählen Sie Ihre Seite',
     client: {
       title: 'Ich habe ein Bild',
@@ -108,13 +108,13 @@ export const de: Words = {
       ],
     },
     learned:
-      'Der Tab des Besitzers erfährt, dass jemand gefragt hat; der Server, dass zwei Tabs sich getroffen haben; beide Tabs die Netzadresse des anderen.',
+      'All das gilt, solange beide Tabs dieses Programm so ausführen, wie es ist. Der Tab des Besitzers erfährt, dass jemand gefragt hat; der Server, dass zwei Tabs sich getroffen haben; beide Tabs die Netzadresse des anderen.',
     protection: 'Was geschützt ist und was nicht',
     shares: {
       alt: 'Zwei Kacheln aus zufälligen Punkten; wo sie sich unterscheiden, erscheint ein Auge.',
-      one: 'ein Anteil',
-      other: 'der andere',
-      together: 'zusammen',
+      one: 'die Hälfte des einen Tabs',
+      other: 'die des anderen',
+      together: 'nur beide zeigen es',
     },
   },
 
@@ -136,18 +136,24 @@ export const de: Words = {
     ownerSide: 'Die Person mit dem Modell',
     loading: 'Ein Modell wird geladen und geprüft; die beiden Seiten verbinden sich.',
     choose: 'Wählen Sie ein Beispiel: Es wird sofort klassifiziert, und nur diese Seite sieht es.',
+    random: 'Zufallszahlen, noch kein Bild',
     masked: 'maskierte Zahlen',
+    arrivingBefore: 'Zufallszahlen der Vorbereitung: noch nichts von einem Bild',
     arrivingNow: 'Was ankommt, während es ankommt',
-    maskedCaption: 'Das Bild, wie es ankam',
+    maskedCaption: 'Alles, was diese Seite vom Bild bekam: Zufallszahlen',
+    peek: 'Alles, was die Seite mit dem Modell sieht:',
+    peekNoise: 'Rauschen',
+    nothingYet: 'noch nichts',
     model: 'Modell',
     arrived: 'Empfangen',
     picture: 'Das Bild',
     answer: 'Die Antwort',
     answered: 'Gegebene Antworten',
     unknown: 'dieser Seite unbekannt',
-    unknownOf: (classes) => `eine von ${classes}, unbekannt welche`,
+    unknownOf: (classes) => `eines von ${classes} Dingen, unbekannt welches`,
     explanation:
-      'Jede Seite rechnet für sich. Zwischen ihnen gehen nur die Bytes in der Mitte, über eine echte WebRTC-Verbindung; zwei Personen nähmen zwei Geräte.',
+      'Sie spielen beide Personen, in einem Browser. Die Seiten sprechen nur durch die Verbindung in der Mitte, eine echte; zwei Personen nähmen zwei Geräte.',
+    trusted: 'Beiden Seiten wird zugetraut, dieses Programm so auszuführen, wie es ist.',
   },
 
   client: {
@@ -201,17 +207,18 @@ export const de: Words = {
       unavailable: 'Die Kamera ist nicht verfügbar: Erlauben Sie sie dieser Seite oder wählen Sie eine Datei.',
     },
     running: {
-      waiting: 'Beginnt, sobald alles vorbereitet ist…',
+      waiting: 'Wird vorbereitet…',
       classifying: 'Wird erkannt…',
       preparation: 'Vorbereitung',
       classification: 'Erkennung',
       reconnecting: 'Die Verbindung wird neu aufgebaut; die Erkennung beginnt von selbst.',
-      preparing: 'Die Vorbereitung für dieses Bild läuft noch; die Erkennung beginnt von selbst.',
+      preparing:
+        'Ihr Bild wird noch nicht benutzt: Beide Seiten tauschen noch verschlüsselte Zufallszahlen. Dann beginnt es von selbst.',
     },
     result: {
       spoken: (label, rest) => `Die Antwort: ${label}${rest}`,
       unnamedClass: (index) => `Klasse ${index}`,
-      right: '✓ so heißt das Beispiel',
+      right: '✓ so heißt auch das Beispiel',
       wrong: (truth) => `✗ das Beispiel heißt ${truth}`,
       labelOnly: 'Der Besitzer gibt nur die Antwort preis, keine Punktzahlen.',
       logit: (value) => `Punktzahl (Logit) ${value}`,
@@ -229,7 +236,8 @@ export const de: Words = {
       second: (other) => `Die zweite Wahl ist ${other}.`,
       right: (right, count) =>
         `Bei Bildern, die wirklich eines der ${count} Dinge zeigen, sind ${right} von 100 solchen Antworten richtig.`,
-      othersToo: (others) => `Bilder von etwas anderem bekommen auch eine, ${others} von 100.`,
+      othersToo: (others) =>
+        `Vorsicht: Von Bildern von etwas anderem bekommen ${others} von 100 auch eine solche Antwort, eine falsche.`,
       unlike: (others, own, count) =>
         `Das Bild ähnelt keinem davon sehr. So geht es ${others} von 100 Bildern von etwas anderem und ${own} von 100 der ${count} Dinge.`,
       unmeasured: 'Wie oft eine solche Antwort richtig ist, wurde für dieses Modell nicht gemessen.',

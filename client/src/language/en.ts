@@ -56,9 +56,9 @@ export const en = {
   },
   start: {
     title: 'Classify a picture without showing it.',
-    lead: 'One tab has a picture, another has a neural network. Together they find out what is in the picture. Neither sees what the other has, and no server computes anything.',
+    lead: 'One tab has a picture, another has a neural network. Together they find out what is in the picture. Neither sees what the other has. The server only introduces the two tabs: it never gets the picture.',
     alone: 'Try it alone',
-    aloneNote: 'Under a minute: both sides on this page, picture left, model right. Nothing to install.',
+    aloneNote: 'Under a minute: both sides on this page, the picture’s and the model’s. Nothing to install.',
     doors: 'Or with somebody else: choose your side',
     client: {
       title: 'I have an image',
@@ -103,13 +103,13 @@ export const en = {
       ],
     },
     learned:
-      'The owner’s tab learns that somebody asked; the server, that two tabs met; both tabs, each other’s network address.',
+      'All this holds while both tabs run this program as it is. The owner’s tab learns that somebody asked; the server, that two tabs met; both tabs, each other’s network address.',
     protection: 'What is protected, and what is not',
     shares: {
       alt: 'Two tiles of random dots; where they differ, an eye appears.',
-      one: 'one share',
-      other: 'other share',
-      together: 'together',
+      one: 'one tab’s half',
+      other: 'the other tab’s',
+      together: 'only both show it',
     },
   },
 
@@ -131,18 +131,24 @@ export const en = {
     ownerSide: 'The person with the model',
     loading: 'A model is fetched and checked; the two sides connect.',
     choose: 'Choose a sample: it is classified right away, and only this side sees it.',
+    random: 'random numbers, no picture yet',
     masked: 'masked numbers',
+    arrivingBefore: 'Random numbers of the preparation: nothing about a picture yet',
     arrivingNow: 'What arrives, as it arrives',
-    maskedCaption: 'The picture, as it arrived',
+    maskedCaption: 'All that this side got of the picture: random numbers',
+    peek: 'All that the model’s side sees:',
+    peekNoise: 'noise',
+    nothingYet: 'nothing yet',
     model: 'Model',
     arrived: 'Received',
     picture: 'The picture',
     answer: 'The answer',
     answered: 'Answers given',
     unknown: 'unknown to this side',
-    unknownOf: (classes: string) => `one of ${classes}, unknown which`,
+    unknownOf: (classes: string) => `one of ${classes} things, unknown which`,
     explanation:
-      'Each side computes by itself. Nothing passes between them but the bytes in the middle, over a real WebRTC connection; two people would use two devices.',
+      'You play both people, in one browser. The two sides talk only through the connection in the middle, a real one; two people would use two devices.',
+    trusted: 'Both sides are trusted to run this program as it is.',
   },
 
   client: {
@@ -196,17 +202,18 @@ export const en = {
       unavailable: 'The camera is not available: allow it for this page, or choose a file.',
     },
     running: {
-      waiting: 'Starts when prepared…',
+      waiting: 'Getting ready…',
       classifying: 'Classifying…',
       preparation: 'Preparation',
       classification: 'Classification',
       reconnecting: 'The connection is being made again; classification starts automatically.',
-      preparing: 'The preparation for this image goes on; classification starts automatically.',
+      preparing:
+        'Your picture is not used yet: both sides still trade encrypted random numbers. Then it starts by itself.',
     },
     result: {
       spoken: (label: string, rest: string) => `The answer: ${label}${rest}`,
       unnamedClass: (index: number) => `class ${index}`,
-      right: '✓ the sample’s label',
+      right: '✓ the sample’s label agrees',
       wrong: (truth: string) => `✗ the sample is labelled ${truth}`,
       labelOnly: 'The owner reveals the label only, and no scores.',
       logit: (value: string) => `logit ${value}`,
@@ -224,7 +231,8 @@ export const en = {
       second: (other: string) => `The second choice is ${other}.`,
       right: (right: number, count: string) =>
         `Of pictures that do show one of the ${count} things, ${right} in 100 such answers are right.`,
-      othersToo: (others: number) => `Pictures of something else get one too, ${others} in 100.`,
+      othersToo: (others: number) =>
+        `Beware: of pictures of something else, ${others} in 100 get such an answer too, a wrong one.`,
       unlike: (others: number, own: number, count: string) =>
         `The picture resembles none of them much. So do ${others} in 100 pictures of something else, and ${own} in 100 of the ${count} things.`,
       unmeasured: 'How often such an answer is right was not measured for this model.',

@@ -84,8 +84,15 @@ export class SessionView {
   /** When the phase that is going on began (performance.now), for the time left. */
   phaseStartedMs = 0;
   /** Bytes of all steps since the session began, those of earlier images included. */
-  allBytes = $derived.by(() => this.rows.reduce((sum, row) => sum + row.bytes, this.earlierBytes));
-  private earlierBytes = $state(0);
+  all = $derived.by(() => {
+    const all = { ...this.earlier };
+    for (const row of this.rows) {
+      all.clientToOwner += row.bytesClientToOwner;
+      all.ownerToClient += row.bytesOwnerToClient;
+    }
+    return all;
+  });
+  private earlier = $state({ clientToOwner: 0, ownerToClient: 0 });
   private elapsedMs = $state<Record<Phase, number>>({ setup: 0, offline: 0, online: 0 });
   /** What was predicted for the image that is being classified, or was last. */
   predictedMs = $state<number>();
@@ -94,6 +101,10 @@ export class SessionView {
   readonly #byKey = new Map<string, MeterRow>();
   #lastSampleMs = performance.now();
   #lastSampleBytes = 0;
+
+  get allBytes(): number {
+    return this.all.clientToOwner + this.all.ownerToClient;
+  }
 
   /** Bytes and flights add up; time is the clock's, since steps may run beside each other. */
   totals = $derived.by(() => {
@@ -201,7 +212,8 @@ export class SessionView {
   #reset(phase: Phase): void {
     for (const row of this.rows) {
       if (row.phase !== phase) continue;
-      this.earlierBytes += row.bytes;
+      this.earlier.clientToOwner += row.bytesClientToOwner;
+      this.earlier.ownerToClient += row.bytesOwnerToClient;
       row.reset();
     }
     this.elapsedMs[phase] = 0;
