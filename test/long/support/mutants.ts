@@ -2,8 +2,8 @@
  * Changes one place of the source at a time and runs the unit tests that are to notice: a mutant that they let live is a line
  * that no test holds. Nothing is written: the change is made while the module is loaded.
  *
- * node --import tsx test/long/support/mutants.ts [EACH] [PART]: EACH mutants of every file (all, where it is 0), spread over the
- * file, of files whose path contains PART. Prints one JSON object a line.
+ * node --import tsx test/long/support/mutants.ts [EACH] [PART] [LINE]: EACH mutants of every file (all, where it is 0), spread over the
+ * file, of files whose path contains PART; of line LINE only. Prints one JSON object a line.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -81,7 +81,7 @@ function mutantsOf(source: string): Mutant[] {
   return found;
 }
 
-const [each = 5, part = ''] = [Number(process.argv[2] ?? 5), process.argv[3]];
+const [each, part, onlyLine] = [Number(process.argv[2] ?? 5), process.argv[3] ?? '', Number(process.argv[4] ?? 0)];
 let mutated: { file: string; mutant: Mutant } | undefined;
 const vitest = await createVitest(
   'test',
@@ -114,7 +114,8 @@ const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 for (const [name, tests] of Object.entries(targets).filter(([name]) => name.includes(part))) {
   const file = path.join(root, name);
   const source = readFileSync(file, 'utf8');
-  const all = mutantsOf(source);
+  const lineOf = ({ from }: Mutant) => source.slice(0, from).split('\n').length;
+  const all = mutantsOf(source).filter((mutant) => onlyLine === 0 || lineOf(mutant) === onlyLine);
   const step = each > 0 ? Math.max(1, all.length / each) : 1;
   mutated = undefined;
   if (!(await passes(tests))) throw new Error(`${name}: its tests fail as it is`);
@@ -123,8 +124,8 @@ for (const [name, tests] of Object.entries(targets).filter(([name]) => name.incl
     mutated = { file, mutant };
     vitest.invalidateFile(file);
     const isKilled = !(await passes(tests));
-    const line = source.slice(0, mutant.from).split('\n').length;
-    say({ name, line, was: source.slice(mutant.from, mutant.to).slice(0, 60), is: mutant.text, isKilled });
+    const was = source.slice(mutant.from, mutant.to).slice(0, 60);
+    say({ name, line: lineOf(mutant), was, is: mutant.text, isKilled });
   }
   mutated = undefined;
   vitest.invalidateFile(file);
