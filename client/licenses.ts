@@ -35,7 +35,8 @@ export function licenses(): { page: Plugin; worker: Plugin } {
       async generateBundle(_options, bundle) {
         // Fonts are no modules.
         for (const file of Object.values(bundle))
-          if (file.type === 'asset') for (const name of file.originalFileNames) add(path.resolve(import.meta.dirname, name));
+          if (file.type === 'asset')
+            for (const name of file.originalFileNames) add(path.resolve(import.meta.dirname, name));
         const texts = await Promise.all([...folders].sort().map(licenseOf));
         const title = '# Licenses\n\nWhat this build has of others, and their terms.\n';
         this.emitFile({ type: 'asset', fileName: 'licenses.md', source: [title, ...texts].join('\n') });
