@@ -4,7 +4,6 @@ import {
   ClientSession,
   demandOf,
   OwnerSession,
-  openStreams,
   type Plan,
   type SessionEvent,
   type SessionReport,
@@ -15,6 +14,7 @@ import { connectParty, type Signal, type Transport } from './connect.ts';
 import { readImage } from './images.ts';
 import { modelFolder, readModel } from './models.ts';
 import { runOnnx } from './onnxRunner.ts';
+import { startOtThread } from './otThread.ts';
 import { PlaintextModel } from './plaintext.ts';
 import { shapeWire } from './shapedWire.ts';
 
@@ -55,6 +55,7 @@ async function run(task: PartyTask): Promise<void> {
   process.on('message', (message: Signal) => {
     for (const listener of listeners) listener(message);
   });
+  const otThread = startOtThread();
   const wire = await connectParty(task.party, task.transport, {
     send: tell,
     onSignal: (listener) => listeners.push(listener),
@@ -63,7 +64,7 @@ async function run(task: PartyTask): Promise<void> {
     task.rttMs > 0 || task.mbps > 0
       ? shapeWire(wire, { rttMs: task.rttMs, mbps: task.mbps > 0 ? task.mbps : Number.POSITIVE_INFINITY })
       : wire;
-  const { channel, ot } = openStreams(shaped);
+  const { channel, ot } = otThread.open(shaped);
   const { otChecks } = task;
   const onEvent = (event: SessionEvent) => event.type === 'progress' && tell({ progress: event });
   const memory = (plan: Plan) => ({

@@ -21,6 +21,7 @@ import { type OtStream, otStream } from '../../protocols/offline/ot/stream.ts';
 import { type Endpoint, OtWorker } from '../../protocols/offline/ot/worker.ts';
 import { otStep, rlweStep } from '../../protocols/offline/twoParty.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
+import { startOtThread } from '../../scripts/lib/otThread.ts';
 import { modelOf, picture } from '../support/pairing.ts';
 import { RecordingChannel } from '../support/recordingChannel.ts';
 
@@ -60,6 +61,9 @@ function threaded(wire: Wire): Streams {
   return { channel: streamChannel(session), ot: inThread(ot) };
 }
 
+/** As `npm run classify` does it. */
+const started = (wire: Wire): Streams => startOtThread().open(wire);
+
 async function openPair([a, b]: readonly [Streams, Streams], signal?: AbortSignal) {
   const events: Record<'client' | 'owner', SessionEvent[]> = { client: [], owner: [] };
   const [client, owner] = await Promise.all([
@@ -78,6 +82,7 @@ describe('a session with a stream for oblivious transfers', () => {
     ['in one thread', openStreams, openStreams],
     ['in a Worker on both sides', threaded, threaded],
     ['in a Worker on one side', threaded, openStreams],
+    ['in the threads that the commands start', started, started],
   ] as const)('classifies as the reference does, at the planned cost, %s', async (_name, first, second) => {
     const [a, b] = memoryWirePair();
     const { client, owner, served, events } = await openPair([first(a), second(b)]);
