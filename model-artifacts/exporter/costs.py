@@ -1,11 +1,14 @@
 """What an artifact's choices cost online, in short: the bytes that the tables of a manifest bring, by block."""
 from __future__ import annotations
 
+from .harmonics import read_harmonics
 from .quantise import activation_tables
 
 
 def table_bytes(spec: dict) -> float:
-    """Of one evaluation: splines.py's `online_bits`, from the manifest."""
+    """Of one evaluation: splines.py's and harmonics.py's `online_bits`, from the manifest."""
+    if 'parts' in spec:
+        return read_harmonics(spec).online_bits() / 8
     fine = spec.get('fine')
     degree = max(spec.get('degree', 0), fine['degree'] if fine else 0)
     ring = spec['coefficientFracBits'] + spec['basisFracBits'] + spec['out']['magnitudeBits'] + 2

@@ -13,16 +13,14 @@ import numpy as np
 
 from .calibrate import Ranges
 from .folding import Array, FoldedBlock, FoldedModel, Linear
-from .forward import activation
-from .scales import BEND, GROUP_ROOM, with_room
-from .splines import Tensor, choose_spline
+from .scales import GROUP_ROOM, choose_activation, with_room
 
 MOST = 4
 """Groups of a block."""
 WORTH = 0.9
 """Part of the cost of a single table at which more are taken …"""
 WORTH_BITS = 2**19
-"""… if they save at least so much online."""
+"""… if they save at least so many bits."""
 TYPICAL_FRAC_BITS = 18
 TOLERANCE = 0.01
 
@@ -52,7 +50,7 @@ def group_units(reach: Array, function: str, tokens: int) -> tuple[Array, tuple[
     order = np.argsort(reach, kind='stable')
     steps = np.ceil(2 * np.log2(np.maximum(reach[order], 1))).astype(int)  # half octaves
     ends = [int(np.searchsorted(steps, step, side='right')) for step in np.unique(steps)]
-    costs = [_online_bits(function, 2.0 ** (step / 2)) for step in np.unique(steps)]
+    costs = [_bits(function, 2.0 ** (step / 2)) for step in np.unique(steps)]
     # best[e]: the cheapest way to cover the units before ends[e − 1], by number of groups.
     best: list[dict[int, tuple[float, tuple[int, ...]]]] = [{0: (0.0, ())}]
     for e, (end, cost) in enumerate(zip(ends, costs), 1):
@@ -70,11 +68,9 @@ def group_units(reach: Array, function: str, tokens: int) -> tuple[Array, tuple[
 
 
 @cache
-def _online_bits(function: str, reach: float) -> int:
-    """Of the table for inputs in ±reach, with the room that a group's table has."""
+def _bits(function: str, reach: float) -> int:
+    """Of the activation for inputs in ±reach, with the room that a group has; of both phases."""
     low, high = with_room(-reach, reach, *GROUP_ROOM)
     bits = math.ceil(math.log2(high))
-    return choose_spline(
-        'fc1', activation(function), low, high, lambda x: np.full_like(x, TOLERANCE), TYPICAL_FRAC_BITS - max(0, bits - 8), Tensor(8, bits + 1),
-        fine_between=BEND,
-    ).online_bits()  # fmt: skip
+    chosen = choose_activation('fc1', function, low, high, TOLERANCE, TYPICAL_FRAC_BITS - max(0, bits - 8), 8)
+    return chosen.online_bits() + chosen.offline_bits()

@@ -15,6 +15,7 @@ from .calibrate import MAX_SQUARINGS, Ranges, exp_scale
 from .errors import ExportError
 from .folding import Array, FoldedBlock, FoldedModel, ceil_log2, mean_factor
 from .forward import activation
+from .harmonics import Harmonics, choose_harmonics
 from .splines import RING_BITS, Domain, Spline, Tensor, choose_exp, choose_spline, magnitude_bits, smallest_domain
 
 WEIGHT_LIMIT = 2047
@@ -34,6 +35,10 @@ BEND = (-3.2, 3.2)
 """Where GELU is neither 0 nor x, within the error that its table may have."""
 GROUP_ROOM = 0.5, 0.25
 """Around what a group of hidden units reached (`with_room`): wider than around all units, whose largest value is one of very many."""
+REACH_UNIT = 0.25
+"""Ranges of activations are multiples of it: few differ, and each is looked for once."""
+HARMONICS_ALONE = 8.0
+"""Up to here a trigonometric polynomial takes two thirds of the bits of a table."""
 RESIDUAL_LEAST = 5
 TABLES_ALONE = 400
 """Bits online for each score below which softmax without squarings is taken as the cheapest."""
@@ -81,6 +86,29 @@ def with_room(low: float, high: float, absolute: float = 0.25, relative: float =
     return min(low - room, -1.0), max(high + room, 1.0)
 
 
+def choose_activation(
+    argument: str, function: str, low: float, high: float, tolerance: float, input_frac_bits: int, out_frac_bits: int
+) -> Spline | Harmonics:
+    """A trigonometric polynomial, or tables where the range is too wide for one: whichever takes fewer bits in both phases."""
+    reach = math.ceil(max(high, -low) / REACH_UNIT) * REACH_UNIT
+    by_harmonics = choose_harmonics(function, reach, tolerance, input_frac_bits, out_frac_bits)
+    # A polynomial of up to so far is always cheaper: the tables need not be looked for.
+    if by_harmonics and reach <= HARMONICS_ALONE:
+        return by_harmonics
+    out = Tensor(out_frac_bits, magnitude_bits(max(high, 1) / 2 * 1.25))
+    try:
+        tables = choose_spline(
+            argument, activation(function), low, high, lambda x: np.full_like(x, tolerance), input_frac_bits, out, fine_between=BEND
+        )
+    except ExportError:
+        if by_harmonics:
+            return by_harmonics
+        raise
+    if by_harmonics and by_harmonics.online_bits() + by_harmonics.offline_bits() < tables.online_bits() + tables.offline_bits():
+        return by_harmonics
+    return tables
+
+
 def choose_scales(model: FoldedModel, ranges: Ranges, precision: Precision = DEFAULT_PRECISION) -> dict:
     """The manifest's `fixedPoint`. Raises ExportError when the model does not fit.
 
@@ -107,7 +135,6 @@ class _Chooser:
     def __init__(self, model: FoldedModel, ranges: Ranges, precision: Precision) -> None:
         self.model, self.ranges, self.precision = model, ranges, precision
         self.log_tokens, self.log_dim, self.log_patches = map(ceil_log2, (model.tokens, model.dim, model.patches))
-        self.activation = activation(model.activation)
         parts = [f'blocks.{i}.{part}.residual' for i in range(len(model.blocks)) for part in ('attn', 'mlp')]
         bits = magnitude_bits(ranges.magnitude('patch_embed', *parts))
         self.streams: list[Tensor] = []
@@ -381,9 +408,6 @@ class _Chooser:
             first += units
         return {'geluGroups': groups}
 
-    def _table(self, argument: str, low: float, high: float, input_frac_bits: int) -> Spline:
+    def _table(self, argument: str, low: float, high: float, input_frac_bits: int) -> Spline | Harmonics:
         p = self.precision
-        out = Tensor(p.gelu, magnitude_bits(max(high, 1) / 2 * 1.25))
-        return choose_spline(
-            argument, self.activation, low, high, lambda x: np.full_like(x, p.gelu_error), input_frac_bits, out, fine_between=BEND
-        )
+        return choose_activation(argument, self.model.activation, low, high, p.gelu_error, input_frac_bits, p.gelu)

@@ -18,6 +18,7 @@ from .artifact import PUBLIC_PART
 from .errors import ExportError
 from .folding import Array, by_position, ceil_log2
 from .forward import Observer, activation, join_heads, patches, split_heads
+from .harmonics import read_harmonics
 from .quantise import activation_tables
 from .runtime import run_onnx
 from .splines import Domain, coefficients
@@ -316,8 +317,11 @@ class Simulation:
             hidden = self.linear(f'{name}.fc1', y[:, exact])
             tables = activation_tables(spec)
             parts = np.split(hidden, np.cumsum([table.get('units', 0) for table in tables])[:-1], axis=-1)
+            frac_bits = held + spec['fc1WeightFracBits']
             activated = np.concatenate([
-                self.function(f'{name}.gelu', self.activation, part, held + spec['fc1WeightFracBits'], table) for part, table in zip(parts, tables)
+                self.by_harmonics(f'{name}.gelu', part, frac_bits, table) if 'parts' in table
+                else self.function(f'{name}.gelu', self.activation, part, frac_bits, table)
+                for part, table in zip(parts, tables)
             ], -1)  # fmt: skip
             before = tables[0]['out']['fracBits'] + spec['fc2WeightFracBits']
             out[:, exact] = self.truncate(f'{name}.fc2', self.linear(f'{name}.fc2', activated), before, spec['fc2MagnitudeBits'], stream)
@@ -339,6 +343,46 @@ class Simulation:
         out = spec['out']
         value = self.table_value(name, f, x, frac_bits, spec)
         return self.truncate(name, value, table_frac_bits(spec), out['magnitudeBits'], out['fracBits'])
+
+    def by_harmonics(self, name: str, x: Array, frac_bits: int, spec: dict) -> Array:
+        """The activation as x/2 and a trigonometric polynomial (protocols/layers/harmonics.ts), truncated: the function itself in the first part,
+        and 0 in the second."""
+        reach, out = spec['reach'], spec['out']['fracBits']
+        argument = x * 2.0**-frac_bits
+        outside = np.abs(argument) > reach
+        value = self.activation(argument)
+        if outside.any():
+            worst = argument[outside]
+            self.violations.note(name, self.numbers(outside), float(worst[np.abs(worst).argmax()]), -reach, reach)
+            value = np.where(outside, read_harmonics(spec).evaluate(argument), value)
+        total = np.zeros_like(x)
+        for i, part in enumerate(spec['parts']):
+            before = part['fracBits']
+            if self.noise is not None:
+                exact = self.polynomial(self.noise, x, frac_bits, spec, i)
+            else:
+                exact = np.floor(value * 2.0**before + 0.5).astype(np.int64) if i == 0 else np.zeros_like(x)
+            total += self.truncate(name, exact, before, part['magnitudeBits'], out)
+        return total
+
+    @staticmethod
+    def polynomial(noise: np.random.Generator, x: Array, frac_bits: int, spec: dict, i: int) -> Array:
+        """A part as the two parties compute it: with a random share of the angle, and roundings of what each makes of its own."""
+        part = spec['parts'][i]
+        unit = 2.0 ** part['fracBits']
+        total = np.zeros(x.shape, np.int64)
+        if i == 0:
+            drop = frac_bits + 1 - part['fracBits']
+            half = (x + noise.integers(0, 1 << drop, x.shape)) >> drop if drop > 0 else x << -drop
+            total = half + math.floor(spec['constant'] * unit + 0.5)
+        clients = noise.random(x.shape) * 2 * np.pi
+        owners = x * (2.0**-frac_bits * 2 * np.pi / 2.0 ** spec['rangeBits']) - clients
+        for h in part['harmonics']:
+            step = 2 / (2 ** h['bits'] - 1)
+            for function, sign in ((np.cos, 1), (np.sin, -1)):
+                factor = np.round(sign * h['amplitude'] * step * unit * function(h['k'] * clients))
+                total += np.round(factor * (np.round((function(h['k'] * owners) + 1) / step) - 1 / step)).astype(np.int64)
+        return total
 
     def table_value(self, name: str, f, x: Array, frac_bits: int, spec: dict) -> Array:
         """f of the argument as the protocol reads it (modulo the domain), at the table's scale."""

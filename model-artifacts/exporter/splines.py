@@ -45,6 +45,11 @@ def magnitude_bits(maximum: float) -> int:
     return max(-24, math.ceil(math.log2(2 * maximum))) if maximum > 0 else 0
 
 
+def payload_bits(factor_bits, ring_bits):
+    """Of correlated OTs for a factor of so many bits (protocols/offline/ot/ringCot.ts): bit b takes ring_bits − b."""
+    return factor_bits * ring_bits - factor_bits * (factor_bits - 1) // 2
+
+
 @dataclass(frozen=True)
 class Domain:
     """[minimum, minimum + 2^range_bits) in 2^digit_bits segments, of which the lowest stays unused."""
@@ -120,6 +125,11 @@ class Spline:
         entries = 2**self.domain.digit_bits + (2 ** (self.fine.domain.digit_bits + 1) if self.fine else 0)
         digits = self.domain.digit_bits + (self.fine.domain.digit_bits + 1 if self.fine else 0)
         return entries * ((degree + 1) * self.ring_bits + (self.fine is not None)) + digits + max(1, degree) * self.ring_bits
+
+    def offline_bits(self) -> int:
+        """Per element: the messages of the correlated OTs that a column is multiplied by."""
+        degrees = self.degree + (self.fine.degree if self.fine else 0)
+        return max(1, degrees) * payload_bits(self.basis_frac_bits, self.ring_bits)
 
 
 def smallest_domain(low: float, high: float, digit_bits: int, anchor: str, input_frac_bits: int) -> Domain:

@@ -56,8 +56,10 @@ def assert_plan_fits(manifest):
         norm(block['norm1'], stream)
         norm(block['norm2'], stream)
         attn, mlp = block['attn'], block['mlp']
-        for spec in (block['norm1']['rsqrt'], block['norm2']['rsqrt'], attn['exp'], attn['reciprocal'], mlp['gelu']):
+        for spec in (block['norm1']['rsqrt'], block['norm2']['rsqrt'], attn['exp'], attn['reciprocal']):
             table(spec)
+        for part in mlp['gelu']['parts']:
+            assert part['fracBits'] + part['magnitudeBits'] <= 30 and part['fracBits'] > mlp['gelu']['out']['fracBits']
         scores = attn['q']['fracBits'] + attn['k']['fracBits']
         assert scores + attn['scores']['magnitudeBits'] <= 30 and scores > attn['scores']['fracBits']
         assert scores + log_tokens + attn['exp']['rangeBits'] <= 32

@@ -79,11 +79,38 @@ const Norm = v.strictObject({
   out: Tensor,
 });
 
-/** The activation of an MLP. */
-const Activation = v.strictObject({
+/** The activation of an MLP, by tables. */
+const TableActivation = v.strictObject({
   ...Spline.entries,
   /** Outputs are cut there. */
   ceiling: v.exactOptional(v.pipe(v.number(), v.minValue(0.125), v.maxValue(2 ** 16))),
+});
+
+const amplitude = v.pipe(v.number(), v.minValue(-(2 ** 16)), v.maxValue(2 ** 16));
+
+/** The activation of an MLP, without a table: see protocols/layers/harmonics.ts. */
+const HarmonicActivation = v.strictObject({
+  /** The period is 2^rangeBits. */
+  rangeBits: int(0, 20),
+  /** Of |x|. */
+  reach: v.pipe(v.number(), v.gtValue(0), v.maxValue(2 ** 19)),
+  constant: amplitude,
+  parts: v.pipe(
+    v.array(
+      v.strictObject({
+        ...Tensor.entries,
+        harmonics: v.pipe(
+          v.array(v.strictObject({ k: int(1, 255), amplitude, bits: int(1, 14) })),
+          v.minLength(1),
+          v.maxLength(32),
+          v.check((list) => list.every(({ k }, i) => i === 0 || k > list[i - 1].k), 'ascending'),
+        ),
+      }),
+    ),
+    v.minLength(1),
+    v.maxLength(2),
+  ),
+  out: Tensor,
 });
 
 /** A step of softmax by squaring, see protocols/layers/softmax.ts. */
@@ -132,11 +159,16 @@ const Block = v.strictObject({
   mlp: v.strictObject({
     fc1WeightFracBits: fracBits,
     /** The activation of fc1's output; fc1's output itself is not truncated. */
-    gelu: v.exactOptional(Activation),
+    gelu: v.exactOptional(v.union([TableActivation, HarmonicActivation])),
     /** In its place: hidden units of like range side by side, each group with its own table. */
     geluGroups: v.exactOptional(
       v.pipe(
-        v.array(v.strictObject({ units: int(1, maxMlpDim), ...Activation.entries })),
+        v.array(
+          v.union([
+            v.strictObject({ units: int(1, maxMlpDim), ...TableActivation.entries }),
+            v.strictObject({ units: int(1, maxMlpDim), ...HarmonicActivation.entries }),
+          ]),
+        ),
         v.minLength(1),
         v.maxLength(8),
       ),

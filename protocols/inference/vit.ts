@@ -4,6 +4,7 @@
  */
 import { argmax } from '../layers/argmax.ts';
 import type { PlanBuilder } from '../layers/builder.ts';
+import { harmonics } from '../layers/harmonics.ts';
 import { type InputOp, input } from '../layers/input.ts';
 import { layerNorm } from '../layers/layerNorm.ts';
 import { linear } from '../layers/linear.ts';
@@ -262,11 +263,13 @@ function addMlp(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value):
   return mergeRows(plan, parts, x.rows, dim);
 }
 
-/** The activation of the hidden units, each group of them by its own table: the exporter puts units of like range side by side. */
+/** The activation of the hidden units, each group of them in its own way: the exporter puts units of like range side by side. */
 function activate(plan: PlanBuilder, manifest: Manifest, layer: number, hidden: Value): Value {
   const { activation = 'gelu' } = manifest.architecture;
   const { gelu, geluGroups = [] } = manifest.fixedPoint.blocks[layer].mlp;
-  if (gelu) return spline(plan, hidden, activation, gelu);
+  const of = (x: Value, spec: NonNullable<typeof gelu>) =>
+    'parts' in spec ? harmonics(plan, x, activation, spec) : spline(plan, x, activation, spec);
+  if (gelu) return of(hidden, gelu);
   let first = 0;
   const parts: Value[] = [];
   plan.parallel(
@@ -275,7 +278,7 @@ function activate(plan: PlanBuilder, manifest: Manifest, layer: number, hidden: 
       first += units;
       return () => {
         const inside = takeColumns(plan, hidden, from, units, hidden.fracBits);
-        parts[i] = spline(plan, inside, activation, spec);
+        parts[i] = of(inside, spec);
       };
     }),
   );

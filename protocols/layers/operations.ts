@@ -1,5 +1,6 @@
 /** The registry: every kind of operation and its protocol. A new operation is its file and one line here. */
 import { expProtocol } from './exp.ts';
+import { harmonicsProtocol } from './harmonics.ts';
 import { inputProtocol } from './input.ts';
 import { linearProtocol } from './linear.ts';
 import { localProtocol } from './local.ts';
@@ -27,6 +28,7 @@ const protocols: Readonly<Record<string, LayerProtocol<never>>> = {
   scalarSpline: scalarSplineProtocol,
   within: withinProtocol,
   exp: expProtocol,
+  harmonics: harmonicsProtocol,
   local: localProtocol,
   prepend: prependProtocol,
   relativePosition: relativePositionProtocol,

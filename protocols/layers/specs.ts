@@ -19,6 +19,22 @@ export interface SplineLike extends ExpLike {
   readonly ceiling?: number;
   readonly fine?: DomainLike & { readonly degree: number };
 }
+/** a_k·cos(k·2π·x/2^rangeBits), and how many bits the owner's cosines and sines have. */
+export interface Harmonic {
+  readonly k: number;
+  readonly amplitude: number;
+  readonly bits: number;
+}
+/** An activation as x/2 and a trigonometric polynomial (harmonics.ts). */
+export interface HarmonicsLike {
+  readonly rangeBits: number;
+  readonly reach: number;
+  /** a₀; in the first part, as x/2 is. */
+  readonly constant: number;
+  /** Each in a ring of its own, of |values| < 2^magnitudeBits. */
+  readonly parts: readonly (TensorLike & { readonly harmonics: readonly Harmonic[] })[];
+  readonly out: TensorLike;
+}
 export interface NormLike {
   readonly rsqrt: SplineLike;
   readonly epsilon: number;

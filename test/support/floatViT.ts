@@ -86,12 +86,13 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
     const activated = (mlp.gelu ? [{ units: a.mlpDim, ...mlp.gelu }] : mlp.geluGroups!).flatMap(({ units, ...spec }) =>
       Array.from({ length: units }, () => spec),
     );
+    const ceilings = activated.map((spec) => ('ceiling' in spec && spec.ceiling) || Infinity);
     const { evaluate } = splineFunctions[activation];
     const out = z.map((row, i) => {
       if (!switches.geluTokens[layer].includes(i))
         return linear([row], `blocks.${layer}.mlp.merged`, mlp.mergedWeightFracBits, readBits2)[0];
       const hidden = linear([row], `blocks.${layer}.mlp.fc1`, mlp.fc1WeightFracBits, readBits2);
-      const units = hidden.map((h) => h.map((u, j) => Math.min(evaluate(u), activated[j].ceiling ?? u ** 2 + 9)));
+      const units = hidden.map((h) => h.map((u, j) => Math.min(evaluate(u), ceilings[j])));
       return linear(units, `blocks.${layer}.mlp.fc2`, mlp.fc2WeightFracBits, activated[0].out.fracBits)[0];
     });
     x = sum(x, out);

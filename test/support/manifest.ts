@@ -25,6 +25,8 @@ export interface Shape {
   squarings?: number;
   /** Tables in two levels for norms, and GELU with a wide one. */
   isTwoLevel?: boolean;
+  /** GELU by a trigonometric polynomial; of two groups of hidden units, of the second alone. */
+  harmonics?: boolean;
   /** Groups of hidden units, of like size. */
   geluGroups?: number;
   /** Fraction bits that the stream loses at every block. */
@@ -45,6 +47,23 @@ export interface Shape {
 /** `inputScale`, where it is not 1. */
 const scaled = (inputScale: number) => (inputScale === 1 ? {} : { inputScale });
 
+/** GELU of |x| ≤ 7 within 0.01, as the exporter chooses it. */
+export const harmonicGelu = {
+  ...{ rangeBits: 6, reach: 7, constant: 2.66657, out: { fracBits: 10, magnitudeBits: 4 } },
+  parts: [
+    { fracBits: 18, magnitudeBits: 3, harmonics: [{ k: 3, amplitude: -2.24876, bits: 10 }] },
+    {
+      ...{ fracBits: 14, magnitudeBits: -1 },
+      harmonics: [
+        { k: 9, amplitude: -0.28927, bits: 7 },
+        { k: 15, amplitude: -0.09304, bits: 6 },
+        { k: 21, amplitude: -0.02811, bits: 4 },
+        { k: 27, amplitude: -0.00678, bits: 2 },
+      ],
+    },
+  ],
+};
+
 export function makeManifest({
   imageSize = 8,
   imageWidth,
@@ -60,6 +79,7 @@ export function makeManifest({
   activation = 'gelu',
   squarings = 0,
   isTwoLevel = false,
+  harmonics = false,
   geluGroups = 0,
   residualDrop = 0,
   fixedNorms = [],
@@ -157,13 +177,12 @@ export function makeManifest({
     mlp: {
       fc1WeightFracBits: readBits(`${layer}.norm2`),
       ...(geluGroups === 0
-        ? { gelu }
+        ? { gelu: harmonics ? structuredClone(harmonicGelu) : gelu }
         : {
             geluGroups: Array.from({ length: geluGroups }, (_, i) => ({
               units: Math.floor(((i + 1) * mlpDim) / geluGroups) - Math.floor((i * mlpDim) / geluGroups),
-              ...gelu,
               // Another table for each.
-              digitBits: gelu.digitBits + (i % 2),
+              ...(harmonics && i % 2 ? structuredClone(harmonicGelu) : { ...gelu, digitBits: gelu.digitBits + (i % 2) }),
             })),
           }),
       fc2WeightFracBits: 11,

@@ -25,6 +25,7 @@ interface Architecture {
   readonly prefixTokens: number;
   readonly isClass: boolean;
   readonly isTwoLevel: boolean;
+  readonly harmonics: boolean;
   readonly squarings: number;
   readonly patchSize: number;
   readonly dim: number;
@@ -46,6 +47,7 @@ const architectures: fc.Arbitrary<Architecture> = fc
     prefixTokens: oneOf(0, 0, 1, 3),
     isClass: fc.boolean(),
     isTwoLevel: fc.boolean(),
+    harmonics: fc.boolean(),
     squarings: oneOf(0, 0, 1, 2),
     patchSize: between(2, 5),
     headDim: between(2, 9),
@@ -123,9 +125,15 @@ function rescale(manifest: Manifest, s: Scales): Manifest {
     attn.exp.digitBits += s.expDigits;
     attn.reciprocal.digitBits += s.reciprocalDigits;
     attn.probabilities.fracBits += s.probabilityBits;
-    Object.assign(mlp.gelu!, { digitBits: mlp.gelu!.digitBits + s.geluDigits, degree: s.geluDegree });
-    mlp.gelu!.coefficientFracBits += s.coefficientBits;
-    mlp.gelu!.basisFracBits += s.basisBits;
+    const gelu = mlp.gelu!;
+    if ('parts' in gelu) {
+      for (const part of gelu.parts) part.fracBits += s.coefficientBits;
+      for (const harmonic of gelu.parts[0].harmonics) harmonic.bits += s.basisBits;
+      continue;
+    }
+    Object.assign(gelu, { digitBits: gelu.digitBits + s.geluDigits, degree: s.geluDegree });
+    gelu.coefficientFracBits += s.coefficientBits;
+    gelu.basisFracBits += s.basisBits;
   }
   return manifest;
 }
@@ -158,10 +166,10 @@ export const randomModels: fc.Arbitrary<RandomModel> = architectures
   )
   .map(({ a, softmaxRows, geluTokens, scales, answer, publicBlocks, seed }) => {
     const { rows, cols, patchSize, positionalScores, staticMixing, prefixTokens, isClass } = a;
-    const { squareUnits, dim, heads, depth, mlpDim, isTwoLevel, squarings, fixedNorms } = a;
+    const { squareUnits, dim, heads, depth, mlpDim, isTwoLevel, harmonics, squarings, fixedNorms } = a;
     const shape: Shape = {
       ...{ imageSize: rows * patchSize, ...(rows !== cols && { imageWidth: cols * patchSize }), patchSize },
-      ...{ prefixTokens, ...(prefixTokens > 0 && isClass && { pool: 'class' }), isTwoLevel, squarings },
+      ...{ prefixTokens, ...(prefixTokens > 0 && isClass && { pool: 'class' }), isTwoLevel, harmonics, squarings },
       ...{ dim, heads, depth, mlpDim, squareUnits, fixedNorms, positional: false, poolDigits: 8 },
     };
     const base = rescale(makeManifest(shape), scales);

@@ -8,6 +8,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { describe, expect, it } from 'vitest';
 import type { PlanBuilder } from '../../protocols/layers/builder.ts';
+import { harmonics } from '../../protocols/layers/harmonics.ts';
 import { layerNorm } from '../../protocols/layers/layerNorm.ts';
 import { linear } from '../../protocols/layers/linear.ts';
 import { local } from '../../protocols/layers/local.ts';
@@ -20,6 +21,7 @@ import { spline } from '../../protocols/layers/spline.ts';
 import { squareRows } from '../../protocols/layers/squareAttention.ts';
 import { squareUnits } from '../../protocols/layers/squareUnits.ts';
 import { truncate } from '../../protocols/layers/truncate.ts';
+import { harmonicGelu } from '../support/manifest.ts';
 import { bytesFrom, runMini } from '../support/mini.ts';
 
 const file = fileURLToPath(new URL('layers.json', import.meta.url));
@@ -63,6 +65,7 @@ const layers: Record<string, (plan: PlanBuilder, x: Value) => Value> = {
     ),
   layerNorm: (plan, x) => layerNorm(plan, read(plan, x, 8), { epsilon: 1e-6, rsqrt: positive, out }),
   gelu: (plan, x) => spline(plan, read(plan, x, 8), 'gelu', { ...table, degree: 2 }),
+  'gelu by harmonics': (plan, x) => harmonics(plan, read(plan, x, 20), 'gelu', harmonicGelu),
   'softmax rows': (plan, x) =>
     softmaxRows(plan, read(plan, x, 8), { exp: table, reciprocal: positive, probabilities: out }),
   'square rows': (plan, x) =>

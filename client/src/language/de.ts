@@ -654,6 +654,10 @@ export const de: Words = {
         title: 'Spline',
         note: 'Ein stückweises Polynom; welches Stück, weiß nur eine vergessliche Übertragung.',
       },
+      'trigonometric polynomial': {
+        title: 'trigonometrisches Polynom',
+        note: 'Eine Funktion als Summe von Wellen ihres geteilten Arguments: Jede Seite kennt die Wellen ihres Anteils, und nur maskierte Bits sind unterwegs.',
+      },
       exp: { title: 'exp', note: 'exp als Produkt zweier Tabellenwerte, vergesslich nachgeschlagen.' },
       'ring-LWE': {
         title: 'Ring-LWE',

@@ -645,6 +645,10 @@ export const en = {
       'sum of squares': { title: 'sum of squares', note: 'Mean square of each token, for LayerNorm.' },
       'scalar × vector': { title: 'scalar × vector', note: 'Scales each row by its own shared number.' },
       spline: { title: 'spline', note: 'A piecewise polynomial; which piece, only an oblivious transfer knows.' },
+      'trigonometric polynomial': {
+        title: 'trigonometric polynomial',
+        note: 'A function as a sum of waves of its shared argument: each side knows the waves of its own share, and only masked bits travel.',
+      },
       exp: { title: 'exp', note: 'exp as a product of two table entries, looked up obliviously.' },
       'ring-LWE': {
         title: 'ring-LWE',
