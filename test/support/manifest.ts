@@ -182,7 +182,9 @@ export function makeManifest({
             geluGroups: Array.from({ length: geluGroups }, (_, i) => ({
               units: Math.floor(((i + 1) * mlpDim) / geluGroups) - Math.floor((i * mlpDim) / geluGroups),
               // Another table for each.
-              ...(harmonics && i % 2 ? structuredClone(harmonicGelu) : { ...gelu, digitBits: gelu.digitBits + (i % 2) }),
+              ...(harmonics && i % 2
+                ? structuredClone(harmonicGelu)
+                : { ...gelu, digitBits: gelu.digitBits + (i % 2) }),
             })),
           }),
       fc2WeightFracBits: 11,
