@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { firefoxPath, launchFirefox, poll, resize } from '../support/firefox.ts';
-import { type App, screenshotsDir, startApp } from './support/app.ts';
+import { type App, nameWithoutHttps, screenshotsDir, startApp } from './support/app.ts';
 import { classifySample, openRoom } from './support/pair.ts';
 
 const widths = [
@@ -100,7 +100,7 @@ async function classifyInFirefox(client: Page): Promise<void> {
 describe.skipIf(!firefoxPath)('in Firefox', () => {
   beforeAll(async () => {
     app = await startApp();
-    firefox = await launchFirefox();
+    firefox = await launchFirefox({ nameOfThisMachine: nameWithoutHttps });
   });
   afterEach(async () => {
     const seen = [...errors, ...app.consoleErrors()];
@@ -134,6 +134,15 @@ describe.skipIf(!firefoxPath)('in Firefox', () => {
     await click(client, '#invite');
     await client.keyboard.type(code);
     await client.keyboard.press('Enter');
+    await classifyInFirefox(client);
+  });
+
+  test('a page over plain HTTP says what that means, and works', async () => {
+    const { invite } = await openFirefoxRoom();
+    const client = await openPage(invite.replace('//localhost', `//${nameWithoutHttps}`));
+    await appears(client, byTestId('sample'));
+    expect(await evaluate(client, 'isSecureContext')).toBe(false);
+    expect(await textOf(client, 'plain-http')).toContain('plain HTTP');
     await classifyInFirefox(client);
   });
 

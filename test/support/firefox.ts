@@ -5,7 +5,7 @@ import { findFirefox } from '../../scripts/lib/firefox.mjs';
 export const firefoxPath = await findFirefox();
 
 /** Starts the Firefox that scripts/lib/firefox.mjs finds, by WebDriver BiDi. */
-export function launchFirefox({ dark = false } = {}): Promise<Browser> {
+export function launchFirefox({ dark = false, nameOfThisMachine = '' } = {}): Promise<Browser> {
   return puppeteer.launch({
     browser: 'firefox',
     executablePath: firefoxPath!,
@@ -16,6 +16,7 @@ export function launchFirefox({ dark = false } = {}): Promise<Browser> {
       'media.peerconnection.ice.loopback': true,
       // … by its address: names by mDNS need multicast.
       'media.peerconnection.ice.obfuscate_host_addresses': false,
+      'network.dns.localDomains': nameOfThisMachine,
       'media.navigator.streams.fake': true,
       'media.navigator.permission.disabled': true,
       'layout.css.prefers-color-scheme.content-override': dark ? 0 : 1,
