@@ -133,6 +133,27 @@ interface CotExports {
     scratch: number,
   ): void;
   gilboaFinish(message: number, factors: number, count: number, ringBits: number, shares: number): void;
+  ringCotSend(
+    zeros: number,
+    ones: number,
+    factors: number,
+    count: number,
+    bits: number,
+    keys: number,
+    stride: number,
+    message: number,
+  ): void;
+  ringCotReceive(
+    cots: number,
+    hashes: number,
+    message: number,
+    count: number,
+    bits: number,
+    bit: number,
+    keys: number,
+    stride: number,
+    choices: number,
+  ): void;
   voleFold(
     leaves: number,
     count: number,
@@ -204,6 +225,16 @@ export interface Gilboa {
   readonly shares: number;
 }
 
+/** One bit of `count` factors, of which `bits` bits travel; the last message needs 4 bytes of slack. */
+export interface RingCotBit {
+  readonly count: number;
+  readonly bits: number;
+  readonly keys: number;
+  /** Bytes from one key to the next. */
+  readonly stride: number;
+  readonly message: number;
+}
+
 export class CotKernel {
   readonly arena = new Arena();
   readonly #wasm: CotExports;
@@ -248,6 +279,10 @@ export class CotKernel {
     const address = this.arena.allocate(bytes.length + slack);
     this.bytes(address, bytes.length).set(bytes);
     return address;
+  }
+
+  putWords(words: Uint32Array, slack = 0): number {
+    return this.put(new Uint8Array(words.buffer, words.byteOffset, words.byteLength), slack);
   }
 
   /** output[i] = first 16 bytes of H(input[i] ⊕ offset) under the tweak's index i; output may be input. */
@@ -358,6 +393,21 @@ export class CotKernel {
 
   gilboaFinish(message: number, factors: number, count: number, ringBits: number, shares: number): void {
     this.#wasm.gilboaFinish(message, factors, count, ringBits, shares);
+  }
+
+  /** See assembly/_ringCot.ts; the hashes of both messages of each COT are at `zeros` and `ones`. */
+  ringCotSend(
+    { count, bits, keys, stride, message }: RingCotBit,
+    { zeros, ones, factors }: { zeros: number; ones: number; factors: number },
+  ): void {
+    this.#wasm.ringCotSend(zeros, ones, factors, count, bits, keys, stride, message);
+  }
+
+  ringCotReceive(
+    { count, bits, keys, stride, message }: RingCotBit,
+    { cots, hashes, choices, bit }: { cots: number; hashes: number; choices: number; bit: number },
+  ): void {
+    this.#wasm.ringCotReceive(cots, hashes, message, count, bits, bit, keys, stride, choices);
   }
 
   /** See assembly/_vole.ts. */

@@ -301,3 +301,49 @@ describe('products', () => {
     );
   });
 });
+
+describe('one bit of correlated OTs over the ring', () => {
+  it('gives keys at any stride, and the message and choices that the protocol says, for any width', () => {
+    fc.assert(
+      fc.property(
+        seeds,
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 1, max: 32 }),
+        fc.integer({ min: 0, max: 31 }),
+        fc.integer({ min: 1, max: 5 }),
+        (seed, count, bits, bit, places) => {
+          const random = new Prg(seed, 'test');
+          const [zeros, ones, factors, cots] = [4, 4, 1, 4].map((words) => random.words(words * count));
+          const masked = (x: number) => (bits === 32 ? x : x & (2 ** bits - 1)) >>> 0;
+          const bytes = Math.ceil((count * bits) / 8);
+          const address = {
+            keys: kernel.arena.allocate(4 * places * count),
+            message: kernel.arena.allocate(bytes + 8),
+          };
+          const shape = { count, bits, ...address, stride: 4 * places };
+          const keysAt = () =>
+            Array.from({ length: count }, (_, i) => kernel.words(address.keys + 4 * places * i, 1)[0]);
+
+          kernel.ringCotSend(shape, {
+            zeros: kernel.putWords(zeros),
+            ones: kernel.putWords(ones),
+            factors: kernel.putWords(factors),
+          });
+          const h0 = Array.from({ length: count }, (_, i) => zeros[4 * i]);
+          const corrections = h0.map((h, i) => masked(h + factors[i] - ones[4 * i]));
+          expect(keysAt()).toEqual(h0);
+          expect(kernel.bytes(address.message, bytes).slice()).toEqual(pack(Uint32Array.from(corrections), bits));
+
+          const before = random.words(count).map((word) => word & ~(1 << bit));
+          const choices = kernel.putWords(before);
+          // Where the receiver chose 1 it has the other hash.
+          const hashes = zeros.map((word, i) => (cots[i - (i % 4)] & 1 ? ones[i] : word));
+          kernel.ringCotReceive(shape, { cots: kernel.putWords(cots), hashes: kernel.putWords(hashes), choices, bit });
+          const chosen = h0.map((_, i) => cots[4 * i] & 1);
+          expect([...kernel.words(choices, count)]).toEqual(chosen.map((x, i) => (before[i] | (x << bit)) >>> 0));
+          expect(keysAt().map(masked)).toEqual(h0.map((h, i) => masked(h + chosen[i] * factors[i])));
+        },
+      ),
+    );
+  });
+});

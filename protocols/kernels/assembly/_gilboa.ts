@@ -1,35 +1,7 @@
 // Products of ring elements from correlated OTs (Gilboa, CRYPTO 1999; bit b of the receiver's factor needs only
 // ringBits − b bits of payload). COTs of one product lie together, bit 0's first.
+import { beginBits, endBits, readBits, writeBits } from './_bits';
 import { hashWords } from './_blocks';
-
-/** Appends bits to a byte stream, least significant first. One writer or reader at a time; words are flushed whole. */
-let held: u64 = 0;
-let heldBits: u32 = 0;
-let cursor: usize = 0;
-
-// @ts-ignore: decorator
-@inline function writeBits(value: u32, bits: u32): void {
-  held |= <u64>value << heldBits;
-  heldBits += bits;
-  if (heldBits >= 32) {
-    store<u32>(cursor, <u32>held);
-    cursor += 4;
-    held >>= 32;
-    heldBits -= 32;
-  }
-}
-// @ts-ignore: decorator
-@inline function readBits(bits: u32): u32 {
-  if (heldBits < bits) {
-    held |= <u64>load<u32>(cursor) << heldBits;
-    cursor += 4;
-    heldBits += 32;
-  }
-  const value = <u32>(held & ((<u64>1 << bits) - 1));
-  held >>= bits;
-  heldBits -= bits;
-  return value;
-}
 
 // @ts-ignore: decorator
 @inline function bitAt(bits: usize, index: u32): u32 {
@@ -44,9 +16,7 @@ export function gilboaSend(
   keys: usize, delta: usize, factors: usize, count: i32, ringBits: i32, flips: usize, message: usize, shares: usize,
   indexLow: u32, indexHigh: u32, lanes: usize, scratch: usize,
 ): void {
-  held = 0;
-  heldBits = 0;
-  cursor = message;
+  beginBits(message);
   const zeros = scratch + 256;
   const ones = zeros + 144;
   const d = v128.load(delta);
@@ -72,7 +42,7 @@ export function gilboaSend(
     store<u32>(shares + (<usize>i << 2), share);
     keys += <usize>ringBits << 4;
   }
-  if (heldBits > 0) store<u32>(cursor, <u32>held);
+  endBits();
 }
 
 /**
@@ -83,9 +53,7 @@ export function gilboaChoose(
   keys: usize, factors: usize, count: i32, ringBits: i32, flips: usize, shares: usize,
   indexLow: u32, indexHigh: u32, lanes: usize, scratch: usize,
 ): void {
-  held = 0;
-  heldBits = 0;
-  cursor = flips;
+  beginBits(flips);
   const words = scratch + 256;
   const padded = (ringBits + 3) & ~3;
   for (let i = 0; i < count; i++) {
@@ -100,14 +68,12 @@ export function gilboaChoose(
     store<u32>(shares + (<usize>i << 2), share);
     indexLow += ringBits;
   }
-  if (heldBits > 0) store<u32>(cursor, <u32>held);
+  endBits();
 }
 
 /** Receiver, after the message: shares[i] += Σ_b message·2^b over the bits b that are 1 in the factor. */
 export function gilboaFinish(message: usize, factors: usize, count: i32, ringBits: i32, shares: usize): void {
-  held = 0;
-  heldBits = 0;
-  cursor = message;
+  beginBits(message);
   for (let i = 0; i < count; i++) {
     const factor = load<u32>(factors + (<usize>i << 2));
     let share = load<u32>(shares + (<usize>i << 2));

@@ -5,5 +5,6 @@ export { ggmSend, ggmReceive } from './_ggm';
 export { lpnEncode } from './_lpn';
 export { softSpokenFold, transpose } from './_softSpoken';
 export { gilboaSend, gilboaChoose, gilboaFinish } from './_gilboa';
+export { ringCotSend, ringCotReceive } from './_ringCot';
 export { voleFold } from './_vole';
 export { parities } from './_parities';

@@ -98,8 +98,7 @@ function addShares({ products, share, from }: Piece, shares: Uint32Array): void 
 }
 
 function putFactors(kernel: CotKernel, { factors, from, count }: Piece): number {
-  const words = factors.subarray(from, from + count);
-  return kernel.put(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+  return kernel.putWords(factors.subarray(from, from + count));
 }
 
 /** The two kinds differ in their products only. */

@@ -8,7 +8,6 @@
  * In rings of more than 32 bits (sharing/wide.ts) factors and keys are two words each.
  */
 import { blockBytes } from '../../kernels/cot.ts';
-import { pack, unpack } from '../../sharing/packing.ts';
 import { elementAt, limbsOf, modulo, mostWideBits, packWide, unpackWide, wideBytes } from '../../sharing/wide.ts';
 import { keyText, type RingCotSpec, requireWords } from '../correlations.ts';
 import { type ClientContext, noCost, type OtKind, type OwnerContext, type PieceCost, pieceUnit } from './kind.ts';
@@ -21,6 +20,18 @@ const costOf = (spec: RingCotSpec, count: number): PieceCost => ({
   cots: count * spec.factorBits,
   openBytes: bitBytes(spec, count).reduce((sum, bytes) => sum + bytes, 0),
 });
+
+/** The kernel reads and writes whole words. */
+const wordSlack = 8;
+
+/** Where the bits of a piece's factors lie in its message. */
+function* bitsOf(spec: RingCotSpec, count: number) {
+  let at = 0;
+  for (const [bit, length] of bitBytes(spec, count).entries()) {
+    yield { bit, bits: spec.ringBits - bit, at, length };
+    at += length;
+  }
+}
 
 /** Factors `from` … `from + count − 1` of a spec: writes their keys to `keys` (count, factorBits). COTs lie bit by bit. */
 function openKeys(
@@ -39,32 +50,51 @@ function openKeys(
     const tweak = tweaks.take('output');
     kernel.hash(tweak, cots, cotCount, zeros);
     kernel.hash(tweak, cots, cotCount, ones, delta);
-    const h0 = kernel.words(zeros, 4 * cotCount);
-    const h1 = kernel.words(ones, 4 * cotCount);
-    const message = new Uint8Array(openBytes);
-    const corrections = new Uint32Array(count);
-    const wide = new Float64Array(limbsOf(ringBits) > 1 ? count : 0);
-    for (let b = 0, at = 0, cot = 0; b < factorBits; b++) {
-      for (let i = 0; i < count; i++, cot++) {
-        const [place, bits] = [(from + i) * factorBits + b, ringBits - b];
-        const key = h0[4 * cot];
-        if (wide.length > 0) {
-          keys[2 * place] = key;
-          keys[2 * place + 1] = h0[4 * cot + 1];
-          // Of a hash's four words, the first two.
-          const [zero, one] = [h0, h1].map((hashes) => elementAt(hashes, 2 * cot, ringBits, bits));
-          wide[i] = modulo(zero + elementAt(factors, from + i, ringBits, bits) - one, bits);
-        } else {
-          keys[place] = key;
-          corrections[i] = key + factors[from + i] - h1[4 * cot];
-        }
-      }
-      const packed = wide.length > 0 ? packWide(wide, ringBits - b) : pack(corrections, ringBits - b);
-      message.set(packed, at);
-      at += packed.length;
+    if (limbsOf(ringBits) > 1) {
+      const [h0, h1] = [kernel.words(zeros, 4 * cotCount), kernel.words(ones, 4 * cotCount)];
+      return openWideKeys(spec, factors, keys, from, count, h0, h1);
     }
-    return message;
+    const ours = scope.adopt(kernel.putWords(factors.subarray(from, from + count)));
+    const out = scope.allocate(4 * cotCount);
+    const message = scope.allocate(openBytes + wordSlack);
+    for (const { bit, bits, at } of bitsOf(spec, count)) {
+      const first = bit * count * blockBytes;
+      kernel.ringCotSend(
+        { count, bits, keys: out + 4 * bit, stride: 4 * factorBits, message: message + at },
+        { zeros: zeros + first, ones: ones + first, factors: ours },
+      );
+    }
+    keys.set(kernel.words(out, cotCount), from * factorBits);
+    return kernel.bytes(message, openBytes).slice();
   });
+}
+
+/** The same in a ring of more than 32 bits, for the few factors that have one. */
+function openWideKeys(
+  spec: RingCotSpec,
+  factors: Uint32Array,
+  keys: Uint32Array,
+  from: number,
+  count: number,
+  h0: Uint32Array,
+  h1: Uint32Array,
+): Uint8Array {
+  const { ringBits, factorBits } = spec;
+  const message = new Uint8Array(costOf(spec, count).openBytes);
+  const corrections = new Float64Array(count);
+  let cot = 0;
+  for (const { bit, bits, at } of bitsOf(spec, count)) {
+    for (let i = 0; i < count; i++, cot++) {
+      const place = 2 * ((from + i) * factorBits + bit);
+      keys[place] = h0[4 * cot];
+      keys[place + 1] = h0[4 * cot + 1];
+      // Of a hash's four words, the first two.
+      const [zero, one] = [h0, h1].map((hashes) => elementAt(hashes, 2 * cot, ringBits, bits));
+      corrections[i] = modulo(zero + elementAt(factors, from + i, ringBits, bits) - one, bits);
+    }
+    message.set(packWide(corrections, bits), at);
+  }
+  return message;
 }
 
 /** The owner's side of `openKeys`: writes its bits x, bit b of word i, and its keys. */
@@ -80,30 +110,50 @@ function chooseKeys(
   kernel.arena.scope((scope) => {
     const { ringBits, factorBits } = spec;
     const cotCount = count * factorBits;
-    const hashed = scope.allocate(cotCount * blockBytes);
-    kernel.hash(tweaks.take('output'), cots, cotCount, hashed);
-    const blocks = kernel.words(cots, 4 * cotCount);
-    const words = kernel.words(hashed, 4 * cotCount);
-    const isWide = limbsOf(ringBits) > 1;
-    let at = 0;
-    let cot = 0;
-    for (const [b, length] of bitBytes(spec, count).entries()) {
-      const bits = ringBits - b;
-      const bytes = open.subarray(at, at + length);
-      const corrections = isWide ? unpackWide(bytes, count, bits) : unpack(bytes, count, bits);
-      at += length;
-      for (let i = 0; i < count; i++, cot++) {
-        const place = (from + i) * factorBits + b;
-        const choice = blocks[4 * cot] & 1;
-        choices[from + i] |= choice << b;
-        if (isWide) {
-          const key = modulo(elementAt(words, 2 * cot, ringBits, bits) + choice * corrections[i], bits);
-          keys[2 * place] = key % 2 ** 32;
-          keys[2 * place + 1] = Math.floor(key / 2 ** 32);
-        } else keys[place] = words[4 * cot] + choice * corrections[i];
-      }
+    const hashes = scope.allocate(cotCount * blockBytes);
+    kernel.hash(tweaks.take('output'), cots, cotCount, hashes);
+    if (limbsOf(ringBits) > 1) {
+      const [blocks, words] = [kernel.words(cots, 4 * cotCount), kernel.words(hashes, 4 * cotCount)];
+      return chooseWideKeys(spec, choices, keys, from, count, blocks, words, open);
     }
+    const chosen = scope.adopt(kernel.putWords(new Uint32Array(count)));
+    const out = scope.allocate(4 * cotCount);
+    const message = scope.adopt(kernel.put(open, wordSlack));
+    for (const { bit, bits, at } of bitsOf(spec, count)) {
+      const first = bit * count * blockBytes;
+      kernel.ringCotReceive(
+        { count, bits, keys: out + 4 * bit, stride: 4 * factorBits, message: message + at },
+        { cots: cots + first, hashes: hashes + first, choices: chosen, bit },
+      );
+    }
+    keys.set(kernel.words(out, cotCount), from * factorBits);
+    choices.set(kernel.words(chosen, count), from);
   });
+}
+
+function chooseWideKeys(
+  spec: RingCotSpec,
+  choices: Uint32Array,
+  keys: Uint32Array,
+  from: number,
+  count: number,
+  blocks: Uint32Array,
+  hashes: Uint32Array,
+  open: Uint8Array,
+): void {
+  const { ringBits, factorBits } = spec;
+  let cot = 0;
+  for (const { bit, bits, at, length } of bitsOf(spec, count)) {
+    const corrections = unpackWide(open.subarray(at, at + length), count, bits);
+    for (let i = 0; i < count; i++, cot++) {
+      const place = 2 * ((from + i) * factorBits + bit);
+      const choice = blocks[4 * cot] & 1;
+      choices[from + i] |= choice << bit;
+      const key = modulo(elementAt(hashes, 2 * cot, ringBits, bits) + choice * corrections[i], bits);
+      keys[place] = key % 2 ** 32;
+      keys[place + 1] = Math.floor(key / 2 ** 32);
+    }
+  }
 }
 
 export const ringCot: OtKind<RingCotSpec> = {
@@ -121,7 +171,7 @@ export const ringCot: OtKind<RingCotSpec> = {
   cost: costOf,
   work({ count, factorBits }) {
     const cot = count * factorBits;
-    return { client: { cot, hash: 2 * cot, choice: cot }, owner: { cot, hash: cot, choice: cot } };
+    return { client: { cot, hash: 2 * cot, word: 2 * cot }, owner: { cot, hash: cot, word: 2 * cot } };
   },
   keptWords({ count, factorBits, ringBits }) {
     const keys = count * factorBits * limbsOf(ringBits);
