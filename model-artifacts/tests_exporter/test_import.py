@@ -139,9 +139,10 @@ def test_normalisation_and_interpolation_are_never_guessed(pictures, tmp_path):
     path = recipe.write(tmp_path / 'c', recipe.state())
     (path / 'config.json').unlink()
     arguments = ['import', str(path), '--images', str(pictures), '--out', str(tmp_path / 'out'), '--heads', '3', '--shorter-side', '36']
-    with pytest.raises(SystemExit, match='interpolation unknown .*expected --interpolation'):
+    everything = 'mean unknown .*std unknown .*interpolation unknown .*expected --mean, --std, --interpolation$'
+    with pytest.raises(SystemExit, match=everything):  # in one sentence
         main(arguments)
-    with pytest.raises(SystemExit, match='mean unknown .*expected --mean'):
+    with pytest.raises(SystemExit, match='exporter: mean unknown .*expected --mean, --std$'):
         main([*arguments, '--interpolation', 'bicubic'])
 
 

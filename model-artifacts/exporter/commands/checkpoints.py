@@ -96,8 +96,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def preprocessing_of(imported: Imported) -> Preprocessing:
     facts = imported.facts
-    height, width = facts.value('image_size')
     fit = facts['fit'].value if 'fit' in facts else 'crop'
+    facts.require('image_size', 'mean', 'std', 'interpolation', *(['shorter_side'] if fit == 'crop' else []))
+    height, width = facts.value('image_size')
     shorter = height if fit == 'squash' else facts.value('shorter_side')
     interpolation = facts.value('interpolation')
     if interpolation not in ('bilinear', 'bicubic'):

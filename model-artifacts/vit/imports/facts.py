@@ -34,10 +34,16 @@ class Facts(dict[str, Fact]):
 
     def value(self, name: str) -> Any:
         """Raises ImportProblem when nobody said it, naming the option."""
-        if name not in self:
-            option = f'--{name.replace("_", "-")}'
-            raise ImportProblem(f'{name} unknown ({NAMES[name]}): no config.json beside the checkpoint says it: expected {option}')
+        self.require(name)
         return self[name].value
+
+    def require(self, *names: str) -> None:
+        """Raises ImportProblem when nobody said one of them, naming the options of all that are missing: nobody is asked twice."""
+        missing = [name for name in names if name not in self]
+        if missing:
+            unknown = ', '.join(f'{name} unknown ({NAMES[name]})' for name in missing)
+            options = ', '.join(f'--{name.replace("_", "-")}' for name in missing)
+            raise ImportProblem(f'{unknown}: no config.json beside the checkpoint says it: expected {options}')
 
     def table(self) -> str:
         """A line each: name, value, source."""
