@@ -188,7 +188,7 @@ const rows = v.pipe(
 );
 
 /** Tokens whose attention and MLP a layer computes: the class token alone in the last layer before its head. */
-const queriesOf = (a: { tokens: number; depth: number; pool?: string | undefined }, layer: number): number =>
+export const queriesOf = (a: { tokens: number; depth: number; pool?: string | undefined }, layer: number): number =>
   a.pool === 'class' && layer === a.depth - 1 ? 1 : a.tokens;
 
 export const ManifestSchema = v.pipe(

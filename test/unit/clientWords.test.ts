@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { trustIn } from '../../client/src/client/confidence.ts';
 import { Confidence } from '../../client/src/client/confidenceLevels.ts';
 import { de } from '../../client/src/language/de.ts';
-import { shortTitle, someOf } from '../../client/src/live/modelWords.ts';
+import { isAllExact, shortTitle, someOf } from '../../client/src/live/modelWords.ts';
 import { detailOf, protocolsOf } from '../../client/src/live/protocols.ts';
 import { stepWords } from '../../client/src/live/steps.ts';
 import { compilePlan, parseManifest } from '../../protocols/index.ts';
@@ -116,4 +116,20 @@ test('every step of a plan, and every protocol in it, has words of its own', asy
       expect(german.match(/\([\d, ]+\)/g)).toEqual(detail.match(/\([\d, ]+\)/g));
     }
   }
+});
+
+describe('what the picker says of the bundled models', () => {
+  const names = ['cifar10', 'imagenet1k', 'imagenette', 'imagenette-exact'];
+  const manifestOf = async (name: string) =>
+    parseManifest(await readFile(new URL(`../../model-artifacts/zoo/${name}/manifest.json`, import.meta.url), 'utf8'));
+
+  test('each has a title of its own', async () => {
+    const titles = await Promise.all(names.map(async (name) => shortTitle((await manifestOf(name)).title)));
+    expect(new Set(titles).size).toBe(names.length);
+  });
+
+  test('rows that nobody computes are not called polynomials', async () => {
+    const exact = await Promise.all(names.map(async (name) => isAllExact(await manifestOf(name))));
+    expect(exact).toEqual([false, true, false, true]);
+  });
 });

@@ -21,6 +21,11 @@ export function pictureKind({ architecture: { imageSize } }: Manifest): string {
   return imageSize <= 64 ? t().live.model.thumbnail(imageSize) : t().live.model.photograph(imageSize);
 }
 
+export function isAllExact(manifest: Manifest): boolean {
+  const { softmaxExact, softmaxRows, geluExact, geluTokens } = countSwitches(manifest);
+  return softmaxExact === softmaxRows && geluExact === geluTokens;
+}
+
 export function exactWords(manifest: Manifest): string {
   const { softmaxExact, softmaxRows, geluExact, geluTokens } = countSwitches(manifest);
   return t().live.model.exact(

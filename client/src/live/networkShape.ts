@@ -1,4 +1,4 @@
-import type { Manifest } from '../../../protocols/inference/manifest.ts';
+import { type Manifest, queriesOf } from '../../../protocols/inference/manifest.ts';
 import { t } from '../language/language.ts';
 
 /** A group of steps that the network's picture shows as one. */
@@ -60,13 +60,16 @@ export function blocksOf({ switches, architecture }: Manifest): BlockShape[] {
   }));
 }
 
+/** Of what is computed: a class token needs one row of the last layer. */
 export function countSwitches({ switches, architecture }: Manifest): Switches {
-  const { depth, heads, tokens } = architecture;
+  const { depth, heads } = architecture;
+  let tokens = 0;
+  for (let layer = 0; layer < depth; layer++) tokens += queriesOf(architecture, layer);
   return {
     softmaxExact: switches.softmaxRows.flat(2).length,
-    softmaxRows: depth * heads * tokens,
+    softmaxRows: heads * tokens,
     geluExact: switches.geluTokens.flat().length,
-    geluTokens: depth * tokens,
+    geluTokens: tokens,
   };
 }
 
