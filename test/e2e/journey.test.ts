@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { evaluateReference, inputOf, loadOwnerModel } from '../../protocols/index.ts';
 import { type App, startApp } from './support/app.ts';
 import { longestTaskMs } from './support/mainThread.ts';
-import { layoutShift, observeShifts, observeUpdates, updatesOf } from './support/observe.ts';
+import { layoutShift, movingParts, observeShifts, observeUpdates, updatesOf } from './support/observe.ts';
 import { classifyNext, classifySample, openRoom, pair, sentToServer, tryAlone } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 
@@ -81,6 +81,7 @@ test('first visit to result: the trained model, by “Try it alone” in two tab
   const longestMs = await longestTaskMs(app.browser, client, async () => {
     await classify.click();
     await client.getByText('Computing on shares').waitFor();
+    for (const page of [client, owner]) expect(await movingParts(page)).toEqual([]);
     await result.waitFor({ timeout: 80_000 });
   });
   const seconds = (Date.now() - startedMs) / 1000;

@@ -1,10 +1,13 @@
 import type { SessionEvent } from '../../../protocols/index.ts';
 
-/** Some fifteen times a second: quick enough to look live, and seldom enough that drawing never blocks the page. */
-const intervalMs = 64;
+/**
+ * Ten times a second: quick enough to look live. Drawing takes the cores from the protocol: at fifteen, with transitions between, it took more
+ * than half of two cores online (PERFORMANCE.md).
+ */
+const intervalMs = 100;
 
 /**
- * Passes a session's events on, meters and progress at most every 64 ms: the latest of each counts. Everything else
+ * Passes a session's events on, meters and progress at most every 100 ms: the latest of each counts. Everything else
  * passes at once, after what is held back.
  */
 export function batchEvents(post: (event: SessionEvent) => void): (event: SessionEvent) => void {

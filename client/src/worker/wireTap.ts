@@ -3,7 +3,7 @@ import type { Wire } from '../../../protocols/index.ts';
 
 /** Of what passes, as many of the latest bytes as a small picture shows, this often. */
 export const passingBytes = 64 * 64;
-const passingPauseMs = 80;
+const passingPauseMs = 250;
 
 /**
  * Looks at what really crosses the wire: the payload of the first message after `arm`, which online is the masked image;

@@ -44,3 +44,20 @@ export async function observeUpdates(page: Page, testId: string): Promise<void> 
 /** Times of the changes, in milliseconds of the page's clock. */
 export const updatesOf = (page: Page, testId: string): Promise<number[]> =>
   page.evaluate((id) => (window as unknown as Observed).updates[id], testId);
+
+/**
+ * What CSS animates within half a second, but for buttons, which answer the pointer. While the protocol runs there should be nothing: an animation
+ * draws for every frame, and without a graphics card that takes the cores from the protocol.
+ */
+export const movingParts = (page: Page): Promise<string[]> =>
+  page.evaluate(async () => {
+    const moving = new Set<string>();
+    for (let i = 0; i < 10; i++) {
+      for (const { effect } of document.getAnimations()) {
+        const target = (effect as KeyframeEffect).target;
+        if (!target?.closest('.button')) moving.add(target?.className ?? '');
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return [...moving];
+  });
