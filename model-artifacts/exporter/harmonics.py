@@ -61,8 +61,12 @@ class Harmonics:
     out: Tensor
 
     def evaluate(self, x: Array) -> Array:
-        terms = [h for part in self.parts for h in part.harmonics]
-        return x / 2 + self.constant + sum(h.amplitude * np.cos(2 * np.pi * h.k / 2.0**self.range_bits * x) for h in terms)
+        return sum((self.evaluate_part(i, x) for i in range(len(self.parts))), np.zeros_like(x))
+
+    def evaluate_part(self, i: int, x: Array) -> Array:
+        """The first has x/2 and the constant in it."""
+        start = x / 2 + self.constant if i == 0 else np.zeros_like(x)
+        return start + sum(h.amplitude * np.cos(2 * np.pi * h.k / 2.0**self.range_bits * x) for h in self.parts[i].harmonics)
 
     def to_json(self) -> dict:
         parts = [{**p.scale.to_json(), 'harmonics': [{'k': h.k, 'amplitude': h.amplitude, 'bits': h.bits} for h in p.harmonics]} for p in self.parts]

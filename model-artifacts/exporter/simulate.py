@@ -153,13 +153,17 @@ class Simulation:
             y, held = self.normalised(f'{name}.norm2', x, stream, block.get('norm2'), see)
             x = x + self.mlp(i, y, held, block, stream)
             see(f'{name}.mlp.residual', x, stream)
-        y, frac_bits = self.pooled(x, stream, see)
+        y, _ = self.pooled(x, stream, see)
         logits = self.linear('head', y)
-        frac_bits += fixed['head']['weightFracBits']
-        self.check('head', logits, 2.0 ** (frac_bits + fixed['head']['magnitudeBits']))
+        self.check('head', logits, 2.0 ** (self.logit_frac_bits + fixed['head']['magnitudeBits']))
         self.seen += len(images)
-        see('logits', logits, frac_bits)
-        return logits * 2.0**-frac_bits
+        see('logits', logits, self.logit_frac_bits)
+        return logits * 2.0**-self.logit_frac_bits
+
+    @property
+    def logit_frac_bits(self) -> int:
+        read = self.fixed['pool'] if self.pool == 'norm-mean' else self.fixed['fcNorm']['out']
+        return read['fracBits'] + self.fixed['head']['weightFracBits']
 
     def embedded(self, images: Array, see) -> tuple[Array, int]:
         """(the residual stream before the first block, its fraction bits); step 1."""
@@ -220,7 +224,7 @@ class Simulation:
         """RMS normalisation over the last axis of x at `frac_bits`; step 2 of the plan."""
         square = np.square(x).sum(-1, keepdims=True)
         square_frac_bits = 2 * frac_bits + ceil_log2(x.shape[-1])
-        s = self.function(f'{name}.mean_square', lambda m: 1 / np.sqrt(m + spec['epsilon']), square, square_frac_bits, spec['rsqrt'])
+        s = self.function(f'{name}.mean_square', lambda m: 1 / np.sqrt(m + spec['epsilon']), square, square_frac_bits, spec['rsqrt'], is_of_positive=True)
         out = spec['out']
         return self.truncate(name, x * s, frac_bits + spec['rsqrt']['out']['fracBits'], out['magnitudeBits'], out['fracBits'])
 
@@ -283,8 +287,9 @@ class Simulation:
             mean, mean_frac_bits = (untruncated, before) if fits else (e, held['fracBits'])
             last = j == len(squarings)
             r = self.function(
-                f'{name}.reciprocal{"" if last else j}', lambda x: 1 / x, mean.sum(-1, keepdims=True), mean_frac_bits + self.log_tokens, reciprocal
-            )
+                f'{name}.reciprocal{"" if last else j}', lambda x: 1 / x, mean.sum(-1, keepdims=True), mean_frac_bits + self.log_tokens, reciprocal,
+                is_of_positive=True,
+            )  # fmt: skip
             if not last:
                 weights = squarings[j]['input']
                 product_bits = held['fracBits'] + reciprocal['out']['fracBits']
@@ -338,30 +343,31 @@ class Simulation:
         """x (B, H, T, T) plus a table of relative positions, where the model has it."""
         return x + by_position(self.weights[table], math.isqrt(self.tokens)) if table in self.weights else x
 
-    def function(self, name: str, f, x: Array, frac_bits: int, spec: dict) -> Array:
+    def function(self, name: str, f, x: Array, frac_bits: int, spec: dict, is_of_positive: bool = False) -> Array:
         """f of the argument as the protocol reads it, truncated."""
         out = spec['out']
-        value = self.table_value(name, f, x, frac_bits, spec)
+        value = self.table_value(name, f, x, frac_bits, spec, is_of_positive)
         return self.truncate(name, value, table_frac_bits(spec), out['magnitudeBits'], out['fracBits'])
 
     def by_harmonics(self, name: str, x: Array, frac_bits: int, spec: dict) -> Array:
         """The activation as x/2 and a trigonometric polynomial (protocols/layers/harmonics.ts), truncated: the function itself in the first part,
-        and 0 in the second."""
+        and 0 in the others; beyond its reach what each of them is."""
         reach, out = spec['reach'], spec['out']['fracBits']
         argument = x * 2.0**-frac_bits
         outside = np.abs(argument) > reach
-        value = self.activation(argument)
         if outside.any():
             worst = argument[outside]
             self.violations.note(name, self.numbers(outside), float(worst[np.abs(worst).argmax()]), -reach, reach)
-            value = np.where(outside, read_harmonics(spec).evaluate(argument), value)
+        polynomial = read_harmonics(spec)
         total = np.zeros_like(x)
         for i, part in enumerate(spec['parts']):
             before = part['fracBits']
             if self.noise is not None:
                 exact = self.polynomial(self.noise, x, frac_bits, spec, i)
             else:
-                exact = np.floor(value * 2.0**before + 0.5).astype(np.int64) if i == 0 else np.zeros_like(x)
+                value = self.activation(argument) if i == 0 else np.zeros(x.shape)
+                value[outside] = polynomial.evaluate_part(i, argument[outside])
+                exact = np.floor(value * 2.0**before + 0.5).astype(np.int64)
             total += self.truncate(name, exact, before, part['magnitudeBits'], out)
         return total
 
@@ -384,8 +390,8 @@ class Simulation:
                 total += np.round(factor * (np.round((function(h['k'] * owners) + 1) / step) - 1 / step)).astype(np.int64)
         return total
 
-    def table_value(self, name: str, f, x: Array, frac_bits: int, spec: dict) -> Array:
-        """f of the argument as the protocol reads it (modulo the domain), at the table's scale."""
+    def table_value(self, name: str, f, x: Array, frac_bits: int, spec: dict, is_of_positive: bool = False) -> Array:
+        """f of the argument as the protocol reads it, at the table's scale. is_of_positive: whether f has a pole at 0."""
         domain, scale = read_domain(spec), spec.get('inputScale', 1.0)
         # Of two levels, what lies lowest may be the fine table's.
         lowest = max(domain.lowest, read_domain(spec['fine']).lowest) if serves_from_below(spec) else domain.lowest
@@ -394,35 +400,53 @@ class Simulation:
         if outside.any():
             worst = argument[outside]
             self.violations.note(name, self.numbers(outside), worst[np.abs(worst).argmax()], lowest, domain.top)
-            argument = np.maximum(domain.wrap(argument), lowest if lowest > 0 else -np.inf)
+            argument[outside] = self.read(x[outside], frac_bits, spec, is_of_positive)
         value = f(argument * scale) if self.noise is None else self.table(self.noise, lambda v: f(v * scale), domain, argument, spec)
         return np.floor(value * 2.0 ** table_frac_bits(spec) + 0.5).astype(np.int64)
 
     @staticmethod
+    def read(x: Array, frac_bits: int, spec: dict, is_of_positive: bool) -> Array:
+        """Arguments out of range as the tables read them (protocols/layers/table.ts): modulo the domain, of two levels that of the one which serves
+        them. In the lowest segment, where the sharing decides, as intervals do which begin there; a pole is kept away from."""
+        domain = read_domain(spec)
+        argument, lowest = domain.wrap(x, frac_bits), np.full(x.shape, domain.lowest)
+        if 'fine' in spec:
+            fine = read_domain(spec['fine'])
+            begins = np.maximum(argument - domain.width / 2, domain.minimum)
+            is_fine = (begins >= (domain.minimum if serves_from_below(spec) else fine.lowest)) & (begins <= fine.top - domain.width)
+            argument, lowest = np.where(is_fine, fine.wrap(x, frac_bits), argument), np.where(is_fine, fine.lowest, lowest)
+        return np.maximum(argument, lowest / 2) if is_of_positive else argument
+
+    @staticmethod
     def table(noise: np.random.Generator, f, domain: Domain, x: Array, spec: dict) -> Array:
-        """f as the tables give it: x = start + t·width with a random t in [0, 1), coefficients and powers of t rounded."""
+        """f as the tables give it: x = start + rest with a random rest below the width, the start modulo the domain; coefficients and powers of
+        the rest rounded."""
         c, b = 2.0 ** spec['coefficientFracBits'], 2.0 ** spec['basisFracBits']
-        start = np.maximum(x - noise.random(x.shape) * domain.width, domain.minimum)
+
+        def begin(domain: Domain) -> tuple[Array, Array]:
+            rest = noise.random(x.shape) * domain.width
+            return domain.minimum + np.mod(x - rest - domain.minimum, 2.0**domain.range_bits), rest
+
+        start, rest = begin(domain)
         if 'degree' not in spec:
-            return np.round(f(start) * c) * np.round(f(x - start) * b) / (c * b)
+            return np.round(f(start) * c) * np.round(f(rest) * b) / (c * b)
         below = domain.lowest > 0 or serves_from_below(spec)
 
-        def polynomial(domain: Domain, start: Array, degree: int) -> Array:
+        def polynomial(domain: Domain, start: Array, rest: Array, degree: int) -> Array:
             floor = domain.lowest / 2 if below else -np.inf  # rsqrt and reciprocal have a pole
             terms = coefficients(lambda v: f(np.maximum(v, floor)), domain, start.ravel(), degree)
-            powers = ((x - start) / domain.width).reshape(-1, 1) ** np.arange(1, degree + 1)
+            powers = (rest / domain.width).reshape(-1, 1) ** np.arange(1, degree + 1)
             return (terms[:, 0] + (np.round(terms[:, 1:] * c) * np.round(powers * b)).sum(1) / (c * b)).reshape(x.shape)
 
         fine = spec.get('fine')
         if not fine:
-            return polynomial(domain, start, spec['degree'])
+            return polynomial(domain, start, rest, spec['degree'])
         finer = read_domain(fine)
-        is_fine = start < finer.top - domain.width
+        is_fine = start <= finer.top - domain.width
         if not serves_from_below(spec):
-            is_fine &= start >= finer.minimum
-        second = np.maximum(x - noise.random(x.shape) * finer.width, finer.minimum)
+            is_fine &= start >= finer.lowest
         with np.errstate(all='ignore'):  # either is computed where the other one is meant
-            return np.where(is_fine, polynomial(finer, second, fine['degree']), polynomial(domain, start, spec['degree']))
+            return np.where(is_fine, polynomial(finer, *begin(finer), fine['degree']), polynomial(domain, start, rest, spec['degree']))
 
     def truncate(self, name: str, x: Array, before: int, magnitude_bits: int, after: int) -> Array:
         """From `before` to `after` fraction bits, rounding half up. |x| must stay below 2^(before + magnitude_bits) ≤ 2^30."""
@@ -433,16 +457,20 @@ class Simulation:
             raise ExportError(name, f'{before} fraction bits + {magnitude_bits} magnitude bits', '30')
         if after + magnitude_bits < 0:
             raise ExportError(name, f'{after} fraction bits + {magnitude_bits} magnitude bits after a truncation', 'at least 0')
-        self.check(name, x, 2.0 ** (before + magnitude_bits))
+        if self.check(name, x, 2.0 ** (before + magnitude_bits)):
+            x = (x + 2**31) % 2**32 - 2**31  # rings have 32 bits at most
         if self.noise is not None:
             return (x + self.noise.integers(0, 1 << drop, x.shape)) >> drop
         return (x + (1 << (drop - 1))) >> drop
 
-    def check(self, name: str, x: Array, limit: float) -> None:
+    def check(self, name: str, x: Array, limit: float) -> bool:
+        """Whether a value is out of range."""
         outside = np.abs(x) >= limit
-        if outside.any():
-            worst = x[outside]
-            self.violations.note(name, self.numbers(outside), float(worst[np.abs(worst).argmax()]), -limit, limit)
+        if not outside.any():
+            return False
+        worst = x[outside]
+        self.violations.note(name, self.numbers(outside), float(worst[np.abs(worst).argmax()]), -limit, limit)
+        return True
 
     def numbers(self, outside: Array) -> list[int]:
         """Which images have a value outside (first axis: this batch's images), counted from the first that was ever run."""

@@ -71,9 +71,10 @@ class Domain:
     def top(self) -> float:
         return self.minimum + 2.0**self.range_bits
 
-    def wrap(self, x: Array) -> Array:
-        """An argument as the protocol reads it, modulo the domain's width."""
-        return self.minimum + np.mod(x - self.minimum, 2.0**self.range_bits)
+    def wrap(self, x: Array, frac_bits: int) -> Array:
+        """Integers with so many fraction bits as the protocol reads them, modulo the domain's width; as real numbers."""
+        begin = math.floor(self.minimum * 2.0**frac_bits + 0.5)
+        return ((x - begin) % 2 ** (self.range_bits + frac_bits) + begin) * 2.0**-frac_bits
 
     def to_json(self) -> dict:
         return {'minimum': self.minimum, 'rangeBits': self.range_bits, 'digitBits': self.digit_bits}
@@ -81,8 +82,8 @@ class Domain:
 
 @dataclass(frozen=True)
 class Fine:
-    """A second table, for the intervals that begin in [minimum, minimum + 2^range_bits − w) of its domain, w the coarse table's segment; and for
-    all that begin below it, where its domain begins at the coarse one's lowest usable point."""
+    """A second table, for the intervals that begin in its domain above the lowest segment and end in it; and for all that begin below it, where
+    its domain begins at the coarse one's lowest usable point."""
 
     domain: Domain
     degree: int
@@ -283,7 +284,7 @@ def _both(f, coarse: Domain, fine: Domain, from_below: bool, low: float, high: f
     parts = []
     for domain, first, last, serves in (
         (fine, max(low, fine.lowest), min(high, fine.top), lambda starts: starts <= end),
-        (coarse, end if from_below else low, high, (lambda starts: starts >= end) if from_below else (lambda starts: (starts < fine.minimum) | (starts >= end))),
+        (coarse, end if from_below else low, high, (lambda starts: starts >= end) if from_below else (lambda starts: (starts < fine.lowest) | (starts >= end))),
     ):
         if first >= last:
             return None

@@ -57,8 +57,7 @@ def tiny_images(count: int, seed: int = 1) -> Array:
 def write_simulated(out: Path, images: Array) -> None:
     """simulated.json: pixels (height, width, RGB) and integer logits of the plan as simulate.py computes it."""
     simulation = Simulation.load(out)
-    fixed = simulation.fixed
-    units = simulation.run(images) * 2.0 ** (fixed['fcNorm']['out']['fracBits'] + fixed['head']['weightFracBits'])
+    units = simulation.run(images) * 2.0**simulation.logit_frac_bits
     simulation.violations.raise_first()
     rows = [json.dumps({'pixels': image.ravel().tolist(), 'logits': [int(x) for x in logits]}) for image, logits in zip(images, units)]
     (out / 'simulated.json').write_text('[\n ' + ',\n '.join(rows) + '\n]\n')

@@ -1,4 +1,6 @@
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
 
@@ -50,3 +52,8 @@ def test_tables_and_stochastic_truncation_stay_near_the_plan(artifact):
     plan, noisy = Simulation.load(folder).run(images), Simulation.load(folder, np.random.default_rng(1)).run(images)
     error = np.abs(noisy - plan)
     assert 0 < error.max() < 0.04 and error.mean() < 0.006
+
+
+def test_the_vectors_of_values_out_of_range_are_todays():
+    path = Path(__file__).parents[2] / 'test/vectors/outOfRange.py'
+    assert json.loads(path.with_suffix('.json').read_text()) == runpy.run_path(str(path))['cases']()

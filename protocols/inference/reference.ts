@@ -17,8 +17,10 @@ export function evaluateReference(plan: Plan, weights: OwnerWeights, input: Int3
   const state = new ReferenceState(weights);
   state.set(plan.input.output, input);
   for (const op of plan.operations) protocolOf(op).reference(op, state);
+  // As the reveal reads them: modulo their ring.
+  const unused = 32 - plan.logits.ringBits;
   return {
-    logits: state.value(plan.logits),
+    logits: state.value(plan.logits).map((x) => (x << unused) >> unused),
     violations: state.violations,
     named(name) {
       const value = plan.named.get(name);

@@ -96,6 +96,13 @@ function ownersNumbers(op: HarmonicsOp, harmonic: Harmonic, share: Uint32Array):
   return numbers;
 }
 
+/** The part, in real numbers. */
+function polynomial({ constant, rangeBits, harmonics }: HarmonicsOp, x: number): number {
+  const turn = (2 * Math.PI) / 2 ** rangeBits;
+  const start = constant === undefined ? 0 : x / 2 + constant;
+  return harmonics.reduce((sum, { k, amplitude }) => sum + amplitude * Math.cos(k * turn * x), start);
+}
+
 /** A party's share of x/2 at the output's fraction bits. */
 function half(op: HarmonicsOp, share: Uint32Array, isOwner: boolean): Uint32Array {
   const drop = dropBits(op);
@@ -186,18 +193,22 @@ export const harmonicsProtocol = layerProtocol<HarmonicsOp>({
     owner.set(op.output, share);
   },
 
-  /** The first part stands for the function itself, and the others for nothing. */
+  /** Within reach the first part stands for the function itself, and the others for nothing; beyond, each is what the parties compute. */
   reference(op, reference) {
     const unit = 2 ** -op.inputs[0].fracBits;
     const x = reference.value(op.inputs[0]);
-    if (op.constant === undefined) return reference.set(op.output, new Int32Array(x.length));
-    const limit = op.reach / unit;
-    reference.check(op, x, -limit, limit + 1);
+    const limit = Math.floor(op.reach / unit);
+    const isFirst = op.constant !== undefined;
+    if (isFirst) reference.check(op, x, -limit, limit + 1);
     const { evaluate } = activations[op.function];
     const scale = 2 ** op.output.fracBits;
+    const ofInteger = (value: number) => {
+      if (Math.abs(value) > limit) return polynomial(op, value * unit);
+      return isFirst ? evaluate(value * unit) : 0;
+    };
     reference.set(
       op.output,
-      x.map((value) => Math.round(evaluate(value * unit) * scale)),
+      x.map((value) => Math.round(ofInteger(value) * scale)),
     );
   },
 });

@@ -3,6 +3,7 @@ export interface TensorLike {
   readonly fracBits: number;
   readonly magnitudeBits: number;
 }
+/** [minimum, minimum + 2^rangeBits), in 2^digitBits segments. */
 export interface DomainLike {
   readonly minimum: number;
   readonly rangeBits: number;

@@ -12,7 +12,7 @@ import { add, local } from './local.ts';
 import type { Op, Value } from './op.ts';
 import type { DomainLike, SplineLike } from './specs.ts';
 import { type SplineFunctionName, splineFunctions } from './splineFunctions.ts';
-import { segmentWidth, type TableFunction, type TableOp, tableProtocol } from './table.ts';
+import { middleStart, segmentWidth, type TableFunction, type TableOp, tableProtocol } from './table.ts';
 import { truncate } from './truncate.ts';
 import { mostDropBits, type WideTableOp, wideTableProtocol } from './wideTable.ts';
 import { type Interval, isWithin, within } from './within.ts';
@@ -94,27 +94,25 @@ function byTables(
 }
 
 /**
- * Where the coarse segments that the fine table serves begin: with all of the segment in the fine domain, which needs no beginning where
- * nothing lies below it.
+ * Where the coarse segments that the fine table serves begin: with all of the segment in the fine domain, and above that one's lowest segment, where
+ * the two tables' segments may begin on either side of its end. Where nothing lies below the fine domain it needs no beginning.
  */
-function fineInterval({ minimum, rangeBits, digitBits }: DomainLike, fine: DomainLike): Interval {
-  const width = 2 ** (rangeBits - digitBits);
-  const to = fine.minimum + 2 ** fine.rangeBits - width;
+function fineInterval(coarse: DomainLike, fine: DomainLike): Interval {
+  const to = fine.minimum + 2 ** fine.rangeBits - segmentWidth(coarse);
   if (to < fine.minimum)
-    throw new RangeError(`fine: rangeBits: expected at least ${rangeBits - digitBits}, a coarse segment`);
-  return { from: fine.minimum <= minimum + width ? minimum : fine.minimum, to };
+    throw new RangeError(`fine: rangeBits: expected at least ${coarse.rangeBits - coarse.digitBits}, a coarse segment`);
+  return { from: fine.minimum <= lowest(coarse) ? coarse.minimum : lowest(fine), to };
 }
 
 /** The lowest argument that a table is read at is above 0: of two levels the fine one's, where that serves all that lies below it. */
 function requirePositive(step: string, { fine, ...coarse }: SplineLike): void {
-  const begins = ({ minimum, rangeBits, digitBits }: DomainLike) => minimum + 2 ** (rangeBits - digitBits);
-  let lowest = begins(coarse);
+  let begin = lowest(coarse);
   if (fine) {
     const { from, to } = fineInterval(coarse, fine);
-    if (from === coarse.minimum) lowest = Math.min(begins(fine), to);
+    if (from === coarse.minimum) begin = Math.min(lowest(fine), to);
   }
-  if (lowest > 0) return;
-  throw new RangeError(`${step}: a function of positive numbers: expected a domain that begins above 0, got ${lowest}`);
+  if (begin > 0) return;
+  throw new RangeError(`${step}: a function of positive numbers: expected a domain that begins above 0, got ${begin}`);
 }
 
 /** Chebyshev nodes of [0, 1] for degrees 0 to 4. */
@@ -181,9 +179,8 @@ const polynomials: TableFunction<SplineOp> = {
   },
   evaluate(op) {
     const { except } = op;
-    const half = segmentWidth(op) / 2;
     const evaluate = splineOf(op);
-    return (x) => (except && isWithin(except, x - half) ? 0 : evaluate(x));
+    return (x) => (except && isWithin(except, middleStart(op, x)) ? 0 : evaluate(x));
   },
 };
 
@@ -191,7 +188,7 @@ export const splineProtocol = tableProtocol(polynomials);
 export const scalarSplineProtocol = wideTableProtocol<ScalarSplineOp>(polynomials);
 
 /** Where the domain that may be used begins: above the lowest segment. */
-const lowest = (op: SplineOp): number => op.minimum + 2 ** (op.rangeBits - op.digitBits);
+const lowest = (domain: DomainLike): number => domain.minimum + segmentWidth(domain);
 
 /** The function; one of positive numbers is held constant well below the domain, where it would not be finite. */
 function splineOf(op: SplineOp): (x: number) => number {

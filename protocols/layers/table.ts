@@ -31,15 +31,12 @@ import {
   type Value,
 } from './op.ts';
 import { receive, send } from './rounds.ts';
+import type { DomainLike } from './specs.ts';
 
-export interface TableOp extends Op {
+export interface TableOp extends Op, DomainLike {
   /** The value; and a shared bit, where only elements whose bit is 1 are looked up, and the others give 0. */
   readonly inputs: readonly [Value] | readonly [Value, Value];
   readonly output: Value;
-  /** The domain is [minimum, minimum + 2^rangeBits), in 2^digitBits segments. */
-  readonly minimum: number;
-  readonly rangeBits: number;
-  readonly digitBits: number;
   /** The function is evaluated at x·inputScale; the domain is that of x. */
   readonly inputScale: number;
 }
@@ -65,7 +62,11 @@ export interface TableFunction<O extends TableOp> {
 }
 
 /** w, as the function sees it. */
-export const segmentWidth = ({ rangeBits, digitBits }: TableOp): number => 2 ** (rangeBits - digitBits);
+export const segmentWidth = ({ rangeBits, digitBits }: DomainLike): number => 2 ** (rangeBits - digitBits);
+
+/** Where the segment of x begins, taken in the middle of all that it may be. In the lowest segment it begins there. */
+export const middleStart = (domain: DomainLike, x: number): number =>
+  Math.max(x - segmentWidth(domain) / 2, domain.minimum);
 
 /** K, the segment's width, and the minimum as an integer. */
 export function domainOf(op: TableOp) {
@@ -129,14 +130,18 @@ export function entriesOf<O extends TableOp>(
   };
 }
 
-/** The function at the scale of the table. */
+/**
+ * The function at the scale of the table, of the argument as the parties read it: modulo 2^rangeBits. In the lowest segment, where the sharing
+ * decides, that of intervals which begin there.
+ */
 export function tableReference<O extends TableOp>(
   fn: TableFunction<O>,
   op: O,
   fracBits: number,
   reference: ReferenceState,
 ): Int32Array {
-  const { unit, width } = domainOf(op);
+  const { domainBits, minimum, unit, width } = domainOf(op);
+  const mask = maskOf(domainBits);
   const x = reference.value(op.inputs[0]);
   const selector = op.inputs[1] && reference.value(op.inputs[1]);
   const isSelected = (_value: number, i: number) => selector === undefined || (selector[i] & 1) === 1;
@@ -144,7 +149,8 @@ export function tableReference<O extends TableOp>(
   reference.check(op, x.filter(isSelected), low, (op.minimum + 2 ** op.rangeBits) / unit);
   const scale = 2 ** fracBits;
   const evaluate = fn.evaluate(op);
-  return x.map((value, i) => (isSelected(value, i) ? Math.round(evaluate(value * unit) * scale) : 0));
+  const read = (value: number) => (((value - minimum) & mask) >>> 0) + minimum;
+  return x.map((value, i) => (isSelected(value, i) ? Math.round(evaluate(read(value) * unit) * scale) : 0));
 }
 
 export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerProtocol<O> {

@@ -9,7 +9,7 @@
 import type { PlanBuilder } from './builder.ts';
 import type { Value } from './op.ts';
 import type { DomainLike } from './specs.ts';
-import { segmentWidth, type TableOp, tableProtocol } from './table.ts';
+import { middleStart, type TableOp, tableProtocol } from './table.ts';
 
 /** Beginnings of segments, both included. */
 export interface Interval {
@@ -46,8 +46,5 @@ export const withinProtocol = tableProtocol<WithinOp>({
     (start, out) => {
       out[0] = isWithin(interval, start) ? 1 : 0;
     },
-  evaluate(op) {
-    const half = segmentWidth(op) / 2;
-    return (x) => (isWithin(op.interval, x - half) ? 1 : 0);
-  },
+  evaluate: (op) => (x) => (isWithin(op.interval, middleStart(op, x)) ? 1 : 0),
 });

@@ -33,11 +33,19 @@ const gelu: SplineLike = {
   fine: { minimum: -16, rangeBits: 5, digitBits: 5, degree: 2 },
 };
 
+/** As the exporter makes them: neither domain begins where a segment of the other one does. */
+const unaligned: SplineLike = {
+  ...{ minimum: -82.678466796875, rangeBits: 8, digitBits: 5, degree: 1, coefficientFracBits: 12, basisFracBits: 9 },
+  out: { fracBits: 12, magnitudeBits: 8 },
+  fine: { minimum: -13.20001220703125, rangeBits: 5, digitBits: 4, degree: 3 },
+};
+
 const cases: [string, SplineFunctionName, SplineLike, number, number, (y: number) => number][] = [
   // Above one fine segment, up to the top; relative to the value.
   ['1/√x', 'rsqrt', rsqrt, 1 / 16, 30.9, (y) => 0.02 * y + 2 ** -9],
   // Cut at the ceiling, which the segment across it rounds off.
   ['GELU', 'gelu', gelu, -119, 127, (y) => (Math.abs(y - 20) < 9 ? 2.2 : 0.012)],
+  ['GELU of domains that are not aligned', 'gelu', unaligned, -74, 173, () => 0.05],
 ];
 
 describe.each(cases)('%s in two levels', (_name, fn, spec, low, high, tolerance) => {
@@ -49,10 +57,12 @@ describe.each(cases)('%s in two levels', (_name, fn, spec, low, high, tolerance)
         fc.array(fc.double({ min: low, max: high, noNaN: true }), { minLength: 40, maxLength: 40 }),
         (seed, at) => {
           const narrow = spec.fine!;
-          // Also where the fine table begins and ends, and one coarse segment beside.
+          // Also where the fine table begins and ends, in its first and last segments, and one coarse segment beside.
           const width = 2 ** (spec.rangeBits - spec.digitBits);
+          const fine = 2 ** (narrow.rangeBits - narrow.digitBits);
+          const steps = [-width, -fine / 2, -1 / bound, 0, 1 / bound, fine / 4, fine / 2, (3 * fine) / 4, fine, width];
           const edges = [narrow.minimum, narrow.minimum + 2 ** narrow.rangeBits].flatMap((edge) =>
-            [-width, -1 / bound, 0, 1 / bound, width].map((step) => Math.min(high, Math.max(low, edge + step))),
+            steps.map((step) => Math.min(high, Math.max(low, edge + step))),
           );
           const x = Int32Array.from([...at, ...edges], (value) => Math.round(value * bound));
           const result = runMini(seed, x, x.length, (plan, v) =>

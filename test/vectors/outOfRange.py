@@ -1,0 +1,106 @@
+"""Writes outOfRange.json: functions of arguments in and far out of their ranges as the exporter's integers have them, for the TypeScript reference to
+agree with to the last unit, and for the protocols to come near.
+
+    python test/vectors/outOfRange.py        (in model-artifacts/'s environment; needs NumPy)
+
+Each case: `function`, its `spec` as in a manifest, the arguments `x` with `fracBits` fraction bits, `simulated` with those of spec.out, and the
+positions `undecided`: arguments in a table's lowest segment, where the parties' shares decide what comes out.
+"""
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / 'model-artifacts'))
+from exporter.simulate import Simulation, gelu_of_the_plan, read_domain, serves_from_below
+
+EPSILON = 2.0**-7
+
+
+def domain(minimum: float, range_bits: int, digit_bits: int) -> dict:
+    return {'minimum': minimum, 'rangeBits': range_bits, 'digitBits': digit_bits}
+
+
+def table(domain: dict, coefficient: int, basis: int, out: tuple[int, int], **more) -> dict:
+    bits = {'coefficientFracBits': coefficient, 'basisFracBits': basis}
+    return {**domain, **bits, 'out': {'fracBits': out[0], 'magnitudeBits': out[1]}, **more}
+
+
+def harmonic(k: int, amplitude: float, bits: int) -> dict:
+    return {'k': k, 'amplitude': amplitude, 'bits': bits}
+
+
+NEAR_ONE = table(domain(0.5, 3, 4), 14, 10, (12, 1), degree=2)
+TABLES = [  # function, spec, fraction bits of the argument
+    ('gelu', table(domain(-8, 4, 4), 14, 10, (12, 4), degree=2), 10),
+    ('gelu', table(domain(-64, 7, 5), 12, 8, (12, 7), degree=2, fine={**domain(-8, 4, 5), 'degree': 2}), 12),
+    ('exp', table(domain(-12, 4, 4), 13, 9, (12, 6), inputScale=0.75), 11),
+    ('rsqrt', NEAR_ONE, 10),
+    ('reciprocal', NEAR_ONE, 16),
+    ('rsqrt', table(domain(-1, 5, 5), 12, 9, (12, 3), degree=2, fine={**domain(0, 1, 5), 'degree': 2}), 14),
+]
+HARMONICS = {
+    'rangeBits': 6, 'reach': 7, 'constant': 2.66657, 'out': {'fracBits': 10, 'magnitudeBits': 7},
+    'parts': [
+        {'fracBits': 18, 'magnitudeBits': 7, 'harmonics': [harmonic(3, -2.24876, 10)]},
+        {'fracBits': 14, 'magnitudeBits': -1, 'harmonics': [harmonic(9, -0.28927, 7), harmonic(15, -0.09304, 6), harmonic(21, -0.02811, 4)]},
+    ],
+}  # fmt: skip
+FUNCTIONS = {
+    'gelu': (gelu_of_the_plan, False),
+    'exp': (np.exp, False),
+    'rsqrt': (lambda x: 1 / np.sqrt(x + EPSILON), True),
+    'reciprocal': (lambda x: 1 / x, True),
+}
+
+
+def arguments(rng: np.random.Generator, edges: list[float], frac_bits: int, most: int = 2**31) -> np.ndarray:
+    """Around the edges, some periods away, anywhere in 32 bits, and at their ends."""
+    unit = 2**frac_bits
+    around = [round(edge * unit) + step for edge in edges for step in (-unit // 3, -1, 0, 1, unit // 3)]
+    far = rng.integers(-most, most, 24)
+    near = rng.integers(round(min(edges) * unit), round(max(edges) * unit), 24)
+    return np.clip(np.concatenate([around, near, far, [-most, most - 1]]), -most, most - 1).astype(np.int64)
+
+
+def undecided(x: np.ndarray, frac_bits: int, spec: dict) -> np.ndarray:
+    of = read_domain(spec)
+    argument = of.wrap(x, frac_bits)
+    lowest = argument < of.lowest
+    if 'fine' in spec:
+        fine = read_domain(spec['fine'])
+        begin = of.minimum if serves_from_below(spec) else fine.lowest
+        lowest |= (argument >= begin) & (argument <= fine.top) & (fine.wrap(x, frac_bits) < fine.lowest)
+    return np.flatnonzero(lowest)
+
+
+def cases() -> list[dict]:
+    rng = np.random.default_rng(21)
+    simulation = Simulation.load(ROOT / 'test/vectors/tiny')
+    out = []
+
+    def add(function: str, spec: dict, frac_bits: int, x: np.ndarray, simulated: np.ndarray, decided_by_shares: np.ndarray) -> None:
+        out.append({
+            'function': function, 'spec': spec, 'fracBits': frac_bits, 'epsilon': EPSILON if function == 'rsqrt' else 0,
+            'x': x.tolist(), 'simulated': simulated.tolist(), 'undecided': decided_by_shares.tolist(),
+        })  # fmt: skip
+
+    for name, spec, frac_bits in TABLES:
+        f, is_of_positive = FUNCTIONS[name]
+        of = read_domain(spec)
+        edges = [of.minimum, of.lowest, of.top, of.top + of.width, of.minimum - 3 * (of.top - of.minimum), of.top + 5 * (of.top - of.minimum)]
+        x = arguments(rng, edges, frac_bits)
+        add(name, spec, frac_bits, x, simulation.function(name, f, x[None], frac_bits, spec, is_of_positive)[0], undecided(x, frac_bits, spec))
+    # Where x/2 still fits the part's range; beyond, its truncation goes wrong as any does.
+    x = arguments(rng, [-120, -32, -7, 7, 32, 120], 20, 2**27 - 2**20)
+    add('harmonics', HARMONICS, 20, x, simulation.by_harmonics('gelu', x[None], 20, HARMONICS)[0], np.array([], int))
+    x = arguments(rng, [-600, -512, 512, 600], 20)
+    add('truncate', {'out': {'fracBits': 12, 'magnitudeBits': 9}}, 20, x, simulation.truncate('x', x[None], 20, 9, 12)[0], np.array([], int))
+    return out
+
+
+if __name__ == '__main__':
+    lines = [json.dumps(case) for case in cases()]
+    Path(__file__).with_suffix('.json').write_text('[\n ' + ',\n '.join(lines) + '\n]\n')
