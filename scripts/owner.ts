@@ -4,13 +4,13 @@
  * A headless owner: serves several clients at once, each in a room with a link of its own. Without `--server` it brings its
  * own signaling server, with the app on it where that is built.
  */
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { defaultLimit } from '../protocols/index.ts';
 import { bundledFiles } from '../signaling-server/bundledModels.ts';
 import { createSignalingServer, type SignalingServer } from '../signaling-server/server.ts';
-import { turnServers } from '../signaling-server/turn.ts';
+import { readTurnSecret, turnServers } from '../signaling-server/turn.ts';
 import { HeadlessOwner } from './lib/headlessOwner.ts';
 import { defaultModel, modelFolder, readModel } from './lib/models.ts';
 import { installWebRtc } from './lib/nodeWebRtc.ts';
@@ -43,8 +43,9 @@ async function main(): Promise<void> {
   const answer = values['label-only'] ? 'label' : 'logits';
   const folder = await modelFolder(values.model);
   await readModel(folder, answer); // what is wrong with it is said before a room is open
-  const secret = values['turn-secret-file'] && (await readFile(values['turn-secret-file'], 'utf8')).trim();
-  const turn = { urls: values.ice, secret: secret || undefined };
+  const secretFile = values['turn-secret-file'];
+  const turn = { urls: values.ice, secret: secretFile === undefined ? undefined : await readTurnSecret(secretFile) };
+  turnServers(turn); // as with the model
   const log = pino(
     { level: process.env.LOG_LEVEL || 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime },
     process.stderr,

@@ -1,21 +1,27 @@
 /**
- * `npm run demo`. By the environment: PORT; TRUSTED_PROXIES (addresses or subnets, with commas between); REDIS_URL, to
- * share the rooms with other processes; ICE_URLS (STUN and TURN,
- * with commas between) and TURN_SECRET_FILE (coturn's `static-auth-secret`); LOG_LEVEL (`info` says what happens, in JSON, on stderr).
+ * `npm run demo`. By the environment: PORT; TRUSTED_PROXIES (addresses or subnets), ALLOWED_ORIGINS (of pages on other hosts) and ICE_URLS
+ * (STUN and TURN), with commas between; TURN_SECRET_FILE (coturn's `static-auth-secret`); REDIS_URL, to share the rooms with other
+ * processes; LOG_LEVEL (`info` says what happens, in JSON, on stderr).
  */
-import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { bundledFiles } from './bundledModels.ts';
 import { networkOrigins } from './localNetwork.ts';
 import { createSignalingServer } from './server.ts';
+import { readTurnSecret } from './turn.ts';
 
-const { PORT, TRUSTED_PROXIES, REDIS_URL, ICE_URLS, TURN_SECRET_FILE, LOG_LEVEL } = process.env;
+const { PORT, TRUSTED_PROXIES, ALLOWED_ORIGINS, REDIS_URL, ICE_URLS, TURN_SECRET_FILE, LOG_LEVEL } = process.env;
+/** `a, b` and `a,b` alike. */
+const list = (text = ''): string[] => text.split(',').flatMap((part) => part.trim() || []);
 /** An empty PORT is none. */
 const port = PORT ? Number(PORT) : 3000;
 if (!Number.isInteger(port) || port < 0 || port > 65535) {
   console.error(`PORT must be a number from 0 to 65535, not "${PORT}".`);
   process.exit(1);
+}
+function originOf(address: string): string {
+  if (URL.canParse(address) && /^https?:$/.test(new URL(address).protocol)) return new URL(address).origin;
+  throw new TypeError(`ALLOWED_ORIGINS: expected addresses such as https://example.org, got ${address}`);
 }
 const log = pino(
   { level: LOG_LEVEL || 'silent', base: null, timestamp: pino.stdTimeFunctions.isoTime },
@@ -30,11 +36,9 @@ try {
     distDir: here('../client/dist'),
     modelsDir,
     modelFiles: await bundledFiles(modelsDir, console.error),
-    trustedProxies: TRUSTED_PROXIES ? TRUSTED_PROXIES.split(',') : [],
-    turn: {
-      urls: ICE_URLS ? ICE_URLS.split(',') : [],
-      secret: TURN_SECRET_FILE ? (await readFile(TURN_SECRET_FILE, 'utf8')).trim() : undefined,
-    },
+    trustedProxies: list(TRUSTED_PROXIES),
+    allowedOrigins: list(ALLOWED_ORIGINS).map(originOf),
+    turn: { urls: list(ICE_URLS), secret: TURN_SECRET_FILE ? await readTurnSecret(TURN_SECRET_FILE) : undefined },
     ...(REDIS_URL && { redisUrl: REDIS_URL }),
   });
   const inNetwork = networkOrigins(server.port);

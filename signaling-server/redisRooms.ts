@@ -22,8 +22,10 @@ const openScript = `
   redis.call('pexpire', KEYS[1], ${roomLifetimeMs})
   return 1`;
 const joinScript = `
-  local owner, client, process = unpack(redis.call('hmget', KEYS[1], 'owner', 'client', 'clientProcess'))
+  local owner, client, process, ownerProcess =
+    unpack(redis.call('hmget', KEYS[1], 'owner', 'client', 'clientProcess', 'ownerProcess'))
   if not owner or owner == ARGV[2] then return {0} end
+  if redis.call('exists', 'blindsight:process:' .. ownerProcess) == 0 then return {0} end
   if client and client ~= ARGV[2] and redis.call('exists', 'blindsight:process:' .. process) == 1 then return {1} end
   redis.call('hset', KEYS[1], 'client', ARGV[2], 'clientProcess', ARGV[3])
   return {2, owner}`;

@@ -24,6 +24,12 @@ import { type RoomStore, Rooms } from './rooms.ts';
 
 type Tab = Socket<TabToServerEvents, ServerToTabEvents>;
 
+/** engine.io's, on which a tab may or may not follow. */
+interface Connection {
+  readonly request: IncomingMessage;
+  once(event: 'close', listener: () => void): void;
+}
+
 /** What one server holds and does. People behind one router share an address. */
 export interface Limits {
   readonly rooms: number;
@@ -58,6 +64,8 @@ const signals = { burst: 80, perSecond: 10 };
 export interface RelayOptions {
   readonly limits?: Partial<Limits> | undefined;
   readonly addressOf: (request: IncomingMessage) => string;
+  /** Of pages on other hosts that may use this server, such as `https://example.org`. */
+  readonly allowedOrigins?: string[] | undefined;
   /** Shared with other processes; by default this one's own. */
   readonly store?: RoomStore | undefined;
   readonly adapter?: ServerOptions['adapter'] | undefined;
@@ -66,6 +74,9 @@ export interface RelayOptions {
 /** Attaches the relay to `http`; `stop` tells every tab that the server restarts. */
 export function attachRelay(http: HttpServer, options: RelayOptions) {
   const limits = { ...defaultLimits, ...options.limits };
+  const tabsOf = new Count();
+  const roomsOf = new Count();
+  const hasFreeTab = (address: string) => tabsOf.get(address) < limits.tabsPerAddress;
   const server = new Server<TabToServerEvents, ServerToTabEvents>(http, {
     serveClient: false,
     maxHttpBufferSize: maxEventBytes,
@@ -73,23 +84,28 @@ export function attachRelay(http: HttpServer, options: RelayOptions) {
     transports: ['websocket', 'polling'],
     pingInterval: 5000,
     pingTimeout: 5000,
-    allowRequest: (request, done) => done(null, isSameOrigin(request.headers.origin, request.headers.host)),
+    allowRequest: (request, done) =>
+      done(null, isAllowed(request, options.allowedOrigins ?? []) && hasFreeTab(options.addressOf(request))),
+    ...(options.allowedOrigins?.length && { cors: { origin: options.allowedOrigins } }),
     ...(options.adapter && { adapter: options.adapter }),
   });
   const rooms: RoomStore = options.store ?? new Rooms<string>(limits.rooms);
   const admissionLimit = new FairLimit<string>({ ...limits.admissions, maxWaiting });
   const lookupLimit = new KeyedRateLimit(lookups.burst, lookups.perSecond);
-  const tabsOf = new Count();
-  const roomsOf = new Count();
   const metrics = new Metrics(
     () => rooms.size,
     () => server.of('/').sockets.size,
   );
 
+  // Counted before they say that they are tabs: to make a connection by polling takes one request.
+  server.engine.on('connection', (connection: Connection) => {
+    const address = options.addressOf(connection.request);
+    tabsOf.add(address, 1);
+    connection.once('close', () => tabsOf.add(address, -1));
+  });
+
   server.on('connection', (tab: Tab) => {
     const address = options.addressOf(tab.request);
-    if (tabsOf.get(address) >= limits.tabsPerAddress) return void tab.disconnect(true);
-    tabsOf.add(address, 1);
     let hasRoom = false;
     const signalLimit = new RateLimit(signals.burst, signals.perSecond);
 
@@ -224,7 +240,6 @@ export function attachRelay(http: HttpServer, options: RelayOptions) {
     );
 
     tab.on('disconnect', () => {
-      tabsOf.add(address, -1);
       admissionLimit.forget(address, tab.id);
       inTurn(() => leave('lost').catch(() => {}));
     });
@@ -273,12 +288,12 @@ function provenCode({ key, signature }: OpenOptions, connection: string): string
   return isProof ? roomCodeOf(publicKey) : undefined;
 }
 
-/** WebSockets know no same-origin policy; other sites' pages must not use this server from a visitor's browser. */
-function isSameOrigin(origin: string | undefined, host: string | undefined): boolean {
-  if (origin === undefined) return true; // not a browser
-  try {
-    return new URL(origin).host === host;
-  } catch {
-    return false;
-  }
+/**
+ * WebSockets know no same-origin policy; other sites' pages must not use this server from a visitor's browser. What a page loads from elsewhere
+ * without asking (`<img>`) has no `Origin`, and says whence it comes in `Sec-Fetch-Site`.
+ */
+function isAllowed({ headers }: IncomingMessage, allowedOrigins: readonly string[]): boolean {
+  const { origin, host, 'sec-fetch-site': site } = headers;
+  if (origin === undefined) return site === undefined || site === 'same-origin' || site === 'none';
+  return allowedOrigins.includes(origin) || (URL.canParse(origin) && new URL(origin).host === host);
 }

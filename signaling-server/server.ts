@@ -14,6 +14,8 @@ export interface ServerOptions extends StaticOptions {
   /** Of all interfaces by default. */
   host?: string;
   limits?: Partial<Limits>;
+  /** Of pages on static hosts that name this server in their settings, besides its own. */
+  allowedOrigins?: string[];
   /** Proxies whose `X-Forwarded-For` is believed (address.ts). */
   trustedProxies?: string[];
   /** A connection on which nothing goes out or comes in for so long is closed: half a minute by default. */
@@ -43,21 +45,24 @@ const defaultIdleMs = 30_000;
  */
 export async function createSignalingServer(options: ServerOptions): Promise<SignalingServer> {
   const addressOf = addressReader(options.trustedProxies ?? []);
+  if (options.turn) turnServers(options.turn); // what is wrong with them is said at the start
   const files = staticFiles(options);
   const startedMs = performance.now();
   const { idleMs = defaultIdleMs } = options;
   const http = createServer({ requestTimeout: idleMs, headersTimeout: idleMs }, (request, response) => {
     if (request.url === '/healthz') return sendHealth(response);
-    if (request.url === '/metrics' && isLoopback(addressOf(request))) return void sendMetrics(response);
+    const isOwn = isLoopback(addressOf(request)) && isLocalName(request.headers.host);
+    if (request.url === '/metrics' && isOwn) return void sendMetrics(response);
     if (request.url === '/ice.json' && options.turn?.urls.length) return sendIceServers(response, options.turn);
     // What cannot be read is sent as it is: the page says what is wrong with it.
-    if (request.url === '/settings.json' && isLoopback(addressOf(request)) && isLocalName(request.headers.host))
+    if (request.url === '/settings.json' && isOwn)
       return void sendSettings(response).catch(() => files(request, response));
     void files(request, response);
   });
   http.timeout = idleMs;
   const shared = await connectShared(options);
-  const relay = attachRelay(http, { limits: options.limits, addressOf, ...shared });
+  const { limits, allowedOrigins } = options;
+  const relay = attachRelay(http, { limits, addressOf, allowedOrigins, ...shared });
   const connections = new Set<Socket>();
   http.on('connection', (socket) => {
     connections.add(socket);

@@ -1,11 +1,11 @@
-"""`python -m exporter import FILE …` and `python -m exporter CHECKPOINT …`."""
+"""`python -m exporter import FILE …`, `python -m exporter rounding FOLDER …` and `python -m exporter CHECKPOINT …`."""
 from __future__ import annotations
 
 import sys
 
-from .commands import checkpoints, export
+from .commands import checkpoints, export, rounding
 
-COMMANDS = {'import': checkpoints.main, 'export': export.main}
+COMMANDS = {'import': checkpoints.main, 'export': export.main, 'rounding': rounding.main}
 
 
 def main(argv: list[str] | None = None) -> None:

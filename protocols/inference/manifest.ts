@@ -22,7 +22,7 @@ const [maxImageSize, maxTokens, maxDim, maxDepth, maxHeads, maxMlpDim, maxClasse
 ];
 
 /** Twice a ViT-Base in half precision: what a client reads, and keeps in memory, of a stranger's public part. */
-const maxPublicPartBytes = 2 ** 28;
+export const maxPublicPartBytes = 2 ** 28;
 
 const fracBits = int(-8, 30);
 const magnitudeBits = int(-24, 30);

@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { ProtocolError } from '../channel/errors.ts';
 import type { OwnerWeights } from '../layers/op.ts';
 import { protocolOf } from '../layers/operations.ts';
+import { requireFileSize } from './fileLimits.ts';
 import { requireAffordable } from './limits.ts';
 import { type Manifest, parseManifest, publicManifest } from './manifest.ts';
 import { type Answer, compilePlan, type Plan } from './plan.ts';
@@ -20,8 +21,7 @@ export interface OwnerModel {
   readonly publicPart?: Uint8Array;
 }
 
-/** Longest index of tensors that is read at all, in characters, and the most tensors: twenty times what the shipped models have. */
-const maxIndexCharacters = 1 << 18;
+/** Twenty times what the shipped models have. */
 const maxTensors = 2048;
 
 const Index = v.object({
@@ -53,8 +53,7 @@ export function loadOwnerModel(
   const fail = (message: string): never => {
     throw new ProtocolError('manifest', 'model', message);
   };
-  if (files.weightsIndex.length > maxIndexCharacters)
-    fail(`weights.json: longer than ${maxIndexCharacters} characters`);
+  requireFileSize('weights.json', files.weightsIndex.length);
   let index: v.InferOutput<typeof Index>;
   try {
     index = v.parse(Index, JSON.parse(files.weightsIndex), { abortEarly: true });

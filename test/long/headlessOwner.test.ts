@@ -62,8 +62,9 @@ test(`${clients} clients at one owner for ${minutes} min: fair, no failure, flat
 });
 
 test(`${pairings} pairings with one owner: none refused, flat memory`, async () => {
-  // A place is free again a second or two after its guest has left.
-  const headless = await startHeadless({ rooms: 32 });
+  // A place is free again a second or two after its guest has left. Who makes keys computes in this thread, which the signaling server and the owner's
+  // connections share: more than a few at once, and these answer nobody in time.
+  const headless = await startHeadless({ rooms: oneIn === 1 ? 4 : 32 });
   const samples: number[] = [];
   const inUse: number[] = [];
   const at: number[] = [];
@@ -89,6 +90,9 @@ test(`${pairings} pairings with one owner: none refused, flat memory`, async () 
     const { heapMiB, externalMiB } = await memoryInUse();
     inUse.push(heapMiB + externalMiB);
     at.push(done);
+    console.log(
+      `${done} pairings, ${failures.length} failures: ${inUse.at(-1)!.toFixed(1)} MiB in use, ${rssMiB()} MiB resident`,
+    );
   }
   const { growthMiB, first, second } = growth(samples);
   const growthKiB = 1024 * growthPerStep(inUse, at);

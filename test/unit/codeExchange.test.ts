@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   ExchangeError,
   type ExchangeWire,
@@ -250,5 +250,22 @@ describe('an inbox', () => {
     inbox.close();
     expect(await inbox.next(60_000)).toBe(99);
     await expect(inbox.next(60_000)).rejects.toThrow(ClosedError);
+  });
+
+  describe('leaves no timer behind', () => {
+    afterEach(() => void vi.useRealTimers());
+    test.each<[string, (inbox: Inbox<number>) => void, unknown]>([
+      ['when a value comes', (inbox) => inbox.put(7), 7],
+      ['when it is closed', (inbox) => inbox.close(), expect.any(ClosedError)],
+      ['when nothing comes in time', () => vi.advanceTimersByTime(60_000), expect.any(ClosedError)],
+    ])('%s', async (_, then, outcome) => {
+      vi.useFakeTimers();
+      const inbox = new Inbox<number>();
+      const next = inbox.next(60_000).catch((error: unknown) => error);
+      expect(vi.getTimerCount()).toBe(1);
+      then(inbox);
+      expect(await next).toEqual(outcome);
+      expect(vi.getTimerCount()).toBe(0);
+    });
   });
 });

@@ -1,11 +1,12 @@
 /** An owner without a screen serves clients without one. */
 import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
-import { turnServers } from '../../signaling-server/turn.ts';
+import { createSignalingServer } from '../../signaling-server/server.ts';
+import { readTurnSecret, turnServers } from '../../signaling-server/turn.ts';
 import { startHeadless, tinyFolder } from '../support/headless.ts';
 
 const closers: (() => unknown)[] = [];
@@ -61,6 +62,19 @@ test('credentials for TURN end, as coturn checks them', () => {
     username: '1800003600',
     credential: '7GgSS8ToCsTpl0nrgpkl0lNqRY0=',
   });
+});
+
+test('TURN servers that no browser takes, and a secret that is none, are told to who starts the server', async () => {
+  expect(turnServers({ urls: ['TURNS:T.example:443'], secret: 'north' })[0].credential).toBeDefined();
+  for (const url of ['turn.example.org', 'https://turn.example.org', ' turn:t.example', 'turn:a,turn:b c', '']) {
+    expect(() => turnServers({ urls: [url] }), url).toThrow('expected addresses such as turn:turn.example.org');
+    const files = { distDir: '/nowhere', modelsDir: '/nowhere', modelFiles: new Set<string>() };
+    await expect(createSignalingServer({ ...files, port: 0, turn: { urls: [url] } }), url).rejects.toThrow('turn:');
+  }
+  const folder = await mkdtemp(path.join(tmpdir(), 'blindsight-turn-'));
+  closers.push(() => rm(folder, { recursive: true }));
+  await writeFile(path.join(folder, 'secret'), ' \n');
+  await expect(readTurnSecret(path.join(folder, 'secret'))).rejects.toThrow('nothing is in it');
 });
 
 describe('as commands', () => {

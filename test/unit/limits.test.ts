@@ -1,5 +1,5 @@
 /** Who may ask how much of the signaling server, and that others get their turn. */
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { io, type Socket } from 'socket.io-client';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { RoomKey } from '../../client/src/pairing/authenticate.ts';
@@ -146,10 +146,29 @@ describe('what one address can have', () => {
 
   test('so many connections', async () => {
     const { port } = await start({ limits: { tabsPerAddress: 3 } });
-    await Promise.all(Array.from({ length: 3 }, () => connect(port)));
-    const tooMany = await connect(port);
-    await expect.poll(() => tooMany.connected).toBe(false);
+    const [first] = await Promise.all(Array.from({ length: 3 }, () => connect(port)));
+    await expect(connect(port)).rejects.toThrow();
+    first.disconnect();
+    await expect
+      .poll(() =>
+        connect(port).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
   });
+
+  test('so many, whether or not they ever say that they are tabs', async () => {
+    const { port } = await start({ limits: { tabsPerAddress: 3 } });
+    const begin = () => fetch(`http://localhost:${port}/socket.io/?EIO=4&transport=polling`);
+    const statuses: number[] = [];
+    for (let i = 0; i < 5; i++) statuses.push((await begin()).status);
+    expect(statuses).toEqual([200, 200, 200, 403, 403]);
+    await expect(connect(port)).rejects.toThrow();
+    // Who says nothing is forgotten after two silences.
+    await expect.poll(async () => (await begin()).status, { timeout: 20_000, interval: 500 }).toBe(200);
+  }, 30_000);
 
   test('the server is full at its number of rooms', async () => {
     const { port } = await start({ limits: { rooms: 2 } });
@@ -212,6 +231,16 @@ test('a network without WebSockets: polling does too', async () => {
   const { code } = opened as { code: string };
   expect(await client.emitWithAck('join', code, { keyId: '0'.repeat(16), linkTag: null })).toEqual({ ok: true });
   expect(await joined).toBe('0'.repeat(16));
+});
+
+test('what it counts is for programs on its own machine, not for a page of another name that leads here', async () => {
+  const { port } = await start();
+  const statusOf = (host: string) =>
+    new Promise((resolve) => {
+      request({ port, path: '/metrics', headers: { host } }, ({ statusCode }) => resolve(statusCode)).end();
+    });
+  expect(await statusOf(`localhost:${port}`)).toBe(200);
+  expect(await statusOf('elsewhere.example')).toBe(404);
 });
 
 test('the server says how it is, and what it counts has neither codes nor addresses', async () => {

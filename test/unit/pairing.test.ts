@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { OwnerHandshake, RoomKey } from '../../client/src/pairing/authenticate.ts';
 import { ClientPairing } from '../../client/src/pairing/clientPairing.ts';
 import { type Invite, newSecret } from '../../client/src/pairing/invite.ts';
-import { OwnerPairing, type PairingEnd } from '../../client/src/pairing/ownerPairing.ts';
+import { type IceServersSource, OwnerPairing, type PairingEnd } from '../../client/src/pairing/ownerPairing.ts';
 import type { LinkState } from '../../client/src/pairing/peerLink.ts';
 import { RefusedError, Signaling } from '../../client/src/pairing/signaling.ts';
 import { createSignalingServer } from '../../signaling-server/server.ts';
@@ -62,19 +62,32 @@ class Side {
   }
 }
 
-async function openOwner(url: string) {
+async function openOwner(url: string, iceServers: IceServersSource = []) {
   const side = new Side();
-  const pairing = new OwnerPairing(side.listener, [], url);
+  const pairing = new OwnerPairing(side.listener, iceServers, url);
   closers.push(() => pairing.close());
   return { side, pairing, invite: await pairing.open() };
 }
 
-async function joinClient(url: string, invite: Invite) {
+async function joinClient(url: string, invite: Invite, iceServers: IceServersSource = []) {
   const side = new Side();
-  const pairing = new ClientPairing(invite, side.listener, [], url);
+  const pairing = new ClientPairing(invite, side.listener, iceServers, url);
   closers.push(() => pairing.close());
   await pairing.join();
   return { side, pairing };
+}
+
+/** Why the room cannot be joined now; it is left again. */
+async function joinRefusal(url: string, invite: Invite): Promise<string | undefined> {
+  const signaling = new Signaling({ onState: () => {}, onPeerLeft: () => {}, onSignal: () => {} }, url);
+  try {
+    await signaling.join(invite.code, { keyId: '0'.repeat(16), linkTag: null });
+    return undefined;
+  } catch (error) {
+    return (error as RefusedError).code;
+  } finally {
+    await signaling.close();
+  }
 }
 
 const within = { timeout: 20_000 };
@@ -94,6 +107,38 @@ describe('over an honest server', () => {
     await expect.poll(() => guest.retries > 0 && owner.isConnected && guest.isConnected, within).toBe(true);
     expect(pairing.save()!.guests).toHaveLength(2); // the next connection has led to the next secret
     expect(guest.ends).toEqual([]);
+  });
+
+  test('each connection has credentials for TURN of its own, on both sides: those from before may have ended', async () => {
+    const url = await startServer();
+    const asked = { owner: 0, guest: 0 };
+    const ask = (side: keyof typeof asked) => async () => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      return [{ urls: 'turn:127.0.0.1:9', username: `${side}${++asked[side]}`, credential: 'x' }];
+    };
+    const { side: owner, invite } = await openOwner(url, ask('owner'));
+    const { side: guest, pairing } = await joinClient(url, invite, ask('guest'));
+    await expect.poll(() => owner.isConnected && guest.isConnected, within).toBe(true);
+    expect(asked).toEqual({ owner: 1, guest: 1 });
+    pairing.peerLost();
+    await expect.poll(() => guest.retries > 0 && owner.isConnected && guest.isConnected, within).toBe(true);
+    expect(asked.owner).toBeGreaterThan(1);
+    expect(asked.guest).toBeGreaterThan(1);
+  });
+
+  test('a guest that has left while the owner looks for servers is not waited for', async () => {
+    const url = await startServer();
+    let find = (_: RTCIceServer[]) => {};
+    const servers = () => new Promise<RTCIceServer[]>((resolve) => (find = resolve));
+    const { side: owner, pairing, invite } = await openOwner(url, servers);
+    const channels = vi.spyOn(owner.listener, 'onChannel');
+    const { pairing: guest } = await joinClient(url, invite);
+    guest.close();
+    await expect.poll(async () => (await joinRefusal(url, invite)) === undefined, within).toBe(true);
+    find([]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect([channels.mock.calls.length, owner.ends]).toEqual([0, []]);
+    pairing.close();
   });
 
   test('in a network that lets no WebSocket through they meet by polling', async () => {

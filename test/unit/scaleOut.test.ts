@@ -13,6 +13,7 @@ import { OwnerPairing, type PairingEnd } from '../../client/src/pairing/ownerPai
 import type { LinkState } from '../../client/src/pairing/peerLink.ts';
 import { redeemCode } from '../../client/src/pairing/redeemCode.ts';
 import { parseTypedCode } from '../../client/src/pairing/typedCode.ts';
+import { RedisRooms } from '../../signaling-server/redisRooms.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 const program = process.env.REDIS_SERVER ?? 'redis-server';
@@ -132,8 +133,9 @@ const within = { timeout: 40_000 };
 describe.skipIf(!hasRedis)('rooms in Redis', () => {
   let backends: Backend[];
   let url: string;
+  let redisUrl: string;
   beforeAll(async () => {
-    const redisUrl = await startRedis();
+    redisUrl = await startRedis();
     backends = await Promise.all([Backend.start(redisUrl), Backend.start(redisUrl)]);
     url = await startBalancer(backends);
   }, 60_000);
@@ -151,6 +153,20 @@ describe.skipIf(!hasRedis)('rooms in Redis', () => {
     const second = await join(direct(1), byCode);
     await expect.poll(() => [other.side.link, second.link], within).toEqual(['connected', 'connected']);
   }, 60_000);
+
+  test('a room whose process is gone is no room, until its owner has opened it at another', async () => {
+    const [a, b] = await Promise.all([RedisRooms.connect(redisUrl, 8), RedisRooms.connect(redisUrl, 8)]);
+    closers.push(() => b.rooms.close());
+    const code = 'R'.repeat(22);
+    expect(await a.rooms.open('owner', code)).toEqual({ code });
+    expect(await b.rooms.join('guest', code)).toEqual({ owner: 'owner' });
+    await a.rooms.close();
+    expect(await b.rooms.join('later', code)).toEqual({ refused: 'no-such-room' });
+    expect(await b.rooms.open('owner again', code)).toEqual({ code });
+    // The guest kept its place.
+    expect(await b.rooms.join('later', code)).toEqual({ refused: 'room-full' });
+    expect(await b.rooms.join('guest', code)).toEqual({ owner: 'owner again' });
+  });
 
   test('one process is killed: pairs go on and take their rooms at the other, and new ones are made', async () => {
     const pairs: { owner: Side; client: Side; invite: Invite }[] = [];

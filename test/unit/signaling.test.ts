@@ -326,6 +326,34 @@ describe('untrusted input', () => {
   test('pages of other sites cannot connect', async () => {
     await expect(tab('https://elsewhere.example')).rejects.toThrow();
   });
+
+  test('nor can what they load from here without asking', async () => {
+    const url = `http://localhost:${server.port}/socket.io/?EIO=4&transport=polling`;
+    const from = async (site: string) => (await fetch(url, { headers: { 'sec-fetch-site': site } })).status;
+    expect(await Promise.all(['same-origin', 'none', 'cross-site', 'same-site'].map(from))).toEqual([
+      200, 200, 403, 403,
+    ]);
+  });
+
+  test('but those that the server allows: the page of a static host, by either transport', async () => {
+    const origin = 'https://static.example';
+    const own = await createSignalingServer({ ...noFiles, port: 0, allowedOrigins: [origin] });
+    try {
+      for (const transport of ['websocket', 'polling']) {
+        const options = { transports: [transport], forceNew: true, reconnection: false, extraHeaders: { origin } };
+        const guest = io(`http://localhost:${own.port}`, options);
+        await new Promise<void>((resolve, reject) => guest.once('connect', resolve).once('connect_error', reject));
+        guest.disconnect();
+      }
+      const asked = (from: string) =>
+        fetch(`http://localhost:${own.port}/socket.io/?EIO=4&transport=polling`, { headers: { origin: from } });
+      expect((await asked(origin)).headers.get('access-control-allow-origin')).toBe(origin);
+      const other = await asked('https://elsewhere.example');
+      expect([other.status, other.headers.get('access-control-allow-origin')]).toEqual([403, null]);
+    } finally {
+      await own.stop();
+    }
+  });
 });
 
 // Browsers open connections in advance and may never use them; Node counts such a one as busy.

@@ -1000,6 +1000,10 @@ export const de: Words = {
         title: 'Dieses Modell kann seine Punktzahlen nicht verbergen.',
         text: 'Dafür hat es zu viele Klassen. Öffnen Sie einen Raum, wenn andere alle Punktzahlen erfahren dürfen, oder wählen Sie ein anderes Modell.',
       },
+      noBundle: {
+        title: 'Diese .blindsight-Datei ist nicht lesbar.',
+        text: 'Sie ist beschädigt oder etwas anderes. Holen Sie sie noch einmal, oder legen Sie manifest.json, weights.json und weights.bin ab.',
+      },
       notLoaded: {
         title: 'Das Modell konnte nicht geladen werden.',
         text: 'Prüfen Sie die Verbindung zum Server und versuchen Sie es dann noch einmal.',

@@ -980,6 +980,10 @@ export const en = {
         title: 'This model cannot hide its scores.',
         text: 'It has too many classes for that. Open a room if clients may learn all scores, or choose another model.',
       },
+      noBundle: {
+        title: 'This .blindsight file cannot be read.',
+        text: 'It is damaged, or something else. Get it once more, or drop manifest.json, weights.json and weights.bin instead.',
+      },
       notLoaded: {
         title: 'The model could not be loaded.',
         text: 'Check the connection to the server, then try again.',

@@ -2,7 +2,7 @@ import { type LinkSignal, maxCandidates, type Offer } from '../../../signaling-s
 import { ClientHandshake, type Pairing, secretId } from './authenticate.ts';
 import { type Introduce, type Introduction, introduce } from './introduction.ts';
 import type { Invite } from './invite.ts';
-import type { PairingEnd, PairingListener } from './ownerPairing.ts';
+import type { IceServersSource, PairingEnd, PairingListener } from './ownerPairing.ts';
 import { type LinkFailure, type LinkState, PeerLink } from './peerLink.ts';
 import { RefusedError } from './signaling.ts';
 
@@ -32,6 +32,8 @@ export class ClientPairing {
   #secret: Uint8Array;
   #pairing: Pairing | undefined;
   #offersLeft = 0;
+  /** Of the last join, after which offers come. */
+  #servers: RTCIceServer[] = [];
   /** Candidates that came before their offer. */
   #early: Extract<LinkSignal, { kind: 'ice' }>[] = [];
   #link: PeerLink | undefined;
@@ -49,7 +51,7 @@ export class ClientPairing {
   constructor(
     private readonly invite: Invite,
     private readonly listener: ClientPairingListener,
-    private readonly iceServers: RTCIceServer[],
+    private readonly iceServers: IceServersSource,
     /** The signaling server's address, the page's own by default; or another way to meet. */
     server?: string | Introduce,
   ) {
@@ -114,7 +116,9 @@ export class ClientPairing {
   }
 
   /** @param linkTag of the connection that this tab has with the owner, who then does not make another. */
-  #join(linkTag: string | null = null): Promise<void> {
+  async #join(linkTag: string | null = null): Promise<void> {
+    this.#servers = Array.isArray(this.iceServers) ? this.iceServers : await this.iceServers();
+    if (this.#closed) return;
     this.#offersLeft = offersPerJoin;
     const { code } = this.invite;
     return this.#signaling.join(code, { keyId: secretId({ code, secret: this.#secret }), linkTag });
@@ -139,7 +143,7 @@ export class ClientPairing {
     const isCurrent = () => this.#link === link;
     const link: PeerLink = new PeerLink({
       handshake: new ClientHandshake({ code: this.invite.code, secret: this.#secret }),
-      iceServers: this.iceServers,
+      iceServers: this.#servers,
       isByHand: this.#signaling.isByHand,
       listener: {
         onState: (state) => isCurrent() && this.#setLinkState(state),

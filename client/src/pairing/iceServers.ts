@@ -103,6 +103,9 @@ export async function iceServers(): Promise<RTCIceServer[]> {
   }
 }
 
+/** The same anew, for another connection: credentials end. `before` where they cannot be had now. */
+export const renewed = (before: RTCIceServer[]): Promise<RTCIceServer[]> => iceServers().catch(() => before);
+
 async function fetchIceServers(): Promise<RTCIceServer[]> {
   const response = await fetch('ice.json').catch(() => {
     throw new UnreachableError();

@@ -44,6 +44,9 @@ const reopenPauseMs = 1000;
 /** `refused`: the room is in other hands, say. `unreachable`: the server does not answer, or this tab wants no more. */
 type Reopened = 'open' | 'refused' | 'unreachable';
 
+/** A function where credentials end: each connection gets new ones. It must not fail. */
+export type IceServersSource = RTCIceServer[] | (() => RTCIceServer[] | Promise<RTCIceServer[]>);
+
 /** The owner's half of a pairing: holds a room open, and connects with one client after the other. */
 export class OwnerPairing {
   #secrets: RoomSecrets | undefined;
@@ -62,8 +65,7 @@ export class OwnerPairing {
 
   constructor(
     private readonly listener: OwnerPairingListener,
-    /** A function where credentials end: each connection gets new ones. */
-    private readonly iceServers: RTCIceServer[] | (() => RTCIceServer[]),
+    private readonly iceServers: IceServersSource,
     /** The signaling server's address, the page's own by default; or another way to meet. */
     server?: string | Introduce,
   ) {
@@ -74,9 +76,9 @@ export class OwnerPairing {
         onPeerJoined: (keyId, linkTag) => void this.#onPeerJoined(keyId, linkTag),
         onPeerLeft: (reason) => {
           this.#code.abort();
+          this.#arrivals++; // whoever was about to be let in
           if (this.#visitor !== undefined) {
             // It was not the client who left.
-            this.#arrivals++;
             this.#visitor = undefined;
             void this.#link?.check();
           } else if (reason === 'unload') this.#lose();
@@ -172,18 +174,20 @@ export class OwnerPairing {
       this.#visitor = undefined;
     }
     if (!this.#secrets) return;
-    if (keyId === null) await this.#code.admit(this.#secrets.code);
-    else this.#connect(this.#secrets, keyId);
+    if (keyId === null) return this.#code.admit(this.#secrets.code);
+    const servers = Array.isArray(this.iceServers) ? this.iceServers : await this.iceServers();
+    if (arrival !== this.#arrivals || this.#closed) return;
+    this.#connect(this.#secrets, keyId, servers);
   }
 
-  #connect(secrets: RoomSecrets, keyId: string): void {
+  #connect(secrets: RoomSecrets, keyId: string, iceServers: RTCIceServer[]): void {
     this.#drop('connecting');
     // A link that was dropped lingers for a moment; it has no say any more.
     const isCurrent = () => this.#link === link;
     const link: PeerLink = new PeerLink({
       // For an unknown secret any: the answer's tag will not fit, and says so.
       handshake: new OwnerHandshake(secrets.key, secrets.find(keyId) ?? newSecret()),
-      iceServers: typeof this.iceServers === 'function' ? this.iceServers() : this.iceServers,
+      iceServers,
       isByHand: this.#signaling.isByHand,
       listener: {
         onState: (state) => isCurrent() && this.#setLinkState(state),

@@ -4,7 +4,7 @@ import type { Confidence } from '../client/confidenceLevels.ts';
 import { t } from '../language/language.ts';
 import { clientByText } from '../pairing/byText.ts';
 import { ClientPairing } from '../pairing/clientPairing.ts';
-import { iceServers } from '../pairing/iceServers.ts';
+import { iceServers, renewed } from '../pairing/iceServers.ts';
 import type { Introduce } from '../pairing/introduction.ts';
 import type { Invite } from '../pairing/invite.ts';
 import type { LinkState, PeerLink } from '../pairing/peerLink.ts';
@@ -136,7 +136,7 @@ export class ClientStore {
             this.#end(endNotice(end, 'client'), { isLost: end === 'lost' || end === 'no-such-room' });
         },
       },
-      servers,
+      () => renewed(servers),
       way,
     );
     this.#pairing = pairing;

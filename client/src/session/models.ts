@@ -1,10 +1,10 @@
-import { unzipSync } from 'fflate';
 import * as v from 'valibot';
 import { type Manifest, parseManifest } from '../../../protocols/inference/manifest.ts';
 import { publicPartFile } from '../../../protocols/inference/publicPart.ts';
 import type { ListedModel } from '../../../signaling-server/staticFiles.ts';
 import { Confidence } from '../client/confidenceLevels.ts';
 import type { OwnerFiles } from '../worker/messages.ts';
+import { readBundle } from './bundle.ts';
 
 export type BundledModel = ListedModel;
 
@@ -36,33 +36,20 @@ export async function fetchBundledModel({ name, title }: BundledModel): Promise<
   return { title, files: { manifest, weightsIndex, weights }, bundled: name };
 }
 
-/** The files of an artifact that an owner needs. */
-const ownerFileNames = ['manifest.json', 'weights.json', 'weights.bin', publicPartFile];
-
-/** The exporter's one-file artifact: a zip of the folder. */
+/** The exporter's one-file artifact. */
 const bundleSuffix = '.blindsight';
-
-/** Largest file that is unpacked out of a bundle: twice the weights of a ViT-Large. */
-const maxUnpackedBytes = 2 ** 30;
 
 /**
  * Picks an artifact's files out of what was dropped, or out of one `.blindsight` file; undefined when one is missing.
- * @throws Error when a `.blindsight` file is no zip.
+ * @throws BundleError when a `.blindsight` file is none.
  */
 export async function modelFromFiles(dropped: readonly File[]): Promise<ChosenModel | undefined> {
   const bundle = dropped.find((file) => file.name.endsWith(bundleSuffix));
-  const files = bundle ? await unpacked(bundle) : dropped;
+  const files = bundle ? await readBundle(bundle) : dropped;
   const named = (name: string) => files.find((file) => file.name === name);
   const [manifest, weightsIndex, weights] = [named('manifest.json'), named('weights.json'), named('weights.bin')];
   if (!manifest || !weightsIndex || !weights) return undefined;
   return { title: '', files: { manifest, weightsIndex, weights, publicPart: named(publicPartFile) } };
-}
-
-async function unpacked(bundle: File): Promise<File[]> {
-  const members = unzipSync(new Uint8Array(await bundle.arrayBuffer()), {
-    filter: ({ name, originalSize }) => ownerFileNames.includes(name) && originalSize <= maxUnpackedBytes,
-  });
-  return Object.entries(members).map(([name, bytes]) => new File([bytes as Uint8Array<ArrayBuffer>], name));
 }
 
 export interface Sample {

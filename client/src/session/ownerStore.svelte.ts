@@ -1,7 +1,7 @@
 import { type Answer, defaultLimit } from '../../../protocols/index.ts';
 import { secretId } from '../pairing/authenticate.ts';
 import { type OwnerByText, ownerByText } from '../pairing/byText.ts';
-import { confirmedIce, iceServers } from '../pairing/iceServers.ts';
+import { confirmedIce, iceServers, renewed } from '../pairing/iceServers.ts';
 import type { Introduce } from '../pairing/introduction.ts';
 import { formatInvite, type Invite } from '../pairing/invite.ts';
 import type { CodeState } from '../pairing/ownerCode.ts';
@@ -9,6 +9,7 @@ import { OwnerPairing } from '../pairing/ownerPairing.ts';
 import type { LinkState, PeerLink } from '../pairing/peerLink.ts';
 import { RefusedError, type SignalingState } from '../pairing/signaling.ts';
 import { checkOwnerFiles, ProtocolWorker } from '../worker/protocolWorker.ts';
+import { BundleError } from './bundle.ts';
 import { LinkStatistics } from './linkStatistics.svelte.ts';
 import { type ChosenModel, fetchBundledModel, listBundledModels } from './models.ts';
 import { endNotice, failureNotice, iceNotice, type Notice, notice, refusalNotice } from './notices.ts';
@@ -126,8 +127,11 @@ export class OwnerStore {
         } else if (this.isAtLimit) this.#closeAtLimit();
         else await this.openRoom();
       }
-    } catch {
-      this.notice = notice('error', ({ model }) => model.notLoaded);
+    } catch (error) {
+      this.notice =
+        error instanceof BundleError
+          ? notice('error', ({ model }) => model.noBundle, error.message)
+          : notice('error', ({ model }) => model.notLoaded);
     } finally {
       this.loading = false;
     }
@@ -186,7 +190,7 @@ export class OwnerStore {
           this.#byText?.renew();
         },
       },
-      servers,
+      () => renewed(servers),
       this.#byText?.introduce ?? way ?? undefined,
     );
     this.#pairing = pairing;

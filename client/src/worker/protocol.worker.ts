@@ -15,6 +15,8 @@ import {
   streamChannel,
   weightBits,
 } from '../../../protocols/index.ts';
+import { requireFileSize } from '../../../protocols/inference/fileLimits.ts';
+import { publicPartFile } from '../../../protocols/inference/publicPart.ts';
 import { batchEvents } from './eventBatch.ts';
 import type { FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
 import { runOnnx } from './onnxRunner.ts';
@@ -135,6 +137,10 @@ function untilOpen(handle: WireHandle): Promise<void> | undefined {
 }
 
 async function loadModel(files: OwnerFiles, answer?: Answer) {
+  requireFileSize('manifest.json', files.manifest.size);
+  requireFileSize('weights.json', files.weightsIndex.size);
+  requireFileSize('weights.bin', files.weights.size);
+  requireFileSize(publicPartFile, files.publicPart?.size ?? 0);
   const [manifest, weightsIndex, weights, publicPart] = await Promise.all([
     files.manifest.text(),
     files.weightsIndex.text(),
