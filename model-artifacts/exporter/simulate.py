@@ -18,7 +18,7 @@ from .artifact import PUBLIC_PART
 from .errors import ExportError
 from .folding import Array, by_position, ceil_log2
 from .forward import Observer, activation, join_heads, patches, split_heads
-from .harmonics import read_harmonics
+from .harmonics import Harmonics, read_harmonics
 from .quantise import activation_tables
 from .runtime import run_onnx
 from .splines import Domain, coefficients
@@ -350,45 +350,36 @@ class Simulation:
         return self.truncate(name, value, table_frac_bits(spec), out['magnitudeBits'], out['fracBits'])
 
     def by_harmonics(self, name: str, x: Array, frac_bits: int, spec: dict) -> Array:
-        """The activation as x/2 and a trigonometric polynomial (protocols/layers/harmonics.ts), truncated: the function itself in the first part,
-        and 0 in the others; beyond its reach what each of them is."""
-        reach, out = spec['reach'], spec['out']['fracBits']
+        """The activation as x/2 and a trigonometric polynomial (protocols/layers/harmonics.ts), truncated; without noise the function itself
+        within its reach, and beyond it the polynomial."""
+        reach, chosen = spec['reach'], read_harmonics(spec)
         argument = x * 2.0**-frac_bits
         outside = np.abs(argument) > reach
+        value = self.activation(argument)
         if outside.any():
             worst = argument[outside]
             self.violations.note(name, self.numbers(outside), float(worst[np.abs(worst).argmax()]), -reach, reach)
-        polynomial = read_harmonics(spec)
-        total = np.zeros_like(x)
-        for i, part in enumerate(spec['parts']):
-            before = part['fracBits']
-            if self.noise is not None:
-                exact = self.polynomial(self.noise, x, frac_bits, spec, i)
-            else:
-                value = self.activation(argument) if i == 0 else np.zeros(x.shape)
-                value[outside] = polynomial.evaluate_part(i, argument[outside])
-                exact = np.floor(value * 2.0**before + 0.5).astype(np.int64)
-            total += self.truncate(name, exact, before, part['magnitudeBits'], out)
-        return total
+            value[outside] = chosen.evaluate(argument[outside])
+        if self.noise is not None:
+            exact = self.polynomial(self.noise, x, frac_bits, chosen)
+        else:
+            exact = np.floor(value * 2.0**chosen.frac_bits + 0.5).astype(np.int64)
+        return self.truncate(name, exact, chosen.frac_bits, chosen.magnitude_bits, chosen.out.frac_bits)
 
     @staticmethod
-    def polynomial(noise: np.random.Generator, x: Array, frac_bits: int, spec: dict, i: int) -> Array:
-        """A part as the two parties compute it: with a random share of the angle, and roundings of what each makes of its own."""
-        part = spec['parts'][i]
-        unit = 2.0 ** part['fracBits']
-        total = np.zeros(x.shape, np.int64)
-        if i == 0:
-            drop = frac_bits + 1 - part['fracBits']
-            half = (x + noise.integers(0, 1 << drop, x.shape)) >> drop if drop > 0 else x << -drop
-            total = half + math.floor(spec['constant'] * unit + 0.5)
+    def polynomial(noise: np.random.Generator, x: Array, frac_bits: int, chosen: Harmonics) -> Array:
+        """The polynomial as the two parties compute it: with a random share of the angle, and roundings of what each makes of its own."""
+        drop = frac_bits + 1 - chosen.frac_bits
+        half = (x + noise.integers(0, 1 << drop, x.shape)) >> drop if drop > 0 else x << -drop
         clients = noise.random(x.shape) * 2 * np.pi
-        owners = x * (2.0**-frac_bits * 2 * np.pi / 2.0 ** spec['rangeBits']) - clients
-        for h in part['harmonics']:
-            step = 2 / (2 ** h['bits'] - 1)
+        owners = x * (2.0**-frac_bits * 2 * np.pi / 2.0**chosen.range_bits) - clients
+        p, steps, scale = chosen.field()
+        total = np.zeros(x.shape)
+        for h in chosen.harmonics:
             for function, sign in ((np.cos, 1), (np.sin, -1)):
-                factor = np.round(sign * h['amplitude'] * step * unit * function(h['k'] * clients))
-                total += np.round(factor * (np.round((function(h['k'] * owners) + 1) / step) - 1 / step)).astype(np.int64)
-        return total
+                total += np.round(sign * h.amplitude * scale * function(h.k * clients)) * np.round(steps * function(h.k * owners))
+        circle = np.round(total / p * 2.0 ** (chosen.frac_bits + chosen.magnitude_bits + 1)).astype(np.int64)
+        return half + circle + math.floor(chosen.constant * 2.0**chosen.frac_bits + 0.5)
 
     def table_value(self, name: str, f, x: Array, frac_bits: int, spec: dict, is_of_positive: bool = False) -> Array:
         """f of the argument as the protocol reads it, at the table's scale. is_of_positive: whether f has a pole at 0."""

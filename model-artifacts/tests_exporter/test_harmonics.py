@@ -4,7 +4,7 @@ import pytest
 
 from exporter.costs import table_bytes
 from exporter.forward import activation
-from exporter.harmonics import Harmonics, choose_harmonics, read_harmonics
+from exporter.harmonics import DEVIATION_UNITS, FIELDS, LOWEST, Harmonics, choose_harmonics, read_harmonics
 from exporter.scales import choose_activation
 from exporter.simulate import Simulation
 from exporter.splines import Spline
@@ -24,11 +24,12 @@ def test_a_polynomial_is_the_function_within_the_tolerance(function, reach):
     units = np.round(x * 2.0**20).astype(np.int64)
     spec = chosen.to_json()
     rng = np.random.default_rng(0)
-    parts = [Simulation.polynomial(rng, units, 20, spec, i) * 2.0 ** -part['fracBits'] for i, part in enumerate(spec['parts'])]
-    error = np.abs(sum(parts) - f)
-    assert np.quantile(error, 0.99) < TOLERANCE and error.max() < 1.6 * TOLERANCE
-    for values, part in zip(parts, spec['parts']):
-        assert np.abs(values).max() < 2.0 ** part['magnitudeBits']
+    values = Simulation.polynomial(rng, units, 20, chosen) * 2.0**-chosen.frac_bits
+    deviation = (values - chosen.evaluate(x)).std()
+    assert 0.3 * DEVIATION_UNITS / 2**8 < deviation < 1.02 * DEVIATION_UNITS / 2**8
+    assert np.abs(values - chosen.evaluate(x)).max() < 6 * deviation
+    assert values.min() > LOWEST and values.max() < LOWEST + 2**chosen.magnitude_bits
+    assert spec['parts'][0]['magnitudeBits'] == chosen.magnitude_bits
 
 
 @pytest.mark.parametrize('reach', [2.5, 7.0, 15.0])
@@ -38,11 +39,18 @@ def test_its_costs_are_the_plans(reach):
     spec = chosen.to_json()
     assert read_harmonics(spec) == chosen
     assert table_bytes({'units': 3, **spec}) == chosen.online_bits() / 8
-    bits = [h['bits'] for part in spec['parts'] for h in part['harmonics']]
-    assert 2 * sum(bits) <= chosen.online_bits() < 2 * sum(bits) + 50
-    # Bit b of a number in a ring of r bits takes r − b, for a cosine and a sine.
-    offline = [2 * sum(ring - b for b in range(h['bits'])) for part in spec['parts'] for h in part['harmonics'] for ring in [part['fracBits'] + part['magnitudeBits'] + 2]]
-    assert sum(offline) == chosen.offline_bits()
+    p, steps, scale = chosen.field()
+    assert p in FIELDS and steps * scale * 2 ** (chosen.magnitude_bits + 1) == pytest.approx(p)
+    assert chosen.online_bits() == 2 * len(chosen.harmonics) * p.bit_length()
+    # Two numbers of 54 or 72 bits for each harmonic, and an answer.
+    assert 54 * 2 * len(chosen.harmonics) < chosen.offline_bits() < 72 * 2 * len(chosen.harmonics) + 110
+
+
+def test_manifests_of_wire_7_are_read():
+    part = {'fracBits': 18, 'magnitudeBits': 3, 'harmonics': [{'k': 3, 'amplitude': -2.24876, 'bits': 10}]}
+    small = {'fracBits': 15, 'magnitudeBits': -1, 'harmonics': [{'k': 9, 'amplitude': -0.29, 'bits': 7}]}
+    read = read_harmonics({'rangeBits': 6, 'reach': 7.0, 'constant': 1.9, 'parts': [part, small], 'out': {'fracBits': 8, 'magnitudeBits': 4}})
+    assert [(h.k, h.amplitude) for h in read.harmonics] == [(3, -2.24876), (9, -0.29)] and read.frac_bits == 18
 
 
 def test_far_ranges_get_tables_and_near_ones_none():

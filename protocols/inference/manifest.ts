@@ -100,7 +100,8 @@ const HarmonicActivation = v.strictObject({
       v.strictObject({
         ...Tensor.entries,
         harmonics: v.pipe(
-          v.array(v.strictObject({ k: int(1, 255), amplitude, bits: int(1, 14) })),
+          // `bits` is in manifests of wire version 7, and tells nothing since.
+          v.array(v.strictObject({ k: int(1, 255), amplitude, bits: v.exactOptional(int(1, 14)) })),
           v.minLength(1),
           v.maxLength(32),
           v.check((list) => list.every(({ k }, i) => i === 0 || k > list[i - 1].k), 'ascending'),

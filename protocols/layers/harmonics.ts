@@ -3,20 +3,20 @@
  * function, which a few harmonics approximate on |x| ≤ reach < 2^rangeBits/2 (Fourier extension, Huybrechs, SIAM J. Numer. Anal. 2010; SecFormer,
  * Luo et al., ACL 2024, takes a Fourier series of erf, with a dealer). The share ring *is* the circle: θ = θ_c + θ_o whatever the carry, so
  *   cos(kθ) = cos(kθ_c)·cos(kθ_o) − sin(kθ_c)·sin(kθ_o)
- * is two products of a number that the client knows ahead (its share is) and one that the owner knows online: each by correlated OTs with random
- * choices (offline/ot/ringCot.ts), as table.ts multiplies its columns. The owner's numbers have `bits` bits, few where a_k is small.
+ * is two products of a number that the client knows ahead (its share is) and one that the owner knows online. All of an element's are one inner
+ * product Σ u_j·v_j over a prime field (offline/rlwe/ole.ts) of numbers of about 10 bits: with the owner's ρ_j of the correlation, it sends
+ * e_j = v_j − ρ_j, and Σ u_j·v_j = Σ u_j·e_j + Σ u_j·ρ_j. The field is a circle as well, which each party lays over the output's ring.
  * x/2 is each party's own shift: the input's ring is wide enough for the carry out of it to fall off.
  *
- * Harmonics whose sum is small are another part, in a narrow ring of its own: `truncate` makes both parts' rings the result's.
- *
- * Computes: shares of the part, error in (−1, 1) for x/2 with mean 0. Nobody learns anything.
- * Online, per element: 2·Σ bits →, in the flight of the truncation that follows; nothing ←. Correlations: `ringCot`s, two factors a harmonic.
+ * Computes: shares of f, error in (−1, 1) for x/2 with mean 0, within a unit for the circle, and the roundings of u and v, of a deviation below
+ * `deviation`. Nobody learns anything: ρ_j is uniform.
+ * Online, per element and harmonic: 2·⌈log2 p⌉ bits →, in the flight of the truncation that follows; nothing ←. Correlations: one `ole`.
  */
-import type { RingCotSpec } from '../offline/correlations.ts';
+import type { OleSpec } from '../offline/correlations.ts';
+import { fieldBits, fieldOf, fieldToRing, intoField, sampleUniform } from '../sharing/field.ts';
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
 import { type PlanBuilder, requirePreset } from './builder.ts';
-import { add, local } from './local.ts';
-import { correlationKey, layerProtocol, type Op, stageOfInputs, type Value } from './op.ts';
+import { correlationKey, layerProtocol, type Op, type OwnerState, Slot, stageOfInputs, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
 import type { Harmonic, HarmonicsLike } from './specs.ts';
 import { type ActivationName, activations } from './splineFunctions.ts';
@@ -30,28 +30,36 @@ export interface HarmonicsOp extends Op {
   /** The period is 2^rangeBits. */
   readonly rangeBits: number;
   readonly reach: number;
-  /** The part that has x/2 in it, and a₀, here; of the others it is undefined. */
-  readonly constant?: number;
+  readonly constant: number;
   readonly harmonics: readonly Harmonic[];
+  /** Of the roundings of u and v together, at most. */
+  readonly deviation: number;
 }
+
+/** Of the roundings, in units of the result: not much more than what a truncation's has. */
+const deviationUnits = 1.5;
+
+/** What the activations fall short of 0 by, and their polynomials, is less. */
+const lowest = -0.5;
+
+/** Bits of what is between that and f(reach), which is at most reach, with a little room. */
+const magnitudeOf = (reach: number): number => {
+  let bits = 0;
+  while (2 ** bits < 1.0625 * reach - lowest) bits++;
+  return bits;
+};
 
 /** f(x) for |x| ≤ spec.reach, with the fraction bits of `spec.out`. */
 export function harmonics(plan: PlanBuilder, x: Value, fn: ActivationName, spec: HarmonicsLike): Value {
   requirePreset(x);
-  const { rangeBits, reach, out } = spec;
-  const parts: Value[] = [];
-  plan.parallel(
-    ...spec.parts.map((part, i) => () => {
-      const output = plan.value(x.rows, x.cols, part.fracBits);
-      plan.add<HarmonicsOp>({
-        ...({ kind: 'harmonics', inputs: [x], output, function: fn, rangeBits, reach } as const),
-        harmonics: part.harmonics,
-        ...(i === 0 && { constant: spec.constant }),
-      });
-      parts[i] = truncate(plan, output, part.magnitudeBits, out.fracBits);
-    }),
-  );
-  return parts.reduce((sum, part) => local(plan, [sum, part], x.rows, x.cols, add));
+  const { rangeBits, reach, constant, parts, out } = spec;
+  const output = plan.value(x.rows, x.cols, parts[0].fracBits);
+  plan.add<HarmonicsOp>({
+    ...({ kind: 'harmonics', inputs: [x], output, function: fn, rangeBits, reach, constant } as const),
+    harmonics: parts.flatMap((part) => part.harmonics.map(({ k, amplitude }) => ({ k, amplitude }))),
+    deviation: deviationUnits * 2 ** -out.fracBits,
+  });
+  return truncate(plan, output, magnitudeOf(reach), out.fracBits, lowest);
 }
 
 /** Bits of x that make up θ. */
@@ -60,47 +68,50 @@ const circleBits = ({ rangeBits, inputs: [x] }: HarmonicsOp): number => rangeBit
 /** Bits that x/2 has beyond the output's fraction; negative where it has fewer. */
 const dropBits = ({ inputs: [x], output }: HarmonicsOp): number => x.fracBits + 1 - output.fracBits;
 
-/** The owner's numbers are −1 + j·step, j = 0 … 2^bits − 1: both ends of [−1, 1] are among them. */
-const stepOf = ({ bits }: Harmonic): number => 2 / (2 ** bits - 1);
+/**
+ * The field, and how large numbers are in it: a whole turn of the output's ring is R = 2^ringBits in units of its value, and p in the field. u is
+ * a_k·(p/R)/steps times a cosine, v is `steps` times one; roundings are uniform, so with K harmonics their variance is (R/p)²·(K·steps² +
+ * Σa²·((p/R)/steps)²)/12. Both sides find the same: roots and products are exact in IEEE 754, or rounded in one way.
+ */
+function fieldFor(op: HarmonicsOp): { readonly p: number; readonly steps: number; readonly scale: number } {
+  const turn = 2 ** (op.output.ringBits - op.output.fracBits);
+  const squares = op.harmonics.reduce((sum, { amplitude }) => sum + amplitude * amplitude, 0);
+  const spread = Math.sqrt(op.harmonics.length * squares);
+  const p = fieldOf((turn * spread) / (6 * op.deviation * op.deviation));
+  const steps = Math.max(1, Math.round(Math.sqrt(((p / turn) * Math.sqrt(squares)) / Math.sqrt(op.harmonics.length))));
+  return { p, steps, scale: p / turn / steps };
+}
 
-/** What each party's share makes of a harmonic, (elements, 2): its cosine and sine. */
-function circular(
-  op: HarmonicsOp,
-  { k }: Harmonic,
-  share: Uint32Array,
-  use: (at: number, value: number) => void,
-): void {
+/** `factor` times cosine and sine of what a party's share makes of a harmonic: (2, elements) signed, rounded. */
+function circular(op: HarmonicsOp, k: number, factor: number, sign: 1 | -1, share: Uint32Array, out: Int32Array): void {
   const mask = maskOf(circleBits(op));
   const turn = (2 * Math.PI) / 2 ** circleBits(op);
-  for (let i = 0; i < share.length; i++) {
-    // A whole number of turns is left out while that is exact.
+  const count = share.length;
+  for (let i = 0; i < count; i++) {
+    // Whole turns are left out while that is exact.
     const angle = ((Math.imul(share[i], k) & mask) >>> 0) * turn;
-    use(2 * i, Math.cos(angle));
-    use(2 * i + 1, Math.sin(angle));
+    out[i] = Math.round(factor * Math.cos(angle));
+    out[count + i] = Math.round(sign * factor * Math.sin(angle));
   }
 }
 
-/** The client's factors of a harmonic, (elements, 2), in units of the output for one step of the owner's number. */
-function clientsFactors(op: HarmonicsOp, harmonic: Harmonic, share: Uint32Array): Int32Array {
-  const factors = new Int32Array(2 * share.length);
-  const unit = harmonic.amplitude * stepOf(harmonic) * 2 ** op.output.fracBits;
-  circular(op, harmonic, share, (at, value) => (factors[at] = Math.round(at % 2 ? -unit * value : unit * value)));
-  return factors;
+/** Each harmonic's numbers, as elements of the field: (2·harmonics, elements). */
+function numbersOf(op: HarmonicsOp, share: Uint32Array, party: 'client' | 'owner'): Uint32Array {
+  const { p, steps, scale } = fieldFor(op);
+  const numbers = new Int32Array(2 * op.harmonics.length * share.length);
+  for (const [at, { k, amplitude }] of op.harmonics.entries()) {
+    const part = numbers.subarray(2 * at * share.length, 2 * (at + 1) * share.length);
+    if (party === 'client') circular(op, k, amplitude * scale, -1, share, part);
+    else circular(op, k, steps, 1, share, part);
+  }
+  for (let i = 0; i < numbers.length; i++) if (numbers[i] < 0) numbers[i] += p;
+  return new Uint32Array(numbers.buffer);
 }
 
-/** The owner's numbers of a harmonic, (elements, 2), as j. */
-function ownersNumbers(op: HarmonicsOp, harmonic: Harmonic, share: Uint32Array): Uint32Array {
-  const numbers = new Uint32Array(2 * share.length);
-  const step = stepOf(harmonic);
-  circular(op, harmonic, share, (at, value) => (numbers[at] = Math.round((value + 1) / step)));
-  return numbers;
-}
-
-/** The part, in real numbers. */
+/** What the parties compute, in real numbers. */
 function polynomial({ constant, rangeBits, harmonics }: HarmonicsOp, x: number): number {
   const turn = (2 * Math.PI) / 2 ** rangeBits;
-  const start = constant === undefined ? 0 : x / 2 + constant;
-  return harmonics.reduce((sum, { k, amplitude }) => sum + amplitude * Math.cos(k * turn * x), start);
+  return harmonics.reduce((sum, { k, amplitude }) => sum + amplitude * Math.cos(k * turn * x), x / 2 + constant);
 }
 
 /** A party's share of x/2 at the output's fraction bits. */
@@ -113,99 +124,87 @@ function half(op: HarmonicsOp, share: Uint32Array, isOwner: boolean): Uint32Arra
   return share.map((word) => ((word + more) & mask) >>> drop);
 }
 
-const specsOf = (op: HarmonicsOp): RingCotSpec[] =>
-  op.harmonics.map(({ k, bits }) => ({
-    kind: 'ringCot',
-    key: correlationKey(op, `bits${k}`),
-    ringBits: op.output.ringBits,
-    count: 2 * op.output.size,
-    factorBits: bits,
-  }));
+function specOf(op: HarmonicsOp): OleSpec {
+  const { rows, cols } = op.output;
+  const { p } = fieldFor(op);
+  return {
+    kind: 'ole',
+    key: correlationKey(op, 'cosines'),
+    ringBits: fieldBits(p),
+    modulus: p,
+    terms: 2 * op.harmonics.length,
+    rows,
+    cols,
+  };
+}
+
+/** The owner's ρ, (terms, elements). */
+const masks = new Slot<Uint32Array>('masks of cosines');
+
+function drawMasks(op: HarmonicsOp, owner: OwnerState): Uint32Array {
+  const { modulus, terms } = specOf(op);
+  const drawn = new Uint32Array(terms * op.output.size);
+  sampleUniform(owner.random, modulus, drawn);
+  masks.put(owner, op, drawn);
+  return drawn;
+}
 
 export const harmonicsProtocol = layerProtocol<HarmonicsOp>({
   title: 'trigonometric polynomial',
   need(op) {
     const [x] = op.inputs;
     x.need(circleBits(op));
-    if (op.constant !== undefined) x.need(op.output.ringBits + dropBits(op));
+    x.need(op.output.ringBits + dropBits(op));
   },
-  cost: ({ harmonics, output: { size, ringBits } }) => {
-    for (const { bits } of harmonics) {
-      if (bits > ringBits) throw new RangeError(`harmonics: bits: expected at most ${ringBits}, got ${bits}`);
-    }
-    const ownerToClient = harmonics.reduce((sum, { bits }) => sum + packedBytes(2 * size, bits), 0);
-    return { ownerToClient, clientToOwner: 0 };
+  cost: (op) => {
+    const { modulus, terms } = specOf(op);
+    return { ownerToClient: packedBytes(terms * op.output.size, fieldBits(modulus)), clientToOwner: 0 };
   },
   stage: stageOfInputs,
-  correlations: specsOf,
-  clientRequests(op, client) {
-    const share = client.share(op.inputs[0]);
-    return specsOf(op).map((spec, i) => ({
-      spec,
-      c: new Uint32Array(clientsFactors(op, op.harmonics[i], share).buffer),
-    }));
-  },
-  ownerRequests: (op) => specsOf(op).map((spec) => ({ spec })),
+  correlations: (op) => [specOf(op)],
+  clientRequests: (op, client) => [{ spec: specOf(op), u: numbersOf(op, client.share(op.inputs[0]), 'client') }],
+  ownerRequests: (op, owner) => [{ spec: specOf(op), mask: drawMasks(op, owner) }],
 
   *client(op, client) {
-    const { size, fracBits } = op.output;
+    const { size, fracBits, ringBits } = op.output;
+    const { modulus: p, terms, key } = specOf(op);
     const x = client.share(op.inputs[0]);
-    const share = op.constant === undefined ? new Uint32Array(size) : half(op, x, false);
-    const constant = Math.round((op.constant ?? 0) * 2 ** fracBits);
-    for (let i = 0; i < size; i++) share[i] = share[i] + constant;
-    for (const harmonic of op.harmonics) {
-      const { k, bits } = harmonic;
-      const flips = unpack(yield* receive(op.step, packedBytes(2 * size, bits)), 2 * size, bits);
-      const { keys } = client.ringCot(op, `bits${k}`);
-      const factors = clientsFactors(op, harmonic, x);
-      // The owner's number is j − middle steps; only j is multiplied.
-      const middle = (2 ** bits - 1) / 2;
-      for (let at = 0, cot = 0; at < 2 * size; at++) {
-        const factor = factors[at];
-        let sum = -Math.round(factor * middle);
-        for (let b = 0; b < bits; b++, cot++) {
-          sum = (sum + (((flips[at] >>> b) & 1 ? factor + keys[cot] : -keys[cot]) << b)) | 0;
-        }
-        share[at >>> 1] = share[at >>> 1] + sum;
-      }
+    const sent = yield* receive(op.step, packedBytes(terms * size, fieldBits(p)));
+    const opened = unpack(sent, terms * size, fieldBits(p));
+    const numbers = numbersOf(op, x, 'client');
+    const products = (client.correlations.take(key) as { share: Uint32Array }).share;
+    const share = half(op, x, false);
+    const constant = Math.round(op.constant * 2 ** fracBits);
+    for (let i = 0; i < size; i++) {
+      let sum = products[i];
+      for (let at = i; at < opened.length; at += size) sum = (sum + numbers[at] * opened[at]) % p;
+      share[i] = share[i] + fieldToRing(sum, p, ringBits) + constant;
     }
     client.set(op.output, share);
   },
 
   *owner(op, owner) {
-    const { size } = op.output;
+    const { size, ringBits } = op.output;
+    const { modulus: p, key } = specOf(op);
     const x = owner.share(op.inputs[0]);
-    const share = op.constant === undefined ? new Uint32Array(size) : half(op, x, true);
-    for (const harmonic of op.harmonics) {
-      const { k, bits } = harmonic;
-      const { choices, keys } = owner.ringCot(op, `bits${k}`);
-      const numbers = ownersNumbers(op, harmonic, x);
-      const flips = numbers.map((number, at) => number ^ choices[at]);
-      yield* send(op.step, pack(flips, bits));
-      for (let at = 0, cot = 0; at < 2 * size; at++) {
-        let sum = 0;
-        for (let b = 0; b < bits; b++, cot++) {
-          sum = (sum + (((flips[at] >>> b) & 1 ? -keys[cot] : keys[cot]) << b)) | 0;
-        }
-        share[at >>> 1] = share[at >>> 1] + sum;
-      }
-    }
+    const drawn = masks.get(owner, op);
+    const opened = numbersOf(op, x, 'owner').map((number, at) => intoField(number - drawn[at], p));
+    yield* send(op.step, pack(opened, fieldBits(p)));
+    const products = (owner.correlations.take(key) as { share: Uint32Array }).share;
+    const share = half(op, x, true);
+    for (let i = 0; i < size; i++) share[i] = share[i] + fieldToRing(products[i], p, ringBits);
     owner.set(op.output, share);
   },
 
-  /** Within reach the first part stands for the function itself, and the others for nothing; beyond, each is what the parties compute. */
+  /** Within reach the function itself; beyond it what the parties compute. */
   reference(op, reference) {
     const unit = 2 ** -op.inputs[0].fracBits;
     const x = reference.value(op.inputs[0]);
     const limit = Math.floor(op.reach / unit);
-    const isFirst = op.constant !== undefined;
-    if (isFirst) reference.check(op, x, -limit, limit + 1);
+    reference.check(op, x, -limit, limit + 1);
     const { evaluate } = activations[op.function];
     const scale = 2 ** op.output.fracBits;
-    const ofInteger = (value: number) => {
-      if (Math.abs(value) > limit) return polynomial(op, value * unit);
-      return isFirst ? evaluate(value * unit) : 0;
-    };
+    const ofInteger = (value: number) => (Math.abs(value) > limit ? polynomial(op, value * unit) : evaluate(value * unit));
     reference.set(
       op.output,
       x.map((value) => Math.round(ofInteger(value) * scale)),

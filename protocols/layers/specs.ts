@@ -20,19 +20,18 @@ export interface SplineLike extends ExpLike {
   readonly ceiling?: number;
   readonly fine?: DomainLike & { readonly degree: number };
 }
-/** a_k·cos(k·2π·x/2^rangeBits), and how many bits the owner's cosines and sines have. */
+/** a_k·cos(k·2π·x/2^rangeBits). */
 export interface Harmonic {
   readonly k: number;
   readonly amplitude: number;
-  readonly bits: number;
 }
 /** An activation as x/2 and a trigonometric polynomial (harmonics.ts). */
 export interface HarmonicsLike {
   readonly rangeBits: number;
   readonly reach: number;
-  /** a₀; in the first part, as x/2 is. */
+  /** a₀. */
   readonly constant: number;
-  /** Each in a ring of its own, of |values| < 2^magnitudeBits. */
+  /** All are summed with the first one's fraction bits; until wire version 7 each was truncated by itself. */
   readonly parts: readonly (TensorLike & { readonly harmonics: readonly Harmonic[] })[];
   readonly out: TensorLike;
 }

@@ -7,6 +7,8 @@
  * the 2^f − 1, x = q·2^f + s with a uniform x_c becomes q + 1 with probability s/2^f, else q. Only the wrap is computed, and only its
  * part below 2^k': h = k' − (k − f) bits. With h ≤ 0 (truncate-and-reduce) there is nothing to compute.
  *
+ * Of x known to be at least `lowest`, that is added in place of 2^(k−2), and the ring has a bit less: x in [lowest, lowest + 2^(k−1)).
+ *
  * Computes: shares of x·2^-f, error in (−1, 1) with mean 0, none for multiples of 2^f. Nobody learns anything.
  * Online, per element: x_c preset: 1 bit →, 2h bits ←. Any x_c: 1 bit →, 2h + min(k', k−f) bits ← (the client's new share is
  * fresh; without h there is nothing →). Correlations: one random OT of h bits per element, the client is the sender.
@@ -26,7 +28,13 @@ export interface TruncateOp extends Op {
   readonly dropBits: number;
   /** |x| < 2^magnitudeBits for the value (not the integer), for the ring that the input needs. */
   readonly magnitudeBits: number;
+  /** A multiple of 2^-outFracBits: no value lies below it, nor as much as 2^magnitudeBits above. */
+  readonly lowest?: number;
 }
+
+/** What the owner adds, without that which rounds: a multiple of 2^f. */
+const offsetOf = ({ inputs: [x], lowest }: TruncateOp): number =>
+  lowest === undefined ? 2 ** (x.ringBits - 2) : -lowest * 2 ** x.fracBits;
 
 /** k, k', f and the two parts that the answer has. */
 function shape({ inputs: [x], output, dropBits: f }: TruncateOp) {
@@ -41,10 +49,14 @@ function shape({ inputs: [x], output, dropBits: f }: TruncateOp) {
 /**
  * x with fewer fraction bits.
  * @param magnitudeBits |x| < 2^magnitudeBits for the value.
+ * @param lowest where given, the value is in [lowest, lowest + 2^magnitudeBits).
  */
-export function truncate(plan: PlanBuilder, x: Value, magnitudeBits: number, fracBits: number): Value {
+export function truncate(plan: PlanBuilder, x: Value, magnitudeBits: number, fracBits: number, lowest?: number): Value {
   const output = plan.value(x.rows, x.cols, fracBits, x.preset ? x.stage : 0);
-  plan.add<TruncateOp>({ kind: 'truncate', inputs: [x], output, dropBits: x.fracBits - fracBits, magnitudeBits });
+  plan.add<TruncateOp>({
+    ...({ kind: 'truncate', inputs: [x], output, dropBits: x.fracBits - fracBits, magnitudeBits } as const),
+    ...(lowest !== undefined && { lowest }),
+  });
   return output;
 }
 
@@ -56,7 +68,7 @@ const specs = (op: TruncateOp): OtSpec[] => {
 
 export const truncateProtocol = layerProtocol<TruncateOp>({
   title: 'truncate',
-  need: (op) => op.inputs[0].need(op.inputs[0].fracBits + op.magnitudeBits + 2),
+  need: (op) => op.inputs[0].need(op.inputs[0].fracBits + op.magnitudeBits + (op.lowest === undefined ? 2 : 1)),
   cost(op) {
     const { highBits, lowBits, count } = shape(op);
     return {
@@ -115,12 +127,13 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
     const { k, f, highBits, lowBits, count } = shape(op);
     const x = owner.share(op.inputs[0]);
     const mask = maskOf(k);
-    const offset = shiftLeft(1, k - 2) + shiftLeft(1, f) - 1;
+    const lift = offsetOf(op);
+    const offset = lift + shiftLeft(1, f) - 1;
     const shifted = new Uint32Array(count);
     const msb = new Uint32Array(count);
     for (let i = 0; i < count; i++) {
       const positive = ((x[i] + offset) & mask) >>> 0;
-      shifted[i] = (positive >>> f) - shiftLeft(1, k - 2 - f);
+      shifted[i] = (positive >>> f) - lift / 2 ** f;
       msb[i] = positive >>> (k - 1);
     }
     if (highBits > 0) {
@@ -147,10 +160,9 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
 
   reference(op, reference) {
     const x = reference.value(op.inputs[0]);
-    const limit = 2 ** (op.inputs[0].ringBits - 2);
-    const f = op.dropBits;
+    const [lift, f] = [offsetOf(op), op.dropBits];
     const unit = 2 ** f;
-    reference.check(op, x, -limit - unit, limit - unit + 1);
+    reference.check(op, x, -lift - unit, 2 ** (op.inputs[0].ringBits - 1) - lift - unit + 1);
     const rounded = new Int32Array(x.length);
     // ⌊(x + 2^(f−1))/2^f⌋, whatever 32 bits x is.
     for (let i = 0; i < x.length; i++) rounded[i] = (x[i] >> f) + ((x[i] >> (f - 1)) & 1);

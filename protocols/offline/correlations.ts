@@ -2,8 +2,8 @@
  * The correlations that a plan consumes, and who may provide them.
  *
  * Every spec is public and deterministic in the plan; both parties ask for the same specs in the same order. Operands
- * with the suffix `Client` are the client's preset shares, those with `Mask` the owner's random masks ρ. All arithmetic is
- * modulo 2^ringBits; results are additive shares: client's + owner's = the stated value. Arrays are row-major.
+ * with the suffix `Client` are the client's preset shares, those with `Mask` the owner's random masks ρ. All arithmetic but that of
+ * `ole` is modulo 2^ringBits; results are additive shares: client's + owner's = the stated value. Arrays are row-major.
  *
  * Words may carry garbage above `ringBits`: providers reduce where it matters, consumers mask where it matters.
  */
@@ -74,6 +74,21 @@ export interface RingCotSpec {
   readonly factorBits: number;
 }
 
+/**
+ * Inner products over a prime field, oblivious linear evaluation (OLE) of vectors: Σ_j u_ji·ρ_ji modulo the prime for each of rows·cols elements i
+ * and j < terms; u (terms, rows·cols) the client's, ρ the owner's. Words are elements of the field, of sharing/field.ts.
+ */
+export interface OleSpec {
+  readonly kind: 'ole';
+  readonly key: CorrelationKey;
+  /** Bits of an element of the field. */
+  readonly ringBits: number;
+  readonly modulus: number;
+  readonly terms: number;
+  readonly rows: number;
+  readonly cols: number;
+}
+
 /** `count` random 1-of-2^choiceBits OTs of messages of `words` ring elements; the client is the sender. */
 export interface OtSpec {
   readonly kind: 'ot';
@@ -92,8 +107,9 @@ export type CorrelationSpec =
   | SumOfSquaresSpec
   | ScaleSpec
   | RingCotSpec
+  | OleSpec
   | OtSpec;
-export type ProductSpec = Exclude<CorrelationSpec, OtSpec | RingCotSpec>;
+export type ProductSpec = Exclude<CorrelationSpec, OtSpec | RingCotSpec | OleSpec>;
 
 /** What the client puts in and gets out. */
 export type ClientRequest =
@@ -103,6 +119,7 @@ export type ClientRequest =
   | { readonly spec: SumOfSquaresSpec; readonly x: Uint32Array }
   | { readonly spec: ScaleSpec; readonly s: Uint32Array; readonly x: Uint32Array }
   | { readonly spec: RingCotSpec; readonly c: Uint32Array }
+  | { readonly spec: OleSpec; readonly u: Uint32Array }
   | { readonly spec: OtSpec };
 
 export type OwnerRequest =
@@ -112,6 +129,7 @@ export type OwnerRequest =
   | { readonly spec: SumOfSquaresSpec; readonly xMask: Uint32Array }
   | { readonly spec: ScaleSpec; readonly sMask: Uint32Array; readonly xMask: Uint32Array }
   | { readonly spec: RingCotSpec }
+  | { readonly spec: OleSpec; readonly mask: Uint32Array }
   | { readonly spec: OtSpec };
 
 /** The requests for some kinds of specs. */
@@ -120,7 +138,7 @@ export type OwnerRequestOf<S extends CorrelationSpec> = Extract<OwnerRequest, { 
 
 /** What oblivious transfers provide, and what ring-LWE does; either does some kinds. */
 export type OtBasedSpec = OtSpec | SquareSpec | SumOfSquaresSpec | ScaleSpec | RingCotSpec;
-export type RlweSpec = LinearSpec | MatmulSpec | SumOfSquaresSpec | ScaleSpec;
+export type RlweSpec = LinearSpec | MatmulSpec | SumOfSquaresSpec | ScaleSpec | OleSpec;
 
 /** A party's share of a product's value. */
 export interface ProductShare {

@@ -3,10 +3,11 @@
  * sends fewer bytes does.
  */
 import { drawCost, setupCost as otSetupCost } from '../ot/cotCosts.ts';
-import type { CorrelationSpec, RlweSpec } from './correlations.ts';
+import type { CorrelationSpec, OleSpec, OtBasedSpec, RlweSpec } from './correlations.ts';
 import { isOtBased, isRlweSpec, otKind } from './kinds.ts';
 import { otParameters, specCost, stageCost } from './ot/segments.ts';
 import { otMs, referenceTimes } from './ot/times.ts';
+import { carryCost, carryOts } from './rlwe/carry.ts';
 import { rlweCost, rlweMs, rlweResults, rlweSetupCost } from './rlwe/costs.ts';
 
 /** COTs that one call of `drawCost` averages over: amortised, bytes per COT do not depend on when they are drawn. */
@@ -27,6 +28,14 @@ export function isServedByRlwe(spec: CorrelationSpec): spec is RlweSpec {
   return bytesClientToOwner + bytesOwnerToClient < otBytes(spec);
 }
 
+export const isOle = (spec: CorrelationSpec): spec is OleSpec => spec.kind === 'ole';
+
+/** The oblivious transfers of a stage: what they provide, and then what inner products over a field take of them (rlwe/carry.ts). */
+export const otSpecsOf = (specs: readonly CorrelationSpec[]): OtBasedSpec[] => [
+  ...specs.filter(isOtBased).filter((spec) => !isServedByRlwe(spec)),
+  ...specs.filter(isOle).map(carryOts),
+];
+
 /** How many numbers ring-LWE makes. */
 export const rlweResultCount = (specs: readonly CorrelationSpec[]): number =>
   specs.filter(isServedByRlwe).reduce((sum, spec) => sum + rlweResults(spec), 0);
@@ -44,6 +53,17 @@ export interface OfflineCost {
 }
 
 export function offlineCost(spec: CorrelationSpec): OfflineCost {
+  if (isOle(spec)) {
+    const [slots, messages, ots] = [rlweCost(spec), carryCost(spec), offlineCost(carryOts(spec))];
+    const { client, owner } = rlweMs(spec);
+    return {
+      cots: ots.cots,
+      bytesClientToOwner: slots.bytesClientToOwner + messages.bytesClientToOwner + ots.bytesClientToOwner,
+      bytesOwnerToClient: slots.bytesOwnerToClient + messages.bytesOwnerToClient + ots.bytesOwnerToClient,
+      clientMs: client + ots.clientMs,
+      ownerMs: owner + ots.ownerMs,
+    };
+  }
   if (isServedByRlwe(spec) || !isOtBased(spec)) {
     const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
     const { client, owner } = rlweMs(spec);
@@ -84,16 +104,18 @@ export function preparationCost(
   parameters = otParameters,
 ): { bytesClientToOwner: number; bytesOwnerToClient: number; cots: number; flights: { ot: number; rlwe: number } } {
   const total = { bytesClientToOwner: 0, bytesOwnerToClient: 0, cots: 0, flights: { ot: 0, rlwe: 0 } };
+  // Carries are the client's to send last, and what the next stage begins with travels along.
+  let isClientSpeaking = false;
   for (const specs of stages) {
-    const ot = stageCost(
-      specs.filter(isOtBased).filter((spec) => !isServedByRlwe(spec)),
-      drawn + total.cots,
-      parameters,
-    );
-    const rlwe = specs.filter(isServedByRlwe).map(rlweCost);
+    const ot = stageCost(otSpecsOf(specs), drawn + total.cots, parameters);
+    const ole = specs.filter(isOle);
+    const rlwe = [...specs.filter(isServedByRlwe).map(rlweCost), ...ole.map(carryCost)];
     total.cots += ot.cots;
     total.flights.ot += ot.flights;
-    total.flights.rlwe += rlwe.length > 0 ? 2 : 0;
+    if (rlwe.length > 0) {
+      total.flights.rlwe += (isClientSpeaking ? 1 : 2) + (ole.length > 0 ? 1 : 0);
+      isClientSpeaking = ole.length > 0;
+    }
     total.bytesClientToOwner += ot.bytesClientToOwner + rlwe.reduce((sum, cost) => sum + cost.bytesClientToOwner, 0);
     total.bytesOwnerToClient += ot.bytesOwnerToClient + rlwe.reduce((sum, cost) => sum + cost.bytesOwnerToClient, 0);
   }

@@ -7,6 +7,7 @@ import { ringCot } from './ot/ringCot.ts';
 import { otScale } from './ot/scale.ts';
 import { linear, matmul } from './rlwe/blocks.ts';
 import type { RlweKind } from './rlwe/kind.ts';
+import { ole } from './rlwe/ole.ts';
 import { rlweScale, rlweSumOfSquares } from './rlwe/rows.ts';
 
 interface CorrelationKind {
@@ -21,6 +22,7 @@ const kinds: Readonly<Record<CorrelationSpec['kind'], CorrelationKind>> = {
   sumOfSquares: { ot: gilboaSumOfSquares, rlwe: rlweSumOfSquares },
   scale: { ot: otScale, rlwe: rlweScale },
   ringCot: { ot: ringCot },
+  ole: { rlwe: ole },
   ot: { ot: randomOt },
 };
 

@@ -3,8 +3,9 @@
  * both can do, whichever sends fewer bytes. Set up once per pairing, then stage after stage.
  *
  * A stage's messages: on the session's stream the client's ciphertexts, then the owner's answers; at the same time, on a stream of its
- * own, the OT stage (ot.ts). Without such a stream the OT stage comes between the two. Each party learns its own shares, and nothing
- * of the other's operands (ot.ts, rlwe.ts).
+ * own, the OT stage (ot.ts). Without such a stream the OT stage comes between the two. Where there are inner products over a field, the owner's
+ * choices of carries follow its answers, and the client's corrections those (rlwe/carry.ts). Each party learns its own shares, and nothing of the
+ * other's operands (ot.ts, rlwe.ts).
  */
 import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
@@ -15,16 +16,20 @@ import type {
   ClientRequest,
   ClientRequestOf,
   CorrelationSpec,
+  OtReceiverShare,
+  OtSenderShare,
   OwnerCorrelation,
   OwnerProvider,
   OwnerRequest,
   OwnerRequestOf,
+  ProductShare,
   ProgressListener,
   RlweSpec,
 } from './correlations.ts';
-import { isServedByRlwe, offlineCost } from './division.ts';
+import { isOle, isServedByRlwe, offlineCost } from './division.ts';
 import { OtClient, type OtOptions, OtOwner } from './ot/provider.ts';
 import type { OtMeter, OtStream } from './ot/stream.ts';
+import { answerCarries, carryCost, carryOts, chooseCarries, finishCarries, readSlots } from './rlwe/carry.ts';
 import type { WeightSource } from './rlwe/kind.ts';
 import { RlweClient, RlweOwner } from './rlwe/provider.ts';
 
@@ -85,6 +90,19 @@ async function together<A, B>(channel: Channel, first: Promise<A>, second: Promi
 const isForRlweClient = (request: ClientRequest): request is ClientRequestOf<RlweSpec> => isServedByRlwe(request.spec);
 const isForRlweOwner = (request: OwnerRequest): request is OwnerRequestOf<RlweSpec> => isServedByRlwe(request.spec);
 
+/** What a stage asks OTs for: requests of its own, then those of carries. */
+const requestsForOt = <R extends ClientRequest | OwnerRequest>(requests: readonly R[]) => [
+  ...requests.filter(({ spec }) => !isServedByRlwe(spec)),
+  ...requests.flatMap(({ spec }) => (isOle(spec) ? [{ spec: carryOts(spec) }] : [])),
+];
+
+/** What of a stage is an inner product over a field: its spec, its result so far, and the carries' OTs, which are the last ones. */
+const olesOf = <T>(requests: readonly { spec: RlweSpec }[], rlwe: ProductShare[], ot: T[]) => {
+  const at = requests.flatMap(({ spec }, i) => (isOle(spec) ? [{ spec, i }] : []));
+  const ots = ot.splice(ot.length - at.length);
+  return at.map(({ spec, i }, j) => ({ spec, i, cut: rlwe[i].share, ots: ots[j] }));
+};
+
 export class TwoPartyClient implements ClientProvider {
   readonly source = 'two-party';
 
@@ -139,7 +157,7 @@ export class TwoPartyClient implements ClientProvider {
       progress,
     );
     const forRlwe = requests.filter(isForRlweClient);
-    const forOt = requests.filter(({ spec }) => !isServedByRlwe(spec));
+    const forOt = requestsForOt(requests);
     if (this.isParallel) {
       this.onStep(rlweStep);
       const [ot, rlwe] = await together(
@@ -147,6 +165,7 @@ export class TwoPartyClient implements ClientProvider {
         this.ot.provide(forOt, split.ot),
         this.rlwe.provide(forRlwe, split.rlwe),
       );
+      await this.#carry(forRlwe, rlwe, ot);
       return merge<ClientCorrelation>(requests, rlwe, ot);
     }
     this.onStep(rlweStep);
@@ -154,7 +173,26 @@ export class TwoPartyClient implements ClientProvider {
     this.onStep(otStep);
     const ot = await this.ot.provide(forOt, split.ot);
     this.onStep(rlweStep);
-    return merge<ClientCorrelation>(requests, await this.rlwe.receive(forRlwe, split.rlwe), ot);
+    const rlwe = await this.rlwe.receive(forRlwe, split.rlwe);
+    await this.#carry(forRlwe, rlwe, ot);
+    return merge<ClientCorrelation>(requests, rlwe, ot);
+  }
+
+  /** Puts the shares of inner products over a field into place, and takes their OTs out. */
+  async #carry(
+    requests: readonly { spec: RlweSpec }[],
+    rlwe: ProductShare[],
+    ot: ClientCorrelation[],
+  ): Promise<void> {
+    const oles = olesOf(requests, rlwe, ot);
+    const chosen: Uint8Array[] = [];
+    for (const { spec } of oles) chosen.push(await this.channel.receive(carryCost(spec).bytesOwnerToClient));
+    for (const [j, { spec, i, cut, ots }] of oles.entries()) {
+      const { answer, coefficients } = answerCarries(spec, cut, ots as OtSenderShare, chosen[j]);
+      this.channel.send(answer);
+      rlwe[i] = { share: readSlots(spec, coefficients) };
+    }
+    if (oles.length > 0) await this.channel.flush();
   }
 }
 
@@ -213,7 +251,7 @@ export class TwoPartyOwner implements OwnerProvider {
       progress,
     );
     const forRlwe = requests.filter(isForRlweOwner);
-    const forOt = requests.filter(({ spec }) => !isServedByRlwe(spec));
+    const forOt = requestsForOt(requests);
     if (this.isParallel) {
       this.onStep(rlweStep);
       const [ot, rlwe] = await together(
@@ -221,6 +259,7 @@ export class TwoPartyOwner implements OwnerProvider {
         this.ot.provide(forOt, split.ot),
         this.rlwe.provide(forRlwe, split.rlwe),
       );
+      await this.#carry(forRlwe, rlwe, ot);
       return merge<OwnerCorrelation>(requests, rlwe, ot);
     }
     this.onStep(rlweStep);
@@ -228,6 +267,19 @@ export class TwoPartyOwner implements OwnerProvider {
     this.onStep(otStep);
     const ot = await this.ot.provide(forOt, split.ot);
     this.onStep(rlweStep);
-    return merge<OwnerCorrelation>(requests, await this.rlwe.send(forRlwe, uploads, split.rlwe), ot);
+    const rlwe = await this.rlwe.send(forRlwe, uploads, split.rlwe);
+    await this.#carry(forRlwe, rlwe, ot);
+    return merge<OwnerCorrelation>(requests, rlwe, ot);
+  }
+
+  /** See the client's. */
+  async #carry(requests: readonly { spec: RlweSpec }[], rlwe: ProductShare[], ot: OwnerCorrelation[]): Promise<void> {
+    const oles = olesOf(requests, rlwe, ot);
+    for (const { cut, ots } of oles) this.channel.send(chooseCarries(cut, ots as OtReceiverShare));
+    if (oles.length > 0) await this.channel.flush();
+    for (const { spec, i, cut, ots } of oles) {
+      const answer = await this.channel.receive(carryCost(spec).bytesClientToOwner);
+      rlwe[i] = { share: readSlots(spec, finishCarries(spec, cut, ots as OtReceiverShare, answer)) };
+    }
   }
 }

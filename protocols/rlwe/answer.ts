@@ -94,6 +94,23 @@ export class ShareSums {
     });
   }
 
+  /**
+   * Of shares in units of 2^bits/p: the digit ⌊share·p/2^bits⌋, times 2, plus 1 where the rest is half a unit or more.
+   * @param offset what is added first, in units.
+   */
+  cut(p: number, offset: number): Uint32Array {
+    const words = nttKernel().arena.words(this.#address, 2 * this.count);
+    const unit = 2 ** this.bits / p;
+    const out = new Uint32Array(this.count);
+    for (let i = 0; i < this.count; i++) {
+      // Exact to 2^-53 of the modulus: far below the room that the noise leaves to either side of a unit's border.
+      const share = words[2 * i] + words[2 * i + 1] * 2 ** 32 + offset * unit;
+      const digit = Math.floor(share / unit);
+      out[i] = 2 * (digit % p) + (share - digit * unit >= unit / 2 ? 1 : 0);
+    }
+    return out;
+  }
+
   /** Overwrites the shares and gives the memory back. */
   release(): void {
     const { arena } = nttKernel();

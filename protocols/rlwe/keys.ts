@@ -15,8 +15,9 @@ import {
   type WideWords,
   type Words,
 } from '../kernels/ntt.ts';
+import { sampleUniform } from '../sharing/field.ts';
 import type { Ciphertext, Factor, Polynomial, Ring } from './ring.ts';
-import { type RandomWords, sampleError, sampleTernary, sampleUniform } from './sampling.ts';
+import { type RandomWords, sampleError, sampleTernary } from './sampling.ts';
 import { packedPolynomialBytes, readPolynomial, writePolynomial } from './wire.ts';
 
 /** Draws the uniform half of a ciphertext, transformed. */

@@ -24,6 +24,8 @@ export const eventsPerResult = 2 + 2 * 2 + 1;
 
 export interface NoiseQuery {
   readonly ringBits: number;
+  /** The results' modulus, where it is a prime of `ringBits` bits and not 2^ringBits. */
+  readonly prime?: number;
   /** The largest sum of squares of the plaintext numbers that one result multiplies errors by. */
   readonly squares: number;
   /** Levels of packing. */
@@ -39,7 +41,7 @@ export interface NoiseBound {
   readonly rounding: number;
   /** k: the answer's modulus is 2^k. */
   readonly bits: number;
-  /** `tail` standard deviations of the whole error, in units of the result: below 1. */
+  /** `tail` standard deviations of the whole error, in units of the result: below 1, of a prime modulus below 1/4. */
   readonly bound: number;
 }
 
@@ -68,17 +70,22 @@ export function phaseVariance(parameters: Parameters, { squares, levels, parts }
   return product + parts * (packing + zero);
 }
 
-/** The narrowest answer whose error stays within ±1 unit after both sides' rounding, or undefined when these parameters allow none. */
+/**
+ * The narrowest answer whose error stays within ±1 unit after both sides' rounding, or, of a prime modulus, within the quarter of a unit that an
+ * exact result allows (offline/rlwe/carry.ts); undefined when these parameters allow none.
+ */
 export function noiseBound(parameters: Parameters, query: NoiseQuery): NoiseBound | undefined {
-  const { ringBits, parts } = query;
+  const { ringBits, parts, prime } = query;
+  const modulus = prime ?? 2 ** ringBits;
+  const allowed = prime === undefined ? 1 : 1 / 4;
   const phase = Math.sqrt(phaseVariance(parameters, query));
   const rounding = Math.sqrt((parts * (secretNorm(parameters.degree) + 1)) / 12);
-  const fromPhase = (phase * 2 ** ringBits) / Number(parameters.modulus);
+  const fromPhase = (phase * modulus) / Number(parameters.modulus);
   const [p1, p2] = parameters.primes;
   for (let bits = ringBits + 4; bits <= Math.min(ringBits + 12, 50); bits++) {
-    const fromRounding = rounding * 2 ** (ringBits - bits);
+    const fromRounding = (rounding * modulus) / 2 ** bits;
     const bound = tail * Math.sqrt(fromPhase * fromPhase + fromRounding * fromRounding);
-    if (bound >= 1) continue;
+    if (bound >= allowed) continue;
     // The client computes a'·s modulo p1·p2: a' is uniform below 2^bits. Half as many deviations more, and the event is too rare to count.
     const product = 1.5 * tail * 2 ** bits * Math.sqrt(secretNorm(parameters.degree) / 3);
     if (product >= (p1 * p2) / 2) return undefined;
@@ -92,5 +99,8 @@ export function noiseBound(parameters: Parameters, query: NoiseQuery): NoiseBoun
  * number in [−1, 1] is subgaussian with proxy 0.0979 (its variance is 0.0889; the largest of 2·ln E[exp(λ(u² − 1/3))]/λ², at λ = 3.0), so a
  * deviation is √0.0979/4 = 0.0783 of 4^bits.
  */
-export const maskSquares = (count: number, bits: number): number =>
-  count * 4 ** bits * Math.min(1 / 4, 1 / 12 + (tail * 0.0783) / Math.sqrt(count));
+export const maskSquares = (count: number, bits: number): number => squaresBelow(count, 2 ** bits);
+
+/** The same of masks uniform modulo `size`. */
+export const squaresBelow = (count: number, size: number): number =>
+  count * size * size * Math.min(1 / 4, 1 / 12 + (tail * 0.0783) / Math.sqrt(count));

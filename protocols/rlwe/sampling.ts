@@ -1,4 +1,4 @@
-/** Random polynomials: uniform, ternary, centred binomial. Randomness is passed in; the same stream gives the same samples. */
+/** Random polynomials: ternary, centred binomial (uniform ones: sharing/field.ts). Randomness is passed in; the same stream gives the same samples. */
 import { ChachaStream } from '../kernels/chacha.ts';
 import { allocateWords, nttKernel, type Words } from '../kernels/ntt.ts';
 
@@ -27,18 +27,6 @@ export class SampleStream implements RandomWords {
     const out = new Uint8Array(count);
     this.#stream.fill(out);
     return out;
-  }
-}
-
-/** Fills `out` with numbers uniform in [0, p), by rejection. */
-export function sampleUniform(random: RandomWords, p: number, out: Uint32Array): void {
-  const mask = 2 ** (32 - Math.clz32(p - 1)) - 1;
-  for (let filled = 0; filled < out.length; ) {
-    const words = random.words(out.length - filled);
-    for (let i = 0; i < words.length; i++) {
-      const value = words[i] & mask;
-      if (value < p) out[filled++] = value;
-    }
   }
 }
 

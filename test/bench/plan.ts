@@ -36,8 +36,10 @@ function causesOf(manifest: Manifest): BenchResult[] {
     const cause = `${ofAnyBlock(op.step)}.${op.kind}`;
     if (clientToOwner + ownerToClient > 0) add(`online/${cause}`, 'bytes', clientToOwner + ownerToClient);
     for (const spec of correlations(op)) {
-      const { bytesClientToOwner, bytesOwnerToClient } = offlineCost(spec);
+      const { bytesClientToOwner, bytesOwnerToClient, cots, clientMs, ownerMs } = offlineCost(spec);
       add(`offline/${cause}.${spec.kind}`, 'bytes', bytesClientToOwner + bytesOwnerToClient);
+      add(`work/${cause}.${spec.kind}`, 'ms', clientMs + ownerMs);
+      if (cots > 0) add(`cots/${cause}.${spec.kind}`, 'COTs', cots);
     }
   }
   return [...results.values()];

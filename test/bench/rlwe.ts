@@ -4,7 +4,7 @@ import { rlweCost, rlweLayout } from '../../protocols/offline/rlwe/costs.ts';
 import { AutomorphismKey, SecretKey } from '../../protocols/rlwe/keys.ts';
 import { parameterSets } from '../../protocols/rlwe/parameters.ts';
 import { Ring } from '../../protocols/rlwe/ring.ts';
-import { sampleUniform } from '../../protocols/rlwe/sampling.ts';
+import { sampleUniform } from '../../protocols/sharing/field.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { drawRlweOperands, rlwePair } from '../ideal/rlwe.ts';
 import { keyOf } from '../support/keys.ts';

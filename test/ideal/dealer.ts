@@ -12,6 +12,7 @@ import type {
   ClientRequest,
   CorrelationKey,
   CorrelationSpec,
+  OleSpec,
   OtSenderShare,
   OwnerCorrelation,
   OwnerProvider,
@@ -20,6 +21,7 @@ import type {
   ProgressListener,
   RingCotSenderShare,
 } from '../../protocols/offline/correlations.ts';
+import { intoField, sampleUniform } from '../../protocols/sharing/field.ts';
 import { maskOf } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { elementsOf, limbsOf, modulo, wordsOf } from '../../protocols/sharing/wide.ts';
@@ -99,6 +101,11 @@ export function deal(
 
 /** The client's part, which is random: its share of a product, or an OT's messages. */
 export function drawClientPart(spec: CorrelationSpec, random: Prg): ClientCorrelation {
+  if (spec.kind === 'ole') {
+    const share = new Uint32Array(outputSize(spec));
+    sampleUniform(random, spec.modulus, share);
+    return { share };
+  }
   const mask = maskOf(spec.ringBits);
   const words = random.words(outputSize(spec));
   for (let i = 0; i < words.length; i++) words[i] = words[i] & mask;
@@ -138,8 +145,22 @@ export function ownerPart(
     return { choices, keys: wordsOf(received, ringBits) };
   }
   const { share } = given as ProductShare;
+  if (spec.kind === 'ole') {
+    const { u } = client as { u: Uint32Array };
+    const { mask } = owner as { mask: Uint32Array };
+    return { share: innerProducts(spec, u, mask).map((value, i) => intoField(value - share[i], spec.modulus)) };
+  }
   const mask = maskOf(spec.ringBits);
   return { share: productOf(client, owner, tensor).map((value, i) => (value - share[i]) & mask) };
+}
+
+/** Σ_j u_ji·ρ_ji modulo the prime. */
+export function innerProducts({ modulus, terms, rows, cols }: OleSpec, u: Uint32Array, mask: Uint32Array): Uint32Array {
+  const count = rows * cols;
+  const sums = new Uint32Array(count);
+  for (let at = 0; at < terms * count; at++)
+    sums[at % count] = intoField(sums[at % count] + intoField(u[at] * mask[at], modulus), modulus);
+  return sums;
 }
 
 function outputSize(spec: CorrelationSpec): number {
@@ -153,6 +174,7 @@ function outputSize(spec: CorrelationSpec): number {
     case 'sumOfSquares':
       return spec.rows;
     case 'scale':
+    case 'ole':
       return spec.rows * spec.cols;
     case 'square':
       return spec.count;

@@ -12,8 +12,10 @@ import {
   type RlweOwnerRequest,
 } from '../../protocols/offline/rlwe/provider.ts';
 import { ShareSums } from '../../protocols/rlwe/answer.ts';
+import { sampleUniform } from '../../protocols/sharing/field.ts';
 import { maskOf } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
+import { innerProducts } from './dealer.ts';
 import { channelPair } from './otPair.ts';
 
 export interface Operands {
@@ -68,12 +70,24 @@ export function drawRlweOperands(spec: RlweSpec, random: Prg, choice: Choice = '
         weights: new Int16Array(),
       };
     }
+    case 'ole': {
+      // Numbers of the field: uniform, or all at an extreme.
+      const elements = (count: number): Uint32Array => {
+        const out = new Uint32Array(count).fill(choice === 'zero' ? 0 : choice === 'largest' ? spec.modulus >> 1 : 1);
+        if (choice === 'random') sampleUniform(random, spec.modulus, out);
+        return out;
+      };
+      const count = spec.terms * spec.rows * spec.cols;
+      return { client: { spec, u: elements(count) }, owner: { spec, mask: elements(count) }, weights: new Int16Array() };
+    }
   }
 }
 
 /** What the two shares add up to, modulo 2^32 (of which 2^ringBits is a divisor). */
 export function idealResult({ client, owner, weights }: Operands): Uint32Array {
   const { spec } = client;
+  if (spec.kind === 'ole')
+    return innerProducts(spec, (client as { u: Uint32Array }).u, (owner as { mask: Uint32Array }).mask);
   const sums: number[] = [];
   const sum = (terms: number, term: (k: number) => number) => {
     let total = 0;

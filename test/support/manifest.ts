@@ -51,14 +51,14 @@ const scaled = (inputScale: number) => (inputScale === 1 ? {} : { inputScale });
 export const harmonicGelu = {
   ...{ rangeBits: 6, reach: 7, constant: 2.66657, out: { fracBits: 10, magnitudeBits: 4 } },
   parts: [
-    { fracBits: 18, magnitudeBits: 3, harmonics: [{ k: 3, amplitude: -2.24876, bits: 10 }] },
+    { fracBits: 18, magnitudeBits: 3, harmonics: [{ k: 3, amplitude: -2.24876 }] },
     {
       ...{ fracBits: 14, magnitudeBits: -1 },
       harmonics: [
-        { k: 9, amplitude: -0.28927, bits: 7 },
-        { k: 15, amplitude: -0.09304, bits: 6 },
-        { k: 21, amplitude: -0.02811, bits: 4 },
-        { k: 27, amplitude: -0.00678, bits: 2 },
+        { k: 9, amplitude: -0.28927 },
+        { k: 15, amplitude: -0.09304 },
+        { k: 21, amplitude: -0.02811 },
+        { k: 27, amplitude: -0.00678 },
       ],
     },
   ],

@@ -128,7 +128,6 @@ function rescale(manifest: Manifest, s: Scales): Manifest {
     const gelu = mlp.gelu!;
     if ('parts' in gelu) {
       for (const part of gelu.parts) part.fracBits += s.coefficientBits;
-      for (const harmonic of gelu.parts[0].harmonics) harmonic.bits += s.basisBits;
       continue;
     }
     Object.assign(gelu, { digitBits: gelu.digitBits + s.geluDigits, degree: s.geluDegree });

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { compilePlan } from '../../protocols/inference/plan.ts';
 import type { CorrelationSpec, RlweSpec } from '../../protocols/offline/correlations.ts';
-import { isServedByRlwe, offlineCost, preparationCost } from '../../protocols/offline/division.ts';
-import { isOtBased, otKind } from '../../protocols/offline/kinds.ts';
+import { offlineCost, otSpecsOf, preparationCost } from '../../protocols/offline/division.ts';
+import { otKind } from '../../protocols/offline/kinds.ts';
 import { specCost, stageCost } from '../../protocols/offline/ot/segments.ts';
 import { type OtUnit, otMs, referenceTimes } from '../../protocols/offline/ot/times.ts';
 import { rlweCost, rlweMs } from '../../protocols/offline/rlwe/costs.ts';
@@ -100,6 +100,7 @@ it('of correlations from ring-LWE is what the plan says: bytes exactly, time by 
     { kind: 'matmul', key: keyOf('scores'), ringBits: 27, batch: 4, rows: 64, inner: 64, cols: 64 },
     { kind: 'sumOfSquares', key: keyOf('squares'), ringBits: 31, rows: 64, cols: 256 },
     { kind: 'scale', key: keyOf('scale'), ringBits: 32, rows: 108, cols: 64 },
+    { kind: 'ole', key: keyOf('cosines'), ringBits: 21, modulus: 1417217, terms: 10, rows: 64, cols: 64 },
   ];
   const operands = specs.map((spec) => drawRlweOperands(spec, systemPrg('operands')));
   let weights: ArrayLike<number> = [];
@@ -145,7 +146,7 @@ describe('the plan', () => {
         steps.reduce((sum, step) => sum + step[key], 0);
       expect(total('offlineCots')).toBe(preparationCost(stages, 0).cots);
       expect(total('offlineCots')).toBe(
-        sumOf(specs, (spec) => (isOtBased(spec) && !isServedByRlwe(spec) ? specCost(spec).cots : 0)),
+        otSpecsOf(specs).reduce((sum, spec) => sum + specCost(spec).cots, 0),
       );
       expect(total('offlineClientMs')).toBeCloseTo(sumOf(specs, (spec) => offlineCost(spec).clientMs));
       expect(total('offlineOwnerMs')).toBeCloseTo(sumOf(specs, (spec) => offlineCost(spec).ownerMs));

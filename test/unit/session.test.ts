@@ -555,7 +555,7 @@ describe('session', () => {
     const owner = OwnerSession.open(b, model, { onEvent: () => {} });
     a.send(Uint8Array.of(0x42, 0x4c, 0x47, 0x54, 9, 0, 0, 0));
     await a.flush();
-    await expect(owner).rejects.toThrow(/version 7 .* version 9/);
+    await expect(owner).rejects.toThrow(/version 8 .* version 9/);
 
     const [c, d] = channels();
     const [client, second] = await Promise.all([

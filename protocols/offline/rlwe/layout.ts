@@ -29,6 +29,8 @@ export interface Term {
 export interface Geometry {
   readonly parameters: Parameters;
   readonly ringBits: number;
+  /** The plaintexts' modulus, where it is a prime: then numbers stand in slots (rlwe/slots.ts), and results are cut (carry.ts). */
+  readonly prime?: number;
   /** Answers are modulo 2^bits. */
   readonly bits: number;
   /** The analysed bound on the error before both sides' rounding, in units of the result. */
@@ -44,7 +46,7 @@ export interface Geometry {
 }
 
 export interface Layout<ClientInput, OwnerInput> extends Geometry {
-  /** Writes upload i's plaintext, modulo 2^ringBits, into zeros. */
+  /** Writes upload i's plaintext, modulo 2^ringBits or the slots' values, into zeros. */
   encode(input: ClientInput, upload: number, out: Uint32Array): void;
   /** The terms of one leaf. */
   leaf(input: OwnerInput, answer: number, leaf: number): Term[];

@@ -4,20 +4,21 @@
  *
  * The client learns its share of every result, the owner its own; both shares are uniform. The client sees the owner's weights and masks only
  * under a fresh encryption of zero and a uniform mask, the owner sees the client's operands only encrypted. The sum of the shares is the
- * result up to ±1 unit, except with probability 2^−40 per inference (rlwe/noise.ts).
+ * result up to ±1 unit, except with probability 2^−40 per inference (rlwe/noise.ts). Of `ole` the shares are cut, see carry.ts.
  *
  * Once per pairing: client → owner, a seed and keys. For each stage, two flights: client → owner, ciphertexts (b only; a comes from the
  * seed); owner → client, answers. `rlweCost` gives the exact bytes.
  */
 import type { Channel } from '../../channel/channel.ts';
 import { ProtocolError } from '../../channel/errors.ts';
-import { allocateWords, nttKernel } from '../../kernels/ntt.ts';
+import { allocateWords, nttKernel, type Residues } from '../../kernels/ntt.ts';
 import { answerBytes, makeAnswer, openAnswer, ShareSums } from '../../rlwe/answer.ts';
 import { AutomorphismKey, automorphismKeyLength, encodeMessage, PublicKey, SecretKey } from '../../rlwe/keys.ts';
 import { packLeaves } from '../../rlwe/packLwes.ts';
 import type { Parameters } from '../../rlwe/parameters.ts';
 import { Ring } from '../../rlwe/ring.ts';
 import { type RandomWords, SampleStream } from '../../rlwe/sampling.ts';
+import { encodeSlots } from '../../rlwe/slots.ts';
 import { packedPolynomialBytes } from '../../rlwe/wire.ts';
 import { Prg, seedBytes } from '../../sharing/prg.ts';
 import type { ClientRequestOf, OwnerRequestOf, ProductShare, ProgressListener, RlweSpec } from '../correlations.ts';
@@ -118,7 +119,7 @@ export class RlweClient {
           openAnswer(key, await this.channel.receive(length), places, sums);
           if (this.options.signal?.aborted) throw cancelled();
         }
-        results.push({ share: sums.round() });
+        results.push({ share: layout.prime === undefined ? sums.round() : sums.cut(layout.prime, 0) });
       } finally {
         sums.release();
       }
@@ -150,7 +151,8 @@ export class RlweClient {
       const source = allocateWords(ring.n, scope);
       arena.words(source, ring.n).set(plaintext);
       const message = scope.adopt(ring.allocate());
-      encodeMessage(ring, source, layout.ringBits, message);
+      if (layout.prime === undefined) encodeMessage(ring, source, layout.ringBits, message);
+      else encodeSlots(ring, source as Residues, layout.prime, message);
       const bytes = key.encrypt(message, this.#shared!, this.#random);
       arena.words(source, ring.n).fill(0);
       ring.clear(message);
@@ -203,7 +205,7 @@ export class RlweOwner {
    * @throws ProtocolError; TypeError, RangeError when an operand does not fit its spec.
    */
   async receive(requests: readonly RlweOwnerRequest[]): Promise<Uint8Array[]> {
-    for (const request of requests) rlweKind(request.spec).ownerInput(request, this.weights);
+    for (const request of requests) rlweKind(request.spec).ownerInput(request, this.weights, this.#random);
     const uploads: Uint8Array[] = [];
     for (const { spec } of requests) {
       const layout = rlweLayout(spec);
@@ -245,7 +247,11 @@ export class RlweOwner {
     if (publicKey === undefined)
       throw new Error(`RlweOwner: setup did not include a spec with the parameters ${parameters.name}`);
     const keys = this.#automorphismKeys.get(parameters)!;
-    const input: OwnerInput<RlweSpec> = rlweKind(request.spec).ownerInput(request, this.weights);
+    const input: OwnerInput<RlweSpec> = rlweKind(request.spec).ownerInput(
+      request,
+      this.weights,
+      this.#random,
+    );
     const evaluator = new LeafEvaluator(ring, layout, bytes, this.#shared!);
     const sums = new ShareSums(layout.results, layout.bits, layout.ringBits);
     try {
@@ -257,7 +263,7 @@ export class RlweOwner {
         await this.channel.flush();
         await pause(this.options);
       }
-      return { share: sums.round() };
+      return { share: layout.prime === undefined ? sums.round() : sums.cut(layout.prime, 1 / 4) };
     } finally {
       sums.release();
       evaluator.release();
