@@ -48,16 +48,13 @@ class Harmonics:
     reach: float
     constant: float
     frac_bits: int
+    magnitude_bits: int
+    """Of what is between the lowest value and the largest."""
     harmonics: tuple[Harmonic, ...]
     out: Tensor
 
     def evaluate(self, x: Array) -> Array:
         return x / 2 + self.constant + sum(h.amplitude * np.cos(2 * np.pi * h.k / 2.0**self.range_bits * x) for h in self.harmonics)
-
-    @property
-    def magnitude_bits(self) -> int:
-        """Of what is between the lowest value and the largest."""
-        return next(bits for bits in range(RING_BITS) if 2**bits >= 1.0625 * self.reach - LOWEST)
 
     def field(self) -> tuple[int, int, float]:
         """(p, steps, scale): the client's numbers are amplitude·scale times a cosine, the owner's steps times one, modulo p."""
@@ -85,11 +82,17 @@ class Harmonics:
         return 2 * len(self.harmonics) * (54 if p <= SMALL_FIELD else 72) + 2 * (p.bit_length() + 10) + p.bit_length() + 1
 
 
+def magnitude_of(reach: float) -> int:
+    return next(bits for bits in range(RING_BITS) if 2**bits >= 1.0625 * reach - LOWEST)
+
+
 def read_harmonics(spec: dict) -> Harmonics:
     """`to_json`, undone; manifests of wire version 7 have harmonics in two parts."""
     terms = tuple(Harmonic(h['k'], h['amplitude']) for part in spec['parts'] for h in part['harmonics'])
     out = Tensor(spec['out']['fracBits'], spec['out']['magnitudeBits'])
-    return Harmonics(spec['rangeBits'], spec['reach'], spec['constant'], spec['parts'][0]['fracBits'], terms, out)
+    first = spec['parts'][0]
+    magnitude_bits = max(magnitude_of(spec['reach']), first['magnitudeBits'])
+    return Harmonics(spec['rangeBits'], spec['reach'], spec['constant'], first['fracBits'], magnitude_bits, terms, out)
 
 
 @cache
@@ -99,7 +102,7 @@ def choose_harmonics(function: str, reach: float, tolerance: float, input_frac_b
     out = Tensor(out_frac_bits, max(1, math.ceil(math.log2(1.25 * reach))))
     for range_bits, ks, fit in _fits(function, reach, tolerance):
         terms = tuple(Harmonic(int(k), float(a)) for k, a in zip(ks, fit[1:]))
-        found = Harmonics(range_bits, reach, float(fit[0]), out_frac_bits + MORE_FRAC_BITS, terms, out)
+        found = Harmonics(range_bits, reach, float(fit[0]), out_frac_bits + MORE_FRAC_BITS, magnitude_of(reach), terms, out)
         # x/2 is cut out of the argument's ring, which is as much wider as the argument has more fraction bits.
         if max(range_bits, found.magnitude_bits + 2) + input_frac_bits > RING_BITS:
             continue

@@ -18,7 +18,7 @@ from .artifact import PUBLIC_PART
 from .errors import ExportError
 from .folding import Array, by_position, ceil_log2
 from .forward import Observer, activation, join_heads, patches, split_heads
-from .harmonics import Harmonics, read_harmonics
+from .harmonics import LOWEST, Harmonics, read_harmonics
 from .quantise import activation_tables
 from .runtime import run_onnx
 from .splines import Domain, coefficients
@@ -364,7 +364,7 @@ class Simulation:
             exact = self.polynomial(self.noise, x, frac_bits, chosen)
         else:
             exact = np.floor(value * 2.0**chosen.frac_bits + 0.5).astype(np.int64)
-        return self.truncate(name, exact, chosen.frac_bits, chosen.magnitude_bits, chosen.out.frac_bits)
+        return self.truncate(name, exact, chosen.frac_bits, chosen.magnitude_bits, chosen.out.frac_bits, LOWEST)
 
     @staticmethod
     def polynomial(noise: np.random.Generator, x: Array, frac_bits: int, chosen: Harmonics) -> Array:
@@ -439,8 +439,9 @@ class Simulation:
         with np.errstate(all='ignore'):  # either is computed where the other one is meant
             return np.where(is_fine, polynomial(finer, *begin(finer), fine['degree']), polynomial(domain, start, rest, spec['degree']))
 
-    def truncate(self, name: str, x: Array, before: int, magnitude_bits: int, after: int) -> Array:
-        """From `before` to `after` fraction bits, rounding half up. |x| must stay below 2^(before + magnitude_bits) ≤ 2^30."""
+    def truncate(self, name: str, x: Array, before: int, magnitude_bits: int, after: int, lowest: float | None = None) -> Array:
+        """From `before` to `after` fraction bits, rounding half up. |x| must stay below 2^(before + magnitude_bits) ≤ 2^30; or, where `lowest` is
+        given, x in as much from there on."""
         drop = before - after
         if drop < 1:
             raise ExportError(name, f'a truncation from {before} to {after} fraction bits', 'at least one bit dropped')

@@ -59,7 +59,7 @@ export function harmonics(plan: PlanBuilder, x: Value, fn: ActivationName, spec:
     harmonics: parts.flatMap((part) => part.harmonics.map(({ k, amplitude }) => ({ k, amplitude }))),
     deviation: deviationUnits * 2 ** -out.fracBits,
   });
-  return truncate(plan, output, magnitudeOf(reach), out.fracBits, lowest);
+  return truncate(plan, output, Math.max(magnitudeOf(reach), parts[0].magnitudeBits), out.fracBits, lowest);
 }
 
 /** Bits of x that make up θ. */
@@ -82,29 +82,53 @@ function fieldFor(op: HarmonicsOp): { readonly p: number; readonly steps: number
   return { p, steps, scale: p / turn / steps };
 }
 
-/** `factor` times cosine and sine of what a party's share makes of a harmonic: (2, elements) signed, rounded. */
-function circular(op: HarmonicsOp, k: number, factor: number, sign: 1 | -1, share: Uint32Array, out: Int32Array): void {
-  const mask = maskOf(circleBits(op));
-  const turn = (2 * Math.PI) / 2 ** circleBits(op);
+/** An angle is rounded to 2^-24 of a turn: of high and low 12 bits, cosine and sine are looked up (20 times as fast as `Math.cos` and `Math.sin`). */
+const halfBits = 12;
+const lookedUp = (turnBits: number): Float64Array =>
+  Float64Array.from({ length: 2 ** (halfBits + 1) }, (_, i) => {
+    const angle = ((i >>> 1) * 2 * Math.PI) / 2 ** turnBits;
+    return i % 2 === 0 ? Math.cos(angle) : Math.sin(angle);
+  });
+const [highParts, lowParts] = [lookedUp(halfBits), lookedUp(2 * halfBits)];
+
+/** `factor` times cosine, and `sines` times sine, of what a party's share makes of a harmonic: (2, elements) signed, rounded. */
+function circular(
+  op: HarmonicsOp,
+  k: number,
+  factor: number,
+  sines: number,
+  share: Uint32Array,
+  out: Int32Array,
+): void {
+  const bits = circleBits(op);
   const count = share.length;
   for (let i = 0; i < count; i++) {
-    // Whole turns are left out while that is exact.
-    const angle = ((Math.imul(share[i], k) & mask) >>> 0) * turn;
-    out[i] = Math.round(factor * Math.cos(angle));
-    out[count + i] = Math.round(sign * factor * Math.sin(angle));
+    // Whole turns are left out while that is exact: what remains is on top of a word.
+    const angle = (Math.imul(share[i], k) << (32 - bits)) >>> (32 - 2 * halfBits);
+    const high = (angle >>> halfBits) << 1;
+    const low = (angle & (2 ** halfBits - 1)) << 1;
+    const cosine = highParts[high] * lowParts[low] - highParts[high + 1] * lowParts[low + 1];
+    const sine = highParts[high + 1] * lowParts[low] + highParts[high] * lowParts[low + 1];
+    out[i] = Math.round(factor * cosine);
+    out[count + i] = Math.round(sines * sine);
   }
 }
 
-/** Each harmonic's numbers, as elements of the field: (2·harmonics, elements). */
-function numbersOf(op: HarmonicsOp, share: Uint32Array, party: 'client' | 'owner'): Uint32Array {
-  const { p, steps, scale } = fieldFor(op);
+/** Each harmonic's numbers, signed: (2·harmonics, elements). */
+function numbersOf(op: HarmonicsOp, share: Uint32Array, party: 'client' | 'owner'): Int32Array {
+  const { steps, scale } = fieldFor(op);
   const numbers = new Int32Array(2 * op.harmonics.length * share.length);
   for (const [at, { k, amplitude }] of op.harmonics.entries()) {
     const part = numbers.subarray(2 * at * share.length, 2 * (at + 1) * share.length);
-    if (party === 'client') circular(op, k, amplitude * scale, -1, share, part);
-    else circular(op, k, steps, 1, share, part);
+    if (party === 'client') circular(op, k, amplitude * scale, -amplitude * scale, share, part);
+    else circular(op, k, steps, steps, share, part);
   }
-  for (let i = 0; i < numbers.length; i++) if (numbers[i] < 0) numbers[i] += p;
+  return numbers;
+}
+
+/** Numbers as elements of the field; minus others, where there are any. */
+function elementsOf(numbers: Int32Array, p: number, others?: Uint32Array): Uint32Array {
+  for (let i = 0; i < numbers.length; i++) numbers[i] = intoField(numbers[i] - (others?.[i] ?? 0), p);
   return new Uint32Array(numbers.buffer);
 }
 
@@ -162,7 +186,10 @@ export const harmonicsProtocol = layerProtocol<HarmonicsOp>({
   },
   stage: stageOfInputs,
   correlations: (op) => [specOf(op)],
-  clientRequests: (op, client) => [{ spec: specOf(op), u: numbersOf(op, client.share(op.inputs[0]), 'client') }],
+  clientRequests(op, client) {
+    const spec = specOf(op);
+    return [{ spec, u: elementsOf(numbersOf(op, client.share(op.inputs[0]), 'client'), spec.modulus) }];
+  },
   ownerRequests: (op, owner) => [{ spec: specOf(op), mask: drawMasks(op, owner) }],
 
   *client(op, client) {
@@ -175,11 +202,12 @@ export const harmonicsProtocol = layerProtocol<HarmonicsOp>({
     const products = (client.correlations.take(key) as { share: Uint32Array }).share;
     const share = half(op, x, false);
     const constant = Math.round(op.constant * 2 ** fracBits);
-    for (let i = 0; i < size; i++) {
-      let sum = products[i];
-      for (let at = i; at < opened.length; at += size) sum = (sum + numbers[at] * opened[at]) % p;
-      share[i] = share[i] + fieldToRing(sum, p, ringBits) + constant;
+    const sums = Float64Array.from(products);
+    for (let first = 0; first < opened.length; first += size) {
+      // Numbers are far below p/turn in magnitude (as `fieldFor` chooses it), openings below p < 2^26: all sums are exact.
+      for (let i = 0; i < size; i++) sums[i] += numbers[first + i] * opened[first + i];
     }
+    for (let i = 0; i < size; i++) share[i] = share[i] + fieldToRing(intoField(sums[i], p), p, ringBits) + constant;
     client.set(op.output, share);
   },
 
@@ -187,8 +215,7 @@ export const harmonicsProtocol = layerProtocol<HarmonicsOp>({
     const { size, ringBits } = op.output;
     const { modulus: p, key } = specOf(op);
     const x = owner.share(op.inputs[0]);
-    const drawn = masks.get(owner, op);
-    const opened = numbersOf(op, x, 'owner').map((number, at) => intoField(number - drawn[at], p));
+    const opened = elementsOf(numbersOf(op, x, 'owner'), p, masks.get(owner, op));
     yield* send(op.step, pack(opened, fieldBits(p)));
     const products = (owner.correlations.take(key) as { share: Uint32Array }).share;
     const share = half(op, x, true);
@@ -204,7 +231,8 @@ export const harmonicsProtocol = layerProtocol<HarmonicsOp>({
     reference.check(op, x, -limit, limit + 1);
     const { evaluate } = activations[op.function];
     const scale = 2 ** op.output.fracBits;
-    const ofInteger = (value: number) => (Math.abs(value) > limit ? polynomial(op, value * unit) : evaluate(value * unit));
+    const ofInteger = (value: number) =>
+      Math.abs(value) > limit ? polynomial(op, value * unit) : evaluate(value * unit);
     reference.set(
       op.output,
       x.map((value) => Math.round(ofInteger(value) * scale)),

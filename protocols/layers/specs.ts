@@ -31,7 +31,7 @@ export interface HarmonicsLike {
   readonly reach: number;
   /** a₀. */
   readonly constant: number;
-  /** All are summed with the first one's fraction bits; until wire version 7 each was truncated by itself. */
+  /** All are summed with the first one's fraction bits, in a ring for its magnitude at least; in wire version 7 each was truncated by itself. */
   readonly parts: readonly (TensorLike & { readonly harmonics: readonly Harmonic[] })[];
   readonly out: TensorLike;
 }

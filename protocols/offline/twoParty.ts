@@ -179,11 +179,7 @@ export class TwoPartyClient implements ClientProvider {
   }
 
   /** Puts the shares of inner products over a field into place, and takes their OTs out. */
-  async #carry(
-    requests: readonly { spec: RlweSpec }[],
-    rlwe: ProductShare[],
-    ot: ClientCorrelation[],
-  ): Promise<void> {
+  async #carry(requests: readonly { spec: RlweSpec }[], rlwe: ProductShare[], ot: ClientCorrelation[]): Promise<void> {
     const oles = olesOf(requests, rlwe, ot);
     const chosen: Uint8Array[] = [];
     for (const { spec } of oles) chosen.push(await this.channel.receive(carryCost(spec).bytesOwnerToClient));

@@ -78,7 +78,11 @@ export function drawRlweOperands(spec: RlweSpec, random: Prg, choice: Choice = '
         return out;
       };
       const count = spec.terms * spec.rows * spec.cols;
-      return { client: { spec, u: elements(count) }, owner: { spec, mask: elements(count) }, weights: new Int16Array() };
+      return {
+        client: { spec, u: elements(count) },
+        owner: { spec, mask: elements(count) },
+        weights: new Int16Array(),
+      };
     }
   }
 }

@@ -14,6 +14,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'model-artifacts'))
+from exporter.harmonics import LOWEST
 from exporter.simulate import Simulation, gelu_of_the_plan, read_domain, serves_from_below
 
 EPSILON = 2.0**-7
@@ -42,7 +43,7 @@ TABLES = [  # function, spec, fraction bits of the argument
     ('rsqrt', table(domain(-1, 5, 5), 12, 9, (12, 3), degree=2, fine={**domain(0, 1, 5), 'degree': 2}), 14),
 ]
 HARMONICS = {
-    'rangeBits': 6, 'reach': 7, 'constant': 2.66657, 'out': {'fracBits': 10, 'magnitudeBits': 7},
+    'rangeBits': 6, 'reach': 7, 'constant': 2.66657, 'out': {'fracBits': 9, 'magnitudeBits': 7},
     'parts': [
         {'fracBits': 18, 'magnitudeBits': 7, 'harmonics': [harmonic(3, -2.24876, 10)]},
         {'fracBits': 14, 'magnitudeBits': -1, 'harmonics': [harmonic(9, -0.28927, 7), harmonic(15, -0.09304, 6), harmonic(21, -0.02811, 4)]},
@@ -93,9 +94,10 @@ def cases() -> list[dict]:
         edges = [of.minimum, of.lowest, of.top, of.top + of.width, of.minimum - 3 * (of.top - of.minimum), of.top + 5 * (of.top - of.minimum)]
         x = arguments(rng, edges, frac_bits)
         add(name, spec, frac_bits, x, simulation.function(name, f, x[None], frac_bits, spec, is_of_positive)[0], undecided(x, frac_bits, spec))
-    # Where x/2 still fits the part's range; beyond, its truncation goes wrong as any does.
+    # Where x/2 still fits the part's range; beyond, and below the lowest value, its truncation goes wrong as any does.
     x = arguments(rng, [-120, -32, -7, 7, 32, 120], 20, 2**27 - 2**20)
-    add('harmonics', HARMONICS, 20, x, simulation.by_harmonics('gelu', x[None], 20, HARMONICS)[0], np.array([], int))
+    simulated = simulation.by_harmonics('gelu', x[None], 20, HARMONICS)[0]
+    add('harmonics', HARMONICS, 20, x, simulated, np.flatnonzero(simulated < (LOWEST + 0.02) * 2 ** HARMONICS['out']['fracBits']))
     x = arguments(rng, [-600, -512, 512, 600], 20)
     add('truncate', {'out': {'fracBits': 12, 'magnitudeBits': 9}}, 20, x, simulation.truncate('x', x[None], 20, 9, 12)[0], np.array([], int))
     return out

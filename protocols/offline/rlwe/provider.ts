@@ -247,11 +247,7 @@ export class RlweOwner {
     if (publicKey === undefined)
       throw new Error(`RlweOwner: setup did not include a spec with the parameters ${parameters.name}`);
     const keys = this.#automorphismKeys.get(parameters)!;
-    const input: OwnerInput<RlweSpec> = rlweKind(request.spec).ownerInput(
-      request,
-      this.weights,
-      this.#random,
-    );
+    const input: OwnerInput<RlweSpec> = rlweKind(request.spec).ownerInput(request, this.weights, this.#random);
     const evaluator = new LeafEvaluator(ring, layout, bytes, this.#shared!);
     const sums = new ShareSums(layout.results, layout.bits, layout.ringBits);
     try {
