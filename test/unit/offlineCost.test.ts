@@ -145,9 +145,7 @@ describe('the plan', () => {
       const total = (key: 'offlineCots' | 'offlineClientMs' | 'offlineOwnerMs') =>
         steps.reduce((sum, step) => sum + step[key], 0);
       expect(total('offlineCots')).toBe(preparationCost(stages, 0).cots);
-      expect(total('offlineCots')).toBe(
-        otSpecsOf(specs).reduce((sum, spec) => sum + specCost(spec).cots, 0),
-      );
+      expect(total('offlineCots')).toBe(otSpecsOf(specs).reduce((sum, spec) => sum + specCost(spec).cots, 0));
       expect(total('offlineClientMs')).toBeCloseTo(sumOf(specs, (spec) => offlineCost(spec).clientMs));
       expect(total('offlineOwnerMs')).toBeCloseTo(sumOf(specs, (spec) => offlineCost(spec).ownerMs));
       for (const step of steps) {

@@ -25,8 +25,8 @@ import { packingExponents, packLeaves } from '../../protocols/rlwe/packLwes.ts';
 import { checkParameters, errorVariance, parameterSets } from '../../protocols/rlwe/parameters.ts';
 import { type Ciphertext, type Polynomial, Ring } from '../../protocols/rlwe/ring.ts';
 import { sampleError, sampleTernary } from '../../protocols/rlwe/sampling.ts';
-import { sampleUniform } from '../../protocols/sharing/field.ts';
 import { packedPolynomialBytes, readPolynomial, writePolynomial } from '../../protocols/rlwe/wire.ts';
+import { sampleUniform } from '../../protocols/sharing/field.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { fromResidues, modulo, multiplyNegacyclic, roundDivide, substitute } from '../twins/ntt.ts';
 
