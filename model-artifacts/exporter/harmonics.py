@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 
 from .errors import ExportError
+from .fields import FIELDS, SMALL_FIELD
 from .folding import Array
 from .forward import activation
 from .splines import RING_BITS, Tensor
@@ -24,12 +25,8 @@ DIVISORS = (1, 3, 5, 7)
 MORE_FRAC_BITS = 6
 """Of what is summed, beyond the result's."""
 DEVIATION_UNITS = 1.5
-"""Of the roundings of both parties' numbers, in units of the result; this, LOWEST and the fields are protocols/layers/harmonics.ts's."""
+"""Of the roundings of both parties' numbers, in units of the result; this and LOWEST are protocols/layers/harmonics.ts's."""
 LOWEST = -0.5
-FIELDS = (114689, 188417, 417793, 1032193, 1417217, 2056193, 4169729, 8380417, 33538049, 67084289)
-"""protocols/sharing/field.ts."""
-SMALL_FIELD = 1417217
-"""Up to here a number takes 54 bits of ring-LWE, beyond it 72."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 
 from .calibrate import MAX_SQUARINGS, Ranges, exp_scale
 from .errors import ExportError
+from .fields import SQUARES_BITS
 from .folding import Array, FoldedBlock, FoldedModel, ceil_log2, mean_factor
 from .forward import activation
 from .harmonics import Harmonics, choose_harmonics
@@ -364,8 +365,10 @@ class _Chooser:
             squares_bits = min(magnitude_bits(ranges.high[f'{reached}.squares{j}']), 2 * L + 1)
             if held + reciprocal.out.frac_bits + max(weights_bits, 0) > PRODUCT_BITS:
                 raise ExportError(f'{name}.softmax', f'weights up to {ranges.high[f"{reached}.weights{j}"]:.4g}', f'{2.0 ** (PRODUCT_BITS - held - reciprocal.out.frac_bits):.4g}')
-            weights = truncated(min(SQUARED_BITS, (PRODUCT_BITS - squares_bits) // 2), weights_bits)
             high = min(ranges.high[f'{reached}.mean_square{j}'] * 2, 2.0**L) + 0.5
+            # Squares fit the field that they are taken in, and so do the sums of a row's (protocols/layers/fieldSquare.ts).
+            turn = max(squares_bits, math.ceil(math.log2(1.05 * high)) + L - 1) + 1
+            weights = truncated(min(SQUARED_BITS, (SQUARES_BITS - turn) // 2), weights_bits)
             last = j == squarings - 1
             held = min(SQUARED_BITS, 2 * weights.frac_bits - 1)
             squares = truncated(held, squares_bits)

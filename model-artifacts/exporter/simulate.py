@@ -16,6 +16,7 @@ import numpy as np
 
 from .artifact import PUBLIC_PART
 from .errors import ExportError
+from .fields import MORE_SQUARE_BITS, SQUARES_PRIME, field_turn
 from .folding import Array, by_position, ceil_log2
 from .forward import Observer, activation, join_heads, patches, split_heads
 from .harmonics import LOWEST, Harmonics, read_harmonics
@@ -280,8 +281,12 @@ class Simulation:
         squarings = spec.get('squarings', [])
         steps = [('exp', exp['out'], spec['reciprocal'])]
         steps += [(f'squares{j}', squaring['square'], squaring['reciprocal']) for j, squaring in enumerate(squarings)]
+        turn = None
         for j, (what, held, reciprocal) in enumerate(steps):
-            e = self.truncate(f'{name}.{what}', untruncated, before, held['magnitudeBits'], held['fracBits'])
+            if turn is None:
+                e = self.truncate(f'{name}.{what}', untruncated, before, held['magnitudeBits'], held['fracBits'])
+            else:
+                e = self.truncate(f'{name}.{what}', untruncated, before, turn - 1, held['fracBits'], LOWEST)
             # The mean of what is not truncated yet, where that fits.
             fits = fits_untruncated(reciprocal, before + self.log_tokens)
             mean, mean_frac_bits = (untruncated, before) if fits else (e, held['fracBits'])
@@ -294,7 +299,12 @@ class Simulation:
                 weights = squarings[j]['input']
                 product_bits = held['fracBits'] + reciprocal['out']['fracBits']
                 w = self.truncate(f'{name}.weights{j}', e * r, product_bits, weights['magnitudeBits'], weights['fracBits'])
-                untruncated, before = np.square(w), 2 * weights['fracBits']
+                turn = field_turn(squarings[j], self.log_tokens)
+                if turn is None:
+                    untruncated, before = np.square(w), 2 * weights['fracBits']
+                else:
+                    before = squarings[j]['square']['fracBits'] + MORE_SQUARE_BITS
+                    untruncated = np.floor(np.square(w) / SQUARES_PRIME * 2.0 ** (before + turn) + 0.5).astype(np.int64)
         mean_frac_bits = held['fracBits'] + self.log_tokens
         p = spec['probabilities']
         return self.truncate(f'{name}.probabilities', e * r, mean_frac_bits + reciprocal['out']['fracBits'], p['magnitudeBits'], p['fracBits'])

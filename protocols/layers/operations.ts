@@ -1,5 +1,6 @@
 /** The registry: every kind of operation and its protocol. A new operation is its file and one line here. */
 import { expProtocol } from './exp.ts';
+import { fieldSquareProtocol } from './fieldSquare.ts';
 import { harmonicsProtocol } from './harmonics.ts';
 import { inputProtocol } from './input.ts';
 import { linearProtocol } from './linear.ts';
@@ -22,6 +23,7 @@ const protocols: Readonly<Record<string, LayerProtocol<never>>> = {
   open: openProtocol,
   matmul: matmulProtocol,
   square: squareProtocol,
+  fieldSquare: fieldSquareProtocol,
   sumOfSquares: sumOfSquaresProtocol,
   scale: scaleProtocol,
   spline: splineProtocol,

@@ -3,8 +3,8 @@
  * sends fewer bytes does.
  */
 import { drawCost, setupCost as otSetupCost } from '../ot/cotCosts.ts';
-import type { CorrelationSpec, OleSpec, OtBasedSpec, RlweSpec } from './correlations.ts';
-import { isOtBased, isRlweSpec, otKind } from './kinds.ts';
+import type { CorrelationSpec, OtBasedSpec, RlweSpec } from './correlations.ts';
+import { isOtBased, isRlweSpec, otKind, takesCarries } from './kinds.ts';
 import { otParameters, specCost, stageCost } from './ot/segments.ts';
 import { otMs, referenceTimes } from './ot/times.ts';
 import { carryCost, carryOts } from './rlwe/carry.ts';
@@ -28,12 +28,10 @@ export function isServedByRlwe(spec: CorrelationSpec): spec is RlweSpec {
   return bytesClientToOwner + bytesOwnerToClient < otBytes(spec);
 }
 
-export const isOle = (spec: CorrelationSpec): spec is OleSpec => spec.kind === 'ole';
-
 /** The oblivious transfers of a stage: what they provide, and then what inner products over a field take of them (rlwe/carry.ts). */
 export const otSpecsOf = (specs: readonly CorrelationSpec[]): OtBasedSpec[] => [
   ...specs.filter(isOtBased).filter((spec) => !isServedByRlwe(spec)),
-  ...specs.filter(isOle).map(carryOts),
+  ...specs.filter(takesCarries).map(carryOts),
 ];
 
 /** How many numbers ring-LWE makes. */
@@ -53,7 +51,7 @@ export interface OfflineCost {
 }
 
 export function offlineCost(spec: CorrelationSpec): OfflineCost {
-  if (isOle(spec)) {
+  if (takesCarries(spec)) {
     const [slots, messages, ots] = [rlweCost(spec), carryCost(spec), offlineCost(carryOts(spec))];
     const { client, owner } = rlweMs(spec);
     return {
@@ -108,7 +106,7 @@ export function preparationCost(
   let isClientSpeaking = false;
   for (const specs of stages) {
     const ot = stageCost(otSpecsOf(specs), drawn + total.cots, parameters);
-    const ole = specs.filter(isOle);
+    const ole = specs.filter(takesCarries);
     const rlwe = [...specs.filter(isServedByRlwe).map(rlweCost), ...ole.map(carryCost)];
     total.cots += ot.cots;
     total.flights.ot += ot.flights;

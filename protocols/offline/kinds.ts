@@ -1,5 +1,5 @@
 /** The kinds of correlations, one line each: by which protocols they can be had. Which of two is taken: division.ts. */
-import type { CorrelationSpec, OtBasedSpec, RlweSpec } from './correlations.ts';
+import type { CorrelationSpec, OleSpec, OtBasedSpec, RlweSpec } from './correlations.ts';
 import { gilboaSquare, gilboaSumOfSquares } from './ot/gilboa.ts';
 import type { OtKind } from './ot/kind.ts';
 import { randomOt } from './ot/randomOt.ts';
@@ -31,6 +31,9 @@ export const isOtBased = (spec: CorrelationSpec): spec is OtBasedSpec => kinds[s
 
 /** Whether ring-LWE provides a spec's kind. */
 export const isRlweSpec = (spec: CorrelationSpec): spec is RlweSpec => kinds[spec.kind].rlwe !== undefined;
+
+/** Whether its results from ring-LWE are exact only with their carries (rlwe/carry.ts). */
+export const takesCarries = (spec: CorrelationSpec): spec is OleSpec => kinds[spec.kind].rlwe?.takesCarries === true;
 
 /** @throws RangeError for a kind that oblivious transfers do not provide. */
 export const otKind = ({ kind }: CorrelationSpec): OtKind =>

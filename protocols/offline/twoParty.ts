@@ -26,7 +26,8 @@ import type {
   ProgressListener,
   RlweSpec,
 } from './correlations.ts';
-import { isOle, isServedByRlwe, offlineCost } from './division.ts';
+import { isServedByRlwe, offlineCost } from './division.ts';
+import { takesCarries } from './kinds.ts';
 import { OtClient, type OtOptions, OtOwner } from './ot/provider.ts';
 import type { OtMeter, OtStream } from './ot/stream.ts';
 import { answerCarries, carryCost, carryOts, chooseCarries, finishCarries, readSlots } from './rlwe/carry.ts';
@@ -93,12 +94,12 @@ const isForRlweOwner = (request: OwnerRequest): request is OwnerRequestOf<RlweSp
 /** What a stage asks OTs for: requests of its own, then those of carries. */
 const requestsForOt = <R extends ClientRequest | OwnerRequest>(requests: readonly R[]) => [
   ...requests.filter(({ spec }) => !isServedByRlwe(spec)),
-  ...requests.flatMap(({ spec }) => (isOle(spec) ? [{ spec: carryOts(spec) }] : [])),
+  ...requests.flatMap(({ spec }) => (takesCarries(spec) ? [{ spec: carryOts(spec) }] : [])),
 ];
 
 /** What of a stage is an inner product over a field: its spec, its result so far, and the carries' OTs, which are the last ones. */
 const olesOf = <T>(requests: readonly { spec: RlweSpec }[], rlwe: ProductShare[], ot: T[]) => {
-  const at = requests.flatMap(({ spec }, i) => (isOle(spec) ? [{ spec, i }] : []));
+  const at = requests.flatMap(({ spec }, i) => (takesCarries(spec) ? [{ spec, i }] : []));
   const ots = ot.splice(ot.length - at.length);
   return at.map(({ spec, i }, j) => ({ spec, i, cut: rlwe[i].share, ots: ots[j] }));
 };

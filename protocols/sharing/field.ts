@@ -1,5 +1,5 @@
 /**
- * Prime fields Z_p, for the few products whose correlations are made in the slots of ring-LWE plaintexts (offline/rlwe/ole.ts). Every p here is
+ * Prime fields Z_p, for products whose correlations are made in the slots of ring-LWE plaintexts (offline/rlwe/ole.ts). Every p here is
  * 1 mod 2^13, so X^n + 1 splits modulo p for n up to 4096. Elements are words in [0, p).
  */
 
@@ -7,6 +7,26 @@
 export const fieldPrimes: readonly number[] = Object.freeze([
   114689, 188417, 417793, 1032193, 1417217, 2056193, 4169729, 8380417, 33538049, 67084289,
 ]);
+
+/** A field for the squares of numbers of up to 15 bits (layers/fieldSquare.ts): just below 2^30, as many as the transform takes. */
+export const squaresBits = 30;
+export const squaresPrime = 1073692673;
+
+/** x·y mod p for elements of any of these fields: in two steps that stay below 2^53. */
+export const timesInField = (x: number, y: number, p: number): number =>
+  p < 2 ** 26 ? (x * y) % p : (((x * (y >>> 15)) % p) * 32768 + x * (y & 32767)) % p;
+
+/** Words of a mask in a field: 96 bits modulo p < 2^30, so at most 2^-66 from uniform. */
+export const wordsPerMask = 3;
+
+/** Mask i of `words`. */
+export function maskAt(words: Uint32Array, i: number, p: number): number {
+  const radix = 2 ** 32 % p;
+  const at = wordsPerMask * i;
+  // A product is below p, a word below 2^32.
+  const high = (timesInField(words[at + 2] % p, radix, p) + words[at + 1]) % p;
+  return (timesInField(high, radix, p) + words[at]) % p;
+}
 
 /**
  * The smallest of the fields with at least `size` elements.

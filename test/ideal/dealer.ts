@@ -21,7 +21,7 @@ import type {
   ProgressListener,
   RingCotSenderShare,
 } from '../../protocols/offline/correlations.ts';
-import { intoField, sampleUniform } from '../../protocols/sharing/field.ts';
+import { intoField, sampleUniform, timesInField } from '../../protocols/sharing/field.ts';
 import { maskOf } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { elementsOf, limbsOf, modulo, wordsOf } from '../../protocols/sharing/wide.ts';
@@ -159,7 +159,7 @@ export function innerProducts({ modulus, terms, rows, cols }: OleSpec, u: Uint32
   const count = rows * cols;
   const sums = new Uint32Array(count);
   for (let at = 0; at < terms * count; at++)
-    sums[at % count] = intoField(sums[at % count] + intoField(u[at] * mask[at], modulus), modulus);
+    sums[at % count] = intoField(sums[at % count] + timesInField(u[at], mask[at], modulus), modulus);
   return sums;
 }
 

@@ -10,7 +10,16 @@ import { TwoPartyClient, TwoPartyOwner } from '../../protocols/offline/twoParty.
 import { ShareSums } from '../../protocols/rlwe/answer.ts';
 import { tail } from '../../protocols/rlwe/noise.ts';
 import { toCoefficients } from '../../protocols/rlwe/slots.ts';
-import { fieldBits, fieldOf, fieldPrimes, fieldToRing, intoField } from '../../protocols/sharing/field.ts';
+import {
+  fieldBits,
+  fieldOf,
+  fieldPrimes,
+  fieldToRing,
+  intoField,
+  squaresBits,
+  squaresPrime,
+  timesInField,
+} from '../../protocols/sharing/field.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
 import { channelPair, smallParameters } from '../ideal/otPair.ts';
 import { deviationOf, drawRlweOperands, idealResult, type Operands, rlwePair } from '../ideal/rlwe.ts';
@@ -83,6 +92,7 @@ describe('inner products over a field', () => {
     ['one element, one term', [ole(1, 1, 1)]],
     ['exactly full polynomials', [ole(2, 2048, 3)]],
     ['a large field and a small one in a stage', [ole(2, 700, 3, 67084289), ole(5, 7, 4, 114689)]],
+    ['the field of squares', [ole(3, 800, 1, squaresPrime)]],
     ['many terms', [ole(1, 2100, 32)]],
   ] as const)('are the ideal functionality’s: %s', async (_name, specs) => {
     await provideAndCheck([specs.map((spec) => draw(spec))]);
@@ -132,6 +142,7 @@ describe('inner products over a field', () => {
         const { errorBound, parameters, bits } = rlweLayout(ole(1, 4096, terms, p));
         expect(errorBound, `${p} ${terms} ${parameters.name} ${bits}`).toBeLessThan(1 / 4);
       }
+    expect(rlweLayout(ole(197, 197, 1, squaresPrime)).errorBound).toBeLessThan(1 / 4);
     expect(rlweLayout(ole(197, 376, 10)).parameters.name).toBe('n2048q54');
   });
 
@@ -181,10 +192,16 @@ describe('the carry', () => {
 
 describe('fields', () => {
   it('are prime, split every ring, and divide no modulus', () => {
-    for (const p of fieldPrimes) {
+    for (const p of [...fieldPrimes, squaresPrime]) {
       for (let d = 2; d * d <= p; d++) if (p % d === 0) throw new Error(`${p} is ${d}·${p / d}`);
       expect(p % 8192).toBe(1);
-      expect(p).toBeLessThan(2 ** 26);
+      expect(p).toBeLessThan(p === squaresPrime ? 2 ** squaresBits : 2 ** 26);
+      for (const [x, y] of [
+        [p - 1, p - 1],
+        [p >> 1, p - 2],
+        [12345, p - 7],
+      ])
+        expect(BigInt(timesInField(x, y, p))).toBe((BigInt(x) * BigInt(y)) % BigInt(p));
     }
     expect([...fieldPrimes].sort((a, b) => a - b)).toEqual(fieldPrimes);
     expect(fieldOf(1e6)).toBe(1032193);

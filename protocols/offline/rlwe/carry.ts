@@ -3,7 +3,7 @@
  * 2^k/p, are cut into digits and rests; the owner has added a quarter of a unit, so the rests' sum is below half a unit beyond a whole number of
  * them, 0 or 1: the carry. That is the wrap of a truncation whose sign is known (SIRNN, Rathee et al., S&P 2021, §IV; layers/truncate.ts): carry =
  * h_c ∨ h_o, whether a rest is half a unit or more, by one random OT with the owner as receiver. Its messages are three words each, modulo p: a mask's
- * distance from uniform is below p·2^-96.
+ * distance from uniform is below p·2^-96 < 2^-66.
  *
  * Computes: (client) digit_c + h_c − m_f, (owner) digit_o + m_f or what replaces it, which add up to x. Nobody learns anything: h_o leaves XOR the OT's
  * random choice, and the message that the owner does not have masks the correction.
@@ -12,13 +12,11 @@
 import { ProtocolError } from '../../channel/errors.ts';
 import { allocateWords, nttKernel, type Residues } from '../../kernels/ntt.ts';
 import { toSlots } from '../../rlwe/slots.ts';
-import { fieldBits } from '../../sharing/field.ts';
+import { fieldBits, maskAt, wordsPerMask } from '../../sharing/field.ts';
 import { pack, packedBytes, unpack } from '../../sharing/packing.ts';
 import type { OleSpec, OtReceiverShare, OtSenderShare, OtSpec } from '../correlations.ts';
 import { rlweLayout } from './costs.ts';
 import { gatherSlots, slotLayout } from './ole.ts';
-
-const wordsPerMask = 3;
 
 /** The random OTs that a spec takes. */
 export const carryOts = (spec: OleSpec): OtSpec => ({
@@ -37,15 +35,6 @@ export function carryCost(spec: OleSpec): { bytesClientToOwner: number; bytesOwn
     bytesOwnerToClient: packedBytes(count, 1),
     bytesClientToOwner: packedBytes(count, fieldBits(spec.modulus)),
   };
-}
-
-/** Message i of `messages`, modulo p. */
-function maskAt(messages: Uint32Array, i: number, p: number): number {
-  const radix = 2 ** 32 % p;
-  const at = wordsPerMask * i;
-  // Factors are below p < 2^26, words below 2^32: exact.
-  const high = ((messages[at + 2] % p) * radix + messages[at + 1]) % p;
-  return (high * radix + messages[at]) % p;
 }
 
 /** The owner's message: h_o of its cut shares, masked. */

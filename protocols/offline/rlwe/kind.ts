@@ -24,6 +24,8 @@ export interface RlweKind<
   O = OwnerRequestOf<S>,
   Input = OwnerInput<S>,
 > {
+  /** Whether its results must be exact, and so are cut and put right (carry.ts). */
+  readonly takesCarries?: boolean;
   /** Each must be in [1, 65536]. */
   sizes(spec: S): Readonly<Record<string, number>>;
   /** How many numbers it has, each of which either party has a share of. */

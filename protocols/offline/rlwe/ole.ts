@@ -12,7 +12,7 @@
 import { allocateWords, nttKernel, type Residues } from '../../kernels/ntt.ts';
 import { squaresBelow } from '../../rlwe/noise.ts';
 import { centre, toCoefficients } from '../../rlwe/slots.ts';
-import { fieldPrimes, sampleUniform } from '../../sharing/field.ts';
+import { fieldPrimes, sampleUniform, squaresPrime } from '../../sharing/field.ts';
 import { keyText, type OleSpec, requireWords } from '../correlations.ts';
 import type { LayoutOf, RlweKind } from './kind.ts';
 import { type Candidate, chooseCandidate, estimateWork, parameterSets } from './layout.ts';
@@ -58,7 +58,7 @@ export function gatherSlots(spec: OleSpec, { side }: SlotLayout, slots: Uint32Ar
 
 function oleLayout(spec: OleSpec): LayoutOf<OleSpec> {
   const { ringBits, modulus } = spec;
-  if (!fieldPrimes.includes(modulus) || modulus >= 2 ** ringBits)
+  if (![...fieldPrimes, squaresPrime].includes(modulus) || modulus >= 2 ** ringBits)
     throw new RangeError(`${keyText(spec.key)}: modulus: expected a prime of the list, got ${modulus}`);
   interface Arrangement extends Candidate {
     readonly slots: SlotLayout;
@@ -126,6 +126,7 @@ function oleLayout(spec: OleSpec): LayoutOf<OleSpec> {
 const most = 2 ** 12;
 
 export const ole: RlweKind<OleSpec> = {
+  takesCarries: true,
   sizes: ({ rows, cols, terms }) => ({ rows, cols, terms }),
   results: ({ rows, cols }) => most * Math.ceil((rows * cols) / most),
   layout: oleLayout,
