@@ -19,7 +19,7 @@ class Operations:
     gelu = staticmethod(lambda x: jax.nn.gelu(x, approximate=True))
     rsqrt = staticmethod(jax.lax.rsqrt)
     concatenate = staticmethod(lambda parts: jnp.concatenate(parts, axis=0))
-    take = staticmethod(lambda x, rows: x[rows])
+    take = staticmethod(lambda x, rows: jnp.take(x, rows, axis=0, mode='clip'))
 
 
 def run(network: Network, weights: dict[str, np.ndarray], patches: np.ndarray, protocol: str, ports: list[int]) -> tuple[np.ndarray, float, int]:
