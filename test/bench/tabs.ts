@@ -1,6 +1,6 @@
 /**
  * npx tsx test/bench/tabs.ts [MODEL|FOLDER|FILE.blindsight] [PICTURE …]: private classifications between two Chromium tabs of this machine, over
- * WebRTC; what the client's page says they cost, and the memory of the two tabs. A bundled model's samples are classified where no picture is given.
+ * WebRTC; what the client's page says they cost, where the first one's processor time goes online, and the memory of the two tabs. A bundled model's samples are classified where no picture is given.
  * The client must have been built (npm run build).
  */
 import { readdir, readFile } from 'node:fs/promises';
@@ -51,6 +51,38 @@ class MemoryWatch {
   }
 }
 
+/** What a thread is for, by its name (at most 15 letters on Linux) and its process. */
+function purpose(process: string, thread: string): string {
+  if (thread.startsWith('DedicatedWorker')) return 'protocol';
+  if (/WebRTC|Network|rtc|IOT|IO_?[Tt]hread/i.test(thread)) return 'travelling';
+  if (process === 'GPU' || /Compositor/.test(thread)) return 'drawing';
+  if (process === 'renderer' && thread === 'chromium') return 'pages: events, layout, paint';
+  if (/ThreadPool/.test(thread)) return 'helpers: compilation, collection, raster';
+  return 'rest';
+}
+
+/** Processor seconds of two browsers so far, by purpose; of Linux only. */
+async function processorSeconds(browsers: readonly Browser[]): Promise<Map<string, number>> {
+  const ticksPerSecond = 100;
+  const seconds = new Map<string, number>();
+  for (const browser of browsers) {
+    const session = await browser.newBrowserCDPSession();
+    const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+    await session.detach();
+    for (const { type, id } of processInfo) {
+      for (const thread of await readdir(`/proc/${id}/task`).catch(() => [])) {
+        const stat = await readFile(`/proc/${id}/task/${thread}/stat`, 'utf8').catch(() => '');
+        const [, name, rest] = /\((.*)\) (.*)/.exec(stat) ?? [];
+        if (name === undefined) continue;
+        const fields = rest.split(' ');
+        const key = purpose(type, name);
+        seconds.set(key, (seconds.get(key) ?? 0) + (Number(fields[11]) + Number(fields[12])) / ticksPerSecond);
+      }
+    }
+  }
+  return seconds;
+}
+
 /** The owner's page with the model in it. */
 async function shareModel(app: App, model: string): Promise<Page> {
   const owner = await app.page();
@@ -87,11 +119,14 @@ try {
     return client.getByTestId('file').setInputFiles({ name, mimeType, buffer: await readFile(pictures[i]) });
   };
   if (samples > 0) await client.getByTestId('sample').first().waitFor({ timeout: patienceMs });
+  const browsers = [app.browser, elsewhere.browser];
   for (let i = 0; i < (samples || pictures.length); i++) {
     await choose(i);
+    let before: Map<string, number> | undefined;
     if (i === 0) {
       say(await readPrediction(client));
       say(`ready ${((performance.now() - startedMs) / 1000).toFixed(1)} s after the link was opened`);
+      before = await processorSeconds(browsers);
       await client.getByRole('button', { name: 'Classify privately' }).click({ timeout: patienceMs });
     }
     await owner.waitForFunction(
@@ -100,6 +135,13 @@ try {
       { timeout: patienceMs },
     );
     await client.getByTestId('result').waitFor({ timeout: patienceMs });
+    if (before) {
+      const shares = [...(await processorSeconds(browsers))].map(
+        ([key, value]) => [key, value - before.get(key)!] as const,
+      );
+      for (const [key, value] of shares.toSorted((a, b) => b[1] - a[1]))
+        say(`processor of both browsers online, ${key}: ${value.toFixed(2)} s`);
+    }
     await client.waitForTimeout(1500);
     const cost = async (phase: string) =>
       (await client.getByTestId(`cost-${phase}`).innerText()).replaceAll(/\s+/g, ' ');

@@ -15,14 +15,17 @@ const meters = (phase: 'offline' | 'online', bytes: number): SessionEvent => ({
   ],
 });
 
-test('the latest meters of each interval pass, and nothing is lost at its end', () => {
+test('the latest meters of each interval pass, their steps more seldom, and nothing is lost at its end', () => {
   const posted: SessionEvent[] = [];
   vi.advanceTimersByTime(1000);
   const batch = batchEvents((event) => posted.push(event));
   for (let bytes = 1; bytes <= 10; bytes++) batch(meters('online', bytes));
   expect(posted).toEqual([meters('online', 1)]);
   vi.advanceTimersByTime(120);
-  expect(posted).toEqual([meters('online', 1), meters('online', 10)]);
+  const clock = { ...meters('online', 10), steps: [] };
+  expect(posted).toEqual([meters('online', 1), clock]);
+  vi.advanceTimersByTime(300);
+  expect(posted).toEqual([meters('online', 1), clock, meters('online', 10)]);
 });
 
 test('a change of state comes after the meters that were held back, and phases do not replace each other', () => {
@@ -41,7 +44,7 @@ test('a change of state comes after the meters that were held back, and phases d
   ]);
 });
 
-test('while bytes flow, meters pass at least ten times a second', () => {
+test('while bytes flow, the clock passes ten times a second, the steps at least three times', () => {
   const posted: SessionEvent[] = [];
   const batch = batchEvents((event) => posted.push(event));
   for (let ms = 0; ms < 1000; ms++) {
@@ -49,5 +52,8 @@ test('while bytes flow, meters pass at least ten times a second', () => {
     vi.advanceTimersByTime(1);
   }
   expect(posted.length).toBeGreaterThanOrEqual(10);
-  expect(posted.length).toBeLessThanOrEqual(17);
+  expect(posted.length).toBeLessThanOrEqual(12);
+  const withSteps = posted.filter((event) => event.type === 'meters' && event.steps.length > 0).length;
+  expect(withSteps).toBeGreaterThanOrEqual(3);
+  expect(withSteps).toBeLessThanOrEqual(4);
 });
