@@ -23,16 +23,23 @@ it('mutants of pairing, channel and parsers are noticed', async () => {
   });
   const ended = once(run, 'exit');
   const outcomes: Outcome[] = [];
-  for await (const line of createInterface(run.stdout)) if (line.startsWith('{"name"')) outcomes.push(JSON.parse(line));
-  expect(await ended).toEqual([0, null]);
-  for (const name of new Set(outcomes.map((outcome) => outcome.name))) {
+  const tell = (name: string) => {
     const own = outcomes.filter((outcome) => outcome.name === name);
     console.log(`${name}: ${own.filter(({ isKilled }) => isKilled).length} of ${own.length} noticed`);
+  };
+  for await (const line of createInterface(run.stdout)) {
+    if (!line.startsWith('{"name"')) continue;
+    const outcome: Outcome = JSON.parse(line);
+    const before = outcomes.at(-1)?.name;
+    if (before !== undefined && before !== outcome.name) tell(before);
+    outcomes.push(outcome);
   }
+  expect(await ended).toEqual([0, null]);
+  expect(outcomes.length).toBeGreaterThan(0);
+  tell(outcomes.at(-1)!.name);
   const survivors = outcomes.filter(({ isKilled }) => !isKilled);
   for (const { name, line, was, is } of survivors) console.log(`not noticed: ${name}:${line} ${was} → ${is}`);
   const rate = 1 - survivors.length / outcomes.length;
   console.log(`${outcomes.length} mutants, ${(100 * rate).toFixed(0)} % noticed`);
-  expect(outcomes.length).toBeGreaterThan(0);
   expect(survivors.filter(({ name }) => name === withoutSurvivors)).toEqual([]);
 });
