@@ -64,7 +64,7 @@ describe.runIf(hasNamespaces)('the owner’s container file, step by step', () =
     await writeFile(path.join(root, 'etc/hosts'), '127.0.0.1 localhost\n');
     await writeFile(path.join(root, 'etc/resolv.conf'), await readFile('/etc/resolv.conf'));
   });
-  afterAll(() => rm(root, { recursive: true, force: true }));
+  afterAll(() => rm(root, { recursive: true, force: true }), 120_000);
 
   /** In a namespace of its own, whose mounts end with it. */
   function inside(command: readonly string[]) {

@@ -102,12 +102,20 @@ const vitest = await createVitest(
   },
 );
 
-/** Whether the tests pass. */
-async function passes(tests: readonly string[]): Promise<boolean> {
+/** What fails; nothing where the tests pass. */
+async function failuresOf(tests: readonly string[]): Promise<string[]> {
   vitest.state.clearErrors();
   const specifications = await vitest.globTestSpecifications(tests.map((name) => `test/unit/${name}.test.ts`));
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications);
-  return unhandledErrors.length === 0 && testModules.every((module: TestModule) => module.ok());
+  // Vitest's result has the modules of earlier runs too, which failed as they were meant to.
+  const asked = new Set(specifications.map(({ moduleId }) => moduleId));
+  const failed = testModules.filter((module: TestModule) => asked.has(module.moduleId) && !module.ok());
+  const inTests = failed.flatMap((module) => [...module.children.allTests('failed')]);
+  return [
+    ...failed.flatMap((module) => [module.moduleId, ...module.errors().map(({ message }) => message)]),
+    ...inTests.map((test) => `${test.fullName}: ${test.result().errors?.[0]?.message}`),
+    ...unhandledErrors.map(String),
+  ];
 }
 
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -118,13 +126,13 @@ for (const [name, tests] of Object.entries(targets).filter(([name]) => name.incl
   const all = mutantsOf(source).filter((mutant) => onlyLine === 0 || lineOf(mutant) === onlyLine);
   const step = each > 0 ? Math.max(1, all.length / each) : 1;
   mutated = undefined;
-  // Once more: what the mutants of the file before have left running may fail the first try.
-  if (!(await passes(tests)) && !(await passes(tests))) throw new Error(`${name}: its tests fail as it is`);
+  const failures = await failuresOf(tests);
+  if (failures.length > 0) throw new Error(`${name}: its tests fail as it is:\n${failures.join('\n')}`);
   for (let at = 0; at < all.length; at += step) {
     const mutant = all[Math.floor(at)];
     mutated = { file, mutant };
     vitest.invalidateFile(file);
-    const isKilled = !(await passes(tests));
+    const isKilled = (await failuresOf(tests)).length > 0;
     const was = source.slice(mutant.from, mutant.to).slice(0, 60);
     say({ name, line: lineOf(mutant), was, is: mutant.text, isKilled });
   }
