@@ -3,18 +3,19 @@ from __future__ import annotations
 
 from .harmonics import read_harmonics
 from .quantise import activation_tables
+from .splines import Spline, norm_result_bits
 
 
-def table_bytes(spec: dict) -> float:
+def table_bytes(spec: dict, result_bits: int = 0) -> float:
     """Of one evaluation: splines.py's and harmonics.py's `online_bits`, from the manifest."""
     if 'parts' in spec:
         return read_harmonics(spec).online_bits() / 8
-    fine = spec.get('fine')
-    degree = max(spec.get('degree', 0), fine['degree'] if fine else 0)
-    ring = spec['coefficientFracBits'] + spec['basisFracBits'] + spec['out']['magnitudeBits'] + 2
-    entries = 2 ** spec['digitBits'] + (2 ** (fine['digitBits'] + 1) if fine else 0)
-    digits = spec['digitBits'] + (fine['digitBits'] + 1 if fine else 0)
-    return (entries * ((degree + 1) * ring + (fine is not None)) + digits + max(1, degree) * ring) / 8
+    return Spline.from_json(spec, result_bits).online_bits() / 8
+
+
+def norm_bytes(norm: dict, stream: int) -> float:
+    """Of one row's 1/√x; stream: fraction bits of what it scales."""
+    return table_bytes(norm['rsqrt'], norm_result_bits(stream, norm['rsqrt']['out']['fracBits'], norm['out']['magnitudeBits']))
 
 
 def choices(manifest: dict) -> list[str]:
@@ -31,7 +32,7 @@ def choices(manifest: dict) -> list[str]:
         squarings = attn.get('squarings', [])
         each = table_bytes(attn['exp'])
         per_row = table_bytes(attn['reciprocal']) + sum(table_bytes(s['reciprocal']) for s in squarings)
-        norms = ' + '.join(f'{table_bytes(block[norm]["rsqrt"]):.0f}' if norm in block else '0' for norm in ('norm1', 'norm2'))
+        norms = ' + '.join(f'{norm_bytes(block[norm], stream):.0f}' if norm in block else '0' for norm in ('norm1', 'norm2'))
         parts = [f'stream {stream} bits', f'norms {norms} B a row']
         if rows:
             total = rows * (a['tokens'] * each + per_row) / 1e6

@@ -17,7 +17,8 @@ from .fields import SQUARES_BITS
 from .folding import Array, FoldedBlock, FoldedModel, ceil_log2, mean_factor
 from .forward import activation
 from .harmonics import Harmonics, choose_harmonics
-from .splines import RING_BITS, Domain, Spline, Tensor, choose_exp, choose_spline, magnitude_bits, smallest_domain
+from .spline_search import choose_spline
+from .splines import RING_BITS, Domain, Spline, Tensor, choose_exp, magnitude_bits, norm_result_bits, smallest_domain
 
 WEIGHT_LIMIT = 2047
 PRODUCT_BITS = 30
@@ -29,7 +30,7 @@ RECIPROCAL_BITS_TO_GIVE = 6
 DEGREES_OF_FEW = (1, 2, 3, 4)
 """Of functions that are evaluated once for a row: there the product offline that each degree costs does not count."""
 FROM_BELOW = (-math.inf, 0.0)
-"""1/x and 1/√x bend at the lower end of their domain: a second table, where one would be large, begins there."""
+"""1/x and 1/√x bend at the lower end of their domain: finer tables, where one would be large, begin there."""
 NORM_DIGITS = 6
 """Of the tables of norms, about: what the fraction bits of the residual stream leave room for."""
 BEND = (-3.2, 3.2)
@@ -227,7 +228,7 @@ class _Chooser:
         spline = choose_spline(
             argument, rsqrt, low, high, self._relative(argument, rsqrt, self.precision.relative_error), 2 * input_frac_bits + self.log_dim,
             Tensor(scale_bits, magnitude_bits(0.75 * rsqrt(low))), anchor='low', positive=True, degrees=DEGREES_OF_FEW,
-            input_scale=input_scale, fine_between=FROM_BELOW,
+            input_scale=input_scale, fine_between=FROM_BELOW, result_bits=norm_result_bits(input_frac_bits, scale_bits, out_magnitude),
         )  # fmt: skip
         return {'rsqrt': spline.to_json(), 'epsilon': epsilon, 'out': truncated(out_frac_bits, out_magnitude).to_json()}
 

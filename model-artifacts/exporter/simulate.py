@@ -85,9 +85,21 @@ def fits_untruncated(reciprocal: dict, frac_bits: int) -> bool:
     return reciprocal['rangeBits'] + frac_bits <= 31 and read_domain(reciprocal).top * 2.0**frac_bits <= 2.0**31
 
 
-def serves_from_below(spec: dict) -> bool:
-    """Whether a second table serves all from the lowest argument on."""
-    return 'fine' in spec and spec['fine']['minimum'] <= read_domain(spec).lowest
+def finer_levels(spec: dict) -> list[tuple[dict, Domain, bool]]:
+    """Of a spline's levels but the coarsest, from coarse to fine: its spec, its comparison's domain, and whether it serves all that lies below."""
+    coarsest, levels, level = read_domain(spec), [], spec.get('fine')
+    while level:
+        boundary = Domain(coarsest.minimum, coarsest.range_bits, level.get('boundaryBits', coarsest.digit_bits))
+        levels.append((level, boundary, level['minimum'] <= coarsest.lowest))
+        level = level.get('fine')
+    return levels
+
+
+def lowest_argument(spec: dict) -> float:
+    """Of all levels (protocols/layers/spline.ts)."""
+    levels = finer_levels(spec)
+    begins = levels[-1][0] if levels and levels[-1][2] else spec
+    return max(read_domain(begins).lowest, *(boundary.lowest for _, boundary, _ in levels), -math.inf)
 
 
 def multiply(x: Array, y: Array) -> Array:
@@ -394,8 +406,7 @@ class Simulation:
     def table_value(self, name: str, f, x: Array, frac_bits: int, spec: dict, is_of_positive: bool = False) -> Array:
         """f of the argument as the protocol reads it, at the table's scale. is_of_positive: whether f has a pole at 0."""
         domain, scale = read_domain(spec), spec.get('inputScale', 1.0)
-        # Of two levels, what lies lowest may be the fine table's.
-        lowest = max(domain.lowest, read_domain(spec['fine']).lowest) if serves_from_below(spec) else domain.lowest
+        lowest = lowest_argument(spec)
         argument = x * 2.0**-frac_bits
         outside = (argument < lowest) | (argument >= domain.top)
         if outside.any():
@@ -407,15 +418,15 @@ class Simulation:
 
     @staticmethod
     def read(x: Array, frac_bits: int, spec: dict, is_of_positive: bool) -> Array:
-        """Arguments out of range as the tables read them (protocols/layers/table.ts): modulo the domain, of two levels that of the one which serves
+        """Arguments out of range as the tables read them (protocols/layers/table.ts): modulo the domain, of several levels that of the one which serves
         them. In the lowest segment, where the sharing decides, as intervals do which begin there; a pole is kept away from."""
         domain = read_domain(spec)
         argument, lowest = domain.wrap(x, frac_bits), np.full(x.shape, domain.lowest)
-        if 'fine' in spec:
-            fine = read_domain(spec['fine'])
-            begins = np.maximum(argument - domain.width / 2, domain.minimum)
-            is_fine = (begins >= (domain.minimum if serves_from_below(spec) else fine.lowest)) & (begins <= fine.top - domain.width)
-            argument, lowest = np.where(is_fine, fine.wrap(x, frac_bits), argument), np.where(is_fine, fine.lowest, lowest)
+        for level, boundary, is_lowest in finer_levels(spec):
+            finer = read_domain(level)
+            begins = np.maximum(boundary.wrap(x, frac_bits) - boundary.width / 2, boundary.minimum)
+            serves = (begins >= (boundary.minimum if is_lowest else finer.lowest)) & (begins <= finer.top - boundary.width)
+            argument, lowest = np.where(serves, finer.wrap(x, frac_bits), argument), np.where(serves, finer.lowest, lowest)
         return np.maximum(argument, lowest / 2) if is_of_positive else argument
 
     @staticmethod
@@ -431,23 +442,24 @@ class Simulation:
         start, rest = begin(domain)
         if 'degree' not in spec:
             return np.round(f(start) * c) * np.round(f(rest) * b) / (c * b)
-        below = domain.lowest > 0 or serves_from_below(spec)
 
-        def polynomial(domain: Domain, start: Array, rest: Array, degree: int) -> Array:
-            floor = domain.lowest / 2 if below else -np.inf  # rsqrt and reciprocal have a pole
-            terms = coefficients(lambda v: f(np.maximum(v, floor)), domain, start.ravel(), degree)
-            powers = (rest / domain.width).reshape(-1, 1) ** np.arange(1, degree + 1)
+        def polynomial(level: dict, domain: Domain, start: Array, rest: Array) -> Array:
+            c, b = (2.0 ** level.get(bits, spec[bits]) for bits in ('coefficientFracBits', 'basisFracBits'))
+            floor = domain.lowest / 2 if domain.lowest > 0 else -np.inf  # rsqrt and reciprocal have a pole
+            terms = coefficients(lambda v: f(np.maximum(v, floor)), domain, start.ravel(), level['degree'])
+            powers = (rest / domain.width).reshape(-1, 1) ** np.arange(1, level['degree'] + 1)
             return (terms[:, 0] + (np.round(terms[:, 1:] * c) * np.round(powers * b)).sum(1) / (c * b)).reshape(x.shape)
 
-        fine = spec.get('fine')
-        if not fine:
-            return polynomial(domain, start, rest, spec['degree'])
-        finer = read_domain(fine)
-        is_fine = start <= finer.top - domain.width
-        if not serves_from_below(spec):
-            is_fine &= start >= finer.lowest
-        with np.errstate(all='ignore'):  # either is computed where the other one is meant
-            return np.where(is_fine, polynomial(finer, *begin(finer), fine['degree']), polynomial(domain, start, rest, spec['degree']))
+        with np.errstate(all='ignore'):  # all levels are computed, one is meant
+            value = polynomial(spec, domain, start, rest)
+            for level, boundary, is_lowest in finer_levels(spec):
+                finer = read_domain(level)
+                begins, _ = begin(boundary)
+                serves = begins <= finer.top - boundary.width
+                if not is_lowest:
+                    serves &= begins >= finer.lowest
+                value = np.where(serves, polynomial(level, finer, *begin(finer)), value)
+        return value
 
     def truncate(self, name: str, x: Array, before: int, magnitude_bits: int, after: int, lowest: float | None = None) -> Array:
         """From `before` to `after` fraction bits, rounding half up. |x| must stay below 2^(before + magnitude_bits) ≤ 2^30; or, where `lowest` is

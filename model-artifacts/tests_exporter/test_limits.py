@@ -17,7 +17,8 @@ from exporter.limits import check_limits
 from exporter.quantise import quantise
 from exporter.scales import Precision, check_product, choose_scales
 from exporter.simulate import Simulation
-from exporter.splines import Tensor, choose_exp, choose_spline
+from exporter.spline_search import choose_spline
+from exporter.splines import Tensor, choose_exp
 from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
 
 

@@ -9,37 +9,52 @@ from exporter.costs import choices, table_bytes
 from exporter.folding import Linear
 from exporter.forward import activation, forward
 from exporter.hidden_groups import group_units, grouped
-from exporter.scales import choose_scales
-from exporter.simulate import Simulation, gelu_of_the_plan, read_domain, serves_from_below
-from exporter.splines import Tensor, choose_spline
+from exporter.scales import FROM_BELOW, choose_scales
+from exporter.simulate import Simulation, finer_levels, gelu_of_the_plan, lowest_argument, read_domain
+from exporter.spline_search import choose_spline
+from exporter.splines import Spline, Tensor
 from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
 
 
-@pytest.mark.parametrize('ratio', [3e3, 3e4])
-def test_two_tables_serve_a_wide_norm_at_every_offset(ratio):
+def served(spec):
+    """Lowest and highest argument of each level, the coarsest's first."""
+    return [(read_domain(level).lowest, read_domain(level).top) for level in [spec, *(level for level, _, _ in finer_levels(spec))]]
+
+
+@pytest.mark.parametrize(('ratio', 'limit'), [(3e2, 512), (7e3, 1024), (3e4, 2048)])
+@pytest.mark.parametrize('result_bits', [0, 29])
+def test_the_tables_of_a_wide_norm_are_right_at_every_offset(ratio, limit, result_bits):
     low, high, scale = 0.25, 0.25 * ratio, 1 / 0.75
 
     def rsqrt(x):
         return (x * scale + 1e-6) ** -0.5
 
-    wide = choose_spline('m', rsqrt, low, high, lambda x: 0.05 * rsqrt(x), 16, Tensor(12, 2), 'low', True, (1, 2, 3, 4), scale, (-np.inf, 0.0))
+    wide = choose_spline('m', rsqrt, low, high, lambda x: 0.01 * rsqrt(x), 17, Tensor(14, 2), 'low', True, (1, 2, 3, 4), scale, FROM_BELOW, result_bits)
     spec = wide.to_json()
-    assert spec['fine'] and spec['inputScale'] == scale and serves_from_below(spec)
-    assert table_bytes(spec) == wide.online_bits() / 8 < 2**wide.fine.domain.digit_bits * 60
+    assert Spline.from_json(spec, result_bits) == wide
+    assert table_bytes(spec, result_bits) == wide.online_bits() / 8 < limit
+    assert 2 <= len(served(spec)) <= 4 and spec['inputScale'] == scale and lowest_argument(spec) <= low
+    # Each begins below where the next finer one ends.
+    assert all(coarser[0] < finer[1] for coarser, finer in zip(served(spec), served(spec)[1:]))
     rng = np.random.default_rng(0)
-    x = np.geomspace(low, high * 0.999, 20000)
-    error = np.abs(Simulation.table(rng, rsqrt, read_domain(spec), x, spec) / rsqrt(x) - 1)
-    assert 0 < error.max() < 0.05
+    x = np.concatenate([np.geomspace(low, high * 0.999, 20000), *(np.linspace(0.7 * top, min(top, high), 500) for _, top in served(spec)[1:])])
+    for _ in range(5):
+        error = np.abs(Simulation.table(rng, rsqrt, read_domain(spec), x, spec) / rsqrt(x) - 1)
+        assert 0 < error.max() < 0.011  # the choice looked at a grid
 
 
 def test_two_tables_serve_a_wide_gelu_at_every_offset():
     gelu = activation('gelu')
     wide = choose_spline('fc1', gelu, -90.0, 240.0, lambda x: np.full_like(x, 0.01), 17, Tensor(8, 8), fine_between=(-3.2, 3.2))
     spec = wide.to_json()
-    assert spec['fine'] and not serves_from_below(spec)
+    (level, boundary, is_lowest), = finer_levels(spec)
+    assert not is_lowest and lowest_argument(spec) <= -90
     x = np.concatenate([np.linspace(-90, 240, 20000), np.linspace(-9, 9, 20000)])
     error = np.abs(Simulation.table(np.random.default_rng(1), gelu, read_domain(spec), x, spec) - gelu(x))
     assert error.max() < 0.011
+    # What is surely the fine table's leaves room for what may be either's.
+    fine = read_domain(level)
+    assert fine.lowest + boundary.width <= -3.2 and fine.top - boundary.width >= 3.2
 
 
 def test_groups_cost_less_than_one_table_and_change_nothing(checkpoint, images):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from exporter.forward import gelu
-from exporter.splines import Domain, SplineProbe, Tensor, choose_exp, choose_spline, coefficients, magnitude_bits, smallest_domain
+from exporter.spline_search import choose_spline
+from exporter.splines import Domain, SplineProbe, Tensor, choose_exp, coefficients, magnitude_bits, smallest_domain
 
 
 @pytest.mark.parametrize(('maximum', 'bits'), [(0.5, 0), (0.51, 1), (1, 1), (4, 3), (4.1, 4), (0.01, -5), (0, 0)])

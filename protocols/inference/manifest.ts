@@ -12,8 +12,19 @@
 import * as v from 'valibot';
 import { ProtocolError } from '../channel/errors.ts';
 import { type ActivationName, activations } from '../layers/splineFunctions.ts';
+import {
+  Exp,
+  fracBits,
+  HarmonicActivation,
+  int,
+  magnitudeBits,
+  Norm,
+  Spline,
+  Squaring,
+  TableActivation,
+  Tensor,
+} from './fixedPoint.ts';
 
-const int = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 /** Limits on what a stranger's manifest may ask to be looked at; what it may cost is limited by its plan (limits.ts). */
@@ -23,106 +34,6 @@ const [maxImageSize, maxTokens, maxDim, maxDepth, maxHeads, maxMlpDim, maxClasse
 
 /** Twice a ViT-Base in half precision: what a client reads, and keeps in memory, of a stranger's public part. */
 export const maxPublicPartBytes = 2 ** 28;
-
-const fracBits = int(-8, 30);
-const magnitudeBits = int(-24, 30);
-
-const Tensor = v.strictObject({ fracBits, magnitudeBits });
-
-/** Where a function is approximated, see protocols/layers/spline.ts. */
-const Domain = v.strictObject({
-  /** Lowest point of the domain, as a multiple of 2^-16; the lowest of the 2^digitBits segments must stay unused. */
-  minimum: v.pipe(
-    v.number(),
-    v.check((x) => Number.isInteger(x * 65536) && Math.abs(x) < 2 ** 20, 'a multiple of 2^-16'),
-  ),
-  /** The domain is [minimum, minimum + 2^rangeBits). */
-  rangeBits: int(-12, 20),
-  /** The domain has 2^digitBits segments. */
-  digitBits: int(1, 10),
-});
-
-/** The function is evaluated at x·inputScale, 1 by default; the domain is that of x. */
-const inputScale = v.exactOptional(v.pipe(v.number(), v.gtValue(0), v.maxValue(16)));
-
-/** Degree of the polynomial on each segment. */
-const degree = int(1, 4);
-
-const Spline = v.strictObject({
-  ...Domain.entries,
-  degree,
-  inputScale,
-  /** The second of two levels, over a part of the domain: see protocols/layers/spline.ts. */
-  fine: v.exactOptional(v.strictObject({ ...Domain.entries, digitBits: int(1, 9), degree })),
-  /** Fraction bits of the table's entries. */
-  coefficientFracBits: int(0, 28),
-  /** Fraction bits of the powers of t in [0, 1), the position within the segment. */
-  basisFracBits: int(4, 16),
-  /** The result after truncation. */
-  out: Tensor,
-});
-
-/** exp(x) = exp(client's part) · exp(owner's part): one table, no polynomial. See protocols/layers/exp.ts. */
-const Exp = v.strictObject({
-  ...Domain.entries,
-  inputScale,
-  coefficientFracBits: int(0, 28),
-  basisFracBits: int(4, 16),
-  out: Tensor,
-});
-
-const Norm = v.strictObject({
-  /** x → 1/√(x + epsilon) of the mean square of a token. */
-  rsqrt: Spline,
-  epsilon: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
-  /** The normalised token. */
-  out: Tensor,
-});
-
-/** The activation of an MLP, by tables. */
-const TableActivation = v.strictObject({
-  ...Spline.entries,
-  /** Outputs are cut there. */
-  ceiling: v.exactOptional(v.pipe(v.number(), v.minValue(0.125), v.maxValue(2 ** 16))),
-});
-
-const amplitude = v.pipe(v.number(), v.minValue(-(2 ** 16)), v.maxValue(2 ** 16));
-
-/** The activation of an MLP, without a table: see protocols/layers/harmonics.ts. */
-const HarmonicActivation = v.strictObject({
-  /** The period is 2^rangeBits. */
-  rangeBits: int(0, 20),
-  /** Of |x|. */
-  reach: v.pipe(v.number(), v.gtValue(0), v.maxValue(2 ** 19)),
-  constant: amplitude,
-  parts: v.pipe(
-    v.array(
-      v.strictObject({
-        ...Tensor.entries,
-        harmonics: v.pipe(
-          // `bits` is in manifests of wire version 7, and tells nothing since.
-          v.array(v.strictObject({ k: int(1, 255), amplitude, bits: v.exactOptional(int(1, 14)) })),
-          v.minLength(1),
-          v.maxLength(32),
-          v.check((list) => list.every(({ k }, i) => i === 0 || k > list[i - 1].k), 'ascending'),
-        ),
-      }),
-    ),
-    v.minLength(1),
-    v.maxLength(2),
-  ),
-  out: Tensor,
-});
-
-/** A step of softmax by squaring, see protocols/layers/softmax.ts. */
-const Squaring = v.strictObject({
-  /** The attention weights before it, times 2^⌈log2 tokens⌉. */
-  input: Tensor,
-  /** Their squares. */
-  square: Tensor,
-  /** Of the row's mean square, ≥ 1. */
-  reciprocal: Spline,
-});
 
 const Block = v.strictObject({
   /** The stream from this block on, where it needs fewer fraction bits than before. */
@@ -330,10 +241,6 @@ export const ManifestSchema = v.pipe(
 );
 
 export type Manifest = v.InferOutput<typeof ManifestSchema>;
-export type TensorSpec = v.InferOutput<typeof Tensor>;
-export type SplineSpec = v.InferOutput<typeof Spline>;
-export type ExpSpec = v.InferOutput<typeof Exp>;
-export type NormSpec = v.InferOutput<typeof Norm>;
 export type BlockSpec = v.InferOutput<typeof Block>;
 
 /** What a client gets to see of a manifest. */

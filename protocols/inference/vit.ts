@@ -19,7 +19,8 @@ import { spline } from '../layers/spline.ts';
 import { squareRows } from '../layers/squareAttention.ts';
 import { squareUnits } from '../layers/squareUnits.ts';
 import { truncate } from '../layers/truncate.ts';
-import type { Manifest, NormSpec, TensorSpec } from './manifest.ts';
+import type { NormSpec, TensorSpec } from './fixedPoint.ts';
+import type { Manifest } from './manifest.ts';
 import { besideColumns, headsAsColumns, headsAsRows, joinHeads, mergeRows, takeColumns, takeRows } from './moves.ts';
 
 /** What the client learns: all logits, or only which is the largest. The owner chooses. */

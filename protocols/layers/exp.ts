@@ -5,7 +5,7 @@
 import type { PlanBuilder } from './builder.ts';
 import type { Value } from './op.ts';
 import type { ExpLike } from './specs.ts';
-import { segmentWidth, type TableOp, tableProtocol } from './table.ts';
+import { segments, segmentWidth, type TableOp, tableProtocol } from './table.ts';
 import { truncate } from './truncate.ts';
 
 export interface ExpOp extends TableOp {
@@ -27,23 +27,25 @@ export function untruncatedExp(plan: PlanBuilder, x: Value, spec: ExpLike): Valu
   return output;
 }
 
-export const expProtocol = tableProtocol<ExpOp>({
-  title: 'exp',
-  constants: 0,
-  terms: () => 1,
-  // exp(t·w·s) < 2^(w·s·log2 e).
-  basisBits: (op) => op.basisFracBits + Math.ceil(segmentWidth(op) * op.inputScale * Math.LOG2E),
-  basis(op, t, out, at) {
-    out[at] = Math.round(Math.exp(t * segmentWidth(op) * op.inputScale) * 2 ** op.basisFracBits);
-  },
-  columns({ inputScale, coefficientFracBits }) {
-    const unit = 2 ** coefficientFracBits;
-    return (start, out) => {
-      out[0] = Math.exp(start * inputScale) * unit;
-    };
-  },
-  evaluate:
-    ({ inputScale }) =>
-    (x) =>
-      Math.exp(x * inputScale),
-});
+export const expProtocol = tableProtocol(
+  segments<ExpOp>({
+    title: 'exp',
+    constants: 0,
+    terms: () => 1,
+    // exp(t·w·s) < 2^(w·s·log2 e).
+    basisBits: (op) => op.basisFracBits + Math.ceil(segmentWidth(op) * op.inputScale * Math.LOG2E),
+    basis(op, t, out, at) {
+      out[at] = Math.round(Math.exp(t * segmentWidth(op) * op.inputScale) * 2 ** op.basisFracBits);
+    },
+    columns({ inputScale, coefficientFracBits }) {
+      const unit = 2 ** coefficientFracBits;
+      return (start, out) => {
+        out[0] = Math.exp(start * inputScale) * unit;
+      };
+    },
+    evaluate:
+      ({ inputScale }) =>
+      (x) =>
+        Math.exp(x * inputScale),
+  }),
+);

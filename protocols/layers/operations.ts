@@ -11,6 +11,7 @@ import { prependProtocol } from './prepend.ts';
 import { matmulProtocol, scaleProtocol, squareProtocol, sumOfSquaresProtocol } from './product.ts';
 import { relativePositionProtocol } from './relativePosition.ts';
 import { revealProtocol } from './reveal.ts';
+import { scalarSelectProtocol, selectProtocol } from './select.ts';
 import { scalarSplineProtocol, splineProtocol } from './spline.ts';
 import { truncateProtocol } from './truncate.ts';
 import { winnersProtocol } from './winners.ts';
@@ -29,6 +30,8 @@ const protocols: Readonly<Record<string, LayerProtocol<never>>> = {
   spline: splineProtocol,
   scalarSpline: scalarSplineProtocol,
   within: withinProtocol,
+  select: selectProtocol,
+  scalarSelect: scalarSelectProtocol,
   exp: expProtocol,
   harmonics: harmonicsProtocol,
   local: localProtocol,

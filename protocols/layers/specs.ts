@@ -18,7 +18,17 @@ export interface ExpLike extends DomainLike {
 export interface SplineLike extends ExpLike {
   readonly degree: number;
   readonly ceiling?: number;
-  readonly fine?: DomainLike & { readonly degree: number };
+  readonly fine?: FinerLevel;
+}
+/** A spline's next finer level, for a part of the arguments (spline.ts). */
+export interface FinerLevel extends DomainLike {
+  readonly degree: number;
+  /** By default the coarsest level's. */
+  readonly coefficientFracBits?: number;
+  readonly basisFracBits?: number;
+  /** The comparison that says which arguments it serves has 2^boundaryBits segments; by default the coarsest level's. */
+  readonly boundaryBits?: number;
+  readonly fine?: FinerLevel;
 }
 /** a_k·cos(k·2π·x/2^rangeBits). */
 export interface Harmonic {

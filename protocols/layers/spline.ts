@@ -3,19 +3,20 @@
  * the polynomial that interpolates the function at the Chebyshev nodes of the interval, so that the error of degree 2 is at
  * most w³·max|f'''|/192.
  *
- * In two levels, where the domain is wide and the function bends in a small part of it (1/√x near 0, GELU around 0): a fine table over
- * that part, and a coarse one over everything. Elements whose coarse segment begins in the part get 0 from the coarse table and a bit
- * (within.ts) that selects them in the fine one; the sum is the result. Costs 2 more flights, and 2^(m+1) entries of the fine table.
+ * In several levels, where the domain is wide and the function bends in a small part of it (1/√x near 0, GELU around 0): a finer table over that
+ * part, and in it perhaps one that is finer still. All tables are looked up, and beside them for each finer one a bit that says whether it serves
+ * the argument (within.ts); then the finest that does is selected (select.ts). Each table costs as if it were alone, whatever lies outside it;
+ * 2 more flights in all.
  */
 import type { PlanBuilder } from './builder.ts';
-import { add, local } from './local.ts';
 import type { Op, Value } from './op.ts';
+import { scalarSelect, select } from './select.ts';
 import type { DomainLike, SplineLike } from './specs.ts';
 import { type SplineFunctionName, splineFunctions } from './splineFunctions.ts';
-import { middleStart, segmentWidth, type TableFunction, type TableOp, tableProtocol } from './table.ts';
+import { type Interval, segments, segmentWidth, type TableFunction, type TableOp, tableProtocol } from './table.ts';
 import { truncate } from './truncate.ts';
 import { mostDropBits, type WideTableOp, wideTableProtocol } from './wideTable.ts';
-import { type Interval, isWithin, within } from './within.ts';
+import { within } from './within.ts';
 
 export interface SplineOp extends TableOp {
   readonly kind: 'spline' | 'scalarSpline';
@@ -27,8 +28,6 @@ export interface SplineOp extends TableOp {
   readonly degree: number;
   readonly coefficientFracBits: number;
   readonly basisFracBits: number;
-  /** Segments that begin there are another table's, and give 0. */
-  readonly except?: Interval;
 }
 
 /** A spline that is truncated along with its lookup (wideTable.ts). */
@@ -41,12 +40,16 @@ export interface ScalarSplineOp extends SplineOp, WideTableOp {
  * @throws RangeError for a function of positive numbers whose domain begins at 0 or below: there its tables would be anything.
  */
 export function spline(plan: PlanBuilder, x: Value, fn: SplineFunctionName, spec: SplineLike, epsilon = 0): Value {
-  const untruncated = byTables(plan, x, fn, spec, (inputs, domain) => {
-    const output = plan.value(x.rows, x.cols, tableFracBits(spec));
-    plan.add<SplineOp>({ kind: 'spline', inputs, output, function: fn, epsilon, ...domain });
+  const table = (level: Level) => {
+    const fracBits = tableFracBits(level);
+    // One is selected before it is truncated.
+    if (fracBits !== tableFracBits(spec))
+      throw new RangeError(`fine: expected tables of ${tableFracBits(spec)} fraction bits, got ${fracBits}`);
+    const output = plan.value(x.rows, x.cols, fracBits);
+    plan.add<SplineOp>({ kind: 'spline', inputs: [x], output, function: fn, epsilon, ...level });
     return output;
-  });
-  return truncate(plan, untruncated, spec.out.magnitudeBits, spec.out.fracBits);
+  };
+  return truncate(plan, byLevels(plan, x, fn, spec, table, select), spec.out.magnitudeBits, spec.out.fracBits);
 }
 
 /** The same of one number for each row: two flights fewer, for a table a half larger. The client knows its share of the result ahead. */
@@ -58,61 +61,104 @@ export function scalarSpline(
   epsilon = 0,
 ): Value {
   const { fracBits } = spec.out;
-  const dropBits = tableFracBits(spec) - fracBits;
-  if (dropBits < 1 || dropBits > mostDropBits) return spline(plan, x, fn, spec, epsilon);
-  return byTables(plan, x, fn, spec, (inputs, domain) => {
+  const dropBitsOf = (level: TableScale) => tableFracBits(level) - fracBits;
+  const levels = [spec, ...finerLevels(spec).map(({ table }) => table)];
+  if (!levels.every((level) => dropBitsOf(level) >= 1 && dropBitsOf(level) <= mostDropBits))
+    return spline(plan, x, fn, spec, epsilon);
+  const table = (level: Level) => {
     const output = plan.value(x.rows, x.cols, fracBits, 0);
-    plan.add<ScalarSplineOp>({ kind: 'scalarSpline', inputs, output, function: fn, epsilon, dropBits, ...domain });
+    const dropBits = dropBitsOf(level);
+    plan.add<ScalarSplineOp>({ kind: 'scalarSpline', inputs: [x], output, function: fn, epsilon, dropBits, ...level });
     return output;
-  });
+  };
+  return byLevels(plan, x, fn, spec, table, scalarSelect);
 }
 
-const tableFracBits = ({ coefficientFracBits, basisFracBits }: SplineLike) => coefficientFracBits + basisFracBits;
+type TableScale = Pick<SplineLike, 'coefficientFracBits' | 'basisFracBits'>;
+const tableFracBits = ({ coefficientFracBits, basisFracBits }: TableScale) => coefficientFracBits + basisFracBits;
 
-/** The result of the one table, or the sum of the two tables' results. */
-function byTables(
+/** What an operation has of a spline's spec. */
+type Level = Omit<SplineOp, keyof Op | 'kind' | 'function' | 'epsilon' | 'output'>;
+
+/** The result of the one table, or of that which serves the argument. */
+function byLevels(
   plan: PlanBuilder,
   x: Value,
   fn: SplineFunctionName,
   spec: SplineLike,
-  table: (
-    inputs: SplineOp['inputs'],
-    domain: Omit<SplineOp, keyof Op | 'kind' | 'function' | 'epsilon' | 'inputs' | 'output'>,
-  ) => Value,
+  table: (level: Level) => Value,
+  choose: typeof select,
 ): Value {
-  const { out: _out, fine, inputScale = 1, ...coarse } = spec;
-  if (splineFunctions[fn].isOfPositive) requirePositive(plan.step, spec);
-  if (!fine) return table([x], { ...coarse, inputScale });
-  const interval = fineInterval(spec, fine);
-  let coarsePart!: Value;
-  let finePart!: Value;
+  const { out: _out, fine: _fine, inputScale = 1, ...coarsest } = spec;
+  const finer = finerLevels(spec);
+  if (splineFunctions[fn].isOfPositive) requirePositive(plan.step, spec, finer);
+  if (finer.length === 0) return table({ ...coarsest, inputScale });
+  const all = { from: lowestArgument(spec, finer), to: topOf(spec) };
+  const values: Value[] = [];
+  const bits: Value[] = [];
   plan.parallel(
-    () => (coarsePart = table([x], { ...coarse, inputScale, except: interval })),
-    () => (finePart = table([x, within(plan, x, spec, interval)], { ...coarse, ...fine, inputScale })),
+    ...[coarsest, ...finer.map(({ table }) => table)].map((level, j) => () => {
+      values[j] = table({ ...coarsest, ...level, inputScale, extent: all });
+    }),
+    ...finer.map(({ boundary, serves }, j) => () => {
+      bits[j] = within(plan, x, boundary, serves, all);
+    }),
   );
-  return local(plan, [coarsePart, finePart], x.rows, x.cols, add);
+  return choose(plan, values, bits);
+}
+
+/** The lowest argument that a table serves: above its lowest segment. */
+const beginOf = (domain: DomainLike) => domain.minimum + segmentWidth(domain);
+const topOf = ({ minimum, rangeBits }: DomainLike) => minimum + 2 ** rangeBits;
+
+interface Finer {
+  readonly table: DomainLike & TableScale & { readonly degree: number };
+  /** The comparison's segments. */
+  readonly boundary: DomainLike;
+  /** Where those begin that the level serves: with all of the segment in its domain, which needs no beginning where nothing lies below it. */
+  readonly serves: Interval;
+}
+
+/** The levels but the coarsest, from coarse to fine. */
+function finerLevels(coarsest: SplineLike): Finer[] {
+  const { minimum, rangeBits } = coarsest;
+  const levels: Finer[] = [];
+  for (let level = coarsest.fine; level; level = level.fine) {
+    const { fine: _, boundaryBits: digitBits = coarsest.digitBits, ...own } = level;
+    const { coefficientFracBits, basisFracBits } = coarsest;
+    const table = { coefficientFracBits, basisFracBits, ...own };
+    const boundary = { minimum, rangeBits, digitBits };
+    const to = topOf(level) - segmentWidth(boundary);
+    if (to < level.minimum)
+      throw new RangeError(`fine: rangeBits: expected at least ${rangeBits - digitBits}, the comparison's segment`);
+    const isLowest = level.minimum <= beginOf(coarsest);
+    levels.push({ table, boundary, serves: { from: isLowest ? minimum : beginOf(level), to } });
+  }
+  return levels;
+}
+
+/** Of all levels: the finest's where it serves all that lies below it, and the comparisons reach there. */
+function lowestArgument(coarsest: SplineLike, finer: readonly Finer[]): number {
+  const finest = finer.at(-1);
+  const begin = beginOf(finest?.serves.from === coarsest.minimum ? finest.table : coarsest);
+  return Math.max(begin, ...finer.map(({ boundary }) => beginOf(boundary)));
 }
 
 /**
- * Where the coarse segments that the fine table serves begin: with all of the segment in the fine domain, and above that one's lowest segment, where
- * the two tables' segments may begin on either side of its end. Where nothing lies below the fine domain it needs no beginning.
+ * The lowest argument that a table is read at must be above 0. Of a level with finer ones below, that is where its domain begins; or, if its
+ * segments are the comparison's, where theirs end.
  */
-function fineInterval(coarse: DomainLike, fine: DomainLike): Interval {
-  const to = fine.minimum + 2 ** fine.rangeBits - segmentWidth(coarse);
-  if (to < fine.minimum)
-    throw new RangeError(`fine: rangeBits: expected at least ${coarse.rangeBits - coarse.digitBits}, a coarse segment`);
-  return { from: fine.minimum <= lowest(coarse) ? coarse.minimum : lowest(fine), to };
-}
-
-/** The lowest argument that a table is read at is above 0: of two levels the fine one's, where that serves all that lies below it. */
-function requirePositive(step: string, { fine, ...coarse }: SplineLike): void {
-  let begin = lowest(coarse);
-  if (fine) {
-    const { from, to } = fineInterval(coarse, fine);
-    if (from === coarse.minimum) begin = Math.min(lowest(fine), to);
-  }
-  if (begin > 0) return;
-  throw new RangeError(`${step}: a function of positive numbers: expected a domain that begins above 0, got ${begin}`);
+function requirePositive(step: string, spec: SplineLike, finer: readonly Finer[]): void {
+  const levels: readonly DomainLike[] = [spec, ...finer.map(({ table }) => table)];
+  levels.forEach((level, j) => {
+    const below = finer[j];
+    const isAligned = j === 0 && below?.boundary.digitBits === spec.digitBits && below.serves.from === spec.minimum;
+    const lowest = isAligned ? Math.max(beginOf(level), below.serves.to) : beginOf(level);
+    if (lowest > 0) return;
+    throw new RangeError(
+      `${step}: a function of positive numbers: expected a domain that begins above 0, got ${lowest}`,
+    );
+  });
 }
 
 /** Chebyshev nodes of [0, 1] for degrees 0 to 4. */
@@ -152,13 +198,12 @@ const polynomials: TableFunction<SplineOp> = {
     for (let d = 0; d < op.degree; d++) out[at + d] = Math.round((power *= t));
   },
   columns(op) {
-    const { degree, except } = op;
-    const [width, begin] = [segmentWidth(op), lowest(op)];
+    const { degree } = op;
+    const [width, begin] = [segmentWidth(op), beginOf(op)];
     const unit = 2 ** op.coefficientFracBits;
     const constantUnit = unit * 2 ** op.basisFracBits;
     const evaluate = splineOf(op);
     return (start, out) => {
-      if (except && isWithin(except, start)) return void out.fill(0);
       let nodes = chebyshevNodes[degree];
       let lagrange = lagrangeOnWhole[degree];
       const below = (begin - start) / width;
@@ -177,23 +222,16 @@ const polynomials: TableFunction<SplineOp> = {
       for (let d = 1; d <= degree; d++) out[d] *= unit;
     };
   },
-  evaluate(op) {
-    const { except } = op;
-    const evaluate = splineOf(op);
-    return (x) => (except && isWithin(except, middleStart(op, x)) ? 0 : evaluate(x));
-  },
+  evaluate: (op) => splineOf(op),
 };
 
-export const splineProtocol = tableProtocol(polynomials);
-export const scalarSplineProtocol = wideTableProtocol<ScalarSplineOp>(polynomials);
-
-/** Where the domain that may be used begins: above the lowest segment. */
-const lowest = (domain: DomainLike): number => domain.minimum + segmentWidth(domain);
+export const splineProtocol = tableProtocol(segments(polynomials));
+export const scalarSplineProtocol = wideTableProtocol<ScalarSplineOp>(segments(polynomials));
 
 /** The function; one of positive numbers is held constant well below the domain, where it would not be finite. */
 function splineOf(op: SplineOp): (x: number) => number {
   const { inputScale, epsilon, ceiling = Number.POSITIVE_INFINITY } = op;
   const { evaluate, isOfPositive } = splineFunctions[op.function];
-  const least = isOfPositive ? lowest(op) / 2 : Number.NEGATIVE_INFINITY;
+  const least = isOfPositive ? beginOf(op) / 2 : Number.NEGATIVE_INFINITY;
   return (x) => Math.min(evaluate(Math.max(x, least) * inputScale + epsilon), ceiling);
 }

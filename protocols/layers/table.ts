@@ -33,15 +33,52 @@ import {
 import { receive, send } from './rounds.ts';
 import type { DomainLike } from './specs.ts';
 
-export interface TableOp extends Op, DomainLike {
-  /** The value; and a shared bit, where only elements whose bit is 1 are looked up, and the others give 0. */
-  readonly inputs: readonly [Value] | readonly [Value, Value];
+/** An operation by one lookup. */
+export interface LookupOp extends Op {
   readonly output: Value;
-  /** The function is evaluated at x·inputScale; the domain is that of x. */
-  readonly inputScale: number;
 }
 
-/** What distinguishes one table from another. */
+export interface TableOp extends LookupOp, DomainLike {
+  readonly inputs: readonly [Value];
+  /** The function is evaluated at x·inputScale; the domain is that of x. */
+  readonly inputScale: number;
+  /** Of a table that serves a part of the arguments: what all of them are in; by default the domain without its lowest segment. */
+  readonly extent?: Interval;
+}
+
+/** Both ends included. */
+export interface Interval {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What the owner reads off its shares: choices, numbers, (elements, terms), and what it adds to each result. */
+export interface OwnersPart {
+  readonly choices: Uint32Array;
+  readonly basis: Uint32Array;
+  readonly addends?: Uint32Array;
+}
+
+/** What distinguishes one kind of lookup from another. */
+export interface Lookup<O extends LookupOp> {
+  readonly title: string;
+  /** 1 when the first column is a constant, which needs no product. */
+  readonly constants: 0 | 1;
+  /** Number of columns that are multiplied by a number of the owner's. */
+  terms(op: O): number;
+  /** Bits of those numbers; larger ones are cut to the largest such number. */
+  basisBits(op: O): number;
+  choiceBits(op: O): number;
+  /** Notes on the inputs how many bits they need. */
+  need(op: O): void;
+  owners(op: O, owner: OwnerState): OwnersPart;
+  /** What the client's table holds for an element and a choice, written to `entry`, as integers. */
+  entries(op: O, client: ClientState): (element: number, choice: number, entry: Float64Array) => void;
+  /** The result at so many fraction bits. */
+  reference(op: O, fracBits: number, reference: ReferenceState): Int32Array;
+}
+
+/** What distinguishes one function's table from another's. */
 export interface TableFunction<O extends TableOp> {
   readonly title: string;
   /** 1 when the first column is a constant, which needs no product. */
@@ -87,80 +124,72 @@ export function domainOf(op: TableOp) {
   };
 }
 
-/** Bits of a lookup's choice: the digit's, and the selector where there is one. */
-export const choiceBits = ({ digitBits, inputs }: TableOp): number => digitBits + inputs.length - 1;
+/** The lookup of a function in segments of its argument. */
+export function segments<O extends TableOp>(fn: TableFunction<O>): Lookup<O> {
+  return {
+    title: fn.title,
+    constants: fn.constants,
+    terms: (op) => fn.terms(op),
+    basisBits: (op) => fn.basisBits(op),
+    choiceBits: ({ digitBits }) => digitBits,
+    need: (op) => op.inputs[0].need(domainOf(op).domainBits),
 
-/** What the owner reads off its share: the choices, and basis functions of what is left, (elements, terms). */
-export function ownersPart<O extends TableOp>(fn: TableFunction<O>, op: O, owner: OwnerState) {
-  const { domainBits, widthBits, minimum } = domainOf(op);
-  const { size } = op.output;
-  const terms = fn.terms(op);
-  const x = owner.share(op.inputs[0]);
-  const selector = op.inputs[1] && owner.share(op.inputs[1]);
-  const choices = new Uint32Array(size);
-  const basis = new Uint32Array(size * terms);
-  for (let i = 0; i < size; i++) {
-    const u = ((x[i] - minimum) & maskOf(domainBits)) >>> 0;
-    choices[i] = (u >>> widthBits) + (selector ? (selector[i] & 1) * 2 ** op.digitBits : 0);
-    fn.basis(op, (u & maskOf(widthBits)) / 2 ** widthBits, basis, i * terms);
-  }
-  const largest = maskOf(fn.basisBits(op));
-  for (let i = 0; i < basis.length; i++) basis[i] = Math.min(basis[i], largest);
-  return { choices, basis };
-}
+    owners(op, owner) {
+      const { domainBits, widthBits, minimum } = domainOf(op);
+      const { size } = op.output;
+      const terms = fn.terms(op);
+      const x = owner.share(op.inputs[0]);
+      const choices = new Uint32Array(size);
+      const basis = new Uint32Array(size * terms);
+      for (let i = 0; i < size; i++) {
+        const u = ((x[i] - minimum) & maskOf(domainBits)) >>> 0;
+        choices[i] = u >>> widthBits;
+        fn.basis(op, (u & maskOf(widthBits)) / 2 ** widthBits, basis, i * terms);
+      }
+      const largest = maskOf(fn.basisBits(op));
+      for (let i = 0; i < basis.length; i++) basis[i] = Math.min(basis[i], largest);
+      return { choices, basis };
+    },
 
-/** What the client's table holds for an element and a choice, written to `entry`, as integers; 0 for what is not selected. */
-export function entriesOf<O extends TableOp>(
-  fn: TableFunction<O>,
-  op: O,
-  client: ClientState,
-): (element: number, choice: number, entry: Float64Array) => void {
-  const { domainBits, widthBits, unit } = domainOf(op);
-  const domainMask = maskOf(domainBits);
-  const digitMask = maskOf(op.digitBits);
-  const columns = fn.columns(op);
-  const x = client.share(op.inputs[0]);
-  const selector = op.inputs[1] && client.share(op.inputs[1]);
-  return (i, choice, entry) => {
-    if (selector && ((selector[i] ^ (choice >>> op.digitBits)) & 1) === 0) return void entry.fill(0);
-    // The owner has subtracted the minimum.
-    const start = ((x[i] + shiftedDigit(choice & digitMask, widthBits)) & domainMask) >>> 0;
-    columns(op.minimum + start * unit, entry);
-    for (let d = 0; d < entry.length; d++) entry[d] = Math.round(entry[d]);
+    entries(op, client) {
+      const { domainBits, widthBits, unit } = domainOf(op);
+      const domainMask = maskOf(domainBits);
+      const columns = fn.columns(op);
+      const x = client.share(op.inputs[0]);
+      return (i, choice, entry) => {
+        // The owner has subtracted the minimum.
+        const start = ((x[i] + shiftedDigit(choice, widthBits)) & domainMask) >>> 0;
+        columns(op.minimum + start * unit, entry);
+        for (let d = 0; d < entry.length; d++) entry[d] = Math.round(entry[d]);
+      };
+    },
+
+    /**
+     * Of the argument as the parties read it: modulo 2^rangeBits. In the lowest segment, where the sharing decides, that of intervals which
+     * begin there.
+     */
+    reference(op, fracBits, reference) {
+      const { domainBits, minimum, unit, width } = domainOf(op);
+      const mask = maskOf(domainBits);
+      const x = reference.value(op.inputs[0]);
+      const { from, to } = op.extent ?? { from: op.minimum + width, to: op.minimum + 2 ** op.rangeBits };
+      reference.check(op, x, from / unit, to / unit);
+      const scale = 2 ** fracBits;
+      const evaluate = fn.evaluate(op);
+      const read = (value: number) => (((value - minimum) & mask) >>> 0) + minimum;
+      return x.map((value) => Math.round(evaluate(read(value) * unit) * scale));
+    },
   };
 }
 
-/**
- * The function at the scale of the table, of the argument as the parties read it: modulo 2^rangeBits. In the lowest segment, where the sharing
- * decides, that of intervals which begin there.
- */
-export function tableReference<O extends TableOp>(
-  fn: TableFunction<O>,
-  op: O,
-  fracBits: number,
-  reference: ReferenceState,
-): Int32Array {
-  const { domainBits, minimum, unit, width } = domainOf(op);
-  const mask = maskOf(domainBits);
-  const x = reference.value(op.inputs[0]);
-  const selector = op.inputs[1] && reference.value(op.inputs[1]);
-  const isSelected = (_value: number, i: number) => selector === undefined || (selector[i] & 1) === 1;
-  const low = (op.minimum + width) / unit;
-  reference.check(op, x.filter(isSelected), low, (op.minimum + 2 ** op.rangeBits) / unit);
-  const scale = 2 ** fracBits;
-  const evaluate = fn.evaluate(op);
-  const read = (value: number) => (((value - minimum) & mask) >>> 0) + minimum;
-  return x.map((value, i) => (isSelected(value, i) ? Math.round(evaluate(read(value) * unit) * scale) : 0));
-}
-
-export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerProtocol<O> {
+export function tableProtocol<O extends LookupOp>(fn: Lookup<O>): LayerProtocol<O> {
   const columnsOf = (op: O) => fn.constants + fn.terms(op);
   const otSpec = (op: O): OtSpec => ({
     kind: 'ot',
     key: correlationKey(op, 'ot'),
     ringBits: op.output.ringBits,
     count: op.output.size,
-    choiceBits: choiceBits(op),
+    choiceBits: fn.choiceBits(op),
     words: columnsOf(op),
   });
   /** Bits of the basis that matter in the output's ring. */
@@ -172,19 +201,16 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
     count: op.output.size * fn.terms(op),
     factorBits: factorBits(op),
   });
-  const entries = (op: O) => op.output.size * 2 ** choiceBits(op) * columnsOf(op);
+  const entries = (op: O) => op.output.size * 2 ** fn.choiceBits(op) * columnsOf(op);
   /** The client's shares of the coefficients, fresh: (elements, columns). Its share of the result is known online only. */
   const coefficients = new Slot<Uint32Array>('coefficients');
 
   return layerProtocol<O>({
     title: fn.title,
-    need(op) {
-      op.inputs[0].need(domainOf(op).domainBits);
-      op.inputs[1]?.need(1);
-    },
+    need: (op) => fn.need(op),
     cost: (op) => ({
       ownerToClient:
-        packedBytes(op.output.size, choiceBits(op)) + packedBytes(op.output.size * fn.terms(op), factorBits(op)),
+        packedBytes(op.output.size, fn.choiceBits(op)) + packedBytes(op.output.size * fn.terms(op), factorBits(op)),
       clientToOwner: packedBytes(entries(op), op.output.ringBits),
     }),
     correlations: (op) => (fn.terms(op) > 0 ? [otSpec(op), ringCotSpec(op)] : [otSpec(op)]),
@@ -207,16 +233,17 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const { ringBits, size } = op.output;
       const terms = fn.terms(op);
       const columns = columnsOf(op);
-      const choices = 2 ** choiceBits(op);
+      const choiceBits = fn.choiceBits(op);
+      const choices = 2 ** choiceBits;
 
-      const shifts = unpack(yield* receive(op.step, packedBytes(size, choiceBits(op))), size, choiceBits(op));
+      const shifts = unpack(yield* receive(op.step, packedBytes(size, choiceBits)), size, choiceBits);
       const bits = factorBits(op);
       const flips = unpack(yield* receive(op.step, packedBytes(size * terms, bits)), size * terms, bits);
       const own = coefficients.get(client, op);
       const { messages } = client.ot(op);
 
       const table = new Uint32Array(entries(op));
-      const entryOf = entriesOf(fn, op, client);
+      const entryOf = fn.entries(op, client);
       const entry = new Float64Array(columns);
       for (let i = 0, out = 0; i < size; i++) {
         for (let choice = 0; choice < choices; choice++) {
@@ -251,7 +278,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const terms = fn.terms(op);
       const columns = columnsOf(op);
       const bits = factorBits(op);
-      const { choices: chosen, basis } = ownersPart(fn, op, owner);
+      const { choices: chosen, basis, addends } = fn.owners(op, owner);
       const ot = owner.ot(op);
       const { choices, keys } = terms > 0 ? owner.ringCot(op) : noKeys;
       const flips = basis.map((value, i) => value ^ choices[i]);
@@ -259,7 +286,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
         op.step,
         pack(
           chosen.map((choice, i) => choice ^ ot.choices[i]),
-          choiceBits(op),
+          fn.choiceBits(op),
         ),
       );
       yield* send(op.step, pack(flips, bits));
@@ -267,8 +294,8 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       const table = unpack(yield* receive(op.step, packedBytes(entries(op), ringBits)), entries(op), ringBits);
       const share = new Uint32Array(size);
       for (let i = 0, cot = 0; i < size; i++) {
-        const row = (i * 2 ** choiceBits(op) + chosen[i]) * columns;
-        let sum = 0;
+        const row = (i * 2 ** fn.choiceBits(op) + chosen[i]) * columns;
+        let sum = addends?.[i] ?? 0;
         if (fn.constants) sum = (sum + table[row] - ot.messages[i * columns]) | 0;
         for (let d = 0; d < terms; d++) {
           const coefficient = table[row + fn.constants + d] - ot.messages[i * columns + fn.constants + d];
@@ -284,7 +311,7 @@ export function tableProtocol<O extends TableOp>(fn: TableFunction<O>): LayerPro
       owner.set(op.output, share);
     },
 
-    reference: (op, reference) => reference.set(op.output, tableReference(fn, op, op.output.fracBits, reference)),
+    reference: (op, reference) => reference.set(op.output, fn.reference(op, op.output.fracBits, reference)),
   });
 }
 

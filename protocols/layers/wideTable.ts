@@ -25,30 +25,22 @@ import {
 } from '../sharing/wide.ts';
 import { correlationKey, type LayerProtocol, layerProtocol, Slot } from './op.ts';
 import { receive, send } from './rounds.ts';
-import {
-  choiceBits,
-  domainOf,
-  entriesOf,
-  ownersPart,
-  type TableFunction,
-  type TableOp,
-  tableReference,
-} from './table.ts';
+import type { Lookup, LookupOp } from './table.ts';
 
-export interface WideTableOp extends TableOp {
-  /** f, the fraction bits that the table has beyond the result's. */
+export interface WideTableOp {
+  /** f, the fraction bits that the table has beyond the result's; 0: nothing is truncated, and the client knows its share ahead all the same. */
   readonly dropBits: number;
 }
 
 /** With it a result's ring may have 32 bits. */
 export const mostDropBits = mostWideBits - 32;
 
-export function wideTableProtocol<O extends WideTableOp>(fn: TableFunction<O>): LayerProtocol<O> {
+export function wideTableProtocol<O extends LookupOp & WideTableOp>(fn: Lookup<O>): LayerProtocol<O> {
   const columnsOf = (op: O) => fn.constants + fn.terms(op);
   const wideBits = (op: O) => op.output.ringBits + op.dropBits;
   const factorBits = (op: O) => Math.min(fn.basisBits(op), wideBits(op));
   const factors = (op: O) => op.output.size * fn.terms(op);
-  const entries = (op: O) => op.output.size * 2 ** choiceBits(op) * columnsOf(op);
+  const entries = (op: O) => op.output.size * 2 ** fn.choiceBits(op) * columnsOf(op);
   /** Messages are two words for each coefficient, whatever the ring. */
   const messageBits = 64;
   const otSpec = (op: O): OtSpec => ({
@@ -56,7 +48,7 @@ export function wideTableProtocol<O extends WideTableOp>(fn: TableFunction<O>): 
     key: correlationKey(op, 'ot'),
     ringBits: 32,
     count: op.output.size,
-    choiceBits: choiceBits(op),
+    choiceBits: fn.choiceBits(op),
     words: 2 * columnsOf(op),
   });
   const ringCotSpec = (op: O): RingCotSpec => ({
@@ -72,14 +64,11 @@ export function wideTableProtocol<O extends WideTableOp>(fn: TableFunction<O>): 
 
   return layerProtocol<O>({
     title: fn.title,
-    need(op) {
-      op.inputs[0].need(domainOf(op).domainBits);
-      op.inputs[1]?.need(1);
-    },
+    need: (op) => fn.need(op),
     cost(op) {
       const { size, ringBits } = op.output;
       return {
-        ownerToClient: packedBytes(size, choiceBits(op)) + packedBytes(factors(op), factorBits(op)),
+        ownerToClient: packedBytes(size, fn.choiceBits(op)) + packedBytes(factors(op), factorBits(op)),
         clientToOwner: wideBytes(entries(op), wideBits(op)) + packedBytes(size, ringBits),
       };
     },
@@ -108,8 +97,9 @@ export function wideTableProtocol<O extends WideTableOp>(fn: TableFunction<O>): 
       const bits = wideBits(op);
       const terms = fn.terms(op);
       const columns = columnsOf(op);
-      const choices = 2 ** choiceBits(op);
-      const shifts = unpack(yield* receive(op.step, packedBytes(size, choiceBits(op))), size, choiceBits(op));
+      const choiceBits = fn.choiceBits(op);
+      const choices = 2 ** choiceBits;
+      const shifts = unpack(yield* receive(op.step, packedBytes(size, choiceBits)), size, choiceBits);
       const basisBits = factorBits(op);
       const flipBytes = yield* receive(op.step, packedBytes(factors(op), basisBits));
       const flips = unpack(flipBytes, factors(op), basisBits);
@@ -117,7 +107,7 @@ export function wideTableProtocol<O extends WideTableOp>(fn: TableFunction<O>): 
       const own = coefficients.get(client, op);
       const { messages } = client.ot(op);
       const table = new Float64Array(entries(op));
-      const entryOf = entriesOf(fn, op, client);
+      const entryOf = fn.entries(op, client);
       const entry = new Float64Array(columns);
       for (let i = 0, out = 0; i < size; i++) {
         for (let choice = 0; choice < choices; choice++) {
@@ -157,7 +147,7 @@ export function wideTableProtocol<O extends WideTableOp>(fn: TableFunction<O>): 
       const terms = fn.terms(op);
       const columns = columnsOf(op);
       const basisBits = factorBits(op);
-      const { choices: chosen, basis } = ownersPart(fn, op, owner);
+      const { choices: chosen, basis, addends } = fn.owners(op, owner);
       const ot = owner.ot(op);
       const cots = terms > 0 ? owner.ringCot(op) : undefined;
       const flips = basis.map((value, i) => value ^ cots!.choices[i]);
@@ -165,7 +155,7 @@ export function wideTableProtocol<O extends WideTableOp>(fn: TableFunction<O>): 
         op.step,
         pack(
           chosen.map((choice, i) => choice ^ ot.choices[i]),
-          choiceBits(op),
+          fn.choiceBits(op),
         ),
       );
       yield* send(op.step, pack(flips, basisBits));
@@ -176,11 +166,11 @@ export function wideTableProtocol<O extends WideTableOp>(fn: TableFunction<O>): 
       const unit = 2 ** op.dropBits;
       const share = new Uint32Array(size);
       for (let i = 0, cot = 0; i < size; i++) {
-        const row = (i * 2 ** choiceBits(op) + chosen[i]) * columns;
+        const row = (i * 2 ** fn.choiceBits(op) + chosen[i]) * columns;
         const opened = (d: number) =>
           modulo(table[row + d] - elementAt(ot.messages, i * columns + d, messageBits, bits), bits);
         // As in truncate.ts, 2^f − 1 more make the lost carry a rounding without bias.
-        let sum = unit - 1;
+        let sum = unit - 1 + (addends?.[i] ?? 0);
         if (fn.constants) sum = modulo(sum + opened(0), bits);
         for (let d = 0; d < terms; d++) {
           sum = modulo(sum + timesModulo(opened(fn.constants + d), basis[i * terms + d], bits), bits);
@@ -196,7 +186,7 @@ export function wideTableProtocol<O extends WideTableOp>(fn: TableFunction<O>): 
 
     reference(op, reference) {
       const unit = 2 ** op.dropBits;
-      const exact = tableReference(fn, op, op.output.fracBits + op.dropBits, reference);
+      const exact = fn.reference(op, op.output.fracBits + op.dropBits, reference);
       reference.set(
         op.output,
         exact.map((value) => Math.floor((value + unit / 2) / unit)),

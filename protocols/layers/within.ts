@@ -1,6 +1,6 @@
 /**
- * A shared bit for each element: whether a table's segment begins in an interval, by one lookup of bits (table.ts). The coarse level
- * of a spline in two levels (spline.ts) hands those elements to the fine one.
+ * A shared bit for each element: whether a segment of it begins in an interval, by one lookup of bits (table.ts). It says which level of a
+ * spline (spline.ts) serves the element.
  *
  * Segments begin where the client's share has them, at u_c + i·w: for a value within w above the interval's beginning or end, the bit is
  * either. Whoever uses it must be right for both. The reference takes the middle.
@@ -9,42 +9,40 @@
 import type { PlanBuilder } from './builder.ts';
 import type { Value } from './op.ts';
 import type { DomainLike } from './specs.ts';
-import { middleStart, type TableOp, tableProtocol } from './table.ts';
-
-/** Beginnings of segments, both included. */
-export interface Interval {
-  readonly from: number;
-  readonly to: number;
-}
+import { type Interval, middleStart, segments, type TableOp, tableProtocol } from './table.ts';
 
 export interface WithinOp extends TableOp {
   readonly kind: 'within';
+  /** Of beginnings of segments. */
   readonly interval: Interval;
 }
 
-/** @returns bits, modulo 2. */
-export function within(plan: PlanBuilder, x: Value, domain: DomainLike, interval: Interval): Value {
+/** @param all of the arguments are in it, as TableOp.extent. @returns bits, modulo 2. */
+export function within(plan: PlanBuilder, x: Value, domain: DomainLike, interval: Interval, all?: Interval): Value {
   const { minimum, rangeBits, digitBits } = domain;
   const output = plan.value(x.rows, x.cols, 0);
   plan.add<WithinOp>({
     ...({ kind: 'within', inputs: [x], output, interval, inputScale: 1 } as const),
     ...{ minimum, rangeBits, digitBits },
+    ...(all && { extent: all }),
   });
   return output;
 }
 
-export const isWithin = ({ from, to }: Interval, start: number): boolean => start >= from && start <= to;
+const isWithin = ({ from, to }: Interval, start: number): boolean => start >= from && start <= to;
 
-export const withinProtocol = tableProtocol<WithinOp>({
-  title: 'comparison',
-  constants: 1,
-  terms: () => 0,
-  basisBits: () => 1,
-  basis() {},
-  columns:
-    ({ interval }) =>
-    (start, out) => {
-      out[0] = isWithin(interval, start) ? 1 : 0;
-    },
-  evaluate: (op) => (x) => (isWithin(op.interval, middleStart(op, x)) ? 1 : 0),
-});
+export const withinProtocol = tableProtocol(
+  segments<WithinOp>({
+    title: 'comparison',
+    constants: 1,
+    terms: () => 0,
+    basisBits: () => 1,
+    basis() {},
+    columns:
+      ({ interval }) =>
+      (start, out) => {
+        out[0] = isWithin(interval, start) ? 1 : 0;
+      },
+    evaluate: (op) => (x) => (isWithin(op.interval, middleStart(op, x)) ? 1 : 0),
+  }),
+);

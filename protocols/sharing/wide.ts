@@ -18,12 +18,13 @@ export function modulo(x: number, bits: number): number {
   return x - Math.floor(x / size) * size;
 }
 
-/** x·y modulo 2^bits, for x in [0, 2^bits) and y in [0, 2^26]. */
+/** x·y modulo 2^bits, for x in [0, 2^bits) and y in [0, 2^26]; y in [0, 2^32) where bits ≤ 32. */
 export function timesModulo(x: number, y: number, bits: number): number {
+  if (bits <= 32) return modulo(Math.imul(x, y), bits);
   const high = Math.floor(x / 2 ** 26);
   const low = x - high * 2 ** 26;
   // Each product is below 2^52.
-  return modulo(low * y + (bits > 26 ? modulo(high * y, bits - 26) * 2 ** 26 : 0), bits);
+  return modulo(low * y + modulo(high * y, bits - 26) * 2 ** 26, bits);
 }
 
 /**

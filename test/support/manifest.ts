@@ -23,8 +23,8 @@ export interface Shape {
   activation?: Activation;
   /** Steps of softmax by squaring. */
   squarings?: number;
-  /** Tables in two levels for norms, and GELU with a wide one. */
-  isTwoLevel?: boolean;
+  /** Tables in two or three levels for norms, and then in two for GELU with a wide one. */
+  levels?: 1 | 2 | 3;
   /** GELU by a trigonometric polynomial; of two groups of hidden units, of the second alone. */
   harmonics?: boolean;
   /** Groups of hidden units, of like size. */
@@ -78,7 +78,7 @@ export function makeManifest({
   pool = 'mean',
   activation = 'gelu',
   squarings = 0,
-  isTwoLevel = false,
+  levels = 1,
   harmonics = false,
   geluGroups = 0,
   residualDrop = 0,
@@ -105,21 +105,28 @@ export function makeManifest({
     out: { fracBits: 11, magnitudeBits: 3 },
     ...scaled(1 / factor(dim)),
     // The coarse segments begin at 0; the first two are the fine table's.
-    ...(isTwoLevel && {
+    ...(levels === 2 && {
       ...{ minimum: -0.5, rangeBits: 4, digitBits: 5 },
       fine: { minimum: 0, rangeBits: 0, digitBits: 5, degree: 2 },
+    }),
+    ...(levels === 3 && {
+      ...{ minimum: -0.5, rangeBits: 4, digitBits: 4 },
+      fine: {
+        ...{ minimum: 0.125, rangeBits: 2, digitBits: 4, degree: 3, boundaryBits: 5, basisFracBits: 11 },
+        fine: { minimum: 0, rangeBits: -1, digitBits: 4, degree: 2, boundaryBits: 7, coefficientFracBits: 12 },
+      },
     }),
   };
   // Of a mean over tokens, which is smaller.
   const afterPool =
-    isTwoLevel && pool === 'mean'
+    levels > 1 && pool === 'mean'
       ? { minimum: -0.125, rangeBits: 1, digitBits: 4, fine: { minimum: 0, rangeBits: -2, digitBits: 6, degree: 2 } }
       : pool === 'mean'
         ? { rangeBits: 1, digitBits: poolDigits }
         : {};
   const gelu = {
     ...{ minimum: -8, rangeBits: 4, digitBits: 4, degree: 2, coefficientFracBits: 12, basisFracBits: 10 },
-    ...(isTwoLevel && {
+    ...(levels > 1 && {
       ...{ minimum: -32, rangeBits: 6, digitBits: 4, ceiling: 3 },
       fine: { minimum: -8, rangeBits: 4, digitBits: 5, degree: 2 },
     }),

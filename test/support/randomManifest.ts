@@ -24,7 +24,7 @@ interface Architecture {
   readonly cols: number;
   readonly prefixTokens: number;
   readonly isClass: boolean;
-  readonly isTwoLevel: boolean;
+  readonly levels: 1 | 2 | 3;
   readonly harmonics: boolean;
   readonly squarings: number;
   readonly patchSize: number;
@@ -46,7 +46,7 @@ const architectures: fc.Arbitrary<Architecture> = fc
     cols: between(2, 4),
     prefixTokens: oneOf(0, 0, 1, 3),
     isClass: fc.boolean(),
-    isTwoLevel: fc.boolean(),
+    levels: oneOf<1 | 2 | 3>(1, 2, 3),
     harmonics: fc.boolean(),
     squarings: oneOf(0, 0, 1, 2),
     patchSize: between(2, 5),
@@ -109,8 +109,9 @@ function rescale(manifest: Manifest, s: Scales): Manifest {
   const norms = [...ofBlocks.filter((norm) => norm !== undefined), fixedPoint.fcNorm];
   for (const { rsqrt, out } of norms) {
     rsqrt.digitBits += s.normDigits;
-    // Of two levels the coarse segments end where the fine table begins.
-    if (rsqrt.fine) rsqrt.minimum = rsqrt.fine.minimum - 2 ** (rsqrt.rangeBits - rsqrt.digitBits);
+    // Of two aligned levels the coarse segments end where the fine table begins.
+    if (rsqrt.fine && rsqrt.fine.boundaryBits === undefined)
+      rsqrt.minimum = rsqrt.fine.minimum - 2 ** (rsqrt.rangeBits - rsqrt.digitBits);
     rsqrt.degree = s.normDegree;
     rsqrt.basisFracBits += s.basisBits;
     out.magnitudeBits += s.normMagnitude;
@@ -165,10 +166,10 @@ export const randomModels: fc.Arbitrary<RandomModel> = architectures
   )
   .map(({ a, softmaxRows, geluTokens, scales, answer, publicBlocks, seed }) => {
     const { rows, cols, patchSize, positionalScores, staticMixing, prefixTokens, isClass } = a;
-    const { squareUnits, dim, heads, depth, mlpDim, isTwoLevel, harmonics, squarings, fixedNorms } = a;
+    const { squareUnits, dim, heads, depth, mlpDim, levels, harmonics, squarings, fixedNorms } = a;
     const shape: Shape = {
       ...{ imageSize: rows * patchSize, ...(rows !== cols && { imageWidth: cols * patchSize }), patchSize },
-      ...{ prefixTokens, ...(prefixTokens > 0 && isClass && { pool: 'class' }), isTwoLevel, harmonics, squarings },
+      ...{ prefixTokens, ...(prefixTokens > 0 && isClass && { pool: 'class' }), levels, harmonics, squarings },
       ...{ dim, heads, depth, mlpDim, squareUnits, fixedNorms, positional: false, poolDigits: 8 },
     };
     const base = rescale(makeManifest(shape), scales);

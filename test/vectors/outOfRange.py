@@ -15,7 +15,7 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'model-artifacts'))
 from exporter.harmonics import LOWEST
-from exporter.simulate import Simulation, gelu_of_the_plan, read_domain, serves_from_below
+from exporter.simulate import Simulation, finer_levels, gelu_of_the_plan, read_domain
 
 EPSILON = 2.0**-7
 
@@ -41,6 +41,10 @@ TABLES = [  # function, spec, fraction bits of the argument
     ('rsqrt', NEAR_ONE, 10),
     ('reciprocal', NEAR_ONE, 16),
     ('rsqrt', table(domain(-1, 5, 5), 12, 9, (12, 3), degree=2, fine={**domain(0, 1, 5), 'degree': 2}), 14),
+    ('rsqrt', table(domain(-18.25, 11, 4), 12, 10, (14, 2), degree=3, fine={
+        **domain(-2.25, 7, 4), 'degree': 3, 'boundaryBits': 7,
+        'fine': {**domain(-0.25, 3, 4), 'degree': 3, 'boundaryBits': 10, 'coefficientFracBits': 8, 'basisFracBits': 14},
+    }), 14),
 ]
 HARMONICS = {
     'rangeBits': 6, 'reach': 7, 'constant': 2.66657, 'out': {'fracBits': 9, 'magnitudeBits': 7},
@@ -67,13 +71,15 @@ def arguments(rng: np.random.Generator, edges: list[float], frac_bits: int, most
 
 
 def undecided(x: np.ndarray, frac_bits: int, spec: dict) -> np.ndarray:
-    of = read_domain(spec)
+    of, levels = read_domain(spec), finer_levels(spec)
     argument = of.wrap(x, frac_bits)
-    lowest = argument < of.lowest
-    if 'fine' in spec:
-        fine = read_domain(spec['fine'])
-        begin = of.minimum if serves_from_below(spec) else fine.lowest
-        lowest |= (argument >= begin) & (argument <= fine.top) & (fine.wrap(x, frac_bits) < fine.lowest)
+    lowest = argument < max([boundary.lowest for _, boundary, _ in levels] or [of.lowest])
+    for i, (level, boundary, is_lowest) in enumerate(levels):
+        finer = read_domain(level)
+        # What the next finer level serves surely is not this one's.
+        below = [read_domain(next_level).top - next_boundary.width for next_level, next_boundary, _ in levels[i + 1 :]]
+        begin = max([of.minimum if is_lowest else finer.lowest, *below])
+        lowest |= (argument >= begin) & (argument <= finer.top) & (finer.wrap(x, frac_bits) < finer.lowest)
     return np.flatnonzero(lowest)
 
 

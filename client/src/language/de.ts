@@ -679,6 +679,10 @@ export const de: Words = {
         title: 'Größte finden, nur die Antwort aufdecken',
         note: 'Vergleicht die Punktzahlen auf Anteilen; nur die Nummer der größten wird aufgedeckt.',
       },
+      selection: {
+        title: 'Auswahl',
+        note: 'Welcher von mehreren Werten gilt, sagen nur geteilte Bits; eine blinde Übertragung holt ihn.',
+      },
       comparison: {
         title: 'Vergleich',
         note: 'Welche von zwei Tabellen einer Zahl dient; keine Seite erfährt es.',

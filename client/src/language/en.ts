@@ -670,6 +670,10 @@ export const en = {
         title: 'argmax',
         note: 'Compares the scores on shares; only the winner’s number is revealed.',
       },
+      selection: {
+        title: 'selection',
+        note: 'Which of several values, only shared bits say; one oblivious transfer fetches it.',
+      },
       comparison: {
         title: 'comparison',
         note: 'Which of two tables serves a number; neither side learns it.',
