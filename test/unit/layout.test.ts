@@ -1,5 +1,5 @@
-/** The import rules of .dependency-cruiser.mjs: each of them bites. `npm run check` holds them in the sources. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+/** The import rules of .dependency-cruiser.mjs: each of them bites. `npm run check` holds them in the sources. And two rules for protocols/. */
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { cruise, type IConfiguration, type ICruiseResult } from 'dependency-cruiser';
@@ -65,5 +65,31 @@ describe('import rules', () => {
     expect(
       await broken({ [path.posix.join(path.posix.dirname(name), target)]: 'export const x = 1;', [name]: text }),
     ).toEqual([]);
+  });
+});
+
+describe('every source of protocols/', () => {
+  const protocols = path.resolve(import.meta.dirname, '../../protocols');
+
+  /** What is in the files, by their paths. */
+  async function sources(): Promise<[string, string][]> {
+    const names = (await readdir(protocols, { recursive: true })).filter(
+      (name) => name.endsWith('.ts') && !/node_modules|build|dist/.test(name),
+    );
+    return Promise.all(
+      names.map(async (name) => [name, await readFile(path.join(protocols, name), 'utf8')] as [string, string]),
+    );
+  }
+
+  it('asks a registry, not a kind', async () => {
+    const files = await sources();
+    expect(files.length).toBeGreaterThan(100);
+    expect(files.filter(([, text]) => /\bkind [!=]==/.test(text)).map(([name]) => name)).toEqual([]);
+  });
+
+  it('has at most 350 lines, or says at its top why not', async () => {
+    const long = (await sources()).filter(([, text]) => text.split('\n').length > 351);
+    const silent = long.filter(([, text]) => !/350 lines|Longer than other files/.test(text.slice(0, 2000)));
+    expect(silent.map(([name]) => name)).toEqual([]);
   });
 });
