@@ -148,9 +148,7 @@ class Answers {
         process.stdout.write(`\nthe plaintext model’s label: ${facts.sameLabelAsPlaintext} of ${classified.length}\n`);
       process.stdout.write(`largest logit difference to the plaintext model: ${facts.maxAbsLogitError.toFixed(4)}\n`);
     }
-    process.stdout.write(
-      `correlations: ${facts.correlations}${facts.correlations === 'dealer' ? ' (NOT PRIVATE YET)' : ''}\n`,
-    );
+    process.stdout.write(`correlations: ${facts.correlations}\n`);
     if (facts.publicBlocks !== undefined)
       process.stdout.write(
         `public: patch embedding and the first ${facts.publicBlocks} blocks, which the client computed itself\n`,

@@ -411,12 +411,6 @@ export const de: Words = {
 
   live: {
     view: 'Die Berechnung, während sie läuft',
-    dealer: {
-      title: (where) => `Noch nicht privat: Die Korrelationen kommen von einem Geber in ${where}.`,
-      here: 'diesem Tab (dem des Besitzers)',
-      there: 'dem Tab des Besitzers',
-      text: 'Nehmen Sie kein Bild, das Sie für sich behalten wollen.',
-    },
     connection: {
       server: 'Server',
       serverStates: {

@@ -402,12 +402,6 @@ export const en = {
 
   live: {
     view: 'Live view of the computation',
-    dealer: {
-      title: (where: string) => `Not private yet: correlations come from a dealer in ${where}.`,
-      here: 'this (the owner’s) tab',
-      there: 'the owner’s tab',
-      text: 'Use no picture that you want to keep to yourself.',
-    },
     connection: {
       server: 'Server',
       serverStates: {

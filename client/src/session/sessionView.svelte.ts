@@ -1,4 +1,4 @@
-import type { Answer, Phase, SessionEvent, StepMeter, StepPlan } from '../../../protocols/index.ts';
+import type { Answer, CorrelationSource, Phase, SessionEvent, StepMeter, StepPlan } from '../../../protocols/index.ts';
 import type { Manifest } from '../../../protocols/inference/manifest.ts';
 import type { LinkStatistics } from './linkStatistics.svelte.ts';
 import type { Role } from './notices.ts';
@@ -67,7 +67,7 @@ const sampleMs = 250;
 export class SessionView {
   manifest = $state.raw<Manifest>();
   steps = $state.raw<readonly StepPlan[]>([]);
-  correlations = $state<'dealer' | 'two-party'>();
+  correlations = $state<CorrelationSource>();
   answer = $state<Answer>('logits');
   state = $state<SessionState>('connected');
   progress = $state.raw<{ phase: Phase; fraction: number; label: string }>();
