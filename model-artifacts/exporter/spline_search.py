@@ -205,9 +205,9 @@ def _cheapest_from_below(table: _Table, low: float, high: float, tolerance, best
                 if coarse.top < high or (best and _cheaper(best, table.spline(coarse, coarse_degree, fine=fine)) is best):
                     continue
                 part = table.part(coarse, coarse_degree, first, high, tolerance)
-                bits = part and table.narrowest(part)
-                if bits:
-                    best = _cheaper(best, table.spline(coarse, coarse_degree, bits, fine))
+                narrowest = part and table.narrowest(part)
+                if narrowest:
+                    best = _cheaper(best, table.spline(coarse, coarse_degree, narrowest, fine))
     return best
 
 

@@ -121,8 +121,10 @@ class Spline:
         """What `to_json` wrote; by default a finer level has the coarsest table's fraction bits, and its comparison that table's segments."""
 
         def finer(level: dict | None) -> Fine | None:
-            bits = (level or {}).get
-            return level and Fine(
+            if level is None:
+                return None
+            bits = level.get
+            return Fine(
                 _domain(level), level['degree'], bits('coefficientFracBits', spec['coefficientFracBits']), bits('basisFracBits', spec['basisFracBits']),
                 bits('boundaryBits', spec['digitBits']), finer(level.get('fine')),
             )  # fmt: skip
@@ -141,6 +143,10 @@ class Spline:
             levels.append(fine)
             fine = fine.fine
         return levels
+
+    @property
+    def tables(self) -> list[Spline | Fine]:
+        return [self, *self.finer]
 
     def to_json(self) -> dict:
         return {
@@ -161,7 +167,7 @@ class Spline:
     def online_bits(self) -> int:
         """Per element: the tables through OT, the digits, and the opened powers; of several levels, the comparisons and the selection too."""
         finer = self.finer
-        bits = sum(self._table_bits(table) for table in (self, *finer))
+        bits = sum(self._table_bits(table) for table in self.tables)
         if finer:
             result = self.result_bits or self.ring_bits
             bits += sum(2**f.boundary_bits + f.boundary_bits for f in finer)
@@ -181,7 +187,7 @@ class Spline:
 
     def offline_bits(self) -> int:
         """Per element: the messages of the correlated OTs that the columns are multiplied by."""
-        return sum(max(1, table.degree) * payload_bits(table.basis_frac_bits, self._entry_bits(table)) for table in (self, *self.finer))
+        return sum(max(1, table.degree) * payload_bits(table.basis_frac_bits, self._entry_bits(table)) for table in self.tables)
 
 
 def _domain(spec: dict) -> Domain:
