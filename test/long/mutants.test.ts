@@ -33,12 +33,13 @@ it('mutants of pairing, channel and parsers are noticed', async () => {
     const before = outcomes.at(-1)?.name;
     if (before !== undefined && before !== outcome.name) tell(before);
     outcomes.push(outcome);
+    const { name, was, is } = outcome;
+    if (!outcome.isKilled) console.log(`not noticed: ${name}:${outcome.line} ${was} → ${is}`);
   }
   expect(await ended).toEqual([0, null]);
   expect(outcomes.length).toBeGreaterThan(0);
   tell(outcomes.at(-1)!.name);
   const survivors = outcomes.filter(({ isKilled }) => !isKilled);
-  for (const { name, line, was, is } of survivors) console.log(`not noticed: ${name}:${line} ${was} → ${is}`);
   const rate = 1 - survivors.length / outcomes.length;
   console.log(`${outcomes.length} mutants, ${(100 * rate).toFixed(0)} % noticed`);
   expect(survivors.filter(({ name }) => name === withoutSurvivors)).toEqual([]);

@@ -37,6 +37,15 @@ async function golden() {
   );
 }
 
+/** The tiny model's manifest, to be altered. */
+interface Editable {
+  architecture: Record<string, unknown>;
+  preprocessing: Record<string, unknown>;
+  labels: string[];
+  switches: { softmaxRows: number[][][]; geluTokens: number[][] };
+  fixedPoint: { blocks: { attn: { exp: { minimum: number } } }[] };
+}
+
 describe('tiny artifact', () => {
   it('reference equals the float model at every golden point', async () => {
     const model = await readModel(folder);
@@ -221,6 +230,46 @@ describe('tiny artifact', () => {
       expect(text).toContain(long);
       refused({ manifest: text, weightsIndex: '{"tensors":[]}' });
     }
+  });
+
+  // Each by one change; what the other parts of the same rule ask for stays as it should be.
+  it.each<[string, (manifest: Editable) => void, string]>([
+    [
+      'a patch that does not divide',
+      ({ architecture: a }) => Object.assign(a, { patchSize: 3, tokens: 7 }),
+      'tokens =',
+    ],
+    ['other tokens than patches', ({ architecture: a }) => (a.tokens = 15), 'tokens ='],
+    ['heads that do not divide the width', ({ architecture: a }) => (a.heads = 3), 'dim must be a multiple'],
+    ['a class token that is not there', ({ architecture: a }) => (a.pool = 'class'), 'a class token is the first'],
+    [
+      'relative positions beside a prefix',
+      ({ architecture: a }) => Object.assign(a, { prefixTokens: 1, tokens: 17 }),
+      'a square grid',
+    ],
+    [
+      'relative positions of an oblong',
+      ({ architecture: a, preprocessing: p }) => {
+        Object.assign(a, { imageWidth: 16, tokens: 32 });
+        p.cropWidth = 16;
+      },
+      'a square grid',
+    ],
+    ['a label too few', ({ labels }) => labels.pop(), 'one label for each class'],
+    ['another crop', ({ preprocessing: p }) => (p.crop = 7), 'crop = imageSize'],
+    ['another crop’s width', ({ preprocessing: p }) => (p.cropWidth = 9), 'crop = imageSize'],
+    ['a shorter side below the crop', ({ preprocessing: p }) => (p.shorterSide = 7), 'crop = imageSize'],
+    ['scales of one block more', ({ fixedPoint: f }) => f.blocks.push(f.blocks[0]), 'one block of scales'],
+    ['switches of one block more', ({ switches: s }) => s.geluTokens.push([]), 'switches for every layer'],
+    ['a row beyond the tokens', ({ switches: s }) => s.softmaxRows[0][0].push(16), 'switches for every layer'],
+    ['a token beyond them', ({ switches: s }) => s.geluTokens[0].push(16), 'switches for every layer'],
+    ['a domain between the sixteenths of a bit', ({ fixedPoint: f }) => (f.blocks[0].attn.exp.minimum = 0.1), '2^-16'],
+    ['a domain far away', ({ fixedPoint: f }) => (f.blocks[0].attn.exp.minimum = -(2 ** 20)), '2^-16'],
+  ])('refuses a manifest with %s', async (_, change, rule) => {
+    const manifest = JSON.parse(await readFile(`${folder}/manifest.json`, 'utf8')) as Editable;
+    expect(() => parseManifest(JSON.stringify(manifest))).not.toThrow();
+    change(manifest);
+    expect(() => parseManifest(JSON.stringify(manifest))).toThrow(rule);
   });
 
   it('refuses altered weights, missing tensors and a malformed manifest, saying which', async () => {

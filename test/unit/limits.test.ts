@@ -172,6 +172,19 @@ describe('what one address can have', () => {
     await expect.poll(async () => (await fetch(url)).status).toBe(200);
   });
 
+  test.each(['open', 'join', 'grantLocator'] as const)('so many requests to %s: the next waits', async (kind) => {
+    const { port } = await start({ limits: { admissions: { burst: 1, perSecond: 0.01 } } });
+    const ask = async (tab: Tab) => {
+      if (kind === 'open') return open(tab);
+      if (kind === 'grantLocator') return tab.emitWithAck('grantLocator');
+      return tab.emitWithAck('join', 'A'.repeat(22), { keyId: '0'.repeat(16), linkTag: null });
+    };
+    const [first, second] = [await connect(port), await connect(port)];
+    expect((await ask(first)).ok).toBe(kind === 'open');
+    const waited = new Promise((resolve) => setTimeout(() => resolve('waits'), 300));
+    expect(await Promise.race([ask(second), waited])).toBe('waits');
+  });
+
   test('the server is full at its number of rooms', async () => {
     const { port } = await start({ limits: { rooms: 2 } });
     const replies: Reply[] = [];

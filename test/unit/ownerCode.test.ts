@@ -170,6 +170,17 @@ test('a code is replaced when it expires; without a server there is none', async
   expect(server.states.at(-1)).toMatchObject({ text: undefined, previous: undefined });
 });
 
+test('a code that came in place of another lives its own ten minutes', async () => {
+  vi.useFakeTimers();
+  await server.owner.renew();
+  await vi.advanceTimersByTimeAsync(lifetimeMs / 2);
+  await server.owner.renew();
+  const { code } = server;
+  await vi.advanceTimersByTimeAsync(lifetimeMs / 2);
+  expect(server.code).toEqual(code);
+  expect(vi.getTimerCount()).toBe(1);
+});
+
 test('a room knows its clients by the secrets they have', () => {
   const secret = (i: number) => Uint8Array.from({ length: 32 }, (_, k) => (k === 0 ? i >> 8 : i));
   const secrets = new RoomSecrets(new Uint8Array(32).fill(7), secret(0));

@@ -6,6 +6,7 @@ import { Server, type Socket } from 'socket.io';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { OwnerHandshake, RoomKey } from '../../client/src/pairing/authenticate.ts';
 import { ClientPairing } from '../../client/src/pairing/clientPairing.ts';
+import type { Introduce } from '../../client/src/pairing/introduction.ts';
 import { type Invite, newSecret } from '../../client/src/pairing/invite.ts';
 import { type IceServersSource, OwnerPairing, type PairingEnd } from '../../client/src/pairing/ownerPairing.ts';
 import type { LinkState } from '../../client/src/pairing/peerLink.ts';
@@ -204,6 +205,33 @@ describe('over an honest server', () => {
     const again = new OwnerPairing(new Side().listener, [], url);
     closers.push(() => again.close());
     expect(await again.open(saved)).toEqual(invite);
+  });
+
+  test('a reload while the server is away does not cost the owner its link; a room that another tab has does', async () => {
+    const before = await openOwner(await startServer());
+    const saved = before.pairing.save()!;
+    const opened: string[] = [];
+    const server =
+      (refusals: RefusedError[]): Introduce =>
+      () => ({
+        open: async ({ code }) => {
+          const refusal = refusals.shift();
+          if (refusal) throw refusal;
+          opened.push(code);
+        },
+        ...{ join: async () => {}, signal: async () => {}, dismiss: async () => {}, close: async () => {} },
+        grantLocator: () => Promise.reject(new RefusedError('no-such-room')),
+        joinByLocator: () => Promise.reject(new RefusedError('no-such-code')),
+        withdrawLocator: async () => {},
+      });
+    const reloaded = (introduce: Introduce) => new OwnerPairing(new Side().listener, [], introduce);
+    const three = (code: RefusedError['code']) => Array.from({ length: 3 }, () => new RefusedError(code));
+    const away = reloaded(server(three('timeout')));
+    await expect(away.open(saved)).rejects.toThrow('timeout');
+    expect(await away.open(saved)).toEqual(before.invite);
+    const taken = await reloaded(server(three('room-full'))).open(saved);
+    expect(taken.code).not.toBe(before.invite.code);
+    expect(opened).toEqual([before.invite.code, taken.code]);
   });
 
   test('somebody with another secret does not connect, and keeps the place from nobody', async () => {

@@ -43,6 +43,12 @@ describe('CPace against the draft’s vectors', () => {
     expect(bytesToHex(multiplyVerified(sampleScalar(hexToBytes(scalar)), hexToBytes(share)))).toBe(product);
   });
 
+  it('draws no scalar of 0, and none from fewer bytes', () => {
+    expect(() => sampleScalar(new Uint8Array(32))).toThrow('other than 0');
+    expect(() => sampleScalar(Uint8Array.from({ length: 32 }, (_, i) => (i === 31 ? 0xf0 : 0)))).toThrow('other than 0');
+    expect(() => sampleScalar(new Uint8Array(31).fill(1))).toThrow('expected 32 bytes');
+  });
+
   it.each(vectors.invalid)('aborts at $what', ({ share }) => {
     const inputs = { password: new Uint8Array(5), channel: new Uint8Array(), session: new Uint8Array(32) };
     for (const role of ['initiator', 'responder'] as const) {

@@ -108,7 +108,9 @@ export class OwnerPairing {
    */
   async open(saved?: SavedRoom): Promise<Invite> {
     const again = saved && new RoomSecrets(saved.key, saved.secret, saved.guests);
-    if (again && (await this.#openAgain(again.key, reopenTriesAfterReload)) === 'open') {
+    const outcome = again && (await this.#openAgain(again.key, reopenTriesAfterReload));
+    if (outcome === 'unreachable') throw new RefusedError('timeout'); // another try may get it back: its link is out
+    if (again && outcome === 'open') {
       this.#secrets = again;
       this.#code.wrongTries = saved.wrongTries;
     } else {

@@ -16,7 +16,7 @@ const root = path.join(import.meta.dirname, '../../..');
 const targets: Readonly<Record<string, readonly string[]>> = {
   'client/src/pairing/authenticate.ts': ['authenticate', 'peerLink'],
   'client/src/pairing/codeExchange.ts': ['codeExchange', 'ownerCode'],
-  'client/src/pairing/cpace.ts': ['codeExchange'],
+  'client/src/pairing/cpace.ts': ['codeExchange', '../vectors/cpace'],
   'client/src/pairing/iceServers.ts': ['invite'],
   'client/src/pairing/inbox.ts': ['codeExchange', 'ownerCode'],
   'client/src/pairing/invite.ts': ['invite'],
@@ -24,11 +24,13 @@ const targets: Readonly<Record<string, readonly string[]>> = {
   'client/src/pairing/peerLink.ts': ['peerLink'],
   'client/src/pairing/roomSecrets.ts': ['ownerCode'],
   'client/src/pairing/typedCode.ts': ['codeExchange'],
+  'client/src/session/bundle.ts': ['ownModel'],
   'protocols/channel/frame.ts': ['channelFramed'],
   'protocols/channel/framed.ts': ['channelFramed'],
   'protocols/channel/queueingWire.ts': ['channelWires'],
   'protocols/channel/receiveBuffer.ts': ['channelFramed'],
   'protocols/channel/splitWire.ts': ['otStream'],
+  'protocols/inference/fixedPoint.ts': ['artifact'],
   'protocols/inference/handshake.ts': ['session'],
   'protocols/inference/manifest.ts': ['artifact'],
   'protocols/inference/model.ts': ['artifact'],
@@ -36,7 +38,7 @@ const targets: Readonly<Record<string, readonly string[]>> = {
   'signaling-server/fairLimit.ts': ['limits'],
   'signaling-server/rateLimit.ts': ['limits'],
   'signaling-server/relay.ts': ['signaling', 'limits'],
-  'signaling-server/rooms.ts': ['signaling'],
+  'signaling-server/rooms.ts': ['signaling', 'limits'],
   'signaling-server/staticFiles.ts': ['staticFiles'],
 };
 
@@ -114,7 +116,7 @@ async function failuresOf(tests: readonly string[]): Promise<string[]> {
   return [
     ...failed.flatMap((module) => [module.moduleId, ...module.errors().map(({ message }) => message)]),
     ...inTests.map((test) => `${test.fullName}: ${test.result().errors?.[0]?.message}`),
-    ...unhandledErrors.map(String),
+    ...unhandledErrors.map((error) => (error as Error).message ?? 'an unhandled error'),
   ];
 }
 
