@@ -93,7 +93,8 @@ function oleLayout(spec: OleSpec): LayoutOf<OleSpec> {
       places: Uint32Array.from({ length: 2 * n }, (_, i) => (i >>> 1) + (i % 2) * block * n),
     })),
     results,
-    work: estimateWork(candidate),
+    // Each ciphertext is multiplied once: reading it, and making the polynomial of masks, are not lost in what follows.
+    work: estimateWork(candidate) + uploads * readMs * (n / 2048) * parameters.primes.length,
     encode: ({ u }, upload, out) => {
       for (const { slot, length, from } of runsOf(spec, slots, upload)) out.set(u.subarray(from, from + length), slot);
     },
@@ -107,11 +108,14 @@ function oleLayout(spec: OleSpec): LayoutOf<OleSpec> {
             const { arena } = nttKernel();
             arena.scope((scope) => {
               const poly = allocateWords(n, scope) as Residues;
-              // Slots that carry nothing of the client's have masks too: coefficients are uniform, as the noise's bound supposes.
               const values = arena.words(poly, n);
-              sampleUniform(random, modulus, values);
-              for (const { slot, length, from } of runsOf(spec, slots, upload))
+              let filled = 0;
+              for (const { slot, length, from } of runsOf(spec, slots, upload)) {
                 values.set(mask.subarray(from, from + length), slot);
+                filled = slot + length;
+              }
+              // Slots that carry nothing of the client's have masks too: coefficients are uniform, as the noise's bound supposes.
+              if (filled < n) sampleUniform(random, modulus, values.subarray(filled));
               toCoefficients(n, modulus, poly);
               out.set(new Int32Array(arena.memory.buffer, poly, n));
               centre(out, modulus);
@@ -124,6 +128,9 @@ function oleLayout(spec: OleSpec): LayoutOf<OleSpec> {
 }
 
 const most = 2 ** 12;
+
+/** Milliseconds for the residues of a polynomial of 2048 coefficients, on the machine of ot/times.ts. */
+const readMs = 0.04;
 
 export const ole: RlweKind<OleSpec> = {
   takesCarries: true,
