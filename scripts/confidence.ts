@@ -23,6 +23,8 @@ import { defaultModel, modelFolder } from './lib/models.ts';
 import { readOptions } from './lib/options.ts';
 import { PlaintextModel } from './lib/plaintext.ts';
 
+/** Half of them fit two numbers, the other half judge them. */
+const leastImages = 200;
 /** Share of the held-out pictures below `leastLogit`. */
 const belowShare = 0.1;
 
@@ -68,6 +70,11 @@ async function main(): Promise<void> {
 
   const source = values.data ?? (await defaultData(values.model, folder));
   const images = await readImages(source, Number(values.images));
+  // The bundled samples are one or two of a class: a temperature fitted to them would say nothing.
+  if (images.length < leastImages)
+    throw new Error(
+      `${source}: expected at least ${leastImages} held-out pictures, got ${images.length}; name more with --data`,
+    );
   const classOf = await classFinder(manifest.labels);
   const answers = (await logitsOf(images)).map((logits, i) => ({
     logits,
