@@ -21,6 +21,7 @@ import type {
   ProgressListener,
   RingCotSenderShare,
 } from '../../protocols/offline/correlations.ts';
+import { isServedByRlwe } from '../../protocols/offline/division.ts';
 import { intoField, sampleUniform, timesInField } from '../../protocols/sharing/field.ts';
 import { maskOf } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
@@ -41,6 +42,7 @@ export class IdealDealer {
   constructor(
     seed: Uint8Array,
     readonly tensor: (name: string) => Uint32Array,
+    readonly products: Products = 'within a unit',
   ) {
     this.#random = new Prg(seed, 'dealer');
     this.client = {
@@ -72,7 +74,9 @@ export class IdealDealer {
       return reject(new Error('dealer: the two sides ask for different correlations'));
     report(client);
     report(owner);
-    const pairs = client.requests.map((request, i) => deal(request, owner.requests[i], this.#random, this.tensor));
+    const pairs = client.requests.map((request, i) =>
+      deal(request, owner.requests[i], this.#random, this.tensor, this.products),
+    );
     client.resolve(pairs.map(([given]) => given));
     owner.resolve(pairs.map(([, given]) => given));
   }
@@ -88,15 +92,19 @@ function report({
   for (const { spec } of requests) progress(spec.key, 1 / requests.length);
 }
 
+/** Products by ring-LWE are right within a unit (docs/rlwe.md), and a protocol must not count on more. */
+export type Products = 'exact' | 'within a unit';
+
 /** One correlation, from both sides' operands. */
 export function deal(
   client: ClientRequest,
   owner: OwnerRequest,
   random: Prg,
   tensor: (name: string) => Uint32Array,
+  products: Products = 'within a unit',
 ): readonly [ClientCorrelation, OwnerCorrelation] {
   const given = drawClientPart(client.spec, random);
-  return [given, ownerPart(client, given, owner, random, tensor)];
+  return [given, ownerPart(client, given, owner, random, tensor, products)];
 }
 
 /** The client's part, which is random: its share of a product, or an OT's messages. */
@@ -120,6 +128,7 @@ export function ownerPart(
   owner: OwnerRequest,
   random: Prg,
   tensor: (name: string) => Uint32Array,
+  products: Products = 'within a unit',
 ): OwnerCorrelation {
   const { spec } = client;
   if (spec.kind === 'ot') {
@@ -151,7 +160,9 @@ export function ownerPart(
     return { share: innerProducts(spec, u, mask).map((value, i) => intoField(value - share[i], spec.modulus)) };
   }
   const mask = maskOf(spec.ringBits);
-  return { share: productOf(client, owner, tensor).map((value, i) => (value - share[i]) & mask) };
+  const isOff = products === 'within a unit' && isServedByRlwe(spec);
+  const off = (word: number) => (isOff ? (word % 3) - 1 : 0);
+  return { share: productOf(client, owner, tensor).map((value, i) => (value + off(share[i]) - share[i]) & mask) };
 }
 
 /** Σ_j u_ji·ρ_ji modulo the prime. */
@@ -229,11 +240,11 @@ function productOf(client: ClientRequest, owner: OwnerRequest, tensor: (name: st
 }
 
 /** The offline phase of sessions in one thread that share a dealer. */
-export function idealOffline(seed = crypto.getRandomValues(new Uint8Array(32))): OfflinePhase {
+export function idealOffline(seed = crypto.getRandomValues(new Uint8Array(32)), products?: Products): OfflinePhase {
   let dealer: IdealDealer | undefined;
   let weights: OwnerWeights | undefined;
   // Either side may come first; the dealer needs the weights only when both have asked.
-  const shared = () => (dealer ??= new IdealDealer(seed, (name) => weights!.tensor(name)));
+  const shared = () => (dealer ??= new IdealDealer(seed, (name) => weights!.tensor(name), products));
   return {
     source: 'dealer',
     client: async () => shared().client,

@@ -16,7 +16,7 @@ import { endingOf, protocolOf } from '../../protocols/layers/operations.ts';
 import { reveal } from '../../protocols/layers/reveal.ts';
 import { parallel, type RoundRequest, type Rounds } from '../../protocols/layers/rounds.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
-import { deal } from '../ideal/dealer.ts';
+import { deal, type Products } from '../ideal/dealer.ts';
 
 export const noWeights: OwnerWeights = {
   tensor(name) {
@@ -104,6 +104,7 @@ export function runMini(
   magnitudeBits = 0,
   weights: OwnerWeights = noWeights,
   ending: (plan: PlanBuilder, y: Value, bits: number) => EndingOp = (plan, y, bits) => reveal(plan, y, bits),
+  products?: Products,
 ): MiniResult {
   const plan = new PlanBuilder();
   plan.step = 'input';
@@ -127,7 +128,7 @@ export function runMini(
     const clientRequests = protocol.clientRequests(op, client);
     const ownerRequests = protocol.ownerRequests(op, owner);
     clientRequests.forEach((request, i) => {
-      const [forClient, forOwner] = deal(request, ownerRequests[i], dealer, (name) => weights.tensor(name));
+      const [forClient, forOwner] = deal(request, ownerRequests[i], dealer, (name) => weights.tensor(name), products);
       protocol.arrived(op, client, request.spec.key, forClient);
       owner.correlations.put(request.spec.key, forOwner);
     });
