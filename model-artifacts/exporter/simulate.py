@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,6 +93,14 @@ def finer_levels(spec: dict) -> list[tuple[dict, Domain, bool]]:
         levels.append((level, boundary, level['minimum'] <= coarsest.lowest))
         level = level.get('fine')
     return levels
+
+
+def served(x: Array, frac_bits: int, spec: dict) -> Iterator[tuple[dict, Array]]:
+    """Of a spline's levels but the coarsest, from coarse to fine: its spec, and which arguments it serves if no finer one does."""
+    for level, boundary, is_lowest in finer_levels(spec):
+        finer = read_domain(level)
+        begins = np.maximum(boundary.wrap(x, frac_bits) - boundary.width / 2, boundary.minimum)
+        yield level, (begins >= (boundary.minimum if is_lowest else finer.lowest)) & (begins <= finer.top - boundary.width)
 
 
 def lowest_argument(spec: dict) -> float:
@@ -414,7 +422,15 @@ class Simulation:
             self.violations.note(name, self.numbers(outside), worst[np.abs(worst).argmax()], lowest, domain.top)
             argument[outside] = self.read(x[outside], frac_bits, spec, is_of_positive)
         value = f(argument * scale) if self.noise is None else self.table(self.noise, lambda v: f(v * scale), domain, argument, spec)
-        return np.floor(value * 2.0 ** table_frac_bits(spec) + 0.5).astype(np.int64)
+        most, out = table_frac_bits(spec), spec['out']['fracBits']
+        result = np.floor(value * 2.0**most + 0.5).astype(np.int64)
+        if self.noise is None and any(table_frac_bits({**spec, **level}) != most for level, *_ in finer_levels(spec)):
+            # Each level is truncated by itself (scalarSpline): the truncation that follows changes nothing any more.
+            for level, serves in served(x, frac_bits, spec):
+                drop = table_frac_bits({**spec, **level}) - out
+                own = np.floor(value * 2.0 ** (out + drop) + 0.5).astype(np.int64)
+                result = np.where(serves, ((own + (1 << (drop - 1))) >> drop) << (most - out), result)
+        return result
 
     @staticmethod
     def read(x: Array, frac_bits: int, spec: dict, is_of_positive: bool) -> Array:
@@ -422,10 +438,8 @@ class Simulation:
         them. In the lowest segment, where the sharing decides, as intervals do which begin there; a pole is kept away from."""
         domain = read_domain(spec)
         argument, lowest = domain.wrap(x, frac_bits), np.full(x.shape, domain.lowest)
-        for level, boundary, is_lowest in finer_levels(spec):
+        for level, serves in served(x, frac_bits, spec):
             finer = read_domain(level)
-            begins = np.maximum(boundary.wrap(x, frac_bits) - boundary.width / 2, boundary.minimum)
-            serves = (begins >= (boundary.minimum if is_lowest else finer.lowest)) & (begins <= finer.top - boundary.width)
             argument, lowest = np.where(serves, finer.wrap(x, frac_bits), argument), np.where(serves, finer.lowest, lowest)
         return np.maximum(argument, lowest / 2) if is_of_positive else argument
 
