@@ -120,20 +120,20 @@ def choose(pictures: list[Picture], calibration: int, held_out: int, seed: int =
     return Chosen(train[:calibration], test[:held_out], False)
 
 
-def load(pictures: list[Picture], preprocessing: Preprocessing, say: Callable[[int], object] = lambda done: None) -> tuple[LabelledImages, list[str]]:
-    """(as the network sees them, sentences about those that cannot be read and are left out)."""
+def load(pictures: list[Picture], preprocessing: Preprocessing, say: Callable[[int], object] = lambda done: None) -> tuple[LabelledImages, list[Picture], list[str]]:
+    """(as the network sees them, the pictures that these are, sentences about those that cannot be read and are left out)."""
     images: list[Array] = []
-    labels, problems = [], []
+    read, problems = [], []
     for i, picture in enumerate(pictures):
         try:
             images.append(preprocessing.apply(open_picture(picture.read())))
-            labels.append(picture.label)
+            read.append(picture)
         except PictureError as error:
             problems.append(f'{picture.name}: {error}')
         say(i + 1)
     if not images:
         raise PicturesProblem(f'none of {len(pictures)} pictures can be read: {problems[0] if problems else "none was chosen"}')
-    return LabelledImages(np.stack(images), np.array(labels)), problems
+    return LabelledImages(np.stack(images), np.array([picture.label for picture in read])), read, problems
 
 
 

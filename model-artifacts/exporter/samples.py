@@ -1,4 +1,4 @@
-"""Sample images that ship with a model."""
+"""Sample images that ship with a model: a set's, byte for byte, or an owner's, without what its files tell beside the picture."""
 from __future__ import annotations
 
 import io
@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from .artifact import write_json
 from .folding import Array
-from .images import ImageZip
+from .images import ImageZip, open_picture, to_rgb
+
+# Longer sides in pixels: what is shown of a photograph; below the other, JPEG would alter what the model sees.
+SHOWN_SIDE, SMALL_SIDE = 1024, 128
 
 
 @dataclass(frozen=True)
 class Sample:
-    """data: the file, byte for byte from the set."""
+    """data: the file."""
 
     file: str
     label: str
@@ -33,6 +37,16 @@ def choose_samples(images: ImageZip, description: dict[str, Any], per_class: int
         text = description['labels'][label]
         chosen.append(Sample(f"{text.lower().replace(' ', '-')}-{numbers[label]}.jpg", text, f"{description['dataset']}, {name}", data))
     return chosen
+
+
+def for_strangers(data: bytes) -> tuple[str, bytes]:
+    """(suffix, file) of a picture's pixels alone, at most SHOWN_SIDE long: a camera's file says where and when, and holds what was cropped away."""
+    image = to_rgb(open_picture(data))
+    image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    plain, out = Image.fromarray(np.asarray(image)), io.BytesIO()
+    suffix = '.png' if max(plain.size) <= SMALL_SIDE else '.jpg'
+    plain.save(out, 'PNG' if suffix == '.png' else 'JPEG', quality=92)
+    return suffix, out.getvalue()
 
 
 def prepared(sample: Sample, images: ImageZip) -> Array:

@@ -1,4 +1,5 @@
 """`python -m exporter import`, as documented, of every kind of checkpoint that people have."""
+import io
 import json
 import shutil
 import subprocess
@@ -88,6 +89,26 @@ def test_an_ordinary_checkpoint_is_imported(name, pictures, tmp_path, capsys):
     assert np.sqrt(np.square(logits - expected).mean()) < 0.05 * expected.std()
     if (ROOT / 'node_modules/tsx').exists() and shutil.which('node'):
         np.testing.assert_array_equal(typescript(out, images), logits)
+
+
+def test_samples_are_pictures_alone(tmp_path, capsys):
+    folder = make_pictures(tmp_path / 'Jane Doe', count=5, size=(1600, 900))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, 'Jane Doe at home'  # turned; ImageDescription
+    for file in folder.iterdir():
+        Image.open(file).save(file, exif=exif)
+    (folder / '00.jpg').write_bytes((folder / '00.jpg').read_bytes()[:2000])
+    path, _, _ = write(tmp_path / 'checkpoint', 'nested .pth')
+    out = tmp_path / 'my-model'
+    _, said = run(path, folder, out, capsys, '--calibration', '5', '--evaluate', '5', '--samples', '5')
+    assert 'left out' in said and '4 of the pictures go into the artifact' in said
+    index = json.loads((out / 'samples/samples.json').read_text())
+    assert len(index) == 4
+    for entry in index:
+        data = (out / 'samples' / entry['file']).read_bytes()
+        assert b'Jane' not in data + json.dumps(entry).encode() and len(data) < 2**19
+        with Image.open(io.BytesIO(data)) as picture:
+            assert picture.size == (576, 1024) and not picture.getexif()
 
 
 @pytest.mark.parametrize('blocks', [0, 1, 2])

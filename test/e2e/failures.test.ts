@@ -1,21 +1,12 @@
 import type { Page } from 'playwright-core';
 import sharp from 'sharp';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { TINY_SAMPLES } from '../support/tinySamples.ts';
-import { type App, startApp } from './support/app.ts';
 import { alert, classifyNext, classifySample, modelButton, openRoom, pair, said } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
+import { useApp } from './support/useApp.ts';
 
-let app: App;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterEach(async () => {
-  const errors = [...app.consoleErrors()];
-  await app.reset();
-  expect(errors).toEqual([]);
-});
-afterAll(() => app.stop());
+const app = useApp();
 
 describe('images', () => {
   test('a file that is no image, then a huge one, then one that is fine', async () => {

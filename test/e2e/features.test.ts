@@ -1,24 +1,17 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { strToU8, zipSync } from 'fflate';
+import { expect, test } from 'vitest';
 import { answerBits, compilePlan, parseManifest, protocolVersion } from '../../protocols/index.ts';
 import { publicManifest } from '../../protocols/inference/manifest.ts';
-import { TINY_SAMPLES } from '../support/tinySamples.ts';
-import { type App, screenshotsDir, startApp } from './support/app.ts';
+import { TINY_SAMPLES, tinySample } from '../support/tinySamples.ts';
+import { screenshotsDir } from './support/app.ts';
 import { classifySample, modelButton, openRoom, pair, said } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
+import { useApp } from './support/useApp.ts';
 
-let app: App;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterEach(async () => {
-  const errors = [...app.consoleErrors()];
-  await app.reset();
-  expect(errors).toEqual([]);
-});
-afterAll(() => app.stop());
+const app = useApp();
 
 test('the private answer is checked against plaintext, and saved without the photograph', async () => {
   const { owner, client } = await pair(app);
@@ -208,6 +201,57 @@ test('the owner’s own model, dropped on the page', async () => {
   await classifySample(client);
   expect(await client.getByTestId('result').getByRole('listitem').count()).toBe(4);
   await shoot(owner, '10-own-model');
+});
+
+test('samples in the owner’s own file: its guests are shown them, unless it says otherwise', async () => {
+  const owner = await app.page();
+  await owner.goto(app.url);
+  await owner.getByRole('button', { name: 'Share a model' }).click();
+  const file = async (name: string) =>
+    new Uint8Array(await readFile(path.join(import.meta.dirname, '../vectors/tiny', name)));
+  const manifest = { ...JSON.parse(new TextDecoder().decode(await file('manifest.json'))), name: 'my-own' };
+  const [picture, other] = await Promise.all(TINY_SAMPLES.slice(0, 2).map(tinySample));
+  const index = [
+    { file: 'page.svg', label: 'script', source: 'a stranger' },
+    { file: 'mine.png', label: 'crane', source: 'of a test' },
+    { file: 'other.png', label: '<b>tench</b>', source: 'of a test' },
+  ];
+  const bundle = zipSync({
+    'manifest.json': strToU8(JSON.stringify(manifest)),
+    'weights.json': await file('weights.json'),
+    'weights.bin': await file('weights.bin'),
+    'samples/page.svg': strToU8('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'),
+    'samples/mine.png': new Uint8Array(picture),
+    'samples/other.png': new Uint8Array(other),
+    'samples/samples.json': strToU8(JSON.stringify(index)),
+  });
+  await owner
+    .getByLabel('Files of your model')
+    .setInputFiles({ name: 'my-own.blindsight', mimeType: '', buffer: Buffer.from(bundle) });
+  const shown = owner.getByLabel('Show guests the 2 sample pictures that are in your file');
+  expect(await shown.isChecked()).toBe(true);
+  await shoot(owner, '10-own-samples');
+  const invite = await owner.getByTestId('invite').inputValue();
+
+  const client = await app.page();
+  await client.goto(invite);
+  await client.getByText('or try one of the owner’s pictures').waitFor();
+  expect(await client.getByTestId('sample').count()).toBe(2);
+  expect(await client.getByTitle('<b>tench</b>. of a test').count()).toBe(1);
+  await classifySample(client);
+  await client.getByText('✗ the sample is labelled crane').waitFor();
+  // Their plaintext is not here.
+  expect(await client.getByRole('button', { name: 'Check against plaintext' }).count()).toBe(0);
+  await shoot(client, '10-owners-samples');
+  await client.close();
+
+  await shown.uncheck();
+  const next = await app.page();
+  await next.goto(invite);
+  await next.getByRole('heading', { name: 'This model knows 4 things' }).waitFor();
+  // Longer than the pictures took.
+  await next.waitForTimeout(2000);
+  expect(await next.getByTestId('sample').count()).toBe(0);
 });
 
 test('what the model knows, and how sure it is', async () => {

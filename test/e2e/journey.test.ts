@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { evaluateReference, inputOf, loadOwnerModel } from '../../protocols/index.ts';
-import { type App, startApp } from './support/app.ts';
 import { longestTaskMs } from './support/mainThread.ts';
 import { layoutShift, movingParts, observeShifts, observeUpdates, updatesOf } from './support/observe.ts';
 import { classifyNext, classifySample, openRoom, pair, sentToServer, tryAlone } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
+import { useApp } from './support/useApp.ts';
 
 async function readModel(folder: string) {
   const weights = await readFile(path.join(folder, 'weights.bin'));
@@ -17,16 +17,7 @@ async function readModel(folder: string) {
   });
 }
 
-let app: App;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterEach(async () => {
-  const errors = [...app.consoleErrors()];
-  await app.reset();
-  expect(errors).toEqual([]);
-});
-afterAll(() => app.stop());
+const app = useApp();
 
 test('two tabs pair by the invite link and classify a sample', async () => {
   const { owner, client } = await pair(app);

@@ -1,19 +1,10 @@
 /** The app in another language: by the browser's preference, by choice, in the middle of everything. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type App, startApp } from './support/app.ts';
+import { expect, test } from 'vitest';
 import { openRoom } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
+import { useApp } from './support/useApp.ts';
 
-let app: App;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterEach(async () => {
-  const errors = [...app.consoleErrors()];
-  await app.reset();
-  expect(errors).toEqual([]);
-});
-afterAll(() => app.stop());
+const app = useApp();
 
 test('a German browser gets German, to the result', async () => {
   const { invite } = await openRoom(app);

@@ -1,24 +1,15 @@
 /** Pairing by a typed code, and pairs that lose each other and meet again. */
 import type { Page } from 'playwright-core';
 import { io, type Socket } from 'socket.io-client';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { parseInvite } from '../../client/src/pairing/invite.ts';
-import { type App, startApp } from './support/app.ts';
 import { alert, classifySample, openRoom, pair, said, sentToServer } from './support/pair.ts';
+import { useApp } from './support/useApp.ts';
 
 // Losses are noticed, and repaired, by the clock.
 vi.setConfig({ testTimeout: 180_000 });
 
-let app: App;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterEach(async () => {
-  const errors = [...app.consoleErrors()];
-  await app.reset();
-  expect(errors).toEqual([]);
-});
-afterAll(() => app.stop());
+const app = useApp();
 
 const state = (page: Page, of: 'peer-state' | 'signaling-state') => page.getByTestId(of).getAttribute('data-state');
 const becomes = (page: Page, of: 'peer-state' | 'signaling-state', expected: string) =>

@@ -1,20 +1,12 @@
 /** What people with a phone, a keyboard, large letters or their own colours meet; and what they are told. */
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type App, nameWithoutHttps, startApp } from './support/app.ts';
+import { describe, expect, test } from 'vitest';
+import { nameWithoutHttps } from './support/app.ts';
 import { alert, classifyNext, classifySample, modelButton, openRoom, pair, said } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
+import { useApp } from './support/useApp.ts';
 
-let app: App;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterEach(async () => {
-  const errors = [...app.consoleErrors()];
-  await app.reset();
-  expect(errors).toEqual([]);
-});
-afterAll(() => app.stop());
+const app = useApp();
 
 const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 

@@ -1,21 +1,13 @@
 /** One number from pixel to score, in the drawer: by itself, by hand, by the arrow keys, in German, without motion. */
 import path from 'node:path';
 import type { Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type App, screenshotsDir, startApp } from './support/app.ts';
+import { expect, test } from 'vitest';
+import { type App, screenshotsDir } from './support/app.ts';
 import { violations } from './support/axe.ts';
 import { shoot } from './support/shoot.ts';
+import { useApp } from './support/useApp.ts';
 
-let app: App;
-beforeAll(async () => {
-  app = await startApp();
-});
-afterEach(async () => {
-  const errors = [...app.consoleErrors()];
-  await app.reset();
-  expect(errors).toEqual([]);
-});
-afterAll(() => app.stop());
+const app = useApp();
 
 /** The drawer of a client without an owner: the walk needs nobody else. */
 async function openWalk(options: Parameters<App['page']>[0], button: string): Promise<{ page: Page; walk: Locator }> {

@@ -199,6 +199,7 @@ export const de: Words = {
       orPaste: 'oder einfügen',
       file: 'Bilddatei',
       orSample: 'oder ein Beispiel ausprobieren',
+      orOwners: 'oder eines der Bilder des Besitzers ausprobieren',
       sample: (label) => `Beispiel: ${label}`,
     },
     camera: {
@@ -382,6 +383,13 @@ export const de: Words = {
         'Neunmal wurde ein falscher Code getippt. Vielleicht rät jemand, also gibt es jetzt keinen Code. Der Link geht noch.',
       wrong: (left) => `Ein falscher Code wurde getippt: noch ${left} ${plural(left, 'Versuch', 'Versuche')}.`,
       usedUp: 'Dreimal wurde ein falscher Code getippt. Das ist ein neuer, der alte gilt nicht mehr.',
+    },
+    samples: {
+      show: (count) =>
+        count === 1
+          ? 'Gästen das Beispielbild aus Ihrer Datei zeigen'
+          : `Gästen die ${count} Beispielbilder aus Ihrer Datei zeigen`,
+      note: 'Wer den Link hat, bekommt sie, so wie sie sind. Eine Änderung gilt ab dem nächsten Gast.',
     },
     controls: {
       connected: 'Jemand ist verbunden.',

@@ -194,6 +194,7 @@ export const en = {
       orPaste: 'or paste it',
       file: 'Image file',
       orSample: 'or try a sample',
+      orOwners: 'or try one of the owner’s pictures',
       sample: (label: string) => `Sample: ${label}`,
     },
     camera: {
@@ -373,6 +374,13 @@ export const en = {
         'Wrong codes were typed nine times. Somebody may be guessing, so there is no code now. The link still works.',
       wrong: (left: number) => `A wrong code was typed: ${left} ${plural(left, 'try', 'tries')} left.`,
       usedUp: 'A wrong code was typed three times. This is a new one, the one before is void.',
+    },
+    samples: {
+      show: (count: number) =>
+        count === 1
+          ? 'Show guests the sample picture that is in your file'
+          : `Show guests the ${count} sample pictures that are in your file`,
+      note: 'Who has the link gets them, as they are. A change counts from the next guest on.',
     },
     controls: {
       connected: 'Somebody is connected.',

@@ -34,6 +34,8 @@ const interruptionLimitMs = 8000;
 export class PeerLink {
   /** Carries the protocol. Hand it to a Worker in the same task. */
   readonly channel: RTCDataChannel;
+  /** Carries an owner's samples (session/ownSamples.ts) from page to page. Listen to it in the same task. */
+  readonly samples: RTCDataChannel;
   /** For its statistics. */
   readonly connection: RTCPeerConnection;
   readonly probe: LinkProbe;
@@ -63,6 +65,7 @@ export class PeerLink {
     this.#peer = new SimplePeer({ initiator, config: { iceServers: options.iceServers } });
     this.connection = (this.#peer as unknown as { _pc: RTCPeerConnection })._pc;
     this.channel = this.connection.createDataChannel('mpc', { negotiated: true, id: 1, ordered: true });
+    this.samples = this.connection.createDataChannel('samples', { negotiated: true, id: 2, ordered: true });
     this.#timer = setTimeout(() => this.#fail('timeout'), options.isByHand ? byHandTimeoutMs : connectTimeoutMs);
     this.probe = new LinkProbe((message) => this.#peer.send(message), !initiator);
 

@@ -25,6 +25,7 @@ import {
   refusalNotice,
   SampleError,
 } from './notices.ts';
+import { drawSamples, type OwnSample, receiveSamples } from './ownSamples.ts';
 import { lingerMs, type MeterRow, SessionView, type Totals } from './sessionView.svelte.ts';
 import { signalingServer } from './settings.ts';
 
@@ -76,7 +77,14 @@ export class ClientStore {
   image = $state.raw<ChosenImage>();
   /** While a file is being decoded, whatever the session does. */
   decoding = $state(false);
-  samples = $state.raw<Sample[]>([]);
+  /** The owner's where it sent some, else the bundled model's that the owner's is called like. */
+  samples = $derived.by(() => (this.#owners.length > 0 ? this.#owners : this.#bundled));
+  /** Its plaintext is here. */
+  isBundled = $derived.by(() => this.#bundled.length > 0);
+  #owners = $state.raw<Sample[]>([]);
+  #bundled = $state.raw<Sample[]>([]);
+  /** That came over this connection. */
+  #received: readonly OwnSample[] = [];
   /** The text that the owner needs, where no server carries it over. */
   answerText = $state<string>();
   /** What was measured of this model's answers. */
@@ -163,6 +171,7 @@ export class ClientStore {
   async chooseSample(sample: Sample): Promise<void> {
     await this.#choose(
       async () => {
+        if (sample.file) return sample.file;
         const response = await fetch(sample.url).catch(() => undefined);
         if (!response?.ok) throw new SampleError();
         return response.blob();
@@ -276,7 +285,19 @@ export class ClientStore {
       },
     });
     this.#worker = worker;
+    this.#received = [];
+    receiveSamples(link.samples, (samples) => {
+      if (this.#worker !== worker) return;
+      this.#received = samples;
+      if (session.manifest) void this.#showSamples(session.manifest);
+    });
     worker.openClient(link.channel);
+  }
+
+  async #showSamples({ preprocessing }: Manifest): Promise<void> {
+    const received = this.#received;
+    const drawn = await drawSamples(received, this.#images, preprocessing);
+    if (this.#received === received) this.#owners = drawn;
   }
 
   /** The connection is being made again. What the user asked for and did not get is done then. */
@@ -299,12 +320,13 @@ export class ClientStore {
       const { file, name, truth } = this.#file;
       await this.#choose(async () => file, name, truth);
     }
+    void this.#showSamples(manifest);
     const [samples, confidence] = await Promise.all([
       listSamples(manifest.name).catch(() => []),
       fetchConfidence(manifest).catch(() => undefined),
     ]);
     if (this.#model !== model) return;
-    this.samples = samples;
+    this.#bundled = samples;
     this.confidence = confidence;
   }
 

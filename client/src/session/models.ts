@@ -4,7 +4,8 @@ import { publicPartFile } from '../../../protocols/inference/publicPart.ts';
 import type { ListedModel } from '../../../signaling-server/staticFiles.ts';
 import { Confidence } from '../client/confidenceLevels.ts';
 import type { OwnerFiles } from '../worker/messages.ts';
-import { readBundle } from './bundle.ts';
+import { readBundle, readSamples } from './bundle.ts';
+import type { OwnSample } from './ownSamples.ts';
 
 export type BundledModel = ListedModel;
 
@@ -15,6 +16,8 @@ export interface ChosenModel {
   files: OwnerFiles;
   /** The bundled model's name, if it is one. */
   bundled?: string;
+  /** That came with an owner's own model. */
+  samples: readonly OwnSample[];
 }
 
 /** What a first visitor should meet first: photographs, then thumbnails; everything else after them by name. */
@@ -33,7 +36,7 @@ export async function fetchBundledModel({ name, title }: BundledModel): Promise<
     file('weights.json'),
     file('weights.bin'),
   ]);
-  return { title, files: { manifest, weightsIndex, weights }, bundled: name };
+  return { title, files: { manifest, weightsIndex, weights }, bundled: name, samples: [] };
 }
 
 /** The exporter's one-file artifact. */
@@ -49,16 +52,20 @@ export async function modelFromFiles(dropped: readonly File[]): Promise<ChosenMo
   const named = (name: string) => files.find((file) => file.name === name);
   const [manifest, weightsIndex, weights] = [named('manifest.json'), named('weights.json'), named('weights.bin')];
   if (!manifest || !weightsIndex || !weights) return undefined;
-  return { title: '', files: { manifest, weightsIndex, weights, publicPart: named(publicPartFile) } };
+  const samples = bundle ? await readSamples(bundle) : [];
+  return { title: '', files: { manifest, weightsIndex, weights, publicPart: named(publicPartFile) }, samples };
 }
 
 export interface Sample {
+  /** Of its picture on the page; of a bundled model's, the file itself. */
   url: string;
   label: string;
   source: string;
+  /** The owner's, who sent it. */
+  file?: Blob;
 }
 
-/** The images that come with a bundled model; none for an owner's own. */
+/** The images that come with a bundled model; none for an owner's own, whose come from its tab (ownSamples.ts). */
 export async function listSamples(modelName: string): Promise<Sample[]> {
   const models = await listBundledModels();
   if (!models.some((model) => model.name === modelName)) return [];

@@ -8,11 +8,13 @@ import type { CodeState } from '../pairing/ownerCode.ts';
 import { OwnerPairing } from '../pairing/ownerPairing.ts';
 import type { LinkState, PeerLink } from '../pairing/peerLink.ts';
 import { RefusedError, type SignalingState } from '../pairing/signaling.ts';
+import { ImageWorker } from '../worker/imageWorker.ts';
 import { checkOwnerFiles, ProtocolWorker } from '../worker/protocolWorker.ts';
 import { BundleError } from './bundle.ts';
 import { LinkStatistics } from './linkStatistics.svelte.ts';
 import { type ChosenModel, fetchBundledModel, listBundledModels } from './models.ts';
 import { endNotice, failureNotice, iceNotice, type Notice, notice, refusalNotice } from './notices.ts';
+import { type DrawnSample, drawSamples, type OwnSample, sendSamples } from './ownSamples.ts';
 import { forgetOwner, loadOwner, type SavedOwner, saveOwner } from './savedRoom.ts';
 import { lingerMs, SessionView } from './sessionView.svelte.ts';
 import { signalingServer } from './settings.ts';
@@ -50,6 +52,10 @@ export class OwnerStore {
   answers = $state.raw<readonly Answer[]>(['logits', 'label']);
   /** What the next client learns. */
   answer = $state<Answer>('logits');
+  /** That came with an own model, */
+  samples = $state.raw<readonly DrawnSample[]>([]);
+  /** and that guests are shown. */
+  sharesSamples = $state(true);
   /** The owner closed the room for now. */
   paused = $state(false);
   readonly statistics = new LinkStatistics();
@@ -109,6 +115,7 @@ export class OwnerStore {
         return;
       }
       const checked = await checkOwnerFiles(model.files);
+      const samples = await drawOnce(model.samples);
       if (this.#closed) return;
       if ('failure' in checked)
         this.notice = failureNotice(
@@ -116,7 +123,7 @@ export class OwnerStore {
           'owner',
         );
       else {
-        this.model = model;
+        [this.model, this.samples] = [model, samples];
         this.answers = checked.answers;
         this.weightBits = checked.weightBits;
         if (!checked.answers.includes(this.answer)) {
@@ -317,6 +324,7 @@ export class OwnerStore {
     const session = new SessionView('owner', this.statistics);
     this.session = session;
     this.statistics.start(link);
+    if (this.sharesSamples) void sendSamples(link.samples, this.samples);
     const worker = new ProtocolWorker({
       onEvent: (event) => {
         session.apply(event);
@@ -368,5 +376,16 @@ export class OwnerStore {
     this.#worker = undefined;
     if (afterMs > 0) setTimeout(() => worker?.terminate(), afterMs);
     else worker?.terminate();
+  }
+}
+
+/** What guests will see of them. */
+async function drawOnce(samples: readonly OwnSample[]): Promise<DrawnSample[]> {
+  if (samples.length === 0) return [];
+  const images = new ImageWorker();
+  try {
+    return await drawSamples(samples, images, { shorterSide: 1, crop: 1 });
+  } finally {
+    images.terminate();
   }
 }

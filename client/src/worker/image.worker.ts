@@ -6,10 +6,10 @@ import { headerBytes, inspectHeader, inspectWhole, PictureError } from './pictur
 const previewSide = 640;
 
 self.onmessage = async ({ data }: MessageEvent<ToImageWorker>) => {
-  const { id, file, preprocessing } = data;
+  const { id, file, preprocessing, maxPixels } = data;
   const answer = (message: FromImageWorker, transfer: Transferable[] = []) => self.postMessage(message, { transfer });
   try {
-    const bitmap = await decode(file);
+    const bitmap = await decode(file, maxPixels);
     const { width, height } = bitmap;
     const pixels = prepareImageAreas({ width, height, read: areaReader(bitmap) }, preprocessing);
     const preview = reduce(bitmap, previewSide);
@@ -22,9 +22,9 @@ self.onmessage = async ({ data }: MessageEvent<ToImageWorker>) => {
 };
 
 /** Turned as its orientation says, in sRGB. @throws PictureError; DOMException when the browser cannot decode it. */
-async function decode(file: Blob): Promise<ImageBitmap> {
+async function decode(file: Blob, maxPixels: number): Promise<ImageBitmap> {
   const header = new Uint8Array(await file.slice(0, headerBytes).arrayBuffer());
-  const found = inspectHeader(header, file.size);
+  const found = inspectHeader(header, file.size, maxPixels);
   const whole = file.size > headerBytes ? new Uint8Array(await file.arrayBuffer()) : header;
   // Browsers differ in what they make of CMYK's profiles; without, ink takes light away in all of them.
   const isCmyk = inspectWhole(whole, found).components === 4;

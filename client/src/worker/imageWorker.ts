@@ -1,5 +1,5 @@
 import type { FromImageWorker, PreparedImage, Preprocessing, ToImageWorker } from './messages.ts';
-import { PictureError } from './pictureFile.ts';
+import { maxPixels as defaultMaxPixels, PictureError } from './pictureFile.ts';
 
 /** The Worker's script did not load, or failed. */
 export class ImageWorkerError extends Error {}
@@ -25,13 +25,13 @@ export class ImageWorker {
     };
   }
 
-  /** @throws PictureError, ImageWorkerError */
-  prepare(file: Blob, preprocessing: Preprocessing): Promise<PreparedImage> {
+  /** @param maxPixels that the file may have. @throws PictureError, ImageWorkerError */
+  prepare(file: Blob, preprocessing: Preprocessing, maxPixels = defaultMaxPixels): Promise<PreparedImage> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       if (this.#failed) return reject(new ImageWorkerError());
       this.#waiting.set(id, { resolve, reject });
-      const message: ToImageWorker = { id, file, preprocessing };
+      const message: ToImageWorker = { id, file, preprocessing, maxPixels };
       this.#worker.postMessage(message);
     });
   }

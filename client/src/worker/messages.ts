@@ -65,7 +65,7 @@ export interface Preprocessing {
   crop: number;
 }
 
-export type ToImageWorker = { id: number; file: Blob; preprocessing: Preprocessing };
+export type ToImageWorker = { id: number; file: Blob; preprocessing: Preprocessing; maxPixels: number };
 
 export interface PreparedImage {
   /** crop × crop × 3 RGB bytes: exactly what the model sees. */

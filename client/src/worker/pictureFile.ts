@@ -53,11 +53,12 @@ const ownSentence: Record<string, PictureProblem> = {
 
 /**
  * @param header the file's first `headerBytes`, or all of it.
+ * @param most pixels that are read.
  * @throws PictureError
  */
-export function inspectHeader(header: Uint8Array, fileBytes: number): PictureFile {
+export function inspectHeader(header: Uint8Array, fileBytes: number, most = maxPixels): PictureFile {
   const found = identify(header, fileBytes);
-  if (found.width * found.height > maxPixels) throw new PictureError('too-large', found.width, found.height);
+  if (found.width * found.height > most) throw new PictureError('too-large', found.width, found.height);
   return found;
 }
 

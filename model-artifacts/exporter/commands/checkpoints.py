@@ -30,7 +30,7 @@ from ..pictures import Labels, Picture, PicturesProblem, choose, find_pictures, 
 from ..progress import say, step
 from ..public_part import check_public_blocks, publish
 from ..runtime import run_onnx
-from ..samples import Sample, write_samples
+from ..samples import Sample, for_strangers, write_samples
 
 TOLERANCE = 1e-3
 """Largest difference of two float forwards' logits, as a part of the logits' spread, and of 1 where that is smaller."""
@@ -67,8 +67,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     say(f'  {len(pictures)} pictures, {known} of them labelled: {len(chosen.calibration)} to calibrate, {len(chosen.held_out)} to measure'
         + (' (the same ones: there are too few)' if chosen.overlaps else ''))  # fmt: skip
     with step('Reading pictures', len(chosen.calibration) + len(chosen.held_out)) as done:
-        calibration, problems = load(chosen.calibration, preprocessing, done)
-        held_out, more = load(chosen.held_out, preprocessing, lambda n: done(len(chosen.calibration) + n))
+        calibration, _, problems = load(chosen.calibration, preprocessing, done)
+        held_out, shown, more = load(chosen.held_out, preprocessing, lambda n: done(len(chosen.calibration) + n))
     for problem in problems + more:
         say(f'  left out: {problem}')
     checkpoint = as_checkpoint(imported, labels, preprocessing, arguments)
@@ -85,7 +85,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         say(f'  {line}')
     with step('Measuring integers against floats', len(held_out.images)) as done:
         figures = evaluate(out, model, held_out, done)
-    write_samples(out, samples_of(chosen.held_out[: arguments.samples], checkpoint, held_out.images, arguments))
+    samples = samples_of(shown[: arguments.samples], checkpoint, held_out.images)
+    write_samples(out, samples)
+    if samples:
+        say(f'  {len(samples)} of the pictures go into the artifact, and guests of its owner are shown them (--samples 0: none)')
     write_imported_card(out, checkpoint, imported.facts, figures, len(calibration.images), arguments.notes)
     bundle = write_bundle(out)
     files = (out / 'weights.bin', out / 'model.onnx', out / PUBLIC_PART, bundle)
@@ -143,8 +146,8 @@ def compare(checkpoint: Checkpoint, images: Array) -> float:
     return difference
 
 
-def samples_of(pictures: list[Picture], checkpoint: Checkpoint, images: Array, arguments: argparse.Namespace) -> list[Sample]:
-    """A picture without a label gets the float model's."""
+def samples_of(pictures: list[Picture], checkpoint: Checkpoint, images: Array) -> list[Sample]:
+    """For strangers: no names of files or folders. A picture without a label gets the float model's."""
     if not pictures:
         return []
     said = run_onnx(to_onnx(checkpoint), images[: len(pictures)]).argmax(1)
@@ -152,9 +155,10 @@ def samples_of(pictures: list[Picture], checkpoint: Checkpoint, images: Array, a
     out = []
     for i, (picture, own) in enumerate(zip(pictures, said)):
         label = names[picture.label] if picture.label >= 0 else names[int(own)]
-        source = picture.name if picture.label >= 0 else f"{picture.name}; the label is the model's"
+        source = "the owner's label" if picture.label >= 0 else "the model's label"
         stem = re.sub(r'[^a-z0-9]+', '-', label.lower()).strip('-')[:40]
-        out.append(Sample(f'{stem}-{i + 1}{Path(picture.name).suffix.lower()}', label, source, picture.read()))
+        suffix, data = for_strangers(picture.read())
+        out.append(Sample(f'{stem}-{i + 1}{suffix}', label, source, data))
     return out
 
 
@@ -187,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument('--calibration', type=int, default=400, help='pictures to calibrate with; default 400')
     p.add_argument('--evaluate', type=int, default=100, help='other pictures to measure with; default 100')
     p.add_argument('--public-blocks', type=int, default=None, help='patch embedding and so many blocks are no secret: clients compute them')
-    p.add_argument('--samples', type=int, default=8, help='pictures that go into the artifact, for everybody to see; default 8')
+    p.add_argument('--samples', type=int, default=8, help='pictures that go into the artifact, for guests to see; default 8')
     p.add_argument('--notes', default='', help='for the card: origin, licence')
     known = p.add_argument_group('what tensors do not tell, where no config.json does either')
     known.add_argument('--heads', type=int, help='attention heads')
