@@ -324,10 +324,15 @@ class Simulation:
                     untruncated, before = np.square(w), 2 * weights['fracBits']
                 else:
                     before = squarings[j]['square']['fracBits'] + MORE_SQUARE_BITS
-                    untruncated = np.floor(np.square(w) / SQUARES_PRIME * 2.0 ** (before + turn) + 0.5).astype(np.int64)
+                    untruncated = self.squares_in_field(w, before + turn)
         mean_frac_bits = held['fracBits'] + self.log_tokens
         p = spec['probabilities']
         return self.truncate(f'{name}.probabilities', e * r, mean_frac_bits + reciprocal['out']['fracBits'], p['magnitudeBits'], p['fracBits'])
+
+    @staticmethod
+    def squares_in_field(weights: Array, ring_bits: int) -> Array:
+        """On a circle that is as large as the field (protocols/layers/fieldSquare.ts)."""
+        return np.floor(np.square(weights) / SQUARES_PRIME * 2.0**ring_bits + 0.5).astype(np.int64)
 
     def square(self, name: str, scores: Array, frac_bits: int, spec: dict) -> Array:
         """Rows (B, rows, T) whose switch became the square; step 3."""

@@ -91,7 +91,7 @@ function drawMasks(op: FieldSquareOp, party: ClientState | OwnerState): Uint32Ar
 }
 
 export const fieldSquareProtocol = layerProtocol<FieldSquareOp>({
-  title: 'truncate, square',
+  title: 'truncated square',
   need(op) {
     const { inputs, output, magnitudeBits } = op;
     inputs[0].need(inputs[0].fracBits + magnitudeBits + 2);

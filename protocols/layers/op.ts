@@ -265,10 +265,12 @@ const defaults = {
   arrived: (_op, client, key, correlation) => client.correlations.put(key, correlation),
 } satisfies Partial<LayerProtocol<Op>>;
 
-/** A protocol from what is its own. */
+/** A protocol from what is its own. @throws RangeError when its title could not stand in a step's list of titles. */
 export function layerProtocol<O extends Op>(
   own: Partial<LayerProtocol<O>> & Pick<LayerProtocol<O>, 'title' | 'client' | 'owner' | 'reference'>,
 ): LayerProtocol<O> {
+  if (/[,;]/.test(own.title))
+    throw new RangeError(`title: expected one without a comma or semicolon, got ${own.title}`);
   return { ...defaults, ...own };
 }
 

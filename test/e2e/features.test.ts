@@ -174,6 +174,10 @@ test('the owner’s own model, dropped on the page', async () => {
   await owner.getByRole('button', { name: 'Share a model' }).click();
   await modelButton(owner, 'tiny').waitFor();
   await owner.getByText('Recognises 4 things').waitFor();
+  // What an answer costs, before one is asked for: seconds and bytes.
+  const price = /^About \d+ s in preparation, then about \d+ s.* MB in preparation, .*B and \d+ turns for the answer$/s;
+  const card = owner.locator('article', { has: modelButton(owner, 'tiny') });
+  expect(await card.getByTestId('price').innerText()).toMatch(price);
   await shoot(owner, '02-models');
   const folder = path.join(import.meta.dirname, '../vectors/tiny');
   const files = await Promise.all(
@@ -194,6 +198,7 @@ test('the owner’s own model, dropped on the page', async () => {
   }, files);
   await owner.getByRole('group', { name: 'Your own model' }).dispatchEvent('drop', { dataTransfer: dropped });
   const invite = await owner.getByTestId('invite').inputValue();
+  expect(await owner.getByTestId('price').innerText()).toMatch(price);
   await shoot(owner, '02-invite');
   const client = await app.page();
   await client.goto(invite);

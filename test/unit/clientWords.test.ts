@@ -98,13 +98,19 @@ test('lists of labels', () => {
   expect(shortTitle('CIFAR-10 (JPEG): vision transformer')).toBe('CIFAR-10 (JPEG)');
 });
 
-test('every step of a plan, and every protocol in it, has words of its own', async () => {
-  const json = await readFile(new URL('../vectors/tiny/manifest.json', import.meta.url), 'utf8');
+test.each([
+  '../vectors/tiny',
+  ...['cifar10', 'imagenet1k', 'imagenette', 'imagenette-exact'].map((name) => `../../model-artifacts/zoo/${name}`),
+])('every step of a plan, and every protocol in it, has words of its own: %s', async (folder) => {
+  const json = await readFile(new URL(`${folder}/manifest.json`, import.meta.url), 'utf8');
   for (const answer of ['logits', 'label'] as const) {
     const { steps } = compilePlan(parseManifest(json), answer);
     expect(steps.length).toBeGreaterThan(10);
     for (const { name, protocol, detail } of steps) {
       expect(stepWords(name), name).toMatch(/^(Block \d+: \S|[a-z])/);
+      const titles = protocolsOf(protocol).map(({ title }) => title);
+      // The page's list of them is keyed by these.
+      expect([...new Set(titles)], name).toEqual(titles);
       for (const { title, note } of protocolsOf(protocol)) expect(note, `${name}: ${title}`).not.toBe('');
       // In another language only the shapes stay as they are.
       const german = detailOf({ protocol, detail }, de.live.protocols);

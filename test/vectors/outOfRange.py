@@ -14,6 +14,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'model-artifacts'))
+from exporter.fields import MORE_SQUARE_BITS
 from exporter.harmonics import LOWEST
 from exporter.simulate import Simulation, finer_levels, gelu_of_the_plan, read_domain
 
@@ -45,7 +46,14 @@ TABLES = [  # function, spec, fraction bits of the argument
         **domain(-2.25, 7, 4), 'degree': 3, 'boundaryBits': 7,
         'fine': {**domain(-0.25, 3, 4), 'degree': 3, 'boundaryBits': 10, 'coefficientFracBits': 8, 'basisFracBits': 14},
     }), 14),
+    # Each level's table with a scale of its own: what is truncated begins with 23, 20 and 15 fraction bits.
+    ('rsqrt', table(domain(-18.25, 11, 4), 13, 10, (14, 2), degree=3, fine={
+        **domain(-2.25, 7, 4), 'degree': 3, 'boundaryBits': 7, 'coefficientFracBits': 10, 'basisFracBits': 10,
+        'fine': {**domain(-0.25, 3, 4), 'degree': 3, 'boundaryBits': 10, 'coefficientFracBits': 7, 'basisFracBits': 8},
+    }), 14),
 ]
+# Weights below 2^9 with 8 fraction bits: their squares are on a circle of 2^14.
+SQUARES = {'input': {'fracBits': 8, 'magnitudeBits': 9}, 'out': {'fracBits': 6, 'magnitudeBits': 13}}
 HARMONICS = {
     'rangeBits': 6, 'reach': 7, 'constant': 2.66657, 'out': {'fracBits': 9, 'magnitudeBits': 7},
     'parts': [
@@ -106,6 +114,14 @@ def cases() -> list[dict]:
     add('harmonics', HARMONICS, 20, x, simulated, np.flatnonzero(simulated < (LOWEST + 0.02) * 2 ** HARMONICS['out']['fracBits']))
     x = arguments(rng, [-600, -512, 512, 600], 20)
     add('truncate', {'out': {'fracBits': 12, 'magnitudeBits': 9}}, 20, x, simulation.truncate('x', x[None], 20, 9, 12)[0], np.array([], int))
+    weights, turn = SQUARES['input'], SQUARES['out']['magnitudeBits'] + 1
+    x = arguments(rng, [-512, -1, 1, 90.5, 128, 181, 256, 512], 20)
+    w = simulation.truncate('w', x[None], 20, weights['magnitudeBits'], weights['fracBits'])
+    before = SQUARES['out']['fracBits'] + MORE_SQUARE_BITS
+    squares = simulation.squares_in_field(w, before + turn)
+    simulated = simulation.truncate('squares', squares, before, turn - 1, SQUARES['out']['fracBits'], LOWEST)[0]
+    # Beyond the range a weight is off by what no circle hides.
+    add('fieldSquare', SQUARES, 20, x, simulated, np.flatnonzero(np.abs(x) >= 2**29))
     return out
 
 

@@ -5,6 +5,7 @@
 import { expect, it } from 'vitest';
 import type { PlanBuilder } from '../../protocols/layers/builder.ts';
 import { exp } from '../../protocols/layers/exp.ts';
+import { fieldSquare, truncateSquares } from '../../protocols/layers/fieldSquare.ts';
 import { harmonics } from '../../protocols/layers/harmonics.ts';
 import { local } from '../../protocols/layers/local.ts';
 import type { Value } from '../../protocols/layers/op.ts';
@@ -15,7 +16,7 @@ import { runMini } from '../support/mini.ts';
 import list from './outOfRange.json' with { type: 'json' };
 
 interface Case {
-  readonly function: 'gelu' | 'exp' | 'rsqrt' | 'reciprocal' | 'harmonics' | 'truncate';
+  readonly function: 'gelu' | 'exp' | 'rsqrt' | 'reciprocal' | 'harmonics' | 'truncate' | 'fieldSquare';
   readonly spec: unknown;
   readonly fracBits: number;
   readonly epsilon: number;
@@ -25,13 +26,25 @@ interface Case {
 }
 const cases = list as Case[];
 
+/** Fraction bits of each level's table. */
+const scalesOf = ({ fine, ...level }: SplineLike): number[] => [
+  level.coefficientFracBits + level.basisFracBits,
+  ...(fine ? scalesOf({ ...level, ...fine }) : []),
+];
+
 type Build = (plan: PlanBuilder, x: Value) => Value;
 function protocolsOf({ function: name, spec, epsilon }: Case): Build[] {
   if (name === 'exp') return [(plan, x) => exp(plan, x, spec as ExpLike)];
   if (name === 'harmonics') return [(plan, x) => harmonics(plan, x, 'gelu', spec as HarmonicsLike)];
   const { magnitudeBits, fracBits } = (spec as { out: TensorLike }).out;
+  if (name === 'fieldSquare') {
+    const { input } = spec as { input: TensorLike };
+    return [(plan, x) => truncateSquares(plan, fieldSquare(plan, x, input, fracBits), input, fracBits)];
+  }
   if (name === 'truncate') return [(plan, x) => truncate(plan, x, magnitudeBits, fracBits)];
-  return [spline, scalarSpline].map((of) => (plan, x) => of(plan, x, name, spec as SplineLike, epsilon));
+  const isOfOneScale = new Set(scalesOf(spec as SplineLike)).size === 1;
+  // A spline's levels are truncated together; each of a scalar's by itself.
+  return (isOfOneScale ? [spline, scalarSpline] : [scalarSpline]).map((of) => (plan, x) => of(plan, x, name, spec as SplineLike, epsilon));
 }
 
 /** By how much the tables' and polynomials' own errors, and a unit of rounding, may move a result. */
@@ -42,6 +55,8 @@ const tolerance: Readonly<Record<Case['function'], (exact: number) => number>> =
   reciprocal: (exact) => 0.03 * exact,
   harmonics: () => 0.02,
   truncate: () => 2 ** -12,
+  // A unit of a weight below 2^9 with 8 fraction bits, and 5·10^-5 of a circle of 2^14.
+  fieldSquare: () => (2 * 2 ** 9) / 2 ** 8 + 5e-5 * 2 ** 14,
 };
 
 it('there are vectors', () => expect(cases.length).toBeGreaterThan(7));

@@ -344,6 +344,8 @@ export const de: Words = {
       looksAt: 'Betrachtet',
       pixels: (side) => `${side} × ${side} Pixel`,
       oneAnswer: 'Eine Antwort',
+      time: (offline, online) => `Etwa ${offline} Vorbereitung, dann etwa ${online}`,
+      timeNote: 'zwischen zwei Tabs auf einem Rechner wie diesem; eine langsame Verbindung kommt dazu',
       cost: (offline, online, turns) => `${offline} zur Vorbereitung, ${online} und ${turns} Wechsel für die Antwort`,
       exact: 'Genau berechnet',
       theRest: 'der Rest als Polynome',
@@ -650,6 +652,10 @@ export const de: Words = {
         note: 'Produkt zweier geteilter Matrizen mit einseitigen Beaver-Tripeln: Nur maskierte Differenzen sind unterwegs.',
       },
       square: { title: 'Quadrat', note: 'Quadrat geteilter Zahlen; billiger als ein Produkt.' },
+      'truncated square': {
+        title: 'gekürztes Quadrat',
+        note: 'Quadrat einer geteilten Zahl über einem Primkörper, nachdem Nachkommastellen weggelassen sind.',
+      },
       'sum of squares': { title: 'Quadratsumme', note: 'Mittleres Quadrat jedes Tokens, für LayerNorm.' },
       'scalar × vector': { title: 'Skalar × Vektor', note: 'Streckt jede Zeile mit ihrer eigenen geteilten Zahl.' },
       spline: {

@@ -334,6 +334,8 @@ export const en = {
       looksAt: 'Looks at',
       pixels: (side: number) => `${side} × ${side} pixels`,
       oneAnswer: 'One answer',
+      time: (offline: string, online: string) => `About ${offline} in preparation, then about ${online}`,
+      timeNote: 'between two tabs on a machine like this one; a slow connection adds to it',
       cost: (offline: string, online: string, turns: string) =>
         `${offline} in preparation, ${online} and ${turns} turns for the answer`,
       exact: 'Computed exactly',
@@ -644,6 +646,10 @@ export const en = {
         note: 'Product of two shared matrices by one-sided Beaver triples: masked differences travel, nothing else.',
       },
       square: { title: 'square', note: 'Square of shared numbers; cheaper than a product.' },
+      'truncated square': {
+        title: 'truncated square',
+        note: 'Square of a shared number over a prime field, once its fraction bits are dropped.',
+      },
       'sum of squares': { title: 'sum of squares', note: 'Mean square of each token, for LayerNorm.' },
       'scalar × vector': { title: 'scalar × vector', note: 'Scales each row by its own shared number.' },
       spline: { title: 'spline', note: 'A piecewise polynomial; which piece, only an oblivious transfer knows.' },

@@ -1,4 +1,5 @@
 import { type Answer, defaultLimit } from '../../../protocols/index.ts';
+import { maxManifestBytes } from '../../../protocols/inference/manifest.ts';
 import { secretId } from '../pairing/authenticate.ts';
 import { type OwnerByText, ownerByText } from '../pairing/byText.ts';
 import { confirmedIce, iceServers, renewed } from '../pairing/iceServers.ts';
@@ -15,6 +16,7 @@ import { LinkStatistics } from './linkStatistics.svelte.ts';
 import { type ChosenModel, fetchBundledModel, listBundledModels } from './models.ts';
 import { endNotice, failureNotice, iceNotice, type Notice, notice, refusalNotice } from './notices.ts';
 import { type DrawnSample, drawSamples, type OwnSample, sendSamples } from './ownSamples.ts';
+import { type ModelPrice, modelPrice } from './price.ts';
 import { forgetOwner, loadOwner, type SavedOwner, saveOwner } from './savedRoom.ts';
 import { lingerMs, SessionView } from './sessionView.svelte.ts';
 import { signalingServer } from './settings.ts';
@@ -24,6 +26,8 @@ const roomGoneNotice = notice('error', ({ ends }) => ends.roomLost);
 /** Everything the owner's screen shows, and what its buttons do. */
 export class OwnerStore {
   model = $state.raw<ChosenModel>();
+  /** Of one answer of it. */
+  price = $state.raw<ModelPrice>();
   /** While a model's files are being fetched and checked. */
   loading = $state(false);
   invite = $state<string>();
@@ -114,7 +118,11 @@ export class OwnerStore {
         this.notice = notice('error', ({ model }) => model.missingFile);
         return;
       }
-      const checked = await checkOwnerFiles(model.files);
+      const [checked, price] = await Promise.all([
+        checkOwnerFiles(model.files),
+        // One that is too long is refused; then this is no JSON either.
+        model.files.manifest.slice(0, maxManifestBytes).text().then(modelPrice),
+      ]);
       const samples = await drawOnce(model.samples);
       if (this.#closed) return;
       if ('failure' in checked)
@@ -123,7 +131,7 @@ export class OwnerStore {
           'owner',
         );
       else {
-        [this.model, this.samples] = [model, samples];
+        [this.model, this.samples, this.price] = [model, samples, price];
         this.answers = checked.answers;
         this.weightBits = checked.weightBits;
         if (!checked.answers.includes(this.answer)) {

@@ -1,17 +1,11 @@
 /** What one answer of a model costs, by its plan: compiling takes a moment, so not on the page's thread. */
-import { compilePlan, parseManifest } from '../../../protocols/index.ts';
-import type { FromCostWorker, PlanCost } from './messages.ts';
+import { costOf } from './costOf.ts';
+import type { FromCostWorker } from './messages.ts';
 
 self.onmessage = ({ data }: MessageEvent<string>) => {
   let answer: FromCostWorker;
   try {
-    const cost: PlanCost = { onlineBytes: 0, offlineBytes: 0, flights: 0 };
-    for (const step of compilePlan(parseManifest(data)).steps) {
-      cost.onlineBytes += step.bytesClientToOwner + step.bytesOwnerToClient;
-      cost.offlineBytes += step.offlineBytesClientToOwner + step.offlineBytesOwnerToClient;
-      cost.flights += step.flights;
-    }
-    answer = { cost };
+    answer = { cost: costOf(data) };
   } catch (error) {
     answer = { problem: (error as Error).message };
   }

@@ -94,6 +94,8 @@ export interface PlanCost {
   /** Before the image, setup of the pairing aside. */
   offlineBytes: number;
   flights: number;
+  /** Working time of the preparation, both parties together, as the plan predicts it for its reference machine. */
+  offlineWorkMs: number;
 }
 
 /** The answer to a manifest's JSON. */

@@ -1,0 +1,3 @@
+/** The interpreter of model-artifacts' environment. */
+export const python: string;
+export function setUpPython(): Promise<void>;

@@ -1,0 +1,27 @@
+// What the picker says that an answer takes, before anything has run, against what it took.
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { timeOf } from '../../client/src/session/price.ts';
+import { costOf } from '../../client/src/worker/costOf.ts';
+import { modelFolder } from '../../scripts/lib/models.ts';
+
+/** Of the machine below, as speed.worker.ts measures it. */
+const bytesPerSecond = 2.45e9;
+const manifest = async (name: string) => readFile(`${await modelFolder(name)}manifest.json`, 'utf8');
+
+// Two Chromium 156 tabs, 2 vCPU of an AMD EPYC (Zen 3, AVX2), quiet, wire version 8, 2026-11-29 (PERFORMANCE.md).
+test.each([
+  { name: 'imagenette', offlineMs: 9500, onlineMs: 2800 },
+  { name: 'imagenet1k', offlineMs: 83_200, onlineMs: 27_200 },
+])('$name takes about as long as it is said to', async ({ name, ...measured }) => {
+  const said = timeOf(costOf(await manifest(name)), bytesPerSecond);
+  for (const phase of ['offlineMs', 'onlineMs'] as const)
+    expect(Math.abs(Math.log(said[phase] / measured[phase])), phase).toBeLessThan(Math.log(1.2));
+});
+
+test('a machine of half the speed takes twice as long', async () => {
+  const cost = costOf(await manifest('cifar10'));
+  const [fast, slow] = [timeOf(cost, bytesPerSecond), timeOf(cost, bytesPerSecond / 2)];
+  expect(slow.offlineMs / fast.offlineMs).toBeCloseTo(2);
+  expect(slow.onlineMs / fast.onlineMs).toBeCloseTo(2);
+});
