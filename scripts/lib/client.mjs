@@ -1,7 +1,8 @@
 // The client's build, made again only when something that goes into it has changed.
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { mustRun, nodeProgram, root, say } from './commands.mjs';
+import { mustRun, nodeProgram, root } from './commands.mjs';
+import { making } from './making.mjs';
 
 const inputs = [
   'client',
@@ -30,9 +31,6 @@ export async function buildClient({ force = false } = {}) {
   );
   const changedMs = Math.max(...(await Promise.all(inputs.map((input) => newestMs(root + input)))));
   if (!force && builtMs > changedMs) return;
-  say('Building the client …');
-  await mustRun(
-    ...nodeProgram('vite/bin/vite.js', 'build', '--config', 'client/vite.config.ts', '--logLevel', 'error'),
-    { toStderr: true },
-  );
+  const build = nodeProgram('vite/bin/vite.js', 'build', '--config', 'client/vite.config.ts', '--logLevel', 'error');
+  await making('Building the client', 'client/dist/', () => mustRun(...build, { toStderr: true }));
 }

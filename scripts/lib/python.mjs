@@ -1,7 +1,8 @@
 // The Python environment of model-artifacts/: .venv in the root, made again when its requirements change.
 import { createHash } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { mustRun, root, run, say } from './commands.mjs';
+import { mustRun, root, run } from './commands.mjs';
+import { making } from './making.mjs';
 
 const isWindows = process.platform === 'win32';
 const requirements = 'model-artifacts/requirements.txt';
@@ -33,11 +34,12 @@ export async function setUpPython() {
   const stamp = await readFile(stampPath, 'utf8').catch(() => '');
   if (stamp === wanted) return;
   const system = await systemPython();
-  say('Installing the Python packages of model-artifacts/ …');
-  await rm(`${root}.venv`, { recursive: true, force: true });
-  await mustRun(system, ['-m', 'venv', '.venv'], { toStderr: true });
-  const pip = ['-m', 'pip', 'install', '-qq', '--disable-pip-version-check'];
-  await mustRun(python, [...pip, torch], { toStderr: true });
-  await mustRun(python, [...pip, '-r', requirements], { toStderr: true });
+  await making('Installing the Python packages of model-artifacts/', '.venv/', async () => {
+    await rm(`${root}.venv`, { recursive: true, force: true });
+    await mustRun(system, ['-m', 'venv', '.venv'], { toStderr: true });
+    const pip = ['-m', 'pip', 'install', '-qq', '--disable-pip-version-check'];
+    await mustRun(python, [...pip, torch], { toStderr: true });
+    await mustRun(python, [...pip, '-r', requirements], { toStderr: true });
+  });
   await writeFile(stampPath, wanted);
 }

@@ -1,6 +1,7 @@
 // Dependencies and kernels, installed and built when they are missing or out of date.
 import { readFile } from 'node:fs/promises';
-import { mustRun, root, run, say } from './commands.mjs';
+import { mustRun, root, run } from './commands.mjs';
+import { making } from './making.mjs';
 
 const leastNode = [20, 19];
 
@@ -52,7 +53,6 @@ async function installDependencies(wanted) {
     () => true,
     () => false,
   );
-  say('Installing dependencies …');
   // `ci` would delete what is there; `install` adds what is missing. Errors are shown, whatever .npmrc says.
   const args = [hasModules ? 'install' : 'ci', '--no-audit', '--no-fund', '--loglevel=error'];
   if (wanted.length < workspaces.length)
@@ -73,7 +73,8 @@ export async function setUp(wanted = workspaces) {
   if (major < leastNode[0] || (major === leastNode[0] && minor < leastNode[1])) {
     throw new Error(`Node ${leastNode.join('.')} or later is needed, this is ${process.versions.node}.`);
   }
-  if (!(await dependenciesAreCurrent(wanted))) await installDependencies(wanted);
+  if (!(await dependenciesAreCurrent(wanted)))
+    await making('Installing dependencies', 'node_modules/', () => installDependencies(wanted));
   await mustRun(process.execPath, [`${root}scripts/build-kernels.mjs`], { toStderr: true });
 }
 
