@@ -7,6 +7,7 @@ import { answerBits, compilePlan, parseManifest, protocolVersion } from '../../p
 import { publicManifest } from '../../protocols/inference/manifest.ts';
 import { TINY_SAMPLES, tinySample } from '../support/tinySamples.ts';
 import { screenshotsDir } from './support/app.ts';
+import { violations } from './support/axe.ts';
 import { classifySample, modelButton, openRoom, pair, said } from './support/pair.ts';
 import { shoot } from './support/shoot.ts';
 import { useApp } from './support/useApp.ts';
@@ -230,11 +231,11 @@ test('samples in the owner’s own file: its guests are shown them, unless it sa
     'samples/other.png': new Uint8Array(other),
     'samples/samples.json': strToU8(JSON.stringify(index)),
   });
-  await owner
-    .getByLabel('Files of your model')
-    .setInputFiles({ name: 'my-own.blindsight', mimeType: '', buffer: Buffer.from(bundle) });
+  const dropped = { name: 'my-own.blindsight', mimeType: '', buffer: Buffer.from(bundle) };
+  await owner.getByLabel('Files of your model').setInputFiles(dropped);
   const shown = owner.getByLabel('Show guests the 2 sample pictures that are in your file');
   expect(await shown.isChecked()).toBe(true);
+  expect(await violations(owner)).toEqual([]);
   await shoot(owner, '10-own-samples');
   const invite = await owner.getByTestId('invite').inputValue();
 
@@ -251,6 +252,11 @@ test('samples in the owner’s own file: its guests are shown them, unless it sa
   await client.close();
 
   await shown.uncheck();
+  // A tab that is reloaded has to be given the file again; what its owner decided is kept.
+  await owner.reload();
+  await owner.getByLabel('Files of your model').setInputFiles(dropped);
+  await owner.getByTestId('invite').waitFor();
+  expect(await shown.isChecked()).toBe(false);
   const next = await app.page();
   await next.goto(invite);
   await next.getByRole('heading', { name: 'This model knows 4 things' }).waitFor();

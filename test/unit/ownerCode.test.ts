@@ -214,6 +214,7 @@ test('an owner’s room survives in the tab’s storage, and what is no room the
     bundled: 'cifar10',
     served: 2,
     toldBits: 260,
+    sharesSamples: false,
     sessions: 3,
     limit: 5,
     answer: 'label' as const,

@@ -95,6 +95,7 @@ export class OwnerStore {
     this.sessions = saved.sessions;
     this.limit = saved.limit ?? undefined;
     this.answer = saved.answer;
+    this.sharesSamples = saved.sharesSamples;
     if (saved.bundled !== undefined) {
       await this.choose(async () => {
         const model = (await listBundledModels()).find(({ name }) => name === saved.bundled);
@@ -236,6 +237,11 @@ export class OwnerStore {
     this.#save();
   }
 
+  shareSamples(shares: boolean): void {
+    this.sharesSamples = shares;
+    this.#save();
+  }
+
   setAnswer(answer: Answer): void {
     this.answer = answer;
     this.#save();
@@ -302,8 +308,8 @@ export class OwnerStore {
     const room = this.#pairing?.save() ?? this.#saved?.room;
     if (!room) return;
     const bundled = this.model ? this.model.bundled : this.#saved?.bundled;
-    const { served, toldBits, sessions, limit = null, answer } = this;
-    saveOwner({ room, bundled, served, toldBits, sessions, limit, answer });
+    const { served, toldBits, sessions, limit = null, answer, sharesSamples } = this;
+    saveOwner({ room, bundled, served, toldBits, sessions, limit, answer, sharesSamples });
   }
 
   /** The server was away, and has not given the room back. */

@@ -21,6 +21,8 @@ export interface SavedOwner {
   /** Null for none. */
   readonly limit: number | null;
   readonly answer: Answer;
+  /** Whether guests are shown the samples of an own model. */
+  readonly sharesSamples: boolean;
 }
 
 /** Where the browser keeps nothing (all site data blocked), a reload starts anew, and nothing else is different. */
@@ -60,6 +62,7 @@ const Saved = v.object({
   /** null: none. */
   limit: v.optional(v.nullable(Count), defaultLimit),
   answer: v.picklist(['logits', 'label']),
+  sharesSamples: v.boolean(),
 });
 
 /** Undefined when there is none, or another version of this program wrote it. */
