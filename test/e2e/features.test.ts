@@ -217,9 +217,11 @@ test('samples in the owner’s own file: its guests are shown them, unless it sa
     new Uint8Array(await readFile(path.join(import.meta.dirname, '../vectors/tiny', name)));
   const manifest = { ...JSON.parse(new TextDecoder().decode(await file('manifest.json'))), name: 'my-own' };
   const [picture, other] = await Promise.all(TINY_SAMPLES.slice(0, 2).map(tinySample));
+  // One that is no picture, and one that stands there twice.
   const index = [
     { file: 'page.svg', label: 'script', source: 'a stranger' },
     { file: 'mine.png', label: 'crane', source: 'of a test' },
+    { file: 'other.png', label: '<b>tench</b>', source: 'of a test' },
     { file: 'other.png', label: '<b>tench</b>', source: 'of a test' },
   ];
   const bundle = zipSync({
@@ -233,7 +235,7 @@ test('samples in the owner’s own file: its guests are shown them, unless it sa
   });
   const dropped = { name: 'my-own.blindsight', mimeType: '', buffer: Buffer.from(bundle) };
   await owner.getByLabel('Files of your model').setInputFiles(dropped);
-  const shown = owner.getByLabel('Show guests the 2 sample pictures that are in your file');
+  const shown = owner.getByLabel('Show guests the 3 sample pictures that are in your file');
   expect(await shown.isChecked()).toBe(true);
   expect(await violations(owner)).toEqual([]);
   await shoot(owner, '10-own-samples');
@@ -242,8 +244,8 @@ test('samples in the owner’s own file: its guests are shown them, unless it sa
   const client = await app.page();
   await client.goto(invite);
   await client.getByText('or try one of the owner’s pictures').waitFor();
-  expect(await client.getByTestId('sample').count()).toBe(2);
-  expect(await client.getByTitle('<b>tench</b>. of a test').count()).toBe(1);
+  expect(await client.getByTestId('sample').count()).toBe(3);
+  expect(await client.getByTitle('<b>tench</b>. of a test').count()).toBe(2);
   await classifySample(client);
   await client.getByText('✗ the sample is labelled crane').waitFor();
   // Their plaintext is not here.

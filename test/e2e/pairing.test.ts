@@ -306,3 +306,11 @@ test('servers in a link are shown, and used only after a yes; the invite carries
   expect(client.url()).not.toContain('ice');
   expect(requests.filter((url) => url.includes('127.0.0.1:9') || url.includes('ice='))).toEqual([]);
 });
+
+test('a link that names a server twice is read as any other', async () => {
+  const page = await app.page();
+  await page.goto(`${app.url}#ice=stun:127.0.0.1:9&ice=stun:127.0.0.1:9`);
+  expect(await page.getByTestId('ice-server').allInnerTexts()).toEqual(new Array(2).fill('stun:127.0.0.1:9'));
+  await page.getByRole('button', { name: 'Go on without them' }).click();
+  await page.getByRole('button', { name: 'Share a model' }).waitFor();
+});
