@@ -2,7 +2,7 @@
 import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
 import type { ClientState } from '../layers/op.ts';
-import type { ClientProvider } from '../offline/correlations.ts';
+import type { DrawingProvider } from '../offline/correlations.ts';
 import { systemPrg } from '../sharing/prg.ts';
 import { type Classification, classificationOf } from './classification.ts';
 import { executeClient } from './execute.ts';
@@ -17,7 +17,7 @@ import { command, guarded, measurePhase, Session, type SessionOptions } from './
 /** The client: holds the image, learns the logits. */
 export class ClientSession extends Session {
   #prepared: ClientState | undefined;
-  #provider: ClientProvider | undefined;
+  #provider: DrawingProvider | undefined;
   #publicPart: Uint8Array | undefined;
 
   /**

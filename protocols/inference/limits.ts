@@ -56,7 +56,11 @@ export function demandOf(plan: Plan): Budget {
         step.offlineBytesOwnerToClient,
     ),
     stageWords: Math.max(0, ...stages),
-    sessionWords: sum(stages, (words) => words) + sum(values, ({ size }) => size),
+    sessionWords:
+      sum(stages, (words) => words) +
+      sum(values, ({ size }) => size) +
+      // Drawn shares have fractions.
+      sum(plan.operations, ({ isDrawn, inputs: [x] }) => (isDrawn ? x.size : 0)),
     offlineMs: Math.max(
       sum(plan.steps, ({ offlineClientMs }) => offlineClientMs),
       sum(plan.steps, ({ offlineOwnerMs }) => offlineOwnerMs),

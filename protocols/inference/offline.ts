@@ -1,7 +1,7 @@
 /** Who makes a session's correlations: the two parties. Tests put an ideal dealer in their place. */
 import type { Channel } from '../channel/channel.ts';
 import type { OwnerWeights } from '../layers/op.ts';
-import type { ClientProvider, CorrelationSource, OwnerProvider } from '../offline/correlations.ts';
+import type { CorrelationSource, DrawingProvider, OwnerProvider } from '../offline/correlations.ts';
 import { TwoPartyClient, type TwoPartyOptions, TwoPartyOwner } from '../offline/twoParty.ts';
 import type { Prg } from '../sharing/prg.ts';
 import type { Plan } from './plan.ts';
@@ -12,7 +12,7 @@ type Specs = Pick<Plan, 'stages'>;
 /** Sets up a provider over a channel, once per pairing. */
 export interface OfflinePhase {
   readonly source: CorrelationSource;
-  client(channel: Channel, plan: Specs, random: Prg, options: TwoPartyOptions): Promise<ClientProvider>;
+  client(channel: Channel, plan: Specs, random: Prg, options: TwoPartyOptions): Promise<DrawingProvider>;
   owner(
     channel: Channel,
     plan: Specs,

@@ -12,6 +12,7 @@ import type { CorrelationSpec } from '../offline/correlations.ts';
 import { rlweResultCount } from '../offline/division.ts';
 import { maxResults } from '../rlwe/noise.ts';
 import { type StepPlan, stagesOf, stepsOf } from './costs.ts';
+import { chooseDraws } from './draws.ts';
 import type { Manifest } from './manifest.ts';
 import { assignRings, widenRings } from './rings.ts';
 import { type Answer, addNetwork, leastProducts } from './vit.ts';
@@ -52,13 +53,14 @@ export function compilePlan(manifest: Manifest, answer: Answer = 'logits'): Plan
   const plan = new PlanBuilder();
   const { input, logits, reveal } = addNetwork(plan, manifest, answer);
   const { sequence, named } = plan;
+  const operations = [...operationsOf(sequence)];
   try {
     assignRings(sequence);
     widenRings(sequence);
+    chooseDraws(operations, named.get('logits')!);
   } catch (error) {
     throw new RangeError(`plan of ${manifest.name}: ${(error as Error).message}`, { cause: error });
   }
-  const operations = [...operationsOf(sequence)];
   const steps = stepsOf(sequence, operations);
   const stages = stagesOf(operations);
   requireFewResults(manifest, rlweResultCount(stages.flat()));

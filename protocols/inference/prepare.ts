@@ -4,8 +4,9 @@
  */
 import { ClientState, type Op, OwnerState, type OwnerWeights } from '../layers/op.ts';
 import { protocolOf } from '../layers/operations.ts';
-import type { ClientProvider, CorrelationKey, OwnerProvider } from '../offline/correlations.ts';
+import type { CorrelationKey, DrawingProvider, OwnerProvider } from '../offline/correlations.ts';
 import type { Prg } from '../sharing/prg.ts';
+import { drawShares } from './draws.ts';
 import type { Plan } from './plan.ts';
 
 /** What is prepared of a plan. */
@@ -17,11 +18,12 @@ export type PrepareProgress = (fraction: number, step: string) => void;
 /** Makes what the client needs for one inference; single use. */
 export async function prepareClient(
   plan: Stages,
-  provider: ClientProvider,
+  provider: DrawingProvider,
   random: Prg,
   progress: PrepareProgress,
 ): Promise<ClientState> {
   const client = new ClientState(random);
+  await drawShares(plan.operations, provider, client);
   for (let stage = 0; stage < plan.stages.length; stage++) {
     for (const op of plan.operations) if (presetStage(op) === stage) protocolOf(op).presetClient(op, client);
     const asked = atStage(plan, stage).flatMap((op) =>

@@ -106,6 +106,17 @@ export interface NttExports {
   ): void;
   centredBinomial(words: Words, target: Words, n: number): void;
   switchModulus(source: Residues, primes: number, constants: number, n: number, bits: number, target: WideWords): void;
+  onCircle(
+    source: Residues,
+    primes: number,
+    constants: number,
+    n: number,
+    ringBits: number,
+    random: WideWords,
+    step: number,
+    words: Words,
+    fractions: Words,
+  ): void;
   pack32(source: Words, n: number, bits: number, target: number): void;
   unpack32(source: number, n: number, bits: number, target: Words): number;
   pack64(source: WideWords, n: number, bits: number, target: number): void;

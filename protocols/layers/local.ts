@@ -8,8 +8,14 @@ import { layerProtocol, locally, type Op, type Value } from './op.ts';
 export interface LocalOp extends Op {
   readonly kind: 'local';
   readonly output: Value;
-  /** The map on words modulo 2^32; it must be linear. */
-  readonly map: (inputs: readonly Uint32Array[]) => Uint32Array;
+  readonly map: LinearMap;
+}
+
+/** A map on words modulo 2^32; it must be linear. */
+interface LinearMap {
+  (inputs: readonly Uint32Array[]): Uint32Array;
+  /** Of one that moves elements: which element of the inputs, one after another, each is. */
+  readonly index?: Uint32Array;
 }
 
 /** A public linear map of shares; the result has the fraction bits given (a division by 2^b is b more of them). */
@@ -40,6 +46,7 @@ export const localProtocol = layerProtocol<LocalOp>({
   presetClient(op, client) {
     if (op.output.preset) apply(op, client);
   },
+  moved: (op) => op.map.index,
   client: (op, client) =>
     locally(() => {
       if (!op.output.preset) apply(op, client);
@@ -64,9 +71,8 @@ export const add = ([x, y]: readonly Uint32Array[]): Uint32Array => {
 };
 
 /** Element i of the result is element index[i] of the inputs, one after another. */
-export const gather =
-  (index: Uint32Array) =>
-  (inputs: readonly Uint32Array[]): Uint32Array => {
+export function gather(index: Uint32Array): LinearMap {
+  const map = (inputs: readonly Uint32Array[]): Uint32Array => {
     let whole = inputs[0];
     if (inputs.length > 1) {
       whole = new Uint32Array(inputs.reduce((sum, input) => sum + input.length, 0));
@@ -80,6 +86,8 @@ export const gather =
     for (let i = 0; i < index.length; i++) gathered[i] = whole[index[i]];
     return gathered;
   };
+  return Object.assign(map, { index });
+}
 
 /** Σ_j x_ij of each row. */
 export const sumRows =

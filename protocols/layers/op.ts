@@ -8,6 +8,7 @@ import type {
   ClientRequest,
   CorrelationKey,
   CorrelationSpec,
+  LinearSpec,
   OtReceiverShare,
   OtSenderShare,
   OwnerCorrelation,
@@ -53,6 +54,8 @@ export interface Op {
   readonly index: number;
   readonly inputs: readonly Value[];
   readonly output?: Value;
+  /** Whether the client's share of its input is drawn by who makes its correlation. Chosen once all rings are known (inference/draws.ts). */
+  isDrawn?: true;
 }
 
 /** An operation that a plan may end with. */
@@ -117,6 +120,8 @@ export class Slot<T> {
 export class ClientState extends PartyState<ClientCorrelation> {
   /** e = x_o − ρ of the values that the owner opened, by value. */
   readonly openings = new Map<number, Uint32Array>();
+  /** What its share of a drawn value is above `share`, in units of 2^-32, by value. */
+  readonly fractions = new Map<number, Uint32Array>();
   opening(value: Value): Uint32Array {
     const opening = this.openings.get(value.id);
     if (!opening) throw new RangeError(`value ${value.id}: not opened`);
@@ -232,6 +237,12 @@ export interface LayerProtocol<O extends Op> {
   presetClient(op: O, client: ClientState): void;
   clientRequests(op: O, client: ClientState): readonly ClientRequest[];
   ownerRequests(op: O, owner: OwnerState): readonly OwnerRequest[];
+  /** Whether the client's preset share of the output may be any number. */
+  isFresh(op: O): boolean;
+  /** Which element of the inputs, one after another, each element of the output is, where the operation does no more than that. */
+  moved(op: O): Uint32Array | undefined;
+  /** The operation's correlation, were the share of its only input drawn, which is possible where it is fresh, and read nowhere else. */
+  drawn(op: O): LinearSpec | undefined;
   /** What becomes of the client's part of a correlation: it goes into the store, if nothing else is said. */
   arrived(op: O, client: ClientState, key: CorrelationKey, correlation: ClientCorrelation): void;
   client(op: O, client: ClientState): Rounds<void>;
@@ -262,6 +273,9 @@ const defaults = {
   presetClient: () => {},
   clientRequests: () => [],
   ownerRequests: () => [],
+  isFresh: () => false,
+  moved: () => undefined,
+  drawn: () => undefined,
   arrived: (_op, client, key, correlation) => client.correlations.put(key, correlation),
 } satisfies Partial<LayerProtocol<Op>>;
 

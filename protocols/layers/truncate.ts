@@ -7,6 +7,9 @@
  * the 2^f − 1, x = q·2^f + s with a uniform x_c becomes q + 1 with probability s/2^f, else q. Only the wrap is computed, and only its
  * part below 2^k': h = k' − (k − f) bits. With h ≤ 0 (truncate-and-reduce) there is nothing to compute.
  *
+ * A fresh r, of any x_c, may be a number with a fraction, drawn by who makes the correlation of what reads it (inference/draws.ts). The client
+ * then rounds (x_c·2^-f) − r down, in place of x_c·2^-f: the result is r and the owner's share, fraction included, with the same error.
+ *
  * Of x known to be at least `lowest`, that is added in place of 2^(k−2), and the ring has a bit less: x in [lowest, lowest + 2^(k−1)).
  *
  * Computes: shares of x·2^-f, error in (−1, 1) with mean 0, none for multiples of 2^f. Nobody learns anything.
@@ -77,9 +80,13 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
     };
   },
   correlations: specs,
+  isFresh: (op) => !op.inputs[0].preset,
   presetClient(op, client) {
     const { k, f, highBits, count } = shape(op);
-    if (!op.inputs[0].preset) return client.set(op.output, client.random.words(count));
+    if (!op.inputs[0].preset) {
+      if (!client.has(op.output)) client.set(op.output, client.random.words(count));
+      return;
+    }
     // The new share is (x_c >> f) − ρ'·2^(k−f) with a fresh ρ' of h bits: it hides the wrap, and is known ahead.
     const x = client.share(op.inputs[0]);
     const mask = maskOf(k);
@@ -97,8 +104,12 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
     const x = client.share(op.inputs[0]);
     const mask = maskOf(k);
     const output = client.share(op.output);
-    // What the owner must add for a wrap of 0: A = (x_c >> f) − r, whose low k−f bits are 0 in the preset form.
-    const answer = (i: number) => ((x[i] & mask) >>> f) - output[i];
+    const fractions = client.fractions.get(op.output.id);
+    // What the owner must add for a wrap of 0: A = ⌊x_c·2^-f − r⌋, whose low k−f bits are 0 in the preset form.
+    const answer = (i: number) => {
+      const whole = ((x[i] & mask) >>> f) - output[i];
+      return fractions && (x[i] << (32 - f)) >>> 0 < fractions[i] ? whole - 1 : whole;
+    };
 
     if (highBits > 0) {
       const flips = unpack(yield* receive(op.step, packedBytes(count, 1)), count, 1);

@@ -7,6 +7,7 @@
  *
  * Words may carry garbage above `ringBits`: providers reduce where it matters, consumers mask where it matters.
  */
+import type { CircleNumbers } from '../sharing/circle.ts';
 import { type CorrelationKey, keyText } from '../sharing/store.ts';
 
 export { type CorrelationKey, keyText } from '../sharing/store.ts';
@@ -22,6 +23,8 @@ export interface LinearSpec {
   /** Name of the owner's weight tensor; |weight| < 2^weightBits. */
   readonly weights: string;
   readonly weightBits: number;
+  /** Whether x is what `draw` gave the client: nothing is sent for it, and the product is that with x's fractions too, rounded (off by less than 2). */
+  readonly isDrawn?: true;
 }
 
 /** Cross terms of X·Y for `batch` pairs X (rows, inner), Y (inner, cols): Xclient·Ymask + Xmask·Yclient. */
@@ -186,6 +189,13 @@ export interface Provider<Request, Correlation> {
 }
 
 export type ClientProvider = Provider<ClientRequest, ClientCorrelation>;
+
+/** The client's side of a whole offline phase: it also draws operands that may be any, uniform and with fractions. */
+export interface DrawingProvider extends ClientProvider {
+  /** The x of drawn specs, in the order in which they will be asked for, once each. Nothing is sent. */
+  draw(specs: readonly LinearSpec[]): Promise<CircleNumbers[]>;
+}
+
 export type OwnerProvider = Provider<OwnerRequest, OwnerCorrelation>;
 
 /** Called as a correlation is finished: whose it is, and the share of the stage's work that it stood for (0…1). */

@@ -3,12 +3,12 @@
  * sends fewer bytes does.
  */
 import { drawCost, setupCost as otSetupCost } from '../ot/cotCosts.ts';
-import type { CorrelationSpec, OtBasedSpec, RlweSpec } from './correlations.ts';
+import type { CorrelationSpec, LinearSpec, OtBasedSpec, RlweSpec } from './correlations.ts';
 import { isOtBased, isRlweSpec, otKind, takesCarries } from './kinds.ts';
 import { otParameters, specCost, stageCost } from './ot/segments.ts';
 import { otMs, referenceTimes } from './ot/times.ts';
 import { carryCost, carryOts } from './rlwe/carry.ts';
-import { rlweCost, rlweMs, rlweResults, rlweSetupCost } from './rlwe/costs.ts';
+import { rlweCost, rlweMs, rlwePrice, rlweResults, rlweSetupCost } from './rlwe/costs.ts';
 
 /** COTs that one call of `drawCost` averages over: amortised, bytes per COT do not depend on when they are drawn. */
 const manyCots = 2 ** 24;
@@ -26,6 +26,12 @@ export function isServedByRlwe(spec: CorrelationSpec): spec is RlweSpec {
   if (!isRlweSpec(spec)) return false;
   const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
   return bytesClientToOwner + bytesOwnerToClient < otBytes(spec);
+}
+
+/** Whether a product whose operand is drawn costs less than the same with uploads: it has more key switches where it is small. */
+export function isWorthDrawing(drawn: LinearSpec): boolean {
+  const { isDrawn: _, ...uploaded } = drawn;
+  return rlwePrice(drawn) < rlwePrice(uploaded);
 }
 
 /** The oblivious transfers of a stage: what they provide, and then what inner products over a field take of them (rlwe/carry.ts). */
@@ -107,15 +113,18 @@ export function preparationCost(
   for (const specs of stages) {
     const ot = stageCost(otSpecsOf(specs), drawn + total.cots, parameters);
     const ole = specs.filter(takesCarries);
-    const rlwe = [...specs.filter(isServedByRlwe).map(rlweCost), ...ole.map(carryCost)];
+    const rlwe = specs.filter(isServedByRlwe).map(rlweCost);
+    const all = [...rlwe, ...ole.map(carryCost)];
     total.cots += ot.cots;
     total.flights.ot += ot.flights;
     if (rlwe.length > 0) {
-      total.flights.rlwe += (isClientSpeaking ? 1 : 2) + (ole.length > 0 ? 1 : 0);
+      // Ciphertexts, unless none travels or they travel along; answers; choices of carries.
+      const hasUploads = rlwe.some(({ bytesClientToOwner }) => bytesClientToOwner > 0);
+      total.flights.rlwe += (hasUploads && !isClientSpeaking ? 1 : 0) + 1 + (ole.length > 0 ? 1 : 0);
       isClientSpeaking = ole.length > 0;
     }
-    total.bytesClientToOwner += ot.bytesClientToOwner + rlwe.reduce((sum, cost) => sum + cost.bytesClientToOwner, 0);
-    total.bytesOwnerToClient += ot.bytesOwnerToClient + rlwe.reduce((sum, cost) => sum + cost.bytesOwnerToClient, 0);
+    total.bytesClientToOwner += ot.bytesClientToOwner + all.reduce((sum, cost) => sum + cost.bytesClientToOwner, 0);
+    total.bytesOwnerToClient += ot.bytesOwnerToClient + all.reduce((sum, cost) => sum + cost.bytesOwnerToClient, 0);
   }
   return total;
 }

@@ -9,6 +9,7 @@
  */
 import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
+import type { CircleNumbers } from '../sharing/circle.ts';
 import type { Prg } from '../sharing/prg.ts';
 import type {
   ClientCorrelation,
@@ -16,6 +17,8 @@ import type {
   ClientRequest,
   ClientRequestOf,
   CorrelationSpec,
+  DrawingProvider,
+  LinearSpec,
   OtReceiverShare,
   OtSenderShare,
   OwnerCorrelation,
@@ -104,7 +107,7 @@ const olesOf = <T>(requests: readonly { spec: RlweSpec }[], rlwe: ProductShare[]
   return at.map(({ spec, i }, j) => ({ spec, i, cut: rlwe[i].share, ots: ots[j] }));
 };
 
-export class TwoPartyClient implements ClientProvider {
+export class TwoPartyClient implements DrawingProvider {
   readonly source = 'two-party';
 
   private constructor(
@@ -149,6 +152,11 @@ export class TwoPartyClient implements ClientProvider {
   destroy(): void {
     this.ot.destroy();
     this.rlwe.destroy();
+  }
+
+  draw(specs: readonly LinearSpec[]): Promise<CircleNumbers[]> {
+    this.onStep(rlweStep);
+    return this.rlwe.draw(specs);
   }
 
   async provide(requests: readonly ClientRequest[], progress: ProgressListener): Promise<ClientCorrelation[]> {

@@ -21,10 +21,10 @@ import { packedNumbersBytes, readNumbers, writeNumbers } from './wire.ts';
 export const answerBytes = (degree: number, count: number, bits: number): number =>
   packedNumbersBytes(degree, bits) + packedNumbersBytes(count, bits);
 
-/** For `switchModulus`: by ring and width. */
+/** For the kernel's `switchModulus` and `onCircle`: by ring and width. */
 const constants = new Map<Ring, Map<number, number>>();
 
-function switchConstants(ring: Ring, bits: number): number {
+export function switchConstants(ring: Ring, bits: number): number {
   let byBits = constants.get(ring);
   if (byBits === undefined) constants.set(ring, (byBits = new Map()));
   let address = byBits.get(bits);

@@ -3,7 +3,7 @@
  * 2012/144), without multiplication of ciphertexts, and key switching by digits of the RNS residues (Bajard et al., SAC 2016; Halevi,
  * Polyakov and Shoup, CT-RSA 2019). A ciphertext (b, a) has the phase b − a·s = ⌊q·m/t⌉ + error.
  *
- * Everything the client publishes has a uniform `a`, so only b travels: both sides draw `a` from one seed, directly in the transformed
+ * Everything the client publishes has a uniform `a`, so only b travels (or not even that: drawn.ts): both sides draw `a` from one seed, directly in the transformed
  * domain, in the order of the messages.
  */
 import {
@@ -20,8 +20,8 @@ import type { Ciphertext, Factor, Polynomial, Ring } from './ring.ts';
 import { type RandomWords, sampleError, sampleTernary } from './sampling.ts';
 import { packedPolynomialBytes, readPolynomial, writePolynomial } from './wire.ts';
 
-/** Draws the uniform half of a ciphertext, transformed. */
-function drawUniform(ring: Ring, shared: RandomWords, target: Polynomial): void {
+/** Draws a uniform half of a ciphertext, transformed. */
+export function drawUniform(ring: Ring, shared: RandomWords, target: Polynomial): void {
   for (const [i, p] of ring.primes.entries()) sampleUniform(shared, p, ring.residue(target, i));
 }
 
@@ -137,7 +137,7 @@ export class SecretKey {
     ring.release(product);
   }
 
-  /** The phase b − a·s of a transformed ciphertext, in coefficients: for tests of the error. */
+  /** The phase b − a·s of a transformed ciphertext, in coefficients. */
   phase(ciphertext: Ciphertext, target: Polynomial): void {
     const { ring } = this;
     ring.multiply(ring.maskOf(ciphertext), this.#s, target);

@@ -32,6 +32,8 @@ export interface NoiseQuery {
   readonly levels: number;
   /** How many answers are added before rounding. */
   readonly parts: number;
+  /** What the result is off by besides, at most, in units of the result. */
+  readonly offset?: number;
 }
 
 export interface NoiseBound {
@@ -41,7 +43,7 @@ export interface NoiseBound {
   readonly rounding: number;
   /** k: the answer's modulus is 2^k. */
   readonly bits: number;
-  /** `tail` standard deviations of the whole error, in units of the result: below 1, of a prime modulus below 1/4. */
+  /** `tail` standard deviations of the whole error, and the offset, in units of the result: below 1, of a prime modulus below 1/4. */
   readonly bound: number;
 }
 
@@ -75,7 +77,7 @@ export function phaseVariance(parameters: Parameters, { squares, levels, parts }
  * exact result allows (offline/rlwe/carry.ts); undefined when these parameters allow none.
  */
 export function noiseBound(parameters: Parameters, query: NoiseQuery): NoiseBound | undefined {
-  const { ringBits, parts, prime } = query;
+  const { ringBits, parts, prime, offset = 0 } = query;
   const modulus = prime ?? 2 ** ringBits;
   const allowed = prime === undefined ? 1 : 1 / 4;
   const phase = Math.sqrt(phaseVariance(parameters, query));
@@ -84,7 +86,7 @@ export function noiseBound(parameters: Parameters, query: NoiseQuery): NoiseBoun
   const [p1, p2] = parameters.primes;
   for (let bits = ringBits + 4; bits <= Math.min(ringBits + 12, 50); bits++) {
     const fromRounding = (rounding * modulus) / 2 ** bits;
-    const bound = tail * Math.sqrt(fromPhase * fromPhase + fromRounding * fromRounding);
+    const bound = offset + tail * Math.sqrt(fromPhase * fromPhase + fromRounding * fromRounding);
     if (bound >= allowed) continue;
     // The client computes a'·s modulo p1·p2: a' is uniform below 2^bits. Half as many deviations more, and the event is too rare to count.
     const product = 1.5 * tail * 2 ** bits * Math.sqrt(secretNorm(parameters.degree) / 3);

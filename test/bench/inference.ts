@@ -11,7 +11,7 @@ import {
 } from '../../protocols/index.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
 import { prepareClient, prepareOwner } from '../../protocols/inference/prepare.ts';
-import type { Provider } from '../../protocols/offline/correlations.ts';
+import type { LinearSpec, Provider } from '../../protocols/offline/correlations.ts';
 import { isServedByRlwe, offlineCost } from '../../protocols/offline/division.ts';
 import { otStep, rlweStep } from '../../protocols/offline/twoParty.ts';
 import { systemPrg } from '../../protocols/sharing/prg.ts';
@@ -91,6 +91,14 @@ async function workFigures(name: string, { plan, weights }: OwnerModel): Promise
     },
     destroy: () => provider.destroy(),
   });
+  const drawing = {
+    ...marked(a, client),
+    draw: async (specs: readonly LinearSpec[]) => {
+      const drawn = await client.draw(specs);
+      a.enterStep(between, 'offline');
+      return drawn;
+    },
+  };
   const times = new Map<string, number[]>();
   for (let i = 0; i < runs; i++) {
     for (const channel of [a, b]) {
@@ -98,7 +106,7 @@ async function workFigures(name: string, { plan, weights }: OwnerModel): Promise
       channel.enterStep(between, 'offline');
     }
     await Promise.all([
-      a.run(() => prepareClient(plan, marked(a, client), systemPrg('client'), () => {})),
+      a.run(() => prepareClient(plan, drawing, systemPrg('client'), () => {})),
       b.run(() => prepareOwner(plan, weights, marked(b, owner), systemPrg('owner'), () => {})),
     ]);
     if (i === 0) continue;

@@ -8,10 +8,11 @@ import { multiplyMatrices, multiplyTransposed } from '../../protocols/kernels/ma
 import type { OwnerWeights } from '../../protocols/layers/op.ts';
 import type {
   ClientCorrelation,
-  ClientProvider,
   ClientRequest,
   CorrelationKey,
   CorrelationSpec,
+  DrawingProvider,
+  LinearSpec,
   OleSpec,
   OtSenderShare,
   OwnerCorrelation,
@@ -22,15 +23,19 @@ import type {
   RingCotSenderShare,
 } from '../../protocols/offline/correlations.ts';
 import { isServedByRlwe } from '../../protocols/offline/division.ts';
+import type { CircleNumbers } from '../../protocols/sharing/circle.ts';
 import { intoField, sampleUniform, timesInField } from '../../protocols/sharing/field.ts';
 import { maskOf } from '../../protocols/sharing/packing.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
+import { keyText } from '../../protocols/sharing/store.ts';
 import { elementsOf, limbsOf, modulo, wordsOf } from '../../protocols/sharing/wide.ts';
 
 export class IdealDealer {
-  readonly client: ClientProvider;
+  readonly client: DrawingProvider;
   readonly owner: OwnerProvider;
   readonly #random: Prg;
+  /** What it has drawn for a correlation to come. */
+  readonly #drawn = new Map<string, CircleNumbers>();
   #clientAsked:
     | { requests: readonly ClientRequest[]; progress: ProgressListener; resolve(given: ClientCorrelation[]): void }
     | undefined;
@@ -47,6 +52,7 @@ export class IdealDealer {
     this.#random = new Prg(seed, 'dealer');
     this.client = {
       source: 'dealer',
+      draw: async (specs) => specs.map((spec) => this.#draw(spec)),
       provide: (requests, progress) =>
         new Promise((resolve, reject) => {
           this.#clientAsked = { requests, progress, resolve };
@@ -65,6 +71,14 @@ export class IdealDealer {
     };
   }
 
+  /** Uniform points of the circle. */
+  #draw({ key, ringBits, tokens, inputs }: LinearSpec): CircleNumbers {
+    const [words, fractions] = [this.#random.words(tokens * inputs), this.#random.words(tokens * inputs)];
+    const drawn = { words: words.map((word) => word & maskOf(ringBits)), fractions };
+    this.#drawn.set(JSON.stringify(key), drawn);
+    return drawn;
+  }
+
   #deal(reject: (reason: Error) => void): void {
     const [client, owner] = [this.#clientAsked, this.#ownerAsked];
     if (!client || !owner) return;
@@ -74,9 +88,12 @@ export class IdealDealer {
       return reject(new Error('dealer: the two sides ask for different correlations'));
     report(client);
     report(owner);
-    const pairs = client.requests.map((request, i) =>
-      deal(request, owner.requests[i], this.#random, this.tensor, this.products),
-    );
+    const pairs = client.requests.map((request, i) => {
+      const key = JSON.stringify(request.spec.key);
+      const drawn = this.#drawn.get(key);
+      this.#drawn.delete(key);
+      return deal(request, owner.requests[i], this.#random, this.tensor, this.products, drawn);
+    });
     client.resolve(pairs.map(([given]) => given));
     owner.resolve(pairs.map(([, given]) => given));
   }
@@ -95,16 +112,17 @@ function report({
 /** Products by ring-LWE are right within a unit (docs/rlwe.md), and a protocol must not count on more. */
 export type Products = 'exact' | 'within a unit';
 
-/** One correlation, from both sides' operands. */
+/** One correlation, from both sides' operands. @param drawn what the client was given for its operand, where that was drawn. */
 export function deal(
   client: ClientRequest,
   owner: OwnerRequest,
   random: Prg,
   tensor: (name: string) => Uint32Array,
   products: Products = 'within a unit',
+  drawn?: CircleNumbers,
 ): readonly [ClientCorrelation, OwnerCorrelation] {
   const given = drawClientPart(client.spec, random);
-  return [given, ownerPart(client, given, owner, random, tensor, products)];
+  return [given, ownerPart(client, given, owner, random, tensor, products, drawn)];
 }
 
 /** The client's part, which is random: its share of a product, or an OT's messages. */
@@ -129,6 +147,7 @@ export function ownerPart(
   random: Prg,
   tensor: (name: string) => Uint32Array,
   products: Products = 'within a unit',
+  drawn?: CircleNumbers,
 ): OwnerCorrelation {
   const { spec } = client;
   if (spec.kind === 'ot') {
@@ -162,7 +181,30 @@ export function ownerPart(
   const mask = maskOf(spec.ringBits);
   const isOff = products === 'within a unit' && isServedByRlwe(spec);
   const off = (word: number) => (isOff ? (word % 3) - 1 : 0);
-  return { share: productOf(client, owner, tensor).map((value, i) => (value + off(share[i]) - share[i]) & mask) };
+  const product = productOf(client, owner, tensor);
+  if (spec.kind === 'linear' && spec.isDrawn) {
+    if (!drawn) throw new Error(`dealer: ${keyText(spec.key)} was not drawn`);
+    const { x } = client as { x: Uint32Array };
+    if (x.some((word, i) => ((word ^ drawn.words[i]) & mask) !== 0))
+      throw new Error(`dealer: ${keyText(spec.key)}: not what was drawn`);
+    productOfFractions(spec, drawn.fractions, tensor(spec.weights)).forEach((value, i) => (product[i] += value));
+  }
+  return { share: product.map((value, i) => (value + off(share[i]) - share[i]) & mask) };
+}
+
+/** What x's fractions add to W·x, to the nearest unit. */
+function productOfFractions(
+  { tokens, inputs, outputs }: LinearSpec,
+  fractions: Uint32Array,
+  weights: Uint32Array,
+): Int32Array {
+  return Int32Array.from({ length: tokens * outputs }, (_, at) => {
+    const [token, output] = [Math.floor(at / outputs), at % outputs];
+    let sum = 0;
+    for (let j = 0; j < inputs; j++)
+      sum += (weights[output * inputs + j] | 0) * (fractions[token * inputs + j] / 2 ** 32);
+    return Math.round(sum);
+  });
 }
 
 /** Σ_j u_ji·ρ_ji modulo the prime. */

@@ -1,7 +1,7 @@
 /** The ideal functionality of the RLWE correlations, operands for them, and both parties over a channel in memory. */
 
 import { nttKernel } from '../../protocols/kernels/ntt.ts';
-import type { RlweSpec } from '../../protocols/offline/correlations.ts';
+import type { LinearSpec, RlweSpec } from '../../protocols/offline/correlations.ts';
 import { isRlweSpec } from '../../protocols/offline/kinds.ts';
 import { centred } from '../../protocols/offline/rlwe/layout.ts';
 import type { RlweOptions } from '../../protocols/offline/rlwe/provider.ts';
@@ -23,6 +23,8 @@ export interface Operands {
   readonly owner: RlweOwnerRequest;
   /** Of a `linear` spec. */
   readonly weights: Int16Array;
+  /** Of a drawn one: what x is above its words, in units of 2^-32. */
+  readonly fractions?: Uint32Array;
 }
 
 /** How the operands of a test are chosen. */
@@ -87,7 +89,17 @@ export function drawRlweOperands(spec: RlweSpec, random: Prg, choice: Choice = '
   }
 }
 
-/** What the two shares add up to, modulo 2^32 (of which 2^ringBits is a divisor). */
+/** What x's fractions add to W·x. */
+function fractionsOfResult({ client: { spec }, weights, fractions }: Operands, at: number): number {
+  if (spec.kind !== 'linear' || fractions === undefined) return 0;
+  const { inputs, outputs } = spec;
+  const [token, output] = [Math.floor(at / outputs), at % outputs];
+  let sum = 0;
+  for (let k = 0; k < inputs; k++) sum += (weights[output * inputs + k] * fractions[token * inputs + k]) / 2 ** 32;
+  return sum;
+}
+
+/** What the two shares add up to, modulo 2^32 (of which 2^ringBits is a divisor), but for what fractions add. */
 export function idealResult({ client, owner, weights }: Operands): Uint32Array {
   const { spec } = client;
   if (spec.kind === 'ole')
@@ -139,9 +151,12 @@ export function idealResult({ client, owner, weights }: Operands): Uint32Array {
 }
 
 /** Share + share − result, as a signed number of the ring. */
-export function errorsOf(operands: Operands, client: Uint32Array, owner: Uint32Array): Int32Array {
+export function errorsOf(operands: Operands, client: Uint32Array, owner: Uint32Array): Float64Array {
   const { ringBits } = operands.client.spec;
-  return Int32Array.from(idealResult(operands), (value, i) => centred(client[i] + owner[i] - value, ringBits));
+  return Float64Array.from(idealResult(operands), (value, i) => {
+    const fraction = fractionsOfResult(operands, i);
+    return centred(client[i] + owner[i] - value - Math.floor(fraction), ringBits) + Math.floor(fraction) - fraction;
+  });
 }
 
 /** Both sides, set up for `operands`. @param seed 32 bytes, of which each party's randomness is made. */
@@ -163,16 +178,23 @@ export async function rlwePair(
   );
   const specs = operands.map((pair) => pair.client.spec).filter(isRlweSpec);
   await Promise.all([client.setup(specs), owner.setup(specs)]);
-  const provide = () =>
-    Promise.all([
-      client.provide(operands.map((pair) => pair.client)),
-      owner.provide(operands.map((pair) => pair.owner)),
-    ]);
+  /** The operands with what the client draws in the place of those that are drawn. */
+  const draw = async (): Promise<Operands[]> => {
+    const isDrawn = ({ client: { spec } }: Operands) => spec.kind === 'linear' && spec.isDrawn === true;
+    const drawn = await client.draw(operands.filter(isDrawn).map((pair) => pair.client.spec as LinearSpec));
+    return operands.map((pair) => {
+      if (!isDrawn(pair)) return pair;
+      const { words, fractions } = drawn.shift()!;
+      return { ...pair, client: { ...pair.client, x: words } as RlweClientRequest, fractions };
+    });
+  };
+  const provide = (asked = operands) =>
+    Promise.all([client.provide(asked.map((pair) => pair.client)), owner.provide(asked.map((pair) => pair.owner))]);
   const destroy = () => {
     client.destroy();
     owner.destroy();
   };
-  return { channels, client, owner, specs, provide, destroy };
+  return { channels, client, owner, specs, draw, provide, destroy };
 }
 
 /**
@@ -191,14 +213,23 @@ export async function unroundedErrors(seed: Uint8Array, operands: readonly Opera
   try {
     const pair = await rlwePair(seed, operands);
     const errors: Float64Array[] = [];
-    for (const each of operands) {
+    for (const each of await pair.draw()) {
       sums.length = 0;
       await Promise.all([pair.client.provide([each.client]), pair.owner.provide([each.owner])]);
       const { bits, ringBits } = sums[0].of;
       const shift = BigInt(bits - ringBits);
       const [first, second] = [sums[0].shares, sums[1].shares];
       const difference = (value: number, i: number) =>
-        Number(BigInt.asIntN(bits, first[i] + second[i] - (BigInt(value) << shift))) / 2 ** Number(shift);
+        Number(
+          BigInt.asIntN(
+            bits,
+            first[i] +
+              second[i] -
+              (BigInt(value) << shift) -
+              BigInt(Math.round(fractionsOfResult(each, i) * 2 ** Number(shift))),
+          ),
+        ) /
+        2 ** Number(shift);
       errors.push(Float64Array.from(idealResult(each), difference));
     }
     pair.destroy();

@@ -95,7 +95,7 @@ describe('truncate', () => {
   // k = 10, f = 3: every x of the range, and each in all 2^k ways of sharing it.
   const [k, f] = [10, 3];
   const [low, high] = [-(2 ** (k - 2)) - 2 ** f, 2 ** (k - 2) - 2 ** f];
-  const truncated = (x: Int32Array, preset: boolean) => {
+  const truncated = (x: Int32Array, preset: boolean, fractions?: Uint32Array) => {
     const value = (id: number, fracBits: number, isPreset: boolean) =>
       Object.assign(new Value(id, 1, x.length << k, fracBits, isPreset, 0), { ringBits: k });
     const op = {
@@ -113,6 +113,10 @@ describe('truncate', () => {
       op.inputs[0],
       Uint32Array.from({ length: x.length << k }, (_, i) => x[i >> k] - (i % 2 ** k)),
     );
+    if (fractions) {
+      client.set(op.output, new Prg(new Uint8Array(32).fill(4), 'drawn').words(op.output.size));
+      client.fractions.set(op.output.id, fractions);
+    }
     truncateProtocol.presetClient(op, client);
     const dealer = new Prg(new Uint8Array(32).fill(3), 'dealer');
     truncateProtocol.clientRequests(op, client).forEach((request, i) => {
@@ -149,6 +153,27 @@ describe('truncate', () => {
         const up = (value - floor * 2 ** f) * 2 ** (k - f);
         expect([value, of.filter((y) => y === floor).length]).toEqual([value, 2 ** k - up]);
         expect([value, of.filter((y) => y === floor + 1).length]).toEqual([value, up]);
+      }
+    },
+  );
+
+  it.each([0, 1, 2 ** 29, 2 ** 29 + 1, 2 ** 31 - 1, 2 ** 32 - 1])(
+    'gives x / 2^f on average, fraction included, where the client’s new share has the fraction %s·2^-32',
+    (fraction) => {
+      const x = Int32Array.from({ length: high - low + 1 }, (_, i) => low + i);
+      const { results, violations } = truncated(x, false, new Uint32Array(x.length << k).fill(fraction));
+      expect(violations).toEqual([]);
+      // What the fraction is above a multiple of 2^-f is rounded with the rest.
+      const above = (fraction / 2 ** (32 - f)) % 1;
+      for (const [n, value] of x.entries()) {
+        let sum = 0;
+        for (const y of results.subarray(n << k, (n + 1) << k)) {
+          const error = y + fraction / 2 ** 32 - value / 2 ** f;
+          sum += error;
+          if (!(Math.abs(error) < 1)) expect([value, error]).toEqual([value, 'in (−1, 1)']);
+        }
+        const expected = above === 0 ? 0 : (above - 1) / 2 ** f;
+        expect([value, sum / 2 ** k]).toEqual([value, expect.closeTo(expected, 9)]);
       }
     },
   );

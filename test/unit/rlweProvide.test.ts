@@ -25,10 +25,14 @@ const seed = new Uint8Array(32).fill(5);
 async function provideAndCheck(operands: readonly Operands[], random = seed) {
   const before = nttKernel().arena.usedBytes;
   const pair = await rlwePair(random, operands);
-  const [client, owner] = await pair.provide();
-  operands.forEach((each, i) => {
+  const asked = await pair.draw();
+  const [client, owner] = await pair.provide(asked);
+  asked.forEach((each, i) => {
     const errors = errorsOf(each, client[i].share, owner[i].share);
-    expect(Math.max(...errors.map(Math.abs)), each.client.spec.key.step).toBeLessThanOrEqual(1);
+    const largest = Math.max(...errors.map(Math.abs));
+    // Of whole numbers less than 2 is at most 1.
+    if (each.fractions) expect(largest, each.client.spec.key.step).toBeLessThan(2);
+    else expect(largest, each.client.spec.key.step).toBeLessThanOrEqual(1);
     for (const { share } of [client[i], owner[i]]) {
       expect(share.length).toBe(idealResult(each).length);
       expect(share.every((word) => word < 2 ** each.client.spec.ringBits)).toBe(true);
@@ -48,6 +52,11 @@ const linear = (tokens: number, inputs: number, outputs: number, ringBits: numbe
   weights: `${outputs}×${inputs}`,
   weightBits,
 });
+/** The same with an x that is drawn. */
+const drawn = (...shape: Parameters<typeof linear>): RlweSpec => {
+  const spec = linear(...shape);
+  return { ...spec, key: keyOf(`drawn ${spec.key.step}`), isDrawn: true } as RlweSpec;
+};
 const matmul = (batch: number, rows: number, inner: number, cols: number, ringBits: number): RlweSpec => ({
   kind: 'matmul',
   key: keyOf(`matmul ${batch}·${rows}·${inner}·${cols} mod 2^${ringBits}`),
@@ -82,6 +91,10 @@ const shipped: readonly RlweSpec[] = [
   linear(1, 256, 512, 26),
   linear(4, 512, 256, 28),
   linear(1, 256, 10, 30),
+  drawn(64, 256, 256, 30),
+  drawn(64, 256, 768, 32, 11),
+  drawn(197, 192, 192, 25, 11),
+  drawn(197, 768, 192, 27, 11),
   matmul(4, 64, 64, 64, 22),
   matmul(4, 64, 64, 64, 30),
   sumOfSquares(64, 256, 22),
@@ -98,6 +111,9 @@ const edges: readonly RlweSpec[] = [
   linear(1, 1, 1, 2, 1),
   linear(65, 3, 2, 32),
   linear(2, 5000, 3, 30),
+  drawn(1, 1, 1, 2, 1),
+  drawn(65, 3, 2, 31, 11),
+  drawn(3, 5000, 2, 28, 11),
   matmul(1, 6, 54, 1, 23),
   matmul(3, 1, 1, 64, 30),
   sumOfSquares(3, 5000, 24),
@@ -117,6 +133,7 @@ describe('RLWE correlations', () => {
     const specs = [
       linear(64, 768, 256, 30),
       linear(3, 40, 20, 32),
+      drawn(64, 192, 64, 28),
       matmul(1, 64, 64, 64, 30),
       sumOfSquares(64, 256, 31),
       scale(64, 64, 32),
@@ -129,6 +146,7 @@ describe('RLWE correlations', () => {
     const ringBits = fc.integer({ min: 2, max: 32 });
     const spec = fc.oneof(
       fc.tuple(size(70), size(90), size(70), ringBits, size(13)).map(([t, i, o, r, w]) => linear(t, i, o, r, w)),
+      fc.tuple(size(70), size(90), size(20), ringBits, size(11)).map(([t, i, o, r, w]) => drawn(t, i, o, r, w)),
       fc
         .tuple(size(3), size(20), size(70), size(20), ringBits)
         .map(([b, r, i, c, bits]) => matmul(b, r, i, c, Math.min(bits, 30))),
@@ -184,6 +202,8 @@ describe('RLWE correlations', () => {
     for (const spec of [
       linear(64, 256, 256, 30),
       linear(1, 256, 512, 32),
+      drawn(64, 256, 64, 30),
+      drawn(40, 192, 96, 32, 11),
       matmul(2, 16, 8, 16, 23),
       matmul(1, 64, 64, 64, 22),
       matmul(1, 64, 64, 64, 30),

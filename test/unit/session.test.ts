@@ -6,6 +6,7 @@ import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
 import { ClientSession } from '../../protocols/inference/clientSession.ts';
+import { protocolVersion } from '../../protocols/inference/handshake.ts';
 import { inputOf } from '../../protocols/inference/image.ts';
 import {
   aheadOf,
@@ -22,8 +23,8 @@ import { prepareClient, prepareOwner } from '../../protocols/inference/prepare.t
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import type { SessionEvent } from '../../protocols/inference/session.ts';
 import type {
-  ClientProvider,
   ClientRequest,
+  DrawingProvider,
   OwnerProvider,
   ProgressListener,
 } from '../../protocols/offline/correlations.ts';
@@ -319,7 +320,7 @@ describe('session', () => {
     const dealer = new IdealDealer(new Uint8Array(32), (name) => model.weights.tensor(name));
     const held = (given: object) => Object.values(given).reduce((sum, { length }: Uint32Array) => sum + length, 0);
     let compared = 0;
-    const counting = <P extends ClientProvider | OwnerProvider>(provider: P, party: 'client' | 'owner') => ({
+    const counting = <P extends DrawingProvider | OwnerProvider>(provider: P, party: 'client' | 'owner') => ({
       ...provider,
       async provide(requests: never[], progress: ProgressListener) {
         const given = await provider.provide(requests, progress);
@@ -332,7 +333,7 @@ describe('session', () => {
     });
     const random = (party: string) => new Prg(new Uint8Array(32), party);
     await Promise.all([
-      prepareClient(model.plan, counting(dealer.client, 'client') as ClientProvider, random('client'), () => {}),
+      prepareClient(model.plan, counting(dealer.client, 'client') as DrawingProvider, random('client'), () => {}),
       prepareOwner(
         model.plan,
         model.weights,
@@ -553,9 +554,9 @@ describe('session', () => {
   it('refuses another version, and an owner that is asked out of turn', async () => {
     const [a, b] = channels();
     const owner = OwnerSession.open(b, model, { onEvent: () => {} });
-    a.send(Uint8Array.of(0x42, 0x4c, 0x47, 0x54, 9, 0, 0, 0));
+    a.send(Uint8Array.of(0x42, 0x4c, 0x47, 0x54, protocolVersion + 1, 0, 0, 0));
     await a.flush();
-    await expect(owner).rejects.toThrow(/version 8 .* version 9/);
+    await expect(owner).rejects.toThrow(new RegExp(`version ${protocolVersion} .* version ${protocolVersion + 1}`));
 
     const [c, d] = channels();
     const [client, second] = await Promise.all([

@@ -28,8 +28,8 @@ import { type Rounds, runRounds } from '../../../protocols/layers/rounds.ts';
 import { spline } from '../../../protocols/layers/spline.ts';
 import { truncate } from '../../../protocols/layers/truncate.ts';
 import type {
-  ClientProvider,
   CorrelationKey,
+  DrawingProvider,
   OtReceiverShare,
   OtSpec,
   OwnerCorrelation,
@@ -150,7 +150,7 @@ export class Walk {
     private readonly plan: ReturnType<typeof walkPlan>,
     private readonly channels: { readonly client: FramedChannel; readonly owner: FramedChannel },
     private readonly random: { readonly client: Prg; readonly owner: Prg },
-    private readonly client: ClientProvider,
+    private readonly client: DrawingProvider,
     private readonly owner: OwnerProvider,
     private readonly given: Map<string, OwnerCorrelation>,
   ) {}

@@ -520,6 +520,35 @@ export function switchModulus(source: usize, primes: i32, constants: usize, n: i
   }
 }
 
+/**
+ * Where numbers x of Z_q lie on the circle of 2^ringBits units: (x + u − 1/2)·2^ringBits/q with a uniform u in [0, 1), as whole units at `words` and
+ * parts of a unit, times 2^32, at `fractions`. Computed in units of 2^-96 of the circle, each prime's y_i/p_i (see `switchModulus`) rounded down.
+ * `random` holds two words for each number, `step` is 2^96/q·2^-53; in `constants`, what lies at 16 bytes is not read.
+ */
+export function onCircle(
+  source: usize, primes: i32, constants: usize, n: i32, ringBits: i32, random: usize, step: f64, words: usize, fractions: usize,
+): void {
+  const half = <i64>(step * 4503599627370496.0);
+  for (let i = 0; i < n; i++) {
+    let high: u64 = 0;
+    let low = <i64>(<f64>(load<u64>(random + ((<usize>i) << 3)) >> 11) * step) - half;
+    for (let j = 0; j < primes; j++) {
+      const c = constants + 24 * (<usize>j);
+      const p = load<u32>(c);
+      const x = load<u32>(at(source, j * n + i));
+      const y = reduceWord(x * load<u32>(c, 4) - <u32>((<u64>x * load<u32>(c, 8)) >> 32) * p, p);
+      const first = (<u64>y << 32) / p;
+      const rest = (<u64>y << 32) - first * p;
+      const second = (rest << 32) / p;
+      high += (first << 32) | second;
+      low += <i64>((((rest << 32) - second * p) << 32) / p);
+    }
+    high += <u64>(low >> 32);
+    store<u32>(at(words, i), <u32>(high >> (64 - ringBits)));
+    store<u32>(at(fractions, i), <u32>(high >> (32 - ringBits)));
+  }
+}
+
 /** Writes `bits` (≤ 32) bits of each word one after another; `target` is zero, and writable 8 bytes past its end. */
 export function pack32(source: usize, n: i32, bits: i32, target: usize): void {
   let position = 0;

@@ -6,11 +6,14 @@
  * blocks of mW × kW, with nW·kW·mW = n:
  *   x̂ = Σ x_ij·X^(i·mW·kW + j − (kW − 1)),   ŵ = Σ w_cj·X^(c·kW + (kW − 1) − j),
  * so that coefficient kW·(i·mW + c) of x̂·ŵ is Σ_j x_ij·w_cj, and no other product falls on a multiple of kW. The products of one row of
- * blocks are added, and their results, kW apart, packed together.
+ * blocks are added, and their results, kW apart, packed together. Where both sides draw x̂, it has no coefficient that is zero: then mW = 1, and
+ * rows and inputs that there are none of fill it up; their results are not read, their weights are zero.
  *
  * Consumes nothing. Two flights; the bytes follow from the blocks, which `chooseCandidate` chooses.
  */
 import { maskSquares } from '../../rlwe/noise.ts';
+import { type CircleNumbers, copyNumber } from '../../sharing/circle.ts';
+import { maskOf } from '../../sharing/packing.ts';
 import { type CorrelationKey, keyText, type LinearSpec, type MatmulSpec, requireWords } from '../correlations.ts';
 import type { LayoutOf, RlweKind } from './kind.ts';
 import {
@@ -35,6 +38,9 @@ interface Product {
   /** The largest sum of squares of `count` of the owner's numbers, in all `parts` together. */
   squares(count: number): number;
   readonly parts: number;
+  readonly isDrawn?: boolean | undefined;
+  /** Of a drawn X: the sum of `inputs` of the owner's numbers' magnitudes, at most. */
+  readonly sum?: number;
 }
 
 interface Blocks extends Candidate {
@@ -43,20 +49,32 @@ interface Blocks extends Candidate {
   readonly mW: number;
 }
 
-function* arrangements({ tokens, inputs, outputs, ringBits, squares, parts }: Product): Generator<Blocks> {
+function* arrangements({
+  tokens,
+  inputs,
+  outputs,
+  ringBits,
+  squares,
+  parts,
+  isDrawn,
+  sum = 0,
+}: Product): Generator<Blocks> {
   for (const parameters of parameterSets) {
     const n = parameters.degree;
-    for (let nW = 1; nW <= Math.min(nextPowerOfTwo(tokens), n / 4); nW *= 2) {
-      for (let kW = 1; kW <= Math.min(nextPowerOfTwo(inputs), n / nW); kW *= 2) {
+    const [mostRows, mostInputs] = isDrawn ? [n, Math.max(inputs, 4)] : [nextPowerOfTwo(tokens), inputs];
+    for (let nW = 1; nW <= Math.min(mostRows, n / 4); nW *= 2) {
+      for (let kW = isDrawn ? n / nW : 1; kW <= Math.min(nextPowerOfTwo(mostInputs), n / nW); kW *= 2) {
         const mW = n / (nW * kW);
         const leaves = Math.ceil(tokens / nW) * Math.ceil(outputs / mW);
         const uploads = Math.ceil(tokens / nW) * Math.ceil(inputs / kW);
         const terms = leaves * Math.ceil(inputs / kW);
         // Every coefficient of ŵ multiplies an error, also those of the other outputs in it.
-        const sum = squares(inputs * Math.min(mW, outputs));
+        const total = squares(inputs * Math.min(mW, outputs));
         for (let levels = 0; 2 ** levels <= Math.min(kW, nextPowerOfTwo(leaves)); levels++) {
-          const noise = { ringBits, squares: sum, levels, parts };
-          yield { parameters, noise, uploads, leaves, terms, length: kW * mW, results: tokens * outputs, nW, kW, mW };
+          // The client's share of a drawn number is less than 2^-32 of a unit below what is multiplied.
+          const noise = { ringBits, squares: total, levels, parts, offset: sum / 2 ** 32 };
+          const results = tokens * outputs;
+          yield { parameters, noise, uploads, isDrawn, leaves, terms, length: kW * mW, results, nW, kW, mW };
         }
       }
     }
@@ -137,20 +155,33 @@ class BlockedProduct {
 
   /** @param x the entry of X at (token, input). */
   encode(x: (token: number, input: number) => number, upload: number, out: Uint32Array): void {
-    const { tokens, inputs, ringBits } = this.product;
+    const mask = maskOf(this.product.ringBits);
+    this.#forEach(upload, (token, input, at, isNegative) => {
+      const value = x(token, input);
+      out[at] = (isNegative ? -value : value) & mask;
+    });
+  }
+
+  /** The entries of X, (tokens, inputs), that an upload's plaintext stands for. */
+  decode(plaintext: CircleNumbers, upload: number, x: CircleNumbers): void {
+    this.#forEach(upload, (token, input, at, isNegative) =>
+      copyNumber(plaintext, at, x, token * this.product.inputs + input, isNegative),
+    );
+  }
+
+  /** The entries of X in an upload, and at which coefficient each stands. */
+  #forEach(upload: number, place: (token: number, input: number, at: number, isNegative: boolean) => void): void {
+    const { tokens, inputs } = this.product;
     const { nW, kW, mW, parameters } = this.blocks;
     const firstToken = Math.floor(upload / this.inputBlocks) * nW;
     const firstInput = (upload % this.inputBlocks) * kW;
     for (let i = 0; i < nW && firstToken + i < tokens; i++) {
       for (let j = 0; j < kW && firstInput + j < inputs; j++) {
-        const value = x(firstToken + i, firstInput + j);
         const at = i * kW * mW + j - (kW - 1);
         // X^−1 = −X^(n−1).
-        if (at >= 0) out[at] = value;
-        else out[at + parameters.degree] = -value;
+        place(firstToken + i, firstInput + j, at < 0 ? at + parameters.degree : at, at < 0);
       }
     }
-    if (ringBits < 32) for (let i = 0; i < out.length; i++) out[i] &= 2 ** ringBits - 1;
   }
 
   /** @param w the entry of W at (output, input), signed. */
@@ -180,8 +211,10 @@ class BlockedProduct {
 
 /** `linear`: share = W·x for each token. The owner's input is W, row-major (outputs, inputs). */
 function linearLayout(spec: LinearSpec): LayoutOf<LinearSpec> {
-  const { tokens, inputs, outputs, ringBits, weightBits } = spec;
-  const product = { tokens, inputs, outputs, ringBits, squares: (count: number) => count * 4 ** weightBits, parts: 1 };
+  const { tokens, inputs, outputs, ringBits, weightBits, isDrawn } = spec;
+  const squares = (count: number) => count * 4 ** weightBits;
+  const sum = isDrawn ? inputs * 2 ** weightBits : 0;
+  const product = { tokens, inputs, outputs, ringBits, squares, parts: 1, isDrawn, sum };
   const { candidate, bits, bound } = blocksOf(product);
   const blocked = new BlockedProduct(product, candidate);
   const { parameters, noise, kW } = candidate;
@@ -191,12 +224,14 @@ function linearLayout(spec: LinearSpec): LayoutOf<LinearSpec> {
     bits,
     errorBound: bound,
     uploads: blocked.uploads,
+    isDrawn,
     stride: kW,
     levels: noise.levels,
     answers: blocked.answers((token, output) => token * outputs + output),
     results: tokens * outputs,
     work: estimateWork(candidate),
     encode: ({ x }, upload, out) => blocked.encode((token, input) => x[token * inputs + input], upload, out),
+    decode: (plaintext, upload, x) => blocked.decode(plaintext, upload, x),
     leaf: ({ weights }, answer, leaf) =>
       blocked.leaf((output, input) => weights[output * inputs + input], answer * 2 ** noise.levels + leaf, 0),
   };

@@ -7,7 +7,7 @@ import { seedBytes } from '../../sharing/prg.ts';
 import { keyText, type RlweSpec } from '../correlations.ts';
 import { rlweKind } from '../kinds.ts';
 import type { LayoutOf } from './kind.ts';
-import { type Cost, layoutCost, layoutExponents, layoutMs } from './layout.ts';
+import { type Cost, layoutCost, layoutExponents, layoutMs, layoutPrice } from './layout.ts';
 
 const layouts = new Map<string, LayoutOf>();
 const keptLayouts = 512;
@@ -36,6 +36,9 @@ function requireSize({ key }: RlweSpec, name: string, value: number, minimum: nu
 
 /** Bytes and flights of one correlation; a stage's flights are shared by all in it. @throws RangeError like `rlweLayout`. */
 export const rlweCost = (spec: RlweSpec): Cost => layoutCost(rlweLayout(spec));
+
+/** Milliseconds by which arrangements are compared: the owner's work, and bytes at a fixed rate. @throws RangeError like `rlweLayout`. */
+export const rlwePrice = (spec: RlweSpec): number => layoutPrice(rlweLayout(spec));
 
 /** How many numbers a correlation has, each of which may be off (rlwe/noise.ts). */
 export const rlweResults = (spec: RlweSpec): number => rlweKind(spec).results(spec);

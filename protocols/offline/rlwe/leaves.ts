@@ -1,5 +1,6 @@
 /** The owner's products: a leaf is a sum of a request's ciphertexts times polynomials of the owner's (Huang et al., "Cheetah", figure 5, step 2). */
 import { allocateWords, nttKernel, type Words } from '../../kernels/ntt.ts';
+import { drawCiphertext } from '../../rlwe/drawn.ts';
 import { halvings, readCiphertext } from '../../rlwe/keys.ts';
 import type { Ciphertext, Ring } from '../../rlwe/ring.ts';
 import type { RandomWords } from '../../rlwe/sampling.ts';
@@ -17,7 +18,9 @@ export class LeafEvaluator {
   constructor(
     private readonly ring: Ring,
     private readonly layout: LayoutOf,
+    /** Of what the client sent. */
     bytes: Uint8Array,
+    /** The common stream of what it sent, or of what is drawn. */
     shared: RandomWords,
   ) {
     this.#uploads = ring.allocateCiphertexts(layout.uploads);
@@ -26,7 +29,8 @@ export class LeafEvaluator {
     const scale = halvings(ring, layout.levels);
     for (let i = 0; i < layout.uploads; i++) {
       const ciphertext = ring.ciphertextAt(this.#uploads, i);
-      readCiphertext(ring, bytes.subarray(i * each, (i + 1) * each), shared, ciphertext);
+      if (layout.isDrawn) drawCiphertext(ring, shared, ciphertext);
+      else readCiphertext(ring, bytes.subarray(i * each, (i + 1) * each), shared, ciphertext);
       if (layout.levels === 0) continue;
       ring.multiplyScalar(ciphertext, scale, ciphertext);
       ring.multiplyScalar(ring.maskOf(ciphertext), scale, ring.maskOf(ciphertext));

@@ -7,12 +7,13 @@
  * result up to ±1 unit, except with probability 2^−40 per inference (rlwe/noise.ts). Of `ole` the shares are cut, see carry.ts.
  *
  * Once per pairing: client → owner, a seed and keys. For each stage, two flights: client → owner, ciphertexts (b only; a comes from the
- * seed); owner → client, answers. `rlweCost` gives the exact bytes.
+ * seed; nothing where the operand is drawn, rlwe/drawn.ts); owner → client, answers. `rlweCost` gives the exact bytes.
  */
 import type { Channel } from '../../channel/channel.ts';
 import { ProtocolError } from '../../channel/errors.ts';
 import { allocateWords, nttKernel, type Residues } from '../../kernels/ntt.ts';
 import { answerBytes, makeAnswer, openAnswer, ShareSums } from '../../rlwe/answer.ts';
+import { drawPlaintext } from '../../rlwe/drawn.ts';
 import { AutomorphismKey, automorphismKeyLength, encodeMessage, PublicKey, SecretKey } from '../../rlwe/keys.ts';
 import { packLeaves } from '../../rlwe/packLwes.ts';
 import type { Parameters } from '../../rlwe/parameters.ts';
@@ -20,11 +21,21 @@ import { Ring } from '../../rlwe/ring.ts';
 import { type RandomWords, SampleStream } from '../../rlwe/sampling.ts';
 import { encodeSlots } from '../../rlwe/slots.ts';
 import { packedPolynomialBytes } from '../../rlwe/wire.ts';
+import { type CircleNumbers, circleNumbers } from '../../sharing/circle.ts';
 import { Prg, seedBytes } from '../../sharing/prg.ts';
-import type { ClientRequestOf, OwnerRequestOf, ProductShare, ProgressListener, RlweSpec } from '../correlations.ts';
+import {
+  type ClientRequestOf,
+  keyText,
+  type LinearSpec,
+  type OwnerRequestOf,
+  type ProductShare,
+  type ProgressListener,
+  type RlweSpec,
+} from '../correlations.ts';
 import { rlweKind } from '../kinds.ts';
 import { keysFor, rlweLayout } from './costs.ts';
 import type { LayoutOf, OwnerInput, WeightSource } from './kind.ts';
+import { uploadBytes } from './layout.ts';
 import { LeafEvaluator } from './leaves.ts';
 
 export type RlweClientRequest = ClientRequestOf<RlweSpec>;
@@ -35,9 +46,19 @@ export interface RlweOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The stream that both sides draw the uniform halves of ciphertexts from. */
-const sharedStream = (seed: Uint8Array): RandomWords =>
-  new SampleStream(new Prg(seed, 'rlwe/uniform').bytes(seedBytes));
+/**
+ * The streams that both sides draw from: the uniform halves of ciphertexts, and whole ones. Two, for the client draws whole ones before a stage
+ * begins, the owner when their turn comes.
+ */
+class SharedStreams {
+  readonly halves: RandomWords;
+  readonly ciphertexts: RandomWords;
+  constructor(seed: Uint8Array) {
+    const stream = (label: string) => new SampleStream(new Prg(seed, label).bytes(seedBytes));
+    this.halves = stream('rlwe/uniform');
+    this.ciphertexts = stream('rlwe/drawn');
+  }
+}
 
 /**
  * The client's role. Call `setup` once with every spec that will be asked for, then `provide` for each stage, with the same specs in the
@@ -46,7 +67,9 @@ const sharedStream = (seed: Uint8Array): RandomWords =>
 export class RlweClient {
   readonly #keys = new Map<Parameters, SecretKey>();
   readonly #random: RandomWords;
-  #shared: RandomWords | undefined;
+  #shared: SharedStreams | undefined;
+  /** What was drawn and not asked for yet, in order. */
+  #drawn: LinearSpec[] = [];
 
   /** @param random the client's own randomness: keys, errors. */
   constructor(
@@ -61,18 +84,37 @@ export class RlweClient {
   async setup(specs: readonly RlweSpec[]): Promise<void> {
     this.destroy();
     const seed = this.#random.bytes(seedBytes);
-    this.#shared = sharedStream(seed);
+    this.#shared = new SharedStreams(seed);
     this.channel.send(seed);
     for (const { parameters, exponents } of keysFor(specs)) {
       const key = new SecretKey(Ring.of(parameters), this.#random);
       this.#keys.set(parameters, key);
-      this.channel.send(key.publicKey(this.#shared, this.#random));
+      this.channel.send(key.publicKey(this.#shared.halves, this.#random));
       for (const exponent of exponents) {
         await pause(this.options);
-        this.channel.send(key.automorphismKey(exponent, this.#shared, this.#random));
+        this.channel.send(key.automorphismKey(exponent, this.#shared.halves, this.#random));
       }
     }
     await this.channel.flush();
+  }
+
+  /** See `DrawingProvider`. @throws RangeError for a spec that is not drawn; Error before `setup`. */
+  async draw(specs: readonly LinearSpec[]): Promise<CircleNumbers[]> {
+    const drawn: CircleNumbers[] = [];
+    for (const spec of specs) {
+      const layout = rlweLayout(spec);
+      const { decode } = layout;
+      if (decode === undefined || !layout.isDrawn) throw new RangeError(`${keyText(spec.key)}: not to be drawn`);
+      const key = this.#keyOf(layout.parameters);
+      const x = circleNumbers(spec.tokens * spec.inputs);
+      for (let upload = 0; upload < layout.uploads; upload++) {
+        decode(drawPlaintext(key, this.#shared!.ciphertexts, this.#random, layout.ringBits), upload, x);
+        if (upload % 16 === 15) await pause(this.options);
+      }
+      this.#drawn.push(spec);
+      drawn.push(x);
+    }
+    return drawn;
   }
 
   /** One stage: `send`, then `receive`. */
@@ -93,6 +135,12 @@ export class RlweClient {
     for (const request of requests) {
       const layout = rlweLayout(request.spec);
       const key = this.#keyOf(layout.parameters);
+      if (layout.isDrawn) {
+        const next = this.#drawn.shift();
+        if (next === undefined || JSON.stringify(next) !== JSON.stringify(request.spec))
+          throw new RangeError(`${keyText(request.spec.key)}: asked for without being drawn next`);
+        continue;
+      }
       for (let upload = 0; upload < layout.uploads; upload++) {
         this.channel.send(this.#encrypt(request, layout, key, upload));
         if (upload % 16 === 15) await pause(this.options);
@@ -133,6 +181,7 @@ export class RlweClient {
     for (const key of this.#keys.values()) key.destroy();
     this.#keys.clear();
     this.#shared = undefined;
+    this.#drawn = [];
   }
 
   #keyOf(parameters: Parameters): SecretKey {
@@ -153,7 +202,7 @@ export class RlweClient {
       const message = scope.adopt(ring.allocate());
       if (layout.prime === undefined) encodeMessage(ring, source, layout.ringBits, message);
       else encodeSlots(ring, source as Residues, layout.prime, message);
-      const bytes = key.encrypt(message, this.#shared!, this.#random);
+      const bytes = key.encrypt(message, this.#shared!.halves, this.#random);
       arena.words(source, ring.n).fill(0);
       ring.clear(message);
       return bytes;
@@ -166,7 +215,7 @@ export class RlweOwner {
   readonly #publicKeys = new Map<Parameters, PublicKey>();
   readonly #automorphismKeys = new Map<Parameters, Map<number, AutomorphismKey>>();
   readonly #random: RandomWords;
-  #shared: RandomWords | undefined;
+  #shared: SharedStreams | undefined;
 
   /** @param random the owner's own randomness: encryptions of zero, masks. */
   constructor(
@@ -181,16 +230,16 @@ export class RlweOwner {
   /** Receives the client's keys. @throws ProtocolError */
   async setup(specs: readonly RlweSpec[]): Promise<void> {
     this.destroy();
-    this.#shared = sharedStream(await this.channel.receive(seedBytes));
+    this.#shared = new SharedStreams(await this.channel.receive(seedBytes));
     for (const { parameters, exponents } of keysFor(specs)) {
       const ring = Ring.of(parameters);
       const each = packedPolynomialBytes(parameters);
-      this.#publicKeys.set(parameters, new PublicKey(ring, await this.channel.receive(each), this.#shared));
+      this.#publicKeys.set(parameters, new PublicKey(ring, await this.channel.receive(each), this.#shared.halves));
       const keys = new Map<number, AutomorphismKey>();
       this.#automorphismKeys.set(parameters, keys);
       for (const exponent of exponents) {
         const bytes = await this.channel.receive(each * automorphismKeyLength(ring));
-        keys.set(exponent, new AutomorphismKey(ring, exponent, bytes, this.#shared));
+        keys.set(exponent, new AutomorphismKey(ring, exponent, bytes, this.#shared.halves));
       }
     }
   }
@@ -209,7 +258,8 @@ export class RlweOwner {
     const uploads: Uint8Array[] = [];
     for (const { spec } of requests) {
       const layout = rlweLayout(spec);
-      uploads.push(await this.channel.receive(layout.uploads * packedPolynomialBytes(layout.parameters)));
+      const length = uploadBytes(layout);
+      uploads.push(length > 0 ? await this.channel.receive(length) : new Uint8Array(0));
       if (this.options.signal?.aborted) throw cancelled();
     }
     return uploads;
@@ -248,7 +298,8 @@ export class RlweOwner {
       throw new Error(`RlweOwner: setup did not include a spec with the parameters ${parameters.name}`);
     const keys = this.#automorphismKeys.get(parameters)!;
     const input: OwnerInput<RlweSpec> = rlweKind(request.spec).ownerInput(request, this.weights, this.#random);
-    const evaluator = new LeafEvaluator(ring, layout, bytes, this.#shared!);
+    const shared = layout.isDrawn ? this.#shared!.ciphertexts : this.#shared!.halves;
+    const evaluator = new LeafEvaluator(ring, layout, bytes, shared);
     const sums = new ShareSums(layout.results, layout.bits, layout.ringBits);
     try {
       for (const [answer, { leaves, places }] of layout.answers.entries()) {

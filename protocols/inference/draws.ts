@@ -1,0 +1,129 @@
+/**
+ * Which linear layers' inputs are drawn by who makes the correlations (rlwe/drawn.ts): what would be uploaded for them is not. The client's
+ * shares of such an input have fractions, by which whoever else reads them would be off. So an input is drawn whose shares may be any numbers, and
+ * of which nothing else reads an element.
+ */
+import type { ClientState, Op, Value } from '../layers/op.ts';
+import { protocolOf } from '../layers/operations.ts';
+import type { DrawingProvider } from '../offline/correlations.ts';
+import { isWorthDrawing } from '../offline/division.ts';
+import { maskOf } from '../sharing/packing.ts';
+
+/** Where a value's elements come from: element i is element from[i] of the sources, one after another. */
+interface Origin {
+  readonly sources: readonly Value[];
+  readonly from: Uint32Array;
+}
+
+const producersOf = (operations: readonly Op[]) =>
+  new Map(operations.flatMap((op) => (op.output ? [[op.output, op] as const] : [])));
+
+/** The values that no move made, of which x is moved together. */
+function sourcesOf(x: Value, producers: ReadonlyMap<Value, Op>): Value[] {
+  const op = producers.get(x);
+  if (!op || !protocolOf(op).moved(op)) return [x];
+  return op.inputs.flatMap((input) => sourcesOf(input, producers));
+}
+
+/** The same, and which element of them each is. */
+function originOf(x: Value, producers: ReadonlyMap<Value, Op>): Origin {
+  const op = producers.get(x);
+  const index = op && protocolOf(op).moved(op);
+  if (!op || !index) return { sources: [x], from: Uint32Array.from({ length: x.size }, (_, i) => i) };
+  const parts = op.inputs.map((input) => originOf(input, producers));
+  const whole = new Uint32Array(op.inputs.reduce((sum, { size }) => sum + size, 0));
+  let [at, first] = [0, 0];
+  for (const { sources, from } of parts) {
+    for (const element of from) whole[at++] = first + element;
+    first += sources.reduce((sum, { size }) => sum + size, 0);
+  }
+  return { sources: parts.flatMap(({ sources }) => sources), from: index.map((i) => whole[i]) };
+}
+
+/**
+ * Marks the operations whose input is drawn. Rings are final.
+ * @param learned the client learns this value, rounded: what makes it has whole inputs, so that it is exact up to ring-LWE's unit (docs/security-proof.md).
+ */
+export function chooseDraws(operations: readonly Op[], learned: Value): void {
+  const producers = producersOf(operations);
+  const mayBeAny = (value: Value) => {
+    const op = producers.get(value);
+    return op !== undefined && protocolOf(op).isFresh(op);
+  };
+  const readers = operations.filter((op) => protocolOf(op).moved(op) === undefined);
+  const drawing = new Map<Op, Origin>();
+  for (const op of readers) {
+    const spec = protocolOf(op).drawn(op);
+    if (!spec || op.output === learned || !sourcesOf(op.inputs[0], producers).every(mayBeAny) || !isWorthDrawing(spec))
+      continue;
+    drawing.set(op, originOf(op.inputs[0], producers));
+  }
+  // How often each element of their sources is read, by whomever.
+  const reads = new Map<Value, Uint8Array>();
+  for (const { sources } of drawing.values())
+    for (const source of sources) reads.set(source, new Uint8Array(source.size));
+  for (const op of readers) {
+    for (const input of op.inputs) {
+      if (!sourcesOf(input, producers).some((source) => reads.has(source))) continue;
+      const origin = originOf(input, producers);
+      forEachElement(origin, (source, element) => {
+        const marks = reads.get(origin.sources[source]);
+        if (marks) marks[element] = Math.min(marks[element] + 1, 2);
+      });
+    }
+  }
+  for (const [op, origin] of drawing) {
+    let isAlone = true;
+    forEachElement(origin, (source, element) => {
+      if (reads.get(origin.sources[source])![element] > 1) isAlone = false;
+    });
+    if (isAlone) op.isDrawn = true;
+  }
+}
+
+/** @param visit which source, and which element of it, element i is. */
+function forEachElement({ sources, from }: Origin, visit: (source: number, element: number, i: number) => void): void {
+  const firsts: number[] = [];
+  let size = 0;
+  for (const source of sources) {
+    firsts.push(size);
+    size += source.size;
+  }
+  for (let i = 0, s = 0; i < from.length; i++) {
+    // Neighbours come from the same source, mostly.
+    while (from[i] < firsts[s]) s--;
+    while (from[i] >= firsts[s] + sources[s].size) s++;
+    visit(s, from[i] - firsts[s], i);
+  }
+}
+
+/** Has what is to be drawn drawn, and gives the client its shares of the values that it comes from. */
+export async function drawShares(
+  operations: readonly Op[],
+  provider: DrawingProvider,
+  client: ClientState,
+): Promise<void> {
+  const drawing = operations.filter(({ isDrawn }) => isDrawn);
+  const producers = producersOf(operations);
+  const drawn = await provider.draw(drawing.map((op) => protocolOf(op).drawn(op)!));
+  for (const [j, op] of drawing.entries()) {
+    const { words, fractions } = drawn[j];
+    const mask = maskOf(op.output!.ringBits);
+    const origin = originOf(op.inputs[0], producers);
+    for (const source of origin.sources) {
+      if (client.has(source)) continue;
+      client.set(source, client.random.words(source.size));
+      client.fractions.set(source.id, new Uint32Array(source.size));
+    }
+    const shares = origin.sources.map((source) => ({
+      words: client.share(source),
+      fractions: client.fractions.get(source.id)!,
+    }));
+    forEachElement(origin, (source, element, i) => {
+      const share = shares[source];
+      // Above the layer's ring the share stays any number.
+      share.words[element] = (share.words[element] & ~mask) | (words[i] & mask);
+      share.fractions[element] = fractions[i];
+    });
+  }
+}
