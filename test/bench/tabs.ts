@@ -157,6 +157,9 @@ try {
     const [ofClient, ofOwner] = memory.map(({ peakMiB }) => peakMiB.toFixed(0));
     say(`peak resident memory: client's tab ${ofClient} MiB, owner's tab ${ofOwner} MiB`);
   }
+  // What was measured is a page that works.
+  const errors = [...app.consoleErrors(), ...elsewhere.consoleErrors()];
+  if (errors.length > 0) throw new Error(`the pages reported ${errors.length} errors, the first: ${errors[0]}`);
 } finally {
   for (const watch of memory) watch.stop();
   await Promise.all([app.stop(), elsewhere.stop()]);
