@@ -24,7 +24,7 @@ from .batches import Batch, BatchSource, step_generator
 from .distill import distillation_loss, soft_cross_entropy
 from .distributed import SharedMatrices, autocast_dtype, average_gradients, copy_from_first, start
 from .features import FeatureRegressors
-from .hidden import Streams, check_alike, hidden_loss
+from .hidden import Streams, hidden_loss, teaching_blocks
 from .muon import Float32Muon
 from .ood import excess, shifted
 from .options import check_at_least_one, option
@@ -49,6 +49,7 @@ class TrainOptions:
     distill_weight: float = option(1.0, "weight of the distillation of a teacher's logits, at temperature 4")
     feature_weight: float = option(1.0, "weight of the regression of a CNN's features (--views, --live)")
     hidden_weight: float = option(0.0, "weight of the distillation of an exact teacher's residual stream, block by block (hidden.py)")
+    hidden_blocks: str = option('', "blocks of that teacher that the student has, such as 0,1,4,7, where it has fewer (command condense)")
     range_weight: float = option(1e-3, 'weight of the penalty on values that fixed point could not hold')
     range_one_in: int = option(4, 'the range penalty looks at one image in this many')
     range_warmup: int = option(300, 'steps until the range penalty has its full weight: at once, it would wreck a warm start')
@@ -128,7 +129,7 @@ class Trainer:
         self.switches = switches.to(self.device) if switches is not None else None
         self.teacher = teacher
         if options.hidden_weight:
-            check_alike(student.config, self._exact_teacher().config)
+            self.taught_by = teaching_blocks(student.config, self._exact_teacher().config, options.hidden_blocks)
         self.source = source
         self.regressors = regressors.to(self.device) if regressors is not None else None
         self.ood = None if ood is None else ood.to(self.device)
@@ -229,7 +230,8 @@ class Trainer:
             their_pooled = teacher.pooled(teacher.features(batch.images, None, theirs, only_pooled=True))
             batch.teacher_logits = teacher.head(their_pooled).float()
         ours, other = self.student.config, teacher.config
-        return hidden_loss(streams.after, theirs.after, pooled, their_pooled, ours.num_patches, ours.pool == other.pool != 'class')
+        after = [theirs.after[i] for i in self.taught_by]
+        return hidden_loss(streams.after, after, pooled, their_pooled, ours.num_patches, ours.pool == other.pool != 'class')
 
     def _kept_tokens(self, generator: Generator) -> Tensor | None:
         """A window of the token grid at a random place, the same for the whole batch of a step. It costs as much less as it is smaller.

@@ -1,4 +1,5 @@
-"""Distillation of the residual stream, block by block, from an exact ViT with as many blocks and patches, and as wide.
+"""Distillation of the residual stream, block by block, from an exact ViT with as many patches, and as wide; with more blocks than its student
+where the student is told which of them its own stand for (`condense.py`).
 
 Logits alone say little to a student whose nonlinearities are mostly polynomials: MPCFormer (Li et al., ICLR 2023, arXiv 2211.01452, section
 3.2) distils its approximated Transformers so, after TinyBERT (Jiao et al., 2020, arXiv 1909.10351). Ours: each channel counts alike, by its
@@ -34,12 +35,20 @@ def within_range(stream: Tensor) -> Tensor:
     return stream.clamp(-limit, limit)
 
 
-def check_alike(student: ViTConfig, teacher: ViTConfig) -> None:
-    """Raises ValueError when the teacher's streams are not ones that the student could have."""
-    for name in ('depth', 'embed_dim', 'num_patches'):
+def teaching_blocks(student: ViTConfig, teacher: ViTConfig, kept: str) -> list[int]:
+    """For each block of the student, the block of the teacher behind which the stream should be the same. kept: those of the teacher's that the
+    student has, such as '0,1,4,7': each does what the teacher does up to the next one. '': all of them.
+
+    Raises ValueError when the teacher's streams are not ones that the student could have.
+    """
+    for name in ('embed_dim', 'num_patches'):
         ours, theirs = getattr(student, name), getattr(teacher, name)
         if ours != theirs:
             raise ValueError(f'hidden_weight: expected a teacher with the {name} of the student, {ours}, got {theirs}')
+    blocks = [int(part) for part in kept.split(',')] if kept else [*range(teacher.depth)]
+    if len(blocks) != student.depth or blocks != sorted({*blocks}) or not 0 <= blocks[0] <= blocks[-1] < teacher.depth:
+        raise ValueError(f'hidden_blocks: expected {student.depth} ascending ones of 0..{teacher.depth - 1}, got {blocks}')
+    return [following - 1 for following in [*blocks[1:], teacher.depth]]
 
 
 def hidden_loss(ours: list[Tensor], theirs: list[Tensor], pooled: Tensor, their_pooled: Tensor, patches: int, last: bool) -> Tensor:

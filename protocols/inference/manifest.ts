@@ -57,7 +57,7 @@ const Block = v.strictObject({
     squarings: v.exactOptional(v.pipe(v.array(Squaring), v.minLength(1), v.maxLength(2))),
     /** Softmax rows (exp·reciprocal/n) and square rows (scores²/n) alike; static mixing is added at these fraction bits, whatever its magnitude. */
     probabilities: Tensor,
-    /** Attention weights · v. */
+    /** Attention weights · v. What else `proj` reads is read as if it had these fraction bits: squares have, the stream's weights make up for it. */
     mix: Tensor,
     projWeightFracBits: fracBits,
     /** What `proj` adds to the residual stream, before truncation to the stream's fraction bits. */
@@ -68,7 +68,9 @@ const Block = v.strictObject({
     ),
   }),
   norm2: v.exactOptional(Norm),
-  mlp: v.strictObject({
+  /** Absent where the MLP is linear, with a norm of constant scale and no token's GELU: it is inside `proj`, which then reads the stream too. */
+  mlp: v.exactOptional(
+    v.strictObject({
     fc1WeightFracBits: fracBits,
     /** The activation of fc1's output; fc1's output itself is not truncated. */
     gelu: v.exactOptional(v.union([TableActivation, HarmonicActivation])),
@@ -90,7 +92,8 @@ const Block = v.strictObject({
     /** fc2·fc1 in one matrix, for tokens whose GELU is the identity. */
     mergedWeightFracBits: fracBits,
     mergedMagnitudeBits: magnitudeBits,
-  }),
+    }),
+  ),
 });
 
 const rows = v.pipe(
@@ -213,7 +216,9 @@ export const ManifestSchema = v.pipe(
   ),
   v.check(
     ({ architecture: a, fixedPoint }) =>
-      fixedPoint.blocks.every(({ mlp: { gelu, geluGroups } }) => {
+      fixedPoint.blocks.every(({ mlp }) => {
+        if (!mlp) return true;
+        const { gelu, geluGroups } = mlp;
         if (!geluGroups) return gelu !== undefined;
         const fracBits = geluGroups[0]?.out.fracBits;
         return (
@@ -223,6 +228,11 @@ export const ManifestSchema = v.pipe(
         );
       }),
     'in every MLP gelu, or geluGroups of mlpDim units together whose results have the same fraction bits',
+  ),
+  v.check(
+    ({ fixedPoint, switches: s }) =>
+      fixedPoint.blocks.every(({ mlp, norm2 }, i) => mlp || (!norm2 && !s.geluTokens[i]?.length)),
+    'of a block without mlp: no norm2, and no token with GELU',
   ),
   v.check(
     ({ architecture: a, publicPart }) => publicPart === undefined || publicPart.blocks <= a.depth,

@@ -20,7 +20,7 @@ import { squareRows } from '../layers/squareAttention.ts';
 import { squareUnits } from '../layers/squareUnits.ts';
 import { truncate } from '../layers/truncate.ts';
 import type { NormSpec, TensorSpec } from './fixedPoint.ts';
-import type { Manifest } from './manifest.ts';
+import type { BlockSpec, Manifest } from './manifest.ts';
 import { besideColumns, headsAsColumns, headsAsRows, joinHeads, mergeRows, takeColumns, takeRows } from './moves.ts';
 
 /** What the client learns: all logits, or only which is the largest. The owner chooses. */
@@ -87,6 +87,8 @@ export function leastProducts({ architecture, publicPart }: Manifest): number {
   return blocks * (heads * tokens ** 2 + 4 * tokens * inner + 2 * tokens * dim + tokens * units);
 }
 
+type MlpSpec = NonNullable<BlockSpec['mlp']>;
+
 const headDimOf = ({ dim, heads, headDim = dim / heads }: Manifest['architecture']): number => headDim;
 const innerDim = (architecture: Manifest['architecture']): number => architecture.heads * headDimOf(architecture);
 
@@ -99,10 +101,11 @@ function addBlock(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value
   const stream = block.residual ? rescale(plan, x, block.residual) : x;
   // Queries, and what follows, of the class token alone; keys and values of every token.
   const isClassOnly = pool === 'class' && layer === depth - 1;
-  const attention = addAttention(plan, manifest, layer, stream, isClassOnly);
   const ahead = isClassOnly ? takeRows(plan, stream, [0]) : stream;
-  const between = plan.name(`${prefix}.attn.residual`, local(plan, [ahead, attention], ahead.rows, dim, add));
-  const mlp = addMlp(plan, manifest, layer, between);
+  const attention = addAttention(plan, manifest, layer, stream, ahead);
+  const between = local(plan, [ahead, attention], ahead.rows, dim, add);
+  if (!block.mlp) return plan.name(`${prefix}.mlp.residual`, between);
+  const mlp = addMlp(plan, manifest, layer, plan.name(`${prefix}.attn.residual`, between), block.mlp);
   return plan.name(`${prefix}.mlp.residual`, local(plan, [between, mlp], ahead.rows, dim, add));
 }
 
@@ -137,12 +140,18 @@ function addHead(plan: PlanBuilder, manifest: Manifest, x: Value): Value {
   return plan.name('logits', linear(plan, features, 'head', classes, fixedPoint.head.weightFracBits));
 }
 
-/** Attention and, where the model has them, the square units beside it: (queries, dim), what the block's first half adds to the stream. */
-function addAttention(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value, isClassOnly: boolean): Value {
+/**
+ * Attention and, where the model has them, the square units beside it: what the block's first half adds to the stream. An MLP that is linear is
+ * inside it.
+ * @param x the stream.
+ * @param ahead its rows that go on behind the block: (queries, dim), as the result.
+ */
+function addAttention(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value, ahead: Value): Value {
   const { architecture, fixedPoint } = manifest;
   const { dim, heads, squareUnits: units = 0 } = architecture;
   const block = fixedPoint.blocks[layer];
   const { attn } = block;
+  const isClassOnly = ahead.rows < x.rows;
   const prefix = `blocks.${layer}`;
   const [headDim, inner] = [headDimOf(architecture), innerDim(architecture)];
 
@@ -171,8 +180,9 @@ function addAttention(plan: PlanBuilder, manifest: Manifest, layer: number, x: V
     },
   );
   plan.step = `${prefix}.attn.proj`;
-  const mixed = squares ? besideColumns(plan, [mix, squares]) : mix;
-  const out = linear(plan, mixed, `${prefix}.attn.proj`, dim, attn.projWeightFracBits);
+  const read = squares ? [mix, squares] : [mix];
+  if (!block.mlp) read.push(takeColumns(plan, ahead, 0, dim, attn.mix.fracBits));
+  const out = linear(plan, besideColumns(plan, read), `${prefix}.attn.proj`, dim, attn.projWeightFracBits);
   return truncate(plan, out, attn.projMagnitudeBits, x.fracBits);
 }
 
@@ -232,10 +242,9 @@ function mixHeads(plan: PlanBuilder, manifest: Manifest, layer: number, [q, k, v
 }
 
 /** What the block's second half adds to the stream: fc2·GELU·fc1 for the tokens that keep it, one matrix for the others. */
-function addMlp(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value): Value {
+function addMlp(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value, mlp: MlpSpec): Value {
   const { dim, mlpDim } = manifest.architecture;
   const block = manifest.fixedPoint.blocks[layer];
-  const { mlp } = block;
   const prefix = `blocks.${layer}`;
   plan.step = `${prefix}.norm2`;
   const y = normOf(plan, `${prefix}.norm2`, x, block.norm2);
@@ -249,7 +258,7 @@ function addMlp(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value):
       plan.step = `${prefix}.mlp.fc1`;
       const hidden = linear(plan, takeRows(plan, y, exact), `${prefix}.mlp.fc1`, mlpDim, mlp.fc1WeightFracBits);
       plan.step = `${prefix}.mlp.gelu`;
-      const activated = activate(plan, manifest, layer, hidden);
+      const activated = activate(plan, manifest, mlp, hidden);
       plan.step = `${prefix}.mlp.fc2`;
       const out = linear(plan, activated, `${prefix}.mlp.fc2`, dim, mlp.fc2WeightFracBits);
       parts.push({ rows: exact, value: truncate(plan, out, mlp.fc2MagnitudeBits, x.fracBits) });
@@ -265,9 +274,8 @@ function addMlp(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value):
 }
 
 /** The activation of the hidden units, each group of them in its own way: the exporter puts units of like range side by side. */
-function activate(plan: PlanBuilder, manifest: Manifest, layer: number, hidden: Value): Value {
+function activate(plan: PlanBuilder, manifest: Manifest, { gelu, geluGroups = [] }: MlpSpec, hidden: Value): Value {
   const { activation = 'gelu' } = manifest.architecture;
-  const { gelu, geluGroups = [] } = manifest.fixedPoint.blocks[layer].mlp;
   const of = (x: Value, spec: NonNullable<typeof gelu>) =>
     'parts' in spec ? harmonics(plan, x, activation, spec) : spline(plan, x, activation, spec);
   if (gelu) return of(hidden, gelu);

@@ -81,7 +81,13 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
       });
     }
     const kept = isClassOnly ? [x[0]] : x;
+    // The stream's columns of `proj` are read as if they had the fraction bits of `mix`.
+    if (!mlp)
+      kept.forEach((row, i) => {
+        mixed[i].push(...row.map((value) => value * 2 ** (streamFracBits - attn.mix.fracBits)));
+      });
     x = sum(kept, linear(mixed, `blocks.${layer}.attn.proj`, attn.projWeightFracBits, attn.mix.fracBits));
+    if (!mlp) return;
     const z = block.norm2 ? norm(x, block.norm2) : x;
     const activated = (mlp.gelu ? [{ units: a.mlpDim, ...mlp.gelu }] : mlp.geluGroups!).flatMap(({ units, ...spec }) =>
       Array.from({ length: units }, () => spec),

@@ -33,6 +33,8 @@ export interface Shape {
   residualDrop?: number;
   /** Norms whose scale is constant: `0.norm1`, say. */
   fixedNorms?: readonly string[];
+  /** Layers whose MLP is inside `proj`. */
+  withoutMlp?: readonly number[];
   /** Of the table after pooling: more for smaller means. */
   poolDigits?: number;
   /** Fractions of exact rows and tokens, spread evenly. */
@@ -83,6 +85,7 @@ export function makeManifest({
   geluGroups = 0,
   residualDrop = 0,
   fixedNorms = [],
+  withoutMlp = [],
   poolDigits = 6,
   softmax = 0.25,
   gelu: geluShare = 0.1,
@@ -180,6 +183,9 @@ export function makeManifest({
         },
       }),
     },
+    ...(!withoutMlp.includes(layer) && secondHalf(layer)),
+  });
+  const secondHalf = (layer: number) => ({
     ...(!fixedNorms.includes(`${layer}.norm2`) && { norm2: norm }),
     mlp: {
       fc1WeightFracBits: readBits(`${layer}.norm2`),
@@ -226,7 +232,9 @@ export function makeManifest({
       softmaxRows: Array.from({ length: depth }, (_, layer) =>
         Array.from({ length: heads }, (_, head) => spread(queries(layer), softmax, 3 * layer + head)),
       ),
-      geluTokens: Array.from({ length: depth }, (_, layer) => spread(queries(layer), geluShare, 5 * layer)),
+      geluTokens: Array.from({ length: depth }, (_, layer) =>
+        withoutMlp.includes(layer) ? [] : spread(queries(layer), geluShare, 5 * layer),
+      ),
     },
     fixedPoint: {
       patchEmbed: { weightFracBits: 16, magnitudeBits: 3 },

@@ -37,6 +37,7 @@ interface Architecture {
   readonly staticMixing: boolean;
   readonly squareUnits: number;
   readonly fixedNorms: readonly string[];
+  readonly withoutMlp: readonly number[];
 }
 
 /** Small, so that a manifest takes a fraction of a second. */
@@ -59,6 +60,7 @@ const architectures: fc.Arbitrary<Architecture> = fc
     staticMixing: fc.boolean(),
     squareUnits: fc.oneof(fc.constant(0), between(1, 9)),
     fixedNorms: fc.subarray(['0.norm1', '0.norm2', '1.norm1', '1.norm2']),
+    withoutMlp: oneOf<readonly number[]>([], [], [0], [1], [0, 1]),
   })
   .map(({ headDim, positionalScores, staticMixing, ...rest }) => {
     const isSquare = rest.rows === rest.cols && rest.prefixTokens === 0;
@@ -126,6 +128,7 @@ function rescale(manifest: Manifest, s: Scales): Manifest {
     attn.exp.digitBits += s.expDigits;
     attn.reciprocal.digitBits += s.reciprocalDigits;
     attn.probabilities.fracBits += s.probabilityBits;
+    if (!mlp) continue;
     const gelu = mlp.gelu!;
     if ('parts' in gelu) {
       for (const part of gelu.parts) part.fracBits += s.coefficientBits;
@@ -157,7 +160,7 @@ export const randomModels: fc.Arbitrary<RandomModel> = architectures
       softmaxRows: fc.tuple(
         ...layersOf(a).map((queries) => fc.array(subset(queries), { minLength: a.heads, maxLength: a.heads })),
       ),
-      geluTokens: fc.tuple(...layersOf(a).map(subset)),
+      geluTokens: fc.tuple(...layersOf(a).map((queries, layer) => subset(a.withoutMlp.includes(layer) ? 0 : queries))),
       scales,
       answer: oneOf<Answer>('logits', 'label'),
       publicBlocks: oneOf(undefined, undefined, 0, 1, 2),
@@ -166,11 +169,11 @@ export const randomModels: fc.Arbitrary<RandomModel> = architectures
   )
   .map(({ a, softmaxRows, geluTokens, scales, answer, publicBlocks, seed }) => {
     const { rows, cols, patchSize, positionalScores, staticMixing, prefixTokens, isClass } = a;
-    const { squareUnits, dim, heads, depth, mlpDim, levels, harmonics, squarings, fixedNorms } = a;
+    const { squareUnits, dim, heads, depth, mlpDim, levels, harmonics, squarings, fixedNorms, withoutMlp } = a;
     const shape: Shape = {
       ...{ imageSize: rows * patchSize, ...(rows !== cols && { imageWidth: cols * patchSize }), patchSize },
       ...{ prefixTokens, ...(prefixTokens > 0 && isClass && { pool: 'class' }), levels, harmonics, squarings },
-      ...{ dim, heads, depth, mlpDim, squareUnits, fixedNorms, positional: false, poolDigits: 8 },
+      ...{ dim, heads, depth, mlpDim, squareUnits, fixedNorms, withoutMlp, positional: false, poolDigits: 8 },
     };
     const base = rescale(makeManifest(shape), scales);
     const labels = Array.from({ length: a.classes }, (_, i) => `class ${i}`);

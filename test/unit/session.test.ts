@@ -289,6 +289,7 @@ describe('session', () => {
     ] as const) {
       const manifest = makeManifest(shape);
       for (const { mlp, attn } of manifest.fixedPoint.blocks) {
+        if (!mlp) throw new Error('expected MLPs');
         Object.assign(mlp.gelu!, { digitBits: 10, degree: 4 });
         if (shape.squareUnits !== 0) continue;
         const narrow = { coefficientFracBits: 1, basisFracBits: 4, out: { fracBits: 1, magnitudeBits: 0 } };

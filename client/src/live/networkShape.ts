@@ -8,7 +8,7 @@ export interface Part {
   title: string;
 }
 
-/** Tokens as the square of image patches they come from: one path for the exact ones, one of smaller squares for the others. */
+/** Tokens where their patches are in the image, below those that no patch has: one path for the exact ones, one of smaller squares for the others. */
 export interface TokenGrid {
   exactPath: string;
   otherPath: string;
@@ -17,7 +17,14 @@ export interface TokenGrid {
 
 export interface BlockShape {
   attention: Part & { heads: TokenGrid[] };
-  mlp: Part & { tokens: TokenGrid };
+  /** Absent where it is linear, and part of attention's last matrix. */
+  mlp: (Part & { tokens: TokenGrid }) | undefined;
+}
+
+/** Columns and rows of a token grid. */
+export interface GridSize {
+  columns: number;
+  rows: number;
 }
 
 /** The part of the network that an online step belongs to: `in`, `block 1` …, `out`; undefined for keys and the like. */
@@ -30,13 +37,16 @@ export function partOf(step: string): string | undefined {
 
 /** The same network with every softmax row and every GELU token exact: what PriViT has saved is the difference. */
 export function allExact(manifest: Manifest): Manifest {
-  const every = Array.from({ length: manifest.architecture.tokens }, (_, i) => i);
-  const { softmaxRows, geluTokens } = manifest.switches;
+  const { architecture, fixedPoint } = manifest;
+  const layers = fixedPoint.blocks.map(({ mlp }, layer) => ({
+    queries: Array.from({ length: queriesOf(architecture, layer) }, (_, i) => i),
+    hasMlp: mlp !== undefined,
+  }));
   return {
     ...manifest,
     switches: {
-      softmaxRows: softmaxRows.map((heads) => heads.map(() => every)),
-      geluTokens: geluTokens.map(() => every),
+      softmaxRows: layers.map(({ queries }) => Array.from({ length: architecture.heads }, () => queries)),
+      geluTokens: layers.map(({ queries, hasMlp }) => (hasMlp ? queries : [])),
     },
   };
 }
@@ -48,38 +58,59 @@ export interface Switches {
   geluTokens: number;
 }
 
-export function blocksOf({ switches, architecture }: Manifest): BlockShape[] {
-  const side = Math.sqrt(architecture.tokens);
-  return switches.softmaxRows.map((heads, i) => ({
-    attention: {
-      prefix: `blocks.${i}.attn`,
-      title: t().live.network.attention(i + 1),
-      heads: heads.map((rows) => grid(rows, side)),
-    },
-    mlp: { prefix: `blocks.${i}.mlp`, title: t().live.network.mlp(i + 1), tokens: grid(switches.geluTokens[i], side) },
-  }));
+export function gridSize({ architecture: a }: Manifest): GridSize {
+  const columns = (a.imageWidth ?? a.imageSize) / a.patchSize;
+  return { columns, rows: a.imageSize / a.patchSize + Math.ceil((a.prefixTokens ?? 0) / columns) };
 }
 
-/** Of what is computed: a class token needs one row of the last layer. */
-export function countSwitches({ switches, architecture }: Manifest): Switches {
-  const { depth, heads } = architecture;
-  let tokens = 0;
-  for (let layer = 0; layer < depth; layer++) tokens += queriesOf(architecture, layer);
+export function blocksOf(manifest: Manifest): BlockShape[] {
+  const { switches, architecture, fixedPoint } = manifest;
+  return switches.softmaxRows.map((heads, i) => {
+    const draw = (exact: readonly number[]) => grid(manifest, exact, queriesOf(architecture, i));
+    return {
+      attention: {
+        prefix: `blocks.${i}.attn`,
+        title: t().live.network.attention(i + 1),
+        heads: heads.map(draw),
+      },
+      mlp: fixedPoint.blocks[i].mlp && {
+        prefix: `blocks.${i}.mlp`,
+        title: t().live.network.mlp(i + 1),
+        tokens: draw(switches.geluTokens[i]),
+      },
+    };
+  });
+}
+
+/** Of what is computed: a class token needs one row of the last layer, and a block without MLP has no GELU. */
+export function countSwitches({ switches, architecture, fixedPoint }: Manifest): Switches {
+  let [rows, tokens] = [0, 0];
+  fixedPoint.blocks.forEach(({ mlp }, layer) => {
+    const queries = queriesOf(architecture, layer);
+    rows += queries;
+    if (mlp) tokens += queries;
+  });
   return {
     softmaxExact: switches.softmaxRows.flat(2).length,
-    softmaxRows: heads * tokens,
+    softmaxRows: architecture.heads * rows,
     geluExact: switches.geluTokens.flat().length,
     geluTokens: tokens,
   };
 }
 
-function grid(exact: readonly number[], side: number): TokenGrid {
+/** @param count of the tokens that are computed, the first ones. */
+function grid(manifest: Manifest, exact: readonly number[], count: number): TokenGrid {
+  const { columns } = gridSize(manifest);
+  const { prefixTokens = 0 } = manifest.architecture;
+  const above = Math.ceil(prefixTokens / columns) * columns;
   const isExact = new Set(exact);
   let exactPath = '';
   let otherPath = '';
-  for (let token = 0; token < side * side; token++) {
-    if (isExact.has(token)) exactPath += square(token % side, Math.floor(token / side), 0.9);
-    else otherPath += square(token % side, Math.floor(token / side), 0.5);
+  for (let token = 0; token < count; token++) {
+    const cell = token < prefixTokens ? token : above + token - prefixTokens;
+    const [column, row] = [cell % columns, Math.floor(cell / columns)];
+    if (isExact.has(token)) exactPath += square(column, row, 0.9);
+    else otherPath += square(column, row, 0.5);
   }
   return { exactPath, otherPath, exactCount: exact.length };
 }

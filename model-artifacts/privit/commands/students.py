@@ -1,4 +1,4 @@
-"""`python -m privit start|average|limit-ranges|prune|fix-norms`: what is done to students before and after their training."""
+"""`python -m privit start|condense|average|limit-ranges|prune|fix-norms`: what is done to students before and after their training."""
 from __future__ import annotations
 
 import argparse
@@ -11,6 +11,7 @@ from vit.checkpoint import check_labels, describe, load_checkpoint, save_checkpo
 from vit.model import computed
 
 from ..average import average_checkpoints
+from ..condense import condense
 from ..evaluate import accuracy, batches
 from ..limit_ranges import limit_ranges
 from ..norms import effects, fix_norms
@@ -36,6 +37,23 @@ def run_start(arguments: argparse.Namespace) -> None:
     out = describe(student.config, splits.train.info, f"{description['recipe']}; a start in closed form on {len(chosen)} images", accuracy(student, switches, splits.validation))
     save_checkpoint(arguments.out, student.state_dict(), kept, out)
     print(json.dumps({'out': str(arguments.out), 'validation': out['validation_accuracy']}))
+
+
+def run_condense(arguments: argparse.Namespace) -> None:
+    teacher, _, description = load_checkpoint(arguments.teacher)
+    splits = splits_of(arguments, description)
+    check_labels(arguments.teacher, description, splits.train.info)
+    chosen = torch.randperm(len(splits.train), generator=torch.Generator().manual_seed(3))[: arguments.images]
+    images = torch.cat(list(batches(splits.train.subset(chosen), teacher.config.img_size)))
+    exact = range(0, len(arguments.blocks), 2) if arguments.exact_norms is None else arguments.exact_norms
+    student = condense(teacher.eval(), arguments.blocks, arguments.square_units, images, exact)
+    softmax, gelu = computed(student.config)
+    switches = (softmax, torch.zeros_like(gelu))
+    kept = ','.join(map(str, arguments.blocks))
+    recipe = f"{description['recipe']}; condensed to its blocks {kept} in closed form on {len(chosen)} images"
+    out = describe(student.config, splits.train.info, recipe, accuracy(student, switches, splits.validation))
+    save_checkpoint(arguments.out, student.state_dict(), switches, out)
+    print(json.dumps({'out': str(arguments.out), 'hiddenBlocks': kept, 'validation': out['validation_accuracy']}))
 
 
 def run_average(arguments: argparse.Namespace) -> None:
@@ -110,6 +128,19 @@ def register(commands: Commands) -> None:
     p.add_argument('--images', type=int, default=2000, help='training images to fit on; default 2000')
     p.add_argument('--out', type=Path, required=True, help='safetensors to write')
     p.set_defaults(run_command=run_start)
+
+    p = commands.add_parser('condense', help='a cheap student in closed form: fewer blocks, softmax everywhere, squares for GELU, norms of constant scale')
+    common(p, runs=False)
+    p.add_argument('--teacher', type=Path, required=True, help='exact checkpoint (privit teacher)')
+    p.add_argument('--blocks', type=int, nargs='+', required=True, metavar='BLOCK', help='of the teacher, counted from 0, that stay')
+    p.add_argument('--square-units', type=int, default=384, help='square units of each block; default 384')
+    p.add_argument(
+        '--exact-norms', type=int, nargs='*', default=None, metavar='BLOCK',
+        help='blocks of the student, counted from 0, that keep the LayerNorm before attention; default: every other one',
+    )  # fmt: skip
+    p.add_argument('--images', type=int, default=2000, help='training images to fit on; default 2000')
+    p.add_argument('--out', type=Path, required=True, help='safetensors to write')
+    p.set_defaults(run_command=run_condense)
 
     p = commands.add_parser(
         'average', help='the mean of the weights of several trainings of one student (or moments of one: --keep-last), all from the same search'
