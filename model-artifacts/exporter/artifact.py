@@ -25,7 +25,7 @@ def golden_points(model: FoldedModel) -> list[str]:
     """The names of docs/artifact.md's golden points, in order."""
 
     def is_there(block: FoldedBlock, suffix: str) -> bool:
-        return {'norm1': block.norm1, 'norm2': block.norm2, 'attn.unit_squares': block.square_units is not None}.get(suffix, True)
+        return {'norm1': block.norm1, 'norm2': block.norm2, 'attn.unit_squares': block.square_units is not None, 'attn.residual': block.mlp}.get(suffix, True)
 
     blocks = [f'blocks.{i}.{suffix}' for i, block in enumerate(model.blocks) for suffix in GOLDEN_SUFFIXES if is_there(block, suffix)]
     return ['input', 'patch_embed', *blocks, 'pool', 'fc_norm', 'logits']

@@ -37,7 +37,8 @@ class FoldedBlock:
     """One encoder block. `q`, `k`, `v` (D, D) read the RMS-normalised stream, `fc1` and `merged` too; where norm1, or norm2, is False, the
     stream itself. `proj`, `fc2`, `merged` write with zero channel mean.
 
-    `merged` is fc2·fc1, for the tokens whose GELU is the identity. Switches: True = exact; of the tokens whose output is wanted (queries): all,
+    `merged` is fc2·fc1, for the tokens whose GELU is the identity. mlp: False where it is that of every token, and norm2 has a constant scale:
+    then all of it is in `proj`, which reads the stream too, behind everything else (`proj_reading`). Switches: True = exact; of the tokens whose output is wanted (queries): all,
     or in the last block only the class token, where that is what the classifier reads. score_bias, static_mix: tables of
     `by_position` that are added to the scores and to the attention weights. square_units (U, D): linear layer whose squared outputs `proj`,
     then (D, D + U), reads behind attention's.
@@ -57,7 +58,15 @@ class FoldedBlock:
     square_units: Linear | None = None
     norm1: bool = True
     norm2: bool = True
+    mlp: bool = True
     groups: tuple[int, ...] = ()  # hidden units with an activation's table of their own, in their order; (): one table for all
+
+    def proj_reading(self, frac_bits: int, stream_frac_bits: int) -> Array:
+        """Weights of `proj` (D, …) that make up for the stream's fraction bits: its integers are read as if they had `frac_bits`."""
+        weight = self.proj.weight.copy()
+        if not self.mlp:
+            weight[:, -len(weight) :] *= 2.0 ** (frac_bits - stream_frac_bits)
+        return weight
 
     def tables(self) -> tuple[tuple[str, Array | None], tuple[str, Array | None]]:
         return ('score_bias', self.score_bias), ('static_mix', self.static_mix)
@@ -193,10 +202,20 @@ def fold(
         scale = (dim // heads * mean_factor(tokens)) ** -0.5
         fc1 = _after_norm(linear(f'{name}.mlp.fc1'), norm2)
         fc2 = _centred(linear(f'{name}.mlp.fc2'))
+        merged = Linear(fc2.weight @ fc1.weight, fc2.weight @ fc1.bias + fc2.bias)
+        wanted = 1 if config.pool == 'class' and i == depth - 1 else tokens
+        norms = [f'{name}.norm{j}' not in config.fixed_norms for j in (1, 2)]
+        mlp = norms[1] or bool(gelu[i][:wanted].any())
         proj, square_units = _centred(linear(f'{name}.attn.proj')), None
+        out = state[f'{name}.squares.fc2.weight'] if units else np.empty((dim, 0))
+        if not mlp:
+            proj, out = _with_linear_mlp(proj, merged), out - out.mean(0)
+            out = out + merged.weight @ out
         if units:
-            square_units, out = _balanced(_after_norm(linear(f'{name}.squares.fc1'), norm1), state[f'{name}.squares.fc2.weight'], proj.weight)
+            square_units, out = _balanced(_after_norm(linear(f'{name}.squares.fc1'), norm1), out, proj.weight)
             proj = Linear(np.concatenate([proj.weight, out], 1), proj.bias)
+        if not mlp:
+            proj = Linear(np.concatenate([proj.weight, merged.weight], 1), proj.bias)
         blocks.append(
             FoldedBlock(
                 q=Linear(q.weight * scale, q.bias * scale),
@@ -205,14 +224,15 @@ def fold(
                 proj=proj,
                 fc1=fc1,
                 fc2=fc2,
-                merged=Linear(fc2.weight @ fc1.weight, fc2.weight @ fc1.bias + fc2.bias),
-                softmax_rows=softmax[i][:, : 1 if config.pool == 'class' and i == depth - 1 else tokens],
-                gelu_tokens=gelu[i][: 1 if config.pool == 'class' and i == depth - 1 else tokens],
+                merged=merged,
+                softmax_rows=softmax[i][:, :wanted],
+                gelu_tokens=gelu[i][:wanted],
                 score_bias=None if (bias := score_bias[i]) is None else bias * mean_factor(tokens) ** -0.5,
                 static_mix=static_mix[i],
                 square_units=square_units,
-                norm1=f'{name}.norm1' not in config.fixed_norms,
-                norm2=f'{name}.norm2' not in config.fixed_norms,
+                norm1=norms[0],
+                norm2=norms[1],
+                mlp=mlp,
             )
         )
     embed = _fold_input(linear('patch_embed.proj'), state['pos_embed'][0], np.asarray(mean, np.float64), np.asarray(std, np.float64))
@@ -246,6 +266,12 @@ def _after_norm(linear: Linear, norm: Linear) -> Linear:
 def _centred(linear: Linear) -> Linear:
     """Subtract the mean over output channels: LayerNorm would subtract it anyway, and nothing else reads the stream."""
     return Linear(linear.weight - linear.weight.mean(0), linear.bias - linear.bias.mean(-1, keepdims=True))
+
+
+def _with_linear_mlp(proj: Linear, mlp: Linear) -> Linear:
+    """What proj adds to x before an MLP M z + m of the stream z itself: z = x + P f + p gives x + M x + (I + M)(P f + p) + m, of which M x is not
+    in here."""
+    return Linear(proj.weight + mlp.weight @ proj.weight, proj.bias + mlp.weight @ proj.bias + mlp.bias)
 
 
 def _balanced(units: Linear, out: Array, proj: Array) -> tuple[Linear, Array]:

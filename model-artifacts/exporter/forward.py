@@ -53,10 +53,12 @@ def forward(model: FoldedModel, images: Array, observe: Observer = lambda name, 
     for i, block in enumerate(model.blocks):
         name = f'blocks.{i}'
         y = _rms_norm(x, model.epsilon, f'{name}.norm1', observe) if block.norm1 else x
-        x = x[:, : model.queries(i)] + _attention(model, block, y, f'{name}.attn', model.queries(i), observe)
-        observe(f'{name}.attn.residual', x)
-        y = _rms_norm(x, model.epsilon, f'{name}.norm2', observe) if block.norm2 else x
-        x = x + _mlp(model, block, y, f'{name}.mlp', observe)
+        x = x[:, : model.queries(i)]
+        x = x + _attention(model, block, y, x, f'{name}.attn', observe)
+        if block.mlp:
+            observe(f'{name}.attn.residual', x)
+            y = _rms_norm(x, model.epsilon, f'{name}.norm2', observe) if block.norm2 else x
+            x = x + _mlp(model, block, y, f'{name}.mlp', observe)
         observe(f'{name}.mlp.residual', x)
     pooled = _pool(model, x, observe)
     logits = _apply(model.head, pooled)
@@ -91,8 +93,9 @@ def _rms_norm(x: Array, epsilon: float, name: str, observe: Observer) -> Array:
     return y
 
 
-def _attention(model: FoldedModel, block: FoldedBlock, y: Array, name: str, queries: int, observe: Observer) -> Array:
-    """(B, queries, D) of normalised tokens (B, T, D)."""
+def _attention(model: FoldedModel, block: FoldedBlock, y: Array, ahead: Array, name: str, observe: Observer) -> Array:
+    """(B, queries, D) of normalised tokens (B, T, D). ahead: of the stream, what goes on behind the block, (B, queries, D)."""
+    queries = ahead.shape[1]
     q, k, v = _apply(block.q, y[:, :queries]), _apply(block.k, y), _apply(block.v, y)
     observe(f'{name}.q', q)
     observe(f'{name}.k', k)
@@ -122,7 +125,7 @@ def _attention(model: FoldedModel, block: FoldedBlock, y: Array, name: str, quer
         squares = np.square(units)
         observe(f'{name}.unit_squares', squares)
         mix = np.concatenate([mix, squares], -1)
-    out = _apply(block.proj, mix)
+    out = _apply(block.proj, mix if block.mlp else np.concatenate([mix, ahead], -1))
     observe(f'{name}.proj', out)
     return out
 

@@ -1,6 +1,8 @@
 """Integer weights at the chosen scales."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .errors import ExportError
@@ -35,7 +37,7 @@ def quantise(model: FoldedModel, fixed: dict) -> dict[str, Array]:
     put_table('prefix', model.prefix if len(model.prefix) else None, fixed['residual']['fracBits'])
     stream = fixed['residual']['fracBits']
     for i, (block, scales) in enumerate(zip(model.blocks, fixed['blocks'])):
-        name, attn, mlp = f'blocks.{i}', scales['attn'], scales['mlp']
+        name, attn, mlp = f'blocks.{i}', scales['attn'], scales.get('mlp')
         thirds = [(block.q, attn['qWeightFracBits']), (block.k, attn['kWeightFracBits']), (block.v, attn['vWeightFracBits'])]
         units = [(block.square_units, attn['squareUnits']['weightFracBits'])] if block.square_units else []
         stream = scales.get('residual', {'fracBits': stream})['fracBits']
@@ -47,7 +49,10 @@ def quantise(model: FoldedModel, fixed: dict) -> dict[str, Array]:
             put(f'{name}.attn.qkv', thirds + units, read)
         put_table(f'{name}.attn.score_bias', block.score_bias, attn['q']['fracBits'] + attn['k']['fracBits'])
         put_table(f'{name}.attn.static_mix', block.static_mix, attn['probabilities']['fracBits'])
-        put(f'{name}.attn.proj', [(block.proj, attn['projWeightFracBits'])], attn['mix']['fracBits'])
+        mixed = attn['mix']['fracBits']
+        put(f'{name}.attn.proj', [(replace(block.proj, weight=block.proj_reading(mixed, stream)), attn['projWeightFracBits'])], mixed)
+        if mlp is None:
+            continue
         if block.gelu_tokens.any():
             put(f'{name}.mlp.fc1', [(block.fc1, mlp['fc1WeightFracBits'])], read_mlp)
             put(f'{name}.mlp.fc2', [(block.fc2, mlp['fc2WeightFracBits'])], activation_tables(mlp)[0]['out']['fracBits'])

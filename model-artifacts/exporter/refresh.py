@@ -4,6 +4,7 @@ from __future__ import annotations
 from .fields import SQUARES_BITS
 from .folding import ceil_log2
 from .harmonics import choose_harmonics
+from .quantise import activation_tables
 from .scales import DEFAULT_PRECISION, SQUARED_BITS
 
 
@@ -14,15 +15,15 @@ def refresh(manifest: dict) -> None:
     stream = manifest['fixedPoint']['residual']['fracBits']
     for block in manifest['fixedPoint']['blocks']:
         stream = block.get('residual', {'fracBits': stream})['fracBits']
-        mlp = block['mlp']
-        input_frac_bits = (block['norm2']['out']['fracBits'] if 'norm2' in block else stream) + mlp['fc1WeightFracBits']
-        for spec in mlp.get('geluGroups') or [mlp['gelu']]:
-            if 'parts' not in spec:
-                continue
-            function = a.get('activation', 'gelu')
-            chosen = choose_harmonics(function, spec['reach'], DEFAULT_PRECISION.gelu_error, input_frac_bits, spec['out']['fracBits'])
-            if chosen:
-                spec.update({**chosen.to_json(), 'out': spec['out']})
+        if mlp := block.get('mlp'):
+            input_frac_bits = (block['norm2']['out']['fracBits'] if 'norm2' in block else stream) + mlp['fc1WeightFracBits']
+            for spec in activation_tables(mlp):
+                if 'parts' not in spec:
+                    continue
+                function = a.get('activation', 'gelu')
+                chosen = choose_harmonics(function, spec['reach'], DEFAULT_PRECISION.gelu_error, input_frac_bits, spec['out']['fracBits'])
+                if chosen:
+                    spec.update({**chosen.to_json(), 'out': spec['out']})
         for squaring in block['attn'].get('squarings', []):
             turn = max(squaring['square']['magnitudeBits'], squaring['reciprocal']['rangeBits'] + log_tokens - 1) + 1
             weights = squaring['input']

@@ -248,21 +248,27 @@ class _Chooser:
         stream = self.stream.frac_bits
         # Fraction bits of what the matrices read.
         held1, held2 = (p.norm if norm else stream for norm in (block.norm1, block.norm2))
-        fc1_bits, _ = self._linear(f'{name}.mlp.fc1', block.fc1.weight, held2, None, f'{name}.mlp.fc1')
-        fc2_bits, fc2_magnitude = self._linear(f'{name}.mlp.fc2', block.fc2.weight, p.gelu, stream, f'{name}.mlp.fc2')
-        merged_bits, merged_magnitude = self._linear(f'{name}.mlp.merged', block.merged.weight, held2, stream, f'{name}.mlp.merged')
+        mlp = self._mlp(f'{name}.mlp', block, held2) if block.mlp else None
         return {
             **({'norm1': self._norm(f'{name}.norm1', stream, p.norm)} if block.norm1 else {}),
             'attn': self._attention(f'{name}.attn', block, held1),
             **({'norm2': self._norm(f'{name}.norm2', stream, p.norm)} if block.norm2 else {}),
-            'mlp': {
-                'fc1WeightFracBits': fc1_bits,
-                **self._activation(f'{name}.mlp', block, held2 + fc1_bits),
-                'fc2WeightFracBits': fc2_bits,
-                'fc2MagnitudeBits': fc2_magnitude,
-                'mergedWeightFracBits': merged_bits,
-                'mergedMagnitudeBits': merged_magnitude,
-            },
+            **({'mlp': mlp} if mlp else {}),
+        }
+
+    def _mlp(self, name: str, block: FoldedBlock, held: int) -> dict:
+        """held: fraction bits of what fc1 reads."""
+        p, stream = self.precision, self.stream.frac_bits
+        fc1_bits, _ = self._linear(f'{name}.fc1', block.fc1.weight, held, None, f'{name}.fc1')
+        fc2_bits, fc2_magnitude = self._linear(f'{name}.fc2', block.fc2.weight, p.gelu, stream, f'{name}.fc2')
+        merged_bits, merged_magnitude = self._linear(f'{name}.merged', block.merged.weight, held, stream, f'{name}.merged')
+        return {
+            'fc1WeightFracBits': fc1_bits,
+            **self._activation(name, block, held + fc1_bits),
+            'fc2WeightFracBits': fc2_bits,
+            'fc2MagnitudeBits': fc2_magnitude,
+            'mergedWeightFracBits': merged_bits,
+            'mergedMagnitudeBits': merged_magnitude,
         }
 
     def _attention(self, name: str, block: FoldedBlock, held: int) -> dict:
@@ -285,7 +291,7 @@ class _Chooser:
         probability_frac_bits = min(probability_frac_bits, 2 * scores_bits + self.log_tokens - 1, before - 1)
         if softmax and probability_frac_bits < p.probabilities - PROBABILITY_BITS_TO_GIVE:
             raise ExportError(f'{name}.probabilities', f'{probability_frac_bits} fraction bits left', f'{p.probabilities - PROBABILITY_BITS_TO_GIVE}: scores, values or squares are too large')
-        proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj.weight, p.mix, self.stream.frac_bits, f'{name}.proj')
+        proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj_reading(p.mix, self.stream.frac_bits), p.mix, self.stream.frac_bits, f'{name}.proj')
         units = {} if block.square_units is None else {'squareUnits': self._square_units(name, block.square_units.weight, held)}
         return {
             'qWeightFracBits': q_bits,

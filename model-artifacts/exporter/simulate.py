@@ -169,10 +169,12 @@ class Simulation:
                     x = self.truncate(f'{name}.residual', x, stream, coarser['magnitudeBits'], coarser['fracBits'])
                 stream = coarser['fracBits']
             y, held = self.normalised(f'{name}.norm1', x, stream, block.get('norm1'), see)
-            x = x[:, : self.queries(i)] + self.attention(i, y, held, block, stream, see)
-            see(f'{name}.attn.residual', x, stream)
-            y, held = self.normalised(f'{name}.norm2', x, stream, block.get('norm2'), see)
-            x = x + self.mlp(i, y, held, block, stream)
+            x = x[:, : self.queries(i)]
+            x = x + self.attention(i, y, held, x, block, stream, see)
+            if 'mlp' in block:
+                see(f'{name}.attn.residual', x, stream)
+                y, held = self.normalised(f'{name}.norm2', x, stream, block.get('norm2'), see)
+                x = x + self.mlp(i, y, held, block, stream)
             see(f'{name}.mlp.residual', x, stream)
         y, _ = self.pooled(x, stream, see)
         logits = self.linear('head', y)
@@ -249,8 +251,8 @@ class Simulation:
         out = spec['out']
         return self.truncate(name, x * s, frac_bits + spec['rsqrt']['out']['fracBits'], out['magnitudeBits'], out['fracBits'])
 
-    def attention(self, i: int, y: Array, held: int, block: dict, stream: int, see) -> Array:
-        """held: fraction bits of y."""
+    def attention(self, i: int, y: Array, held: int, ahead: Array, block: dict, stream: int, see) -> Array:
+        """held: fraction bits of y. ahead: of the residual stream, what goes on behind the block."""
         name, spec = f'blocks.{i}.attn', block['attn']
         dim, queries = y.shape[-1], self.queries(i)
         if queries < self.tokens:
@@ -290,6 +292,8 @@ class Simulation:
             squares = self.square_units(name, units, held, block)
             see(f'{name}.unit_squares', squares, mix['fracBits'])
             mixed = np.concatenate([mixed, squares], -1)
+        if 'mlp' not in block:
+            mixed = np.concatenate([mixed, ahead], -1)
         before = mix['fracBits'] + spec['projWeightFracBits']
         return self.truncate(f'{name}.proj', self.linear(f'{name}.proj', mixed), before, spec['projMagnitudeBits'], stream)
 

@@ -18,7 +18,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit.model import Block, FixedNorm, VisionTransformer, ViTConfig
@@ -54,15 +53,16 @@ def condense(teacher: VisionTransformer, blocks: Sequence[int], square_units: in
     own = {k: v for k, v in teacher.state_dict().items() if not k.startswith('blocks.')}
     student.load_state_dict(student.state_dict() | own)
     ours = theirs = torch.cat([teacher.embed(part) for part in images.split(AT_ONCE)])  # (count, N, C)
+    exact = list(teacher.blocks)
     at = 0  # how many of the teacher's blocks `theirs` is behind
     for k, (i, block) in enumerate(zip(blocks, student.blocks)):
         for passed in range(at, i):
-            theirs = _through(teacher.blocks[passed], theirs)[1]
-        between, after = _through(teacher.blocks[i], theirs)
+            theirs = _through(exact[passed], theirs)[1]
+        between, after = _through(exact[i], theirs)
         at = i + 1
         for passed in range(at, blocks[k + 1] if k + 1 < len(blocks) else teacher.config.depth):
-            after, at = _through(teacher.blocks[passed], after)[1], passed + 1
-        ours = _fit(block, teacher.blocks[i], ours, between, within_range(after))
+            after, at = _through(exact[passed], after)[1], passed + 1
+        ours = _fit(block, exact[i], ours, between, within_range(after))
         theirs = after
     return student
 
@@ -78,7 +78,7 @@ def _fit(block: Block, teacher: Block, x: Tensor, between: Tensor, target: Tenso
     C, scale = x.shape[-1], float((x.var(-1, unbiased=False) + teacher.norm1.eps).rsqrt().mean())
     block.norm1.load_state_dict(teacher.norm1.state_dict())
     if isinstance(block.norm1, FixedNorm):
-        block.norm1.weight *= scale
+        block.norm1.weight.mul_(scale)
     block.norm2.weight.fill_(scale)
     block.norm2.bias.zero_()
     block.attn.qkv.load_state_dict(teacher.attn.qkv.state_dict())

@@ -35,16 +35,17 @@ LOGIT_SCALE = 8.0
 
 
 def pretrained_start(
-    imported: Imported, images: ImageSet, img_size: int | None = None, mean_pool: bool = False, count: int = 512
+    imported: Imported, images: ImageSet, img_size: int | None = None, mean_pool: bool = False, middle: bool = False, count: int = 512
 ) -> VisionTransformer:
     """The network for `images`, which are also what it is measured on: `count` of them for the keys, and for a classifier that must be fitted.
 
     img_size: pixels a side, a multiple of its patches; None: its own. mean_pool: without class token, the mean of the patches is classified.
+    middle: see `resized`.
     Raises ImportProblem when the checkpoint does not say how it normalises.
     """
     info = images.info
     classes = None if mean_pool and imported.model.config.pool != 'mean' else classes_of(imported, info)
-    model = resized(imported.model, img_size or imported.model.config.img_size)
+    model = resized(imported.model, img_size or imported.model.config.img_size, middle)
     fold_normalisation(model, pixel_values(imported, 'mean'), pixel_values(imported, 'std'), info)
     model = with_classes(model, classes, len(info.labels), mean_pool)
     chosen = images.subset(torch.randperm(len(images), generator=torch.Generator().manual_seed(3))[:count])
@@ -82,15 +83,27 @@ def resize_positions(positions: Tensor, side: int) -> Tensor:
     return F.interpolate(grid, size=(side, side), mode='bicubic', antialias=True, align_corners=False).flatten(2).transpose(1, 2)
 
 
-def resized(model: VisionTransformer, img_size: int) -> VisionTransformer:
-    """The same weights for square images of another size. Raises ValueError for constants of relative position, which are of one size."""
+def middle_positions(positions: Tensor, side: int) -> Tensor:
+    """(1, old^2, C) -> (1, side^2, C): those in the middle of a larger grid, as they are. Raises ValueError for a smaller grid."""
+    old = math.isqrt(positions.shape[1])
+    if side > old:
+        raise ValueError(f'middle_positions: expected at most {old} tokens a side, as there are, got {side}')
+    first = (old - side) // 2
+    grid = positions.unflatten(1, (old, old))
+    return grid[:, first : first + side, first : first + side].flatten(1, 2)
+
+
+def resized(model: VisionTransformer, img_size: int, middle: bool = False) -> VisionTransformer:
+    """The same weights for square images of another size. middle: it sees what the middle of the old grid saw, in place of all of it with other
+    eyes: for a network that is trained little, that is better (LOG.md). Raises ValueError for constants of relative position, which are of one size."""
     if model.config.positional and img_size != model.config.img_size:
         raise ValueError(f'img_size: expected {model.config.img_size}, for whose offsets the relative positions are, got {img_size}')
     if model.config.width != model.config.img_size:
         raise ValueError('start: expected a network for square images')
     other = VisionTransformer(replace(model.config, img_size=img_size, img_width=None))
     side = img_size // model.config.patch_size
-    other.load_state_dict(model.state_dict() | {'pos_embed': resize_positions(model.pos_embed.detach(), side)})
+    fit = middle_positions if middle else resize_positions
+    other.load_state_dict(model.state_dict() | {'pos_embed': fit(model.pos_embed.detach(), side)})
     return other
 
 

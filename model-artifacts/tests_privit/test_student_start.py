@@ -7,7 +7,7 @@ import torch
 
 from privit.batches import AugmentOptions, LabelledImages
 from privit.engine import Trainer, TrainOptions
-from privit.hidden import check_alike, hidden_loss, within_range
+from privit.hidden import hidden_loss, teaching_blocks, within_range
 from privit.student_start import approximate_attention, student_start
 from privit.switches import Switches
 from vit.card import model_card
@@ -93,8 +93,17 @@ def test_training_brings_the_streams_together(class_model):
 
 
 def test_a_teacher_of_another_shape_is_refused():
-    with pytest.raises(ValueError, match='hidden_weight: expected a teacher with the depth of the student, 2, got 3'):
-        check_alike(replace(CLASS, depth=2), CLASS)
+    with pytest.raises(ValueError, match='hidden_weight: expected a teacher with the embed_dim of the student, 32, got 16'):
+        teaching_blocks(replace(CLASS, embed_dim=32), CLASS, '')
+    for kept in ('', '0', '1,0', '1,3', '0,1,2'):
+        with pytest.raises(ValueError, match=r'hidden_blocks: expected 2 ascending ones of 0..2'):
+            teaching_blocks(replace(CLASS, depth=2), CLASS, kept)
+
+
+def test_a_block_that_stands_for_several_learns_what_leaves_the_last_of_them():
+    assert teaching_blocks(replace(CLASS, depth=2), CLASS, '0,1') == [0, 2]
+    assert teaching_blocks(replace(CLASS, depth=2), CLASS, '0,2') == [1, 2]
+    assert teaching_blocks(CLASS, CLASS, '') == [0, 1, 2]
 
 
 def test_a_file_that_keeps_what_is_not_computed_counts_what_is(class_model, tmp_path):

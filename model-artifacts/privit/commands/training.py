@@ -21,7 +21,7 @@ from ..engine import RunLog, TrainOptions
 from ..evaluate import logits_of
 from ..options import add_options, read_options
 from ..plots import plot_switch_maps
-from ..pretrained import pretrained_start
+from ..pretrained import pretrained_start, resized
 from ..prices import read_prices
 from ..ranges import RangeMaxima
 from ..search import SearchOptions, search
@@ -32,18 +32,19 @@ from .teachers import add_teaching, batch_source
 
 def start_of(arguments: argparse.Namespace, splits: Splits) -> VisionTransformer:
     """The network that `privit teacher` begins with: a fresh one, one of this project's, or anybody's (vit/imports), fitted to the set."""
-    own_only = arguments.size or arguments.mean_pool
     if arguments.start is None:
-        if own_only:
-            raise ValueError('--size, --mean-pool: expected with --start, a checkpoint of another library')
+        if arguments.size or arguments.middle or arguments.mean_pool:
+            raise ValueError('--size, --middle, --mean-pool: expected with --start')
         return initial_model(model_config(arguments), None, False)
     if not describes_itself(arguments.start):
         imported = import_checkpoint(arguments.start, given_facts(arguments))
-        start = pretrained_start(imported, splits.train, arguments.size, arguments.mean_pool)
+        start = pretrained_start(imported, splits.train, arguments.size, arguments.mean_pool, arguments.middle)
         return initial_model(replace(start.config, positional=True), start, True) if arguments.positional else start
-    if own_only:
-        raise ValueError(f"--size, --mean-pool: expected with a --start of another library; {arguments.start} is privit's own")
+    if arguments.mean_pool:
+        raise ValueError(f"--mean-pool: expected with a --start of another library; {arguments.start} is privit's own")
     start, _, description = load_checkpoint(arguments.start)
+    if arguments.size:
+        start = resized(start, arguments.size, arguments.middle)
     same_labels = labels_of(description) == splits.train.info.labels
     config = replace(start.config, positional=start.config.positional or arguments.positional) if same_labels else model_config(arguments)
     return initial_model(config, start, same_labels)
@@ -153,7 +154,8 @@ def register(commands: Commands) -> None:
     common(p)
     add_teaching(p)
     p.add_argument('--start', type=Path, default=None, help="checkpoint whose weights to start from: privit's, or any ViT's in timm's or Hugging Face's names")
-    p.add_argument('--size', type=int, default=None, help="pixels a side that a --start of another library is to see; default: as it was trained")
+    p.add_argument('--size', type=int, default=None, help='pixels a side that a --start is to see; default: as it was trained')
+    p.add_argument('--middle', action='store_true', help='with a smaller --size: keep the middle of its positions, in place of all of them squeezed')
     p.add_argument('--mean-pool', action='store_true', help='let such a --start classify the mean of its tokens, without a class token')
     p.add_argument('--positional', action='store_true', help="constants of the relative position in attention (free in the secure protocol)")
     for kind in (TrainOptions, AugmentOptions, TeacherOptions):
