@@ -8,12 +8,13 @@ import pytest
 import torch
 from test_folding import reference
 from test_restore import info_of
+from typescript import has_node, typescript
 
 from exporter.export import write_artifact
 from exporter.forward import forward
 from exporter.images import Preprocessing
 from exporter.restore import restore
-from exporter.simulate import Simulation
+from exporter.simulate import Simulation, read_weights
 from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
 
 
@@ -43,6 +44,25 @@ def test_integers_follow_the_network(exported):
     assert len(outside) <= 1
     inside = [i for i in range(len(images)) if i not in outside]
     assert np.abs(logits - expected)[inside].max() < 0.03 * max(1, np.abs(expected).max())
+
+
+@pytest.mark.skipif(not has_node(), reason='needs Node and its packages')
+def test_integers_are_those_of_the_plan(exported):
+    _, out, _ = exported
+    images = tiny_images(100, seed=9)
+    simulation = Simulation.load(out)
+    logits = simulation.run(images)
+    inside = [i for i in range(len(images)) if i not in simulation.violations.images][:3]
+    np.testing.assert_array_equal(typescript(out, images[inside]), logits[inside])
+
+
+def test_an_mlp_that_is_linear_is_no_step(exported):
+    checkpoint, out, _ = exported
+    blocks = json.loads((out / 'manifest.json').read_text())['fixedPoint']['blocks']
+    gelu = checkpoint.switches[1].numpy()
+    linear = [f'blocks.{i}.norm2' in checkpoint.model.config.fixed_norms and not gelu[i].any() for i in range(len(blocks))]
+    assert [('mlp' not in block) for block in blocks] == linear
+    assert not any(name.startswith(f'blocks.{i}.mlp') for i, is_linear in enumerate(linear) if is_linear for name in read_weights(out))
 
 
 def test_the_manifest_has_no_such_norm_and_restore_knows_them(exported):

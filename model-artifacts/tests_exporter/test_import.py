@@ -1,8 +1,6 @@
 """`python -m exporter import`, as documented, of every kind of checkpoint that people have."""
 import io
 import json
-import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 import torch
 from checkpoints import ORDINARY, REFUSED, Recipe, write
 from PIL import Image
+from typescript import has_node, securely, typescript
 
 from exporter.cli import main
 from exporter.images import Preprocessing
@@ -40,41 +39,6 @@ def run(path, pictures, out, capsys, *more):
     return json.loads(said.out), said.err
 
 
-PLAN = """
-import { readFileSync } from 'node:fs';
-import { evaluateReference, publicInput } from './protocols/index.ts';
-import { readModel } from './scripts/lib/models.ts';
-import { runOnnx } from './scripts/lib/onnxRunner.ts';
-const [folder] = process.argv.slice(1);
-const { plan, weights, manifest, publicPart } = await readModel(folder);
-const out = [];
-for (const pixels of JSON.parse(readFileSync(`${folder}/pixels.json`, 'utf8'))) {
-  const result = evaluateReference(plan, weights, await publicInput(Uint8Array.from(pixels), manifest, publicPart, runOnnx));
-  out.push({ logits: [...result.named('logits')], violations: result.violations.length });
-}
-process.stdout.write(JSON.stringify(out));
-"""
-
-
-def typescript(folder, images):
-    """The logits of protocols/inference/reference.ts, in real numbers."""
-    (folder / 'pixels.json').write_text(json.dumps([image.ravel().tolist() for image in images]))
-    command = ['node', '--import', 'tsx', '--input-type=module', '-e', PLAN, str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout)
-    assert all(result['violations'] == 0 for result in results)
-    return np.array([result['logits'] for result in results])
-
-
-def securely(folder, picture):
-    """`npm run classify`: two processes, without a dealer. Its JSON."""
-    command = ['node', 'scripts/run.mjs', 'scripts/classify.ts', '--model', str(folder), '--image', str(picture), '--json']
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.mark.parametrize('name', ORDINARY)
 def test_an_ordinary_checkpoint_is_imported(name, pictures, tmp_path, capsys):
     path, recipe, state = write(tmp_path / 'checkpoint', name)
@@ -95,7 +59,7 @@ def test_an_ordinary_checkpoint_is_imported(name, pictures, tmp_path, capsys):
     normalised = (torch.from_numpy(images).permute(0, 3, 1, 2).double() / 255 - 0.5) / 0.5
     expected = recipe.forward({key: tensor.double() for key, tensor in state.items()}, normalised).numpy()
     assert np.sqrt(np.square(logits - expected).mean()) < 0.05 * expected.std()
-    if (ROOT / 'node_modules/tsx').exists() and shutil.which('node'):
+    if has_node():
         np.testing.assert_array_equal(typescript(out, images), logits)
         # Truncation rounds by chance: a private answer is near the integers' and is not theirs to the last unit.
         answer = securely(out, pictures / '00.jpg')
@@ -142,7 +106,7 @@ def test_a_public_part_is_what_the_first_blocks_compute(blocks, pictures, tmp_pa
     normalised = (torch.from_numpy(images).permute(0, 3, 1, 2).double() / 255 - 0.5) / 0.5
     expected = recipe.forward({key: tensor.double() for key, tensor in state.items()}, normalised).numpy()
     assert np.sqrt(np.square(logits - expected).mean()) < 0.05 * expected.std()
-    if (ROOT / 'node_modules/tsx').exists() and shutil.which('node'):
+    if has_node():
         # Two engines compute the public part, so that a unit of the stream may fall on either side.
         np.testing.assert_allclose(typescript(out, images), logits, atol=0.02 * expected.std())
 

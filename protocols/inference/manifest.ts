@@ -71,27 +71,27 @@ const Block = v.strictObject({
   /** Absent where the MLP is linear, with a norm of constant scale and no token's GELU: it is inside `proj`, which then reads the stream too. */
   mlp: v.exactOptional(
     v.strictObject({
-    fc1WeightFracBits: fracBits,
-    /** The activation of fc1's output; fc1's output itself is not truncated. */
-    gelu: v.exactOptional(v.union([TableActivation, HarmonicActivation])),
-    /** In its place: hidden units of like range side by side, each group with its own table. */
-    geluGroups: v.exactOptional(
-      v.pipe(
-        v.array(
-          v.union([
-            v.strictObject({ units: int(1, maxMlpDim), ...TableActivation.entries }),
-            v.strictObject({ units: int(1, maxMlpDim), ...HarmonicActivation.entries }),
-          ]),
+      fc1WeightFracBits: fracBits,
+      /** The activation of fc1's output; fc1's output itself is not truncated. */
+      gelu: v.exactOptional(v.union([TableActivation, HarmonicActivation])),
+      /** In its place: hidden units of like range side by side, each group with its own table. */
+      geluGroups: v.exactOptional(
+        v.pipe(
+          v.array(
+            v.union([
+              v.strictObject({ units: int(1, maxMlpDim), ...TableActivation.entries }),
+              v.strictObject({ units: int(1, maxMlpDim), ...HarmonicActivation.entries }),
+            ]),
+          ),
+          v.minLength(1),
+          v.maxLength(8),
         ),
-        v.minLength(1),
-        v.maxLength(8),
       ),
-    ),
-    fc2WeightFracBits: fracBits,
-    fc2MagnitudeBits: magnitudeBits,
-    /** fc2·fc1 in one matrix, for tokens whose GELU is the identity. */
-    mergedWeightFracBits: fracBits,
-    mergedMagnitudeBits: magnitudeBits,
+      fc2WeightFracBits: fracBits,
+      fc2MagnitudeBits: magnitudeBits,
+      /** fc2·fc1 in one matrix, for tokens whose GELU is the identity. */
+      mergedWeightFracBits: fracBits,
+      mergedMagnitudeBits: magnitudeBits,
     }),
   ),
 });

@@ -40,7 +40,14 @@ const shapes: Record<string, Shape> = {
   'norms of constant scale': { ...plain, imageSize: 6, fixedNorms: ['0.norm2', '1.norm1'], softmax: 0.5, gelu: 0.5 },
   'nothing but the last norm': { ...plain, imageSize: 6, fixedNorms: ['0.norm1', '0.norm2', '1.norm1', '1.norm2'] },
   'an MLP inside attention': { ...plain, imageSize: 6, withoutMlp: [0], fixedNorms: ['1.norm1'], gelu: 0.5 },
-  'no MLP but square units': { ...plain, prefixTokens: 1, pool: 'class', squareUnits: 5, withoutMlp: [0, 1], residualDrop: 1 },
+  'no MLP but square units': {
+    ...plain,
+    prefixTokens: 1,
+    pool: 'class',
+    squareUnits: 5,
+    withoutMlp: [0, 1],
+    residualDrop: 1,
+  },
   'square units beside a class token': { ...plain, prefixTokens: 1, pool: 'class', squareUnits: 5, softmax: 0.5 },
   'a hundred and fifty classes': { ...plain, classes: 150, depth: 1 },
 };
