@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from .artifact import write_json
-from .folding import Array
+from .folding import Array, FoldedModel
+from .forward import forward
 from .images import ImageZip, open_picture, to_rgb
 
 # Longer sides in pixels: what is shown of a photograph; below the other, JPEG would alter what the model sees.
@@ -20,16 +21,17 @@ SHOWN_SIDE, SMALL_SIDE = 1024, 128
 
 @dataclass(frozen=True)
 class Sample:
-    """data: the file."""
+    """data: the file. hard: the model, in floating point, gives another label."""
 
     file: str
     label: str
     source: str
     data: bytes
+    hard: bool = False
 
 
 def choose_samples(images: ImageZip, description: dict[str, Any], per_class: int) -> list[Sample]:
-    """At least one: the first is for the golden vectors, whether samples ship or not."""
+    """By lot, so that as many are hard as the model is wrong. At least one: the first is for the golden vectors, whether samples ship or not."""
     chosen: list[Sample] = []
     numbers: dict[int, int] = {}
     for name, data, label in images.samples(max(1, per_class)):
@@ -54,11 +56,16 @@ def prepared(sample: Sample, images: ImageZip) -> Array:
     return images.preprocessing.apply(Image.open(io.BytesIO(sample.data)))
 
 
+def with_hard_ones(samples: list[Sample], images: ImageZip, model: FoldedModel, labels: list[str]) -> list[Sample]:
+    logits = forward(model, np.stack([prepared(sample, images) for sample in samples]))
+    return [replace(sample, hard=labels[best] != sample.label) for sample, best in zip(samples, logits.argmax(1))]
+
+
 def write_samples(out: Path, samples: list[Sample]) -> None:
-    """samples/CLASS-N.jpg and samples/samples.json [{file, label, source}], in place of those from before."""
+    """samples/CLASS-N.jpg and samples/samples.json [{file, label, source, hard?}], in place of those from before."""
     folder = out / 'samples'
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for sample in samples:
         (folder / sample.file).write_bytes(sample.data)
-    write_json(folder / 'samples.json', [{'file': s.file, 'label': s.label, 'source': s.source} for s in samples])
+    write_json(folder / 'samples.json', [{'file': s.file, 'label': s.label, 'source': s.source, **({'hard': True} if s.hard else {})} for s in samples])

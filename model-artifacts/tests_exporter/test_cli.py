@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
@@ -36,6 +37,12 @@ def test_export_writes_every_file(checkpoint, image_zip, tmp_path, capsys):
     assert figures['images'] == 12 and figures['agreementTop1'] >= 0.9
     samples = json.loads((out / 'samples/samples.json').read_text())
     assert [s['label'] for s in samples] == LABELS and all((out / 'samples' / s['file']).exists() for s in samples)
+    # Hard is what the network itself, by its ONNX file, gives another label.
+    session = onnxruntime.InferenceSession(out / 'model.onnx', providers=['CPUExecutionProvider'])
+    shown = [np.asarray(Image.open(out / 'samples' / s['file'])).transpose(2, 0, 1)[None].astype(np.float32) for s in samples]
+    answers = [LABELS[int(session.run(None, {'image': image})[0].argmax())] for image in shown]
+    assert [s.get('hard', False) for s in samples] == [answer != s['label'] for answer, s in zip(answers, samples)]
+    assert any(s.get('hard') for s in samples)
     assert json.loads((out / 'golden.json').read_text())['sample'] == 'samples/circle-1.jpg'
     card = (out / 'card.md').read_text()
     assert card.startswith('# other\n') and json.loads((out / 'manifest.json').read_text())['name'] == 'other'

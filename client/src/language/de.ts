@@ -201,6 +201,8 @@ export const de: Words = {
       orSample: 'oder ein Beispiel ausprobieren',
       orOwners: 'oder eines der Bilder des Besitzers ausprobieren',
       sample: (label) => `Beispiel: ${label}`,
+      hard: 'Ein schweres: Das Modell hält es für etwas anderes.',
+      hardMark: 'schwer',
     },
     camera: {
       name: 'Kamera',

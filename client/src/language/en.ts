@@ -196,6 +196,8 @@ export const en = {
       orSample: 'or try a sample',
       orOwners: 'or try one of the owner’s pictures',
       sample: (label: string) => `Sample: ${label}`,
+      hard: 'A hard one: the model takes it for something else.',
+      hardMark: 'hard',
     },
     camera: {
       name: 'Camera',

@@ -61,6 +61,8 @@ export interface Sample {
   url: string;
   label: string;
   source: string;
+  /** The model's own label is another one. */
+  hard?: boolean;
   /** The owner's, who sent it. */
   file?: Blob;
 }
@@ -70,10 +72,10 @@ export async function listSamples(modelName: string): Promise<Sample[]> {
   const models = await listBundledModels();
   if (!models.some((model) => model.name === modelName)) return [];
   const folder = `models/${encodeURIComponent(modelName)}/samples`;
-  const samples: { file: string; label: string; source: string }[] = await (
+  const samples: { file: string; label: string; source: string; hard?: boolean }[] = await (
     await fetchOk(`${folder}/samples.json`)
   ).json();
-  return samples.map(({ file, label, source }) => ({ url: `${folder}/${encodeURIComponent(file)}`, label, source }));
+  return samples.map(({ file, ...said }) => ({ url: `${folder}/${encodeURIComponent(file)}`, ...said }));
 }
 
 /**

@@ -15,7 +15,7 @@ from ..errors import ExportError
 from ..evaluate import evaluate
 from ..export import write_artifact
 from ..images import ImageZip, Preprocessing
-from ..samples import choose_samples, prepared, write_samples
+from ..samples import choose_samples, prepared, with_hard_ones, write_samples
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -47,7 +47,8 @@ def main(argv: list[str] | None = None) -> None:
         model = write_artifact(checkpoint, calibration, golden, f'samples/{samples[0].file}', preprocessing, arguments.out)
     except ExportError as error:
         sys.exit(f'exporter: {arguments.checkpoint.name} does not fit the fixed-point plan: {error}')
-    write_samples(arguments.out, samples if arguments.samples_per_class else [])
+    shipped = with_hard_ones(samples, images, model, description['labels']) if arguments.samples_per_class else []
+    write_samples(arguments.out, shipped)
     figures = evaluate(arguments.out, model, images.held_out(arguments.evaluate)) if arguments.evaluate else None
     write_card(arguments.out, arguments.checkpoint, checkpoint, figures, len(calibration), arguments.evaluations, arguments.notes)
     print(json.dumps({'out': str(arguments.out), 'seconds': round(time.monotonic() - started), **(figures or {})}, indent=1))
