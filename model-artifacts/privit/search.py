@@ -122,7 +122,8 @@ def search(
     prices: the penalty is the switches' price, and the budget `price_budget`, in place of counts.
     """
     config = teacher.config
-    check_budgets(config, options, prices)
+    if fixed_switches is None:  # else nothing is searched
+        check_budgets(config, options, prices)
     student, switches = stage1_initialise(teacher, options.granularity)
     if fixed_switches is not None:
         switches.set(*fixed_switches)

@@ -160,3 +160,27 @@ def test_holdout_is_balanced_disjoint_and_stable():
     assert labels[held].bincount().tolist() == [4] * 5
     assert sorted([*held.tolist(), *kept.tolist()]) == list(range(100))
     assert torch.equal(held, stratified_holdout(labels, 20)[0])
+
+
+def test_the_command_line_from_an_exact_network_to_a_condensed_student(tmp_path, capsys):
+    common = ['--dataset', 'synthetic', '--batch-size', '32', '--crop-padding', '0', '--learning-rate', '3e-3', '--range-weight', '1e-4']
+    first, second = (tmp_path / name / 'checkpoint.safetensors' for name in ('first', 'second'))
+    main(['teacher', *common, '--run-dir', str(first.parent), '--steps', '40', '--warmup-steps', '5'])
+    main(['teacher', *common, '--run-dir', str(second.parent), '--steps', '10', '--warmup-steps', '2', '--start', str(first)])
+    teacher, _, description = load_checkpoint(second)
+    size = teacher.config.img_size
+    assert description['recipe'] == f'exact network: 40 steps of 32 images; then 10 steps of 32 images at {size} px'
+    start, run_dir = tmp_path / 'start.safetensors', tmp_path / 'student'
+    kept = ['--blocks', '1', '--square-units', '8', '--images', '64', '--exact-norms', '0']
+    capsys.readouterr()
+    main(['condense', '--dataset', 'synthetic', '--teacher', str(second), *kept, '--out', str(start)])
+    said = json.loads(capsys.readouterr().out)
+    assert said['hiddenBlocks'] == '1'
+    learn = ['--keep-switches', '--teacher', str(start), '--kd-teacher', str(second), '--hidden-weight', '1', '--hidden-blocks', said['hiddenBlocks']]
+    main(['search', *common, '--run-dir', str(run_dir), *learn, '--search-steps', '0', '--finetune-steps', '20'])
+    student, switches, description = load_checkpoint(run_dir / 'checkpoint.safetensors')
+    assert (student.config.depth, count_on(switches)) == (1, (student.config.num_softmax_rows, 0))
+    assert student.config.fixed_norms == ('blocks.0.norm2',)
+    assert description['recipe'].endswith('condensed to its blocks 1 in closed form on 64 images; then 20 steps more')
+    with pytest.raises(ValueError, match=f'img_size {size + 1} is not a multiple of patch_size'):
+        main(['teacher', *common, '--run-dir', str(tmp_path / 'third'), '--steps', '1', '--start', str(first), '--size', str(size + 1)])

@@ -24,7 +24,7 @@ from ..plots import plot_switch_maps
 from ..pretrained import pretrained_start, resized
 from ..prices import read_prices
 from ..ranges import RangeMaxima
-from ..search import SearchOptions, search
+from ..search import SearchOptions, check_budgets, search
 from ..teacher import TeacherOptions, initial_model, train_teacher
 from .arguments import PRESETS, Commands, common, given_facts, model_config, splits_of, step_images
 from .teachers import add_teaching, batch_source
@@ -50,12 +50,22 @@ def start_of(arguments: argparse.Namespace, splits: Splits) -> VisionTransformer
     return initial_model(config, start, same_labels)
 
 
+def recipe_of(start: Path | None, steps: str, config: ViTConfig) -> str:
+    """Where the weights come from, back to the first network: a card tells its licence by it."""
+    if start is None:
+        return f'exact network: {steps}'
+    if not describes_itself(start):
+        return f'exact network: {steps}, from {start.name}'
+    _, _, description = load_checkpoint(start)
+    return f"{description.get('recipe', start.name)}; then {steps} at {config.img_size} px"
+
+
 def run_teacher(arguments: argparse.Namespace) -> None:
     splits = splits_of(arguments)
     model = start_of(arguments, splits)
     config = model.config
     train, options = read_options(arguments, TrainOptions), read_options(arguments, TeacherOptions)
-    recipe = f'exact network: {options.steps} steps of {step_images(train)} images' + (f', from {arguments.start.name}' if arguments.start else '')
+    recipe = recipe_of(arguments.start, f'{options.steps} steps of {step_images(train)} images', config)
     description = describe(config, splits.train.info, recipe, name=f'{splits.train.info.name}-teacher')
     log = RunLog(arguments.run_dir, describe=lambda switches: description)
     source, regressors = batch_source(arguments, splits, config, arguments.start)
@@ -114,6 +124,7 @@ def run_search(arguments: argparse.Namespace) -> None:
     if arguments.keep_switches:
         fixed = teacher_switches
     elif arguments.baseline:
+        check_budgets(config, options)
         fixed = baseline_switches(arguments.baseline, config, options.softmax_budget, options.gelu_budget, train.seed)
     searched = 'search by price' if prices else 'search' if options.granularity == 'token' else 'search of whole heads'
     method = 'transferred switches' if arguments.keep_switches else arguments.baseline or searched
