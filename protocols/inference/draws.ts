@@ -29,15 +29,21 @@ function sourcesOf(x: Value, producers: ReadonlyMap<Value, Op>): Value[] {
 function originOf(x: Value, producers: ReadonlyMap<Value, Op>): Origin {
   const op = producers.get(x);
   const index = op && protocolOf(op).moved(op);
-  if (!op || !index) return { sources: [x], from: Uint32Array.from({ length: x.size }, (_, i) => i) };
+  if (!op || !index) {
+    const own = new Uint32Array(x.size);
+    for (let i = 0; i < own.length; i++) own[i] = i;
+    return { sources: [x], from: own };
+  }
   const parts = op.inputs.map((input) => originOf(input, producers));
   const whole = new Uint32Array(op.inputs.reduce((sum, { size }) => sum + size, 0));
   let [at, first] = [0, 0];
   for (const { sources, from } of parts) {
-    for (const element of from) whole[at++] = first + element;
+    for (let i = 0; i < from.length; i++) whole[at++] = first + from[i];
     first += sources.reduce((sum, { size }) => sum + size, 0);
   }
-  return { sources: parts.flatMap(({ sources }) => sources), from: index.map((i) => whole[i]) };
+  const from = new Uint32Array(index.length);
+  for (let i = 0; i < from.length; i++) from[i] = whole[index[i]];
+  return { sources: parts.flatMap(({ sources }) => sources), from };
 }
 
 /**
@@ -65,17 +71,19 @@ export function chooseDraws(operations: readonly Op[], learned: Value): void {
   for (const op of readers) {
     for (const input of op.inputs) {
       if (!sourcesOf(input, producers).some((source) => reads.has(source))) continue;
-      const origin = originOf(input, producers);
+      const origin = drawing.get(op) ?? originOf(input, producers);
+      const marks = origin.sources.map((source) => reads.get(source));
       forEachElement(origin, (source, element) => {
-        const marks = reads.get(origin.sources[source]);
-        if (marks) marks[element] = Math.min(marks[element] + 1, 2);
+        const of = marks[source];
+        if (of && of[element] < 2) of[element]++;
       });
     }
   }
   for (const [op, origin] of drawing) {
+    const marks = origin.sources.map((source) => reads.get(source)!);
     let isAlone = true;
     forEachElement(origin, (source, element) => {
-      if (reads.get(origin.sources[source])![element] > 1) isAlone = false;
+      if (marks[source][element] > 1) isAlone = false;
     });
     if (isAlone) op.isDrawn = true;
   }
