@@ -6,7 +6,7 @@ import { costOf } from '../../client/src/worker/costOf.ts';
 import { modelFolder } from '../../scripts/lib/models.ts';
 
 /** Of the machine below, as speed.worker.ts measures it. */
-const bytesPerSecond = 2.45e9;
+const bytesPerSecond = 2.8e9;
 const manifest = async (name: string) => readFile(`${await modelFolder(name)}manifest.json`, 'utf8');
 
 // Two Chromium 156 tabs, 2 vCPU of an AMD EPYC (Zen 3, AVX2), quiet, wire version 8, 2026-11-29 (PERFORMANCE.md).

@@ -12,7 +12,7 @@ import { planCost } from '../worker/planCost.ts';
  */
 const reference = {
   /** As speed.worker.ts measures it. */
-  bytesPerSecond: 2.45e9,
+  bytesPerSecond: 2.8e9,
   offlineMsPerWorkMs: 2.385,
   offlineMsPerByte: 1.96e-5,
   onlineMsPerByte: 1.568e-4,
