@@ -53,7 +53,7 @@ class TrainOptions:
     range_weight: float = option(1e-3, 'weight of the penalty on values that fixed point could not hold')
     range_one_in: int = option(4, 'the range penalty looks at one image in this many')
     range_warmup: int = option(300, 'steps until the range penalty has its full weight: at once, it would wreck a warm start')
-    ood_weight: float = option(0.0, 'weight of the penalty on mean squares of images that no photograph looks like, such as stripes (ood.py)')
+    ood_weight: float = option(0.0, 'weight of the penalties on what images that no photograph looks like, such as stripes, reach (ood.py)')
     max_grad_norm: float = option(1.0, "length to which the student's whole gradient is clipped")
     ema_decay: float = option(0.995, 'of the moving average of the weights, which is what is measured and saved')
     seed: int = option(0, 'of fresh weights, batches and augmentation')
@@ -181,7 +181,10 @@ class Trainer:
             total = total + o.range_weight * ramp * ranges.total
         if self.ood is not None:
             chosen = torch.randperm(len(self.ood), generator=generator)[:OOD_AT_ONCE]
-            total = total + o.ood_weight * excess(self.student, switch_tensors, shifted(self.ood[chosen], generator))
+            odd_ranges = RangePenalty(1)
+            beyond = excess(self.student, switch_tensors, shifted(self.ood[chosen], generator), observe=odd_ranges)
+            # They may be beyond by orders of magnitude, which the photographs must not learn from: so the penalty's logarithm.
+            total = total + o.ood_weight * (beyond + torch.log1p(o.range_weight * torch.as_tensor(odd_ranges.total)))
         if penalty is not None:
             total = total + penalty()
         for optimizer in self.optimizers:

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from vit import ood
 from vit.data import ImageSetInfo
-from vit.model import SwitchTensors, VisionTransformer
+from vit.model import Observer, SwitchTensors, VisionTransformer
 
 from . import augment
 
@@ -29,19 +29,21 @@ def shifted(images: Tensor, generator: Generator) -> Tensor:
     return images.roll(int(torch.randint(2, (1,), generator=generator)), 3)
 
 
-def mean_squares(model: VisionTransformer, switches: SwitchTensors | None, images: Tensor) -> Tensor:
+def mean_squares(model: VisionTransformer, switches: SwitchTensors | None, images: Tensor, observe: Observer | None = None) -> Tensor:
     """What the LayerNorms of all blocks divide by, squared: the largest of each image's tokens, (2 * depth, B). images: normalised."""
     largest: list[Tensor] = []
     norms: list[nn.LayerNorm] = [norm for block in model.blocks for norm in (block.norm1, block.norm2)]
     hooks = [norm.register_forward_hook(lambda _, inputs, __: largest.append(inputs[0].var(-1, unbiased=False).amax(1))) for norm in norms]
     try:
-        model(images, switches)
+        model.features(images, switches, observe, only_pooled=True)
     finally:
         for hook in hooks:
             hook.remove()
     return torch.stack(largest)
 
 
-def excess(model: VisionTransformer, switches: SwitchTensors | None, images: Tensor, limit: float = MEAN_SQUARE_LIMIT) -> Tensor:
-    """The logarithms by which `mean_squares` exceed the limit, added up."""
-    return F.relu(torch.log(mean_squares(model, switches, images) / limit)).sum()
+def excess(
+    model: VisionTransformer, switches: SwitchTensors | None, images: Tensor, limit: float = MEAN_SQUARE_LIMIT, observe: Observer | None = None
+) -> Tensor:
+    """The logarithms by which `mean_squares` exceed the limit, added up. observe: is shown what the images reach."""
+    return F.relu(torch.log(mean_squares(model, switches, images, observe) / limit)).sum()
