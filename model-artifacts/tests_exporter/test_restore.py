@@ -43,15 +43,15 @@ def test_what_is_restored_exports_to_the_same_integers(checkpoint, artifact, tmp
     assert (folder / 'weights.bin').read_bytes() == (tmp_path / 'second' / 'weights.bin').read_bytes()
 
 
-@pytest.mark.parametrize(('name', 'rows', 'units'), [('cifar10', 265, 128), ('imagenette', 448, 0)])
-def test_the_shipped_models_can_be_trained_further(name, rows, units, tmp_path):
+@pytest.mark.parametrize(('name', 'rows', 'tokens', 'units'), [('cifar10', 265, 8, 128), ('imagenette', 903, 0, 384)])
+def test_the_shipped_models_can_be_trained_further(name, rows, tokens, units, tmp_path):
     path = tmp_path / 'restored.safetensors'
     main(['restore', str(ZOO / name), '--dataset', name, '--out', str(path)])
     from vit.checkpoint import load_checkpoint
 
     model, switches, description = load_checkpoint(path)
     assert description['labels'] == IMAGE_SETS[name].labels
-    assert (int(switches[0].sum()), int(switches[1].sum()), model.config.square_units) == (rows, 8, units)
+    assert (int(switches[0].sum()), int(switches[1].sum()), model.config.square_units) == (rows, tokens, units)
     size = model.config.img_size
     assert model(torch.randn(1, 3, size, size), switches).isfinite().all()
 

@@ -517,7 +517,7 @@ export const de: Words = {
       title: (name) => `Das Modell: ${name}`,
       recognises: (count, labels) => `Erkennt ${count} Dinge: ${labels}.`,
       facts: (depth, heads, tokens, dim, exact) =>
-        `Ein Vision Transformer mit ${depth} Blöcken zu ${heads} Köpfen, ${tokens} Tokens × ${dim} breit. Genau berechnet: ${exact}; der Rest als Polynome.`,
+        `Ein Vision Transformer mit ${depth} Blöcken zu ${heads} Köpfen, ${tokens} Tokens × ${dim} breit. Genau berechnet: ${exact}.`,
       cost: (bytes, turns) => `Eine Antwort kostet ${bytes} und ${turns} Wechsel.`,
       publicPart: (blocks: number, depth: number) =>
         blocks === depth
@@ -531,6 +531,7 @@ export const de: Words = {
       photograph: (side) => `Es betrachtet ${side} × ${side} Pixel aus der Mitte eines Fotos.`,
       exact: (softmax, rows, gelu, tokens) =>
         `${softmax} von ${rows} Softmax-Zeilen, ${gelu} von ${tokens} GELU-Tokens`,
+      withoutGelu: (softmax, rows) => `${softmax} von ${rows} Softmax-Zeilen; Quadrate statt GELU`,
     },
     network: {
       label: 'Das Netz: wie weit jeder Teil ist',
@@ -549,8 +550,11 @@ export const de: Words = {
       bothPrices: (now, exact, times) => `Eine Antwort bräuchte ${exact} statt ${now}: ${times}-mal so viel.`,
       everySquare:
         'Jedes Quadrat ist ein Stück des Bildes (ein Token) an seinem Platz: oben für jeden Attention-Kopf, unten für das MLP.',
+      everySquareOfHeads:
+        'Jedes Quadrat ist ein Stück des Bildes (ein Token) an seinem Platz, für jeden Attention-Kopf.',
       exact: (softmax, rows, gelu, tokens) =>
         `genau gerechnet, was hier teuer ist (Softmax: ${softmax} von ${rows} Zeilen; GELU: ${gelu} von ${tokens} Tokens);`,
+      withoutGelu: (softmax, rows) => `genau gerechnet, was hier teuer ist (Softmax: ${softmax} von ${rows} Zeilen).`,
       other: 'durch ein Polynom ersetzt, das viel weniger kostet.',
       squareUnits: (count) =>
         `Nicht gezeichnet: ein schmales MLP neben der Attention in jedem Block, dessen ${count} Einheiten quadrieren.`,

@@ -508,7 +508,7 @@ export const en = {
       title: (name: string) => `The model: ${name}`,
       recognises: (count: string, labels: string) => `Recognises ${count} things: ${labels}.`,
       facts: (depth: number, heads: number, tokens: string, dim: number, exact: string) =>
-        `A Vision Transformer with ${depth} blocks of ${heads} heads, ${tokens} tokens × ${dim} wide. Computed exactly: ${exact}; the rest as polynomials.`,
+        `A Vision Transformer with ${depth} blocks of ${heads} heads, ${tokens} tokens × ${dim} wide. Computed exactly: ${exact}.`,
       cost: (bytes: string, turns: string) => `One answer costs ${bytes} and ${turns} turns.`,
       publicPart: (blocks: number, depth: number) =>
         blocks === depth
@@ -523,6 +523,7 @@ export const en = {
       photograph: (side: number) => `It looks at ${side} × ${side} pixels from the middle of a photograph.`,
       exact: (softmax: string, rows: string, gelu: string, tokens: string) =>
         `${softmax} of ${rows} softmax rows, ${gelu} of ${tokens} GELU tokens`,
+      withoutGelu: (softmax: string, rows: string) => `${softmax} of ${rows} softmax rows; squares in place of GELU`,
     },
     network: {
       label: 'The network: progress of every part',
@@ -541,8 +542,11 @@ export const en = {
         `An answer would take ${exact} in place of ${now}: ${times} times as much.`,
       everySquare:
         'Every square is one piece of the picture (a token), in its place: above for each attention head, below for the MLP.',
+      everySquareOfHeads: 'Every square is one piece of the picture (a token), in its place, for each attention head.',
       exact: (softmax: string, rows: string, gelu: string, tokens: string) =>
         `computed exactly, which is expensive here (softmax: ${softmax} of ${rows} rows; GELU: ${gelu} of ${tokens} tokens);`,
+      withoutGelu: (softmax: string, rows: string) =>
+        `computed exactly, which is expensive here (softmax: ${softmax} of ${rows} rows).`,
       other: 'replaced by a polynomial, which costs far less.',
       squareUnits: (count: string) =>
         `Not drawn: a narrow MLP beside attention in each block, whose ${count} units square.`,

@@ -21,13 +21,15 @@ export function pictureKind({ architecture: { imageSize } }: Manifest): string {
   return imageSize <= 64 ? t().live.model.thumbnail(imageSize) : t().live.model.photograph(imageSize);
 }
 
-export function isAllExact(manifest: Manifest): boolean {
+/** Whether PriViT has left nothing to make exact: where there is an MLP, or an attention, it is. */
+export function hasOnlyExact(manifest: Manifest): boolean {
   const { softmaxExact, softmaxRows, geluExact, geluTokens } = countSwitches(manifest);
   return softmaxExact === softmaxRows && geluExact === geluTokens;
 }
 
 export function exactWords(manifest: Manifest): string {
   const { softmaxExact, softmaxRows, geluExact, geluTokens } = countSwitches(manifest);
+  if (geluTokens === 0) return t().live.model.withoutGelu(formatCount(softmaxExact), formatCount(softmaxRows));
   return t().live.model.exact(
     formatCount(softmaxExact),
     formatCount(softmaxRows),

@@ -80,7 +80,7 @@ def isolated() -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('model', nargs='?', default='imagenette')
+    parser.add_argument('model', nargs='?', default='cifar10')
     parser.add_argument('--runs', type=int, default=3)
     parser.add_argument('--image', help='a photograph for ours; by default the first sample of the model')
     parser.add_argument('--softmax', type=float, help='share of exact softmax rows, in place of the model’s (peers only)')
