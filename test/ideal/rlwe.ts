@@ -155,7 +155,10 @@ export function errorsOf(operands: Operands, client: Uint32Array, owner: Uint32A
   const { ringBits } = operands.client.spec;
   return Float64Array.from(idealResult(operands), (value, i) => {
     const fraction = fractionsOfResult(operands, i);
-    return centred(client[i] + owner[i] - value - Math.floor(fraction), ringBits) + Math.floor(fraction) - fraction;
+    const error =
+      centred(client[i] + owner[i] - value - Math.floor(fraction), ringBits) + Math.floor(fraction) - fraction;
+    // The nearest to 0 of those that a ring of so few bits cannot tell apart: 1.1 of 4 is no −2.9.
+    return error - 2 ** ringBits * Math.round(error / 2 ** ringBits);
   });
 }
 

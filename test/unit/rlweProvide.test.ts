@@ -141,6 +141,17 @@ describe('RLWE correlations', () => {
     await provideAndCheck(specs.map((spec) => drawRlweOperands(spec, new Prg(seed, 'extremes'), choice)));
   });
 
+  // Errors of 1.1 are −2.9 there.
+  it('a drawn operand in a ring of two bits', async () => {
+    const random = new Uint8Array(32).fill(1);
+    const spec = {
+      ...drawn(13, 1, 13, 2, 9),
+      key: keyOf('0: drawn linear 13·1→13 mod 2^2'),
+      weights: 'w0',
+    } as RlweSpec;
+    await provideAndCheck([drawRlweOperands(spec, new Prg(random, spec.key.step))], random);
+  });
+
   it('any shape, several in a stage', async () => {
     const size = (max: number) => fc.integer({ min: 1, max });
     const ringBits = fc.integer({ min: 2, max: 32 });
