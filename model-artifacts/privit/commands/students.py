@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from vit.checkpoint import check_labels, describe, load_checkpoint, save_checkpoint
-from vit.model import computed
+from vit.data import Splits
+from vit.model import VisionTransformer, computed
 
 from ..average import average_checkpoints
 from ..condense import condense
@@ -21,36 +23,38 @@ from ..student_start import student_start
 from .arguments import Commands, common, fallback_config, splits_of
 
 
-def run_start(arguments: argparse.Namespace) -> None:
+def teacher_and_images(arguments: argparse.Namespace) -> tuple[VisionTransformer, dict, Splits, Tensor]:
+    """What a start in closed form is made from: the teacher, its description, its image set, and `--images` training images, normalised."""
     teacher, _, description = load_checkpoint(arguments.teacher)
     splits = splits_of(arguments, description)
     check_labels(arguments.teacher, description, splits.train.info)
     chosen = torch.randperm(len(splits.train), generator=torch.Generator().manual_seed(3))[: arguments.images]
     images = torch.cat(list(batches(splits.train.subset(chosen), teacher.config.img_size)))
+    return teacher.eval(), description, splits, images
+
+
+def run_start(arguments: argparse.Namespace) -> None:
+    teacher, description, splits, images = teacher_and_images(arguments)
     c = teacher.config
     if arguments.switches is not None:
         _, switches, _ = load_checkpoint(arguments.switches)
     else:
         switches = (torch.full((c.depth, c.num_heads, c.num_patches), arguments.first_switch), torch.full((c.depth, c.num_patches), arguments.first_switch))
-    student = student_start(teacher.eval(), switches, images, arguments.square_units)
+    student = student_start(teacher, switches, images, arguments.square_units)
     kept = switches if arguments.switches is not None else computed(student.config)
-    out = describe(student.config, splits.train.info, f"{description['recipe']}; a start in closed form on {len(chosen)} images", accuracy(student, switches, splits.validation))
+    out = describe(student.config, splits.train.info, f"{description['recipe']}; a start in closed form on {len(images)} images", accuracy(student, switches, splits.validation))
     save_checkpoint(arguments.out, student.state_dict(), kept, out)
     print(json.dumps({'out': str(arguments.out), 'validation': out['validation_accuracy']}))
 
 
 def run_condense(arguments: argparse.Namespace) -> None:
-    teacher, _, description = load_checkpoint(arguments.teacher)
-    splits = splits_of(arguments, description)
-    check_labels(arguments.teacher, description, splits.train.info)
-    chosen = torch.randperm(len(splits.train), generator=torch.Generator().manual_seed(3))[: arguments.images]
-    images = torch.cat(list(batches(splits.train.subset(chosen), teacher.config.img_size)))
+    teacher, description, splits, images = teacher_and_images(arguments)
     exact = range(0, len(arguments.blocks), 2) if arguments.exact_norms is None else arguments.exact_norms
-    student = condense(teacher.eval(), arguments.blocks, arguments.square_units, images, exact)
+    student = condense(teacher, arguments.blocks, arguments.square_units, images, exact)
     softmax, gelu = computed(student.config)
     switches = (softmax, torch.zeros_like(gelu))
     kept = ','.join(map(str, arguments.blocks))
-    recipe = f"{description['recipe']}; condensed to its blocks {kept} in closed form on {len(chosen)} images"
+    recipe = f"{description['recipe']}; condensed to its blocks {kept} in closed form on {len(images)} images"
     out = describe(student.config, splits.train.info, recipe, accuracy(student, switches, splits.validation))
     save_checkpoint(arguments.out, student.state_dict(), switches, out)
     print(json.dumps({'out': str(arguments.out), 'hiddenBlocks': kept, 'validation': out['validation_accuracy']}))
