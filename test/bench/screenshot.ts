@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { defaultModel } from '../../scripts/lib/models.ts';
 import { startApp } from '../e2e/support/app.ts';
-import { modelButton } from '../e2e/support/pair.ts';
+import { shareBundled } from '../e2e/support/pair.ts';
 
 const [model = defaultModel, sample = '16'] = process.argv.slice(2);
 const app = await startApp();
@@ -14,7 +14,7 @@ try {
   const owner = await app.page();
   await owner.goto(app.url);
   await owner.getByRole('button', { name: 'Share a model' }).click();
-  await modelButton(owner, model).click();
+  await shareBundled(owner, model);
   const client = await app.page({ viewport: { width: 1280, height: 1290 }, deviceScaleFactor: 1.25 });
   await client.goto(await owner.getByTestId('invite').inputValue());
   await client.getByTestId('sample').nth(Number(sample)).click();

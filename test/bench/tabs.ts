@@ -10,7 +10,7 @@ import type { Browser, Page } from 'playwright-core';
 import { publicPartFile } from '../../protocols/index.ts';
 import { defaultModel, modelNames } from '../../scripts/lib/models.ts';
 import { type App, startApp } from '../e2e/support/app.ts';
-import { modelButton } from '../e2e/support/pair.ts';
+import { shareBundled } from '../e2e/support/pair.ts';
 
 /** A full-size model is prepared in minutes on a busy machine. */
 const patienceMs = 20 * 60_000;
@@ -89,7 +89,7 @@ async function shareModel(app: App, model: string): Promise<Page> {
   await owner.goto(app.url);
   await owner.getByRole('button', { name: 'Share a model' }).click();
   if ((await modelNames()).includes(model)) {
-    await modelButton(owner, model).click();
+    await shareBundled(owner, model);
     return owner;
   }
   const names = ['manifest.json', 'weights.json', 'weights.bin', publicPartFile];

@@ -169,6 +169,29 @@ test('a picture from the camera', async () => {
   await client.getByLabel('The crop that the model classifies').waitFor();
 });
 
+test('models of one data set share a card, and a slider goes from the cheapest to the most accurate', async () => {
+  const owner = await app.page();
+  await owner.goto(app.url);
+  await owner.getByRole('button', { name: 'Share a model' }).click();
+  const slider = owner.getByRole('slider', { name: 'Cheaper, or more accurate?' });
+  const card = owner.locator('article', { has: slider });
+  const seen: { title: string; accuracy: number; megabytes: number; text: string }[] = [];
+  const last = Number(await slider.getAttribute('max'));
+  await slider.press('Home');
+  for (let i = 0; i <= last; i++) {
+    const text = await card.getByTestId('price').innerText();
+    const title = await card.getByRole('heading').innerText();
+    const accuracy = Number(/([\d.]+) %$/.exec((await slider.getAttribute('aria-valuetext'))!)![1]);
+    seen.push({ title, accuracy, megabytes: Number(/([\d.]+) MB and/.exec(text)![1]), text });
+    await slider.press('ArrowRight');
+  }
+  expect(new Set(seen.map(({ title }) => title)).size).toBe(last + 1);
+  expect(seen.map(({ accuracy }) => accuracy)).toEqual(seen.map(({ accuracy }) => accuracy).toSorted((a, b) => a - b));
+  expect(seen[0].megabytes).toBeLessThan(seen[last].megabytes);
+  // What is shared is what the slider shows.
+  expect(await card.getByRole('button').getAttribute('data-model')).toBe('imagenette-exact');
+});
+
 test('the owner’s own model, dropped on the page', async () => {
   const owner = await app.page();
   await owner.goto(app.url);

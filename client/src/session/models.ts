@@ -29,6 +29,15 @@ export async function listBundledModels(): Promise<BundledModel[]> {
   return models.toSorted((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
 }
 
+/** A title's part before the first comma or colon names the data set: `Imagenette, everything exact: …`. */
+export const setName = (title: string): string => title.split(/[,:]/)[0].trim();
+
+/** The models, those of one data set together; sets in the order of their first ones. */
+export function ofOneSet(models: readonly BundledModel[]): BundledModel[][] {
+  const sets = [...new Set(models.map(({ title }) => setName(title)))];
+  return sets.map((set) => models.filter(({ title }) => setName(title) === set));
+}
+
 export async function fetchBundledModel({ name, title }: BundledModel): Promise<ChosenModel> {
   const file = async (path: string) => (await fetchOk(`models/${encodeURIComponent(name)}/${path}`)).blob();
   const [manifest, weightsIndex, weights] = await Promise.all([

@@ -20,6 +20,17 @@ export async function openRoom(
 
 export const modelButton = (owner: Page, name: string): Locator => owner.locator(`button[data-model="${name}"]`);
 
+/** Share a bundled model, wherever on its data set's slider it is. */
+export async function shareBundled(owner: Page, name: string): Promise<void> {
+  await owner.locator('button[data-model]').first().waitFor();
+  const slider = owner.locator(`input[data-models~="${name}"]`);
+  if (await slider.count()) {
+    const names = (await slider.getAttribute('data-models'))!.split(' ');
+    await slider.fill(String(names.indexOf(name)));
+  }
+  await modelButton(owner, name).click();
+}
+
 /** Both sides on one page, with the tiny model. */
 export async function tryAlone(app: App): Promise<Page> {
   const page = await app.page();
