@@ -51,6 +51,7 @@ class TrainOptions:
     hidden_weight: float = option(0.0, "weight of the distillation of an exact teacher's residual stream, block by block (hidden.py)")
     hidden_blocks: str = option('', "blocks of that teacher that the student has, such as 0,1,4,7, where it has fewer (command condense)")
     range_weight: float = option(1e-3, 'weight of the penalty on values that fixed point could not hold')
+    score_weight: float = option(1.0, "of attention's scores in that penalty: at 10 they stay where exp needs no squaring (docs/online.md)")
     range_one_in: int = option(4, 'the range penalty looks at one image in this many')
     range_warmup: int = option(300, 'steps until the range penalty has its full weight: at once, it would wreck a warm start')
     ood_weight: float = option(0.0, 'weight of the penalties on what images that no photograph looks like, such as stripes, reach (ood.py)')
@@ -165,7 +166,7 @@ class Trainer:
 
         self.student.train()
         switch_tensors = self.switches.tensors() if self.switches is not None else None
-        ranges = RangePenalty(o.range_one_in) if o.range_weight else None
+        ranges = self._range_penalty(o.range_one_in) if o.range_weight else None
         streams = Streams() if o.hidden_weight else None
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             features = self.student.features(batch.images, switch_tensors, observed_by(ranges, streams), tokens, only_pooled=self.regressors is None)
@@ -181,7 +182,7 @@ class Trainer:
             total = total + o.range_weight * ramp * ranges.total
         if self.ood is not None:
             chosen = torch.randperm(len(self.ood), generator=generator)[:OOD_AT_ONCE]
-            odd_ranges = RangePenalty(1)
+            odd_ranges = self._range_penalty(1)
             beyond = excess(self.student, switch_tensors, shifted(self.ood[chosen], generator), observe=odd_ranges)
             # They may be beyond by orders of magnitude, which the photographs must not learn from: so the penalty's logarithm.
             total = total + o.ood_weight * (beyond + torch.log1p(o.range_weight * torch.as_tensor(odd_ranges.total)))
@@ -203,6 +204,10 @@ class Trainer:
         self.ema.update(self.student)
         self.step += 1
         return float(loss.detach())
+
+    def _range_penalty(self, one_in: int) -> RangePenalty:
+        squares = self.switches is None or not torch.equal(self.switches.softmax, self.switches.softmax_computed)
+        return RangePenalty(one_in, score_weight=self.options.score_weight, square_rows=squares)
 
     def _loss(self, batch: Batch, features: Tensor, logits: Tensor, tokens: Tensor | None) -> Tensor:
         """Cross-entropy on labels, distillation of logits, regression of the CNN's features."""

@@ -1,4 +1,4 @@
-"""Accuracy against budget, gathered from finished runs."""
+"""Accuracy against budget: gathered from finished runs, or from points that `npm run frontier` recorded of exported networks."""
 from __future__ import annotations
 
 import json
@@ -33,3 +33,39 @@ def frontier_table(points: list[dict]) -> str:
     for p in sorted(points, key=lambda p: (p['dataset'], -p['softmax'], -p['validation'])):
         lines.append(f"| {p['run']} | {p['dataset']} | {p['method']} | {p['softmax']} | {p['gelu']} | {100 * p['validation']:.2f} % |")
     return '\n'.join(lines)
+
+
+COSTS = {
+    'onlineBytes': ('MB online', 1e-6), 'totalBytes': ('MB in all', 1e-6), 'flights': ('flights', 1.0), 'onlineSeconds': ('s online', 1.0)
+}  # fmt: skip
+"""What a recorded point is drawn against: its words, and the factor to its unit."""
+
+
+def recorded_points(path: Path) -> list[dict]:
+    """Of `npm run frontier -- --record`: see `Point` in scripts/frontier.ts. Adds `totalBytes`."""
+    points = json.loads(path.read_text())
+    return [point | {'totalBytes': point['onlineBytes'] + point['offlineBytes']} for point in points]
+
+
+def recorded_table(points: list[dict]) -> str:
+    """The points as a Markdown table, method by method, cheapest first."""
+    lines = [
+        '| method | network | softmax rows | GELU tokens | accuracy | MB online | MB offline | flights | s online |',
+        '|---|---|---|---|---|---|---|---|---|',
+    ]
+    for p in sorted(points, key=lambda p: (p['method'], p['totalBytes'])):
+        of = '' if p['seed'] == 0 else f", seed {p['seed']}"
+        lines.append(
+            f"| {p['method']} | {p['blocks']} blocks, {p['tokens']} tokens{of} | {p['softmaxRows']} | {p['geluTokens']} | {100 * p['accuracy']:.2f} % "
+            f"| {p['onlineBytes'] / 1e6:.2f} | {p['offlineBytes'] / 1e6:.1f} | {p['flights']} | {p['onlineSeconds']:.2f} |"
+        )
+    return '\n'.join(lines)
+
+
+def undominated(points: list[dict], cost: str) -> list[dict]:
+    """Those that no cheaper one is as accurate as, cheapest first."""
+    best: list[dict] = []
+    for point in sorted(points, key=lambda p: (p[cost], -p['accuracy'])):
+        if not best or point['accuracy'] > best[-1]['accuracy']:
+            best.append(point)
+    return best

@@ -123,7 +123,7 @@ def narrow(
         batch = photographs.draw(o.batch_size, generator)
         with torch.no_grad():
             said = before(batch)
-        penalty = RangePenalty(one_in=4, score_limits=limits)
+        penalty = RangePenalty(one_in=4, score_limits=limits, square_rows=False)
         says = model(batch, None, penalty)
         same = F.mse_loss(says, said)
         apart = F.kl_div(says.log_softmax(-1), said.log_softmax(-1), log_target=True, reduction='batchmean')

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from vit.model import SwitchTensors
 
+from .frontier import COSTS, undominated
+
 
 def token_grid(kept: Tensor, prefix_tokens: int) -> Tensor:
     """Switches (tokens,) as the patches lie, (rows, side); class token and registers in rows of their own above, NaN where nothing is."""
@@ -62,6 +64,25 @@ def plot_frontier(points: list[dict], path: Path) -> None:
     axis.set_xlabel('softmax rows kept exact')
     axis.set_ylabel('validation top-1, %')
     axis.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def plot_recorded(points: list[dict], path: Path) -> None:
+    """Accuracy against each of `frontier.COSTS`, one colour a method, a line through what nothing cheaper of the method reaches; points as
+    `frontier.recorded_points` reads them. PNG."""
+    figure, axes = plt.subplots(1, len(COSTS), figsize=(3.3 * len(COSTS), 3.6), sharey=True, squeeze=False)
+    for axis, (cost, (words, factor)) in zip(axes[0], COSTS.items()):
+        for method in dict.fromkeys(p['method'] for p in points):
+            own = [p for p in points if p['method'] == method]
+            best = undominated(own, cost)
+            (line,) = axis.plot([factor * p[cost] for p in best], [100 * p['accuracy'] for p in best], label=method)
+            axis.scatter([factor * p[cost] for p in own], [100 * p['accuracy'] for p in own], s=16, color=line.get_color())
+        axis.set_xlabel(words)
+        axis.grid(alpha=0.3)
+    axes[0][0].set_ylabel('held-out top-1, %')
+    axes[0][-1].legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -33,11 +33,16 @@ class RangePenalty:
     limit (Sun et al., COLM 2024, arXiv 2402.17762), would be all that the clipped gradient of its first steps is about.
     """
 
-    def __init__(self, one_in: int = 1, score_limits: Mapping[str, float] | None = None) -> None:
-        """one_in: look at one image in this many only, since the scores are the largest tensors of a step. score_limits: of networks without
-        square rows, each layer's own, by the name of its scores; they count from their row's mean only, which is all that softmax sees."""
+    def __init__(
+        self, one_in: int = 1, score_limits: Mapping[str, float] | None = None, score_weight: float = 1.0, square_rows: bool = True
+    ) -> None:
+        """one_in: look at one image in this many only, since the scores are the largest tensors of a step. score_limits: each layer's own, by
+        the name of its scores. score_weight: of scores, against everything else. square_rows: whether the network has any; else scores count
+        from their row's mean only, which is all that softmax sees."""
         self.one_in = one_in
         self.score_limits = score_limits
+        self.score_weight = score_weight
+        self.square_rows = square_rows
         self.total: Tensor | float = 0.0
 
     def __call__(self, name: str, value: Tensor) -> None:
@@ -46,9 +51,9 @@ class RangePenalty:
             # Subtracting the row's mean at most doubles a score and usually shrinks it; penalising the score itself as well keeps
             # x^2 moderate on square rows.
             centred = value - value.mean(dim=-1, keepdim=True)
-            self._add(centred, self.score_limits[name] if self.score_limits else SCORE_LIMIT)
-            if not self.score_limits:
-                self._add(value, SCORE_LIMIT)
+            self._add(centred, self.score_limits[name] if self.score_limits else SCORE_LIMIT, self.score_weight)
+            if self.square_rows:
+                self._add(value, SCORE_LIMIT, self.score_weight)
         elif name.endswith('.gelu'):
             self._add(value, GELU_LIMIT)
         elif name.endswith('.square_units'):
@@ -56,10 +61,10 @@ class RangePenalty:
         elif '.residual' in name:
             self._add(value, RESIDUAL_LIMIT)
 
-    def _add(self, value: Tensor, limit: float) -> None:
+    def _add(self, value: Tensor, limit: float, weight: float = 1.0) -> None:
         excess = (value.abs() - MARGIN * limit).relu()
         near = excess.clamp(max=limit)
-        self.total = self.total + (near * (2 * excess - near)).sum() / len(value)
+        self.total = self.total + weight * (near * (2 * excess - near)).sum() / len(value)
 
 
 class RangeMaxima:

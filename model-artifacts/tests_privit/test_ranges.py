@@ -90,3 +90,16 @@ def test_inputs_of_square_units_are_kept_in_range(tiny_config, tiny_images):
     penalty = RangePenalty()
     model(tiny_images, None, penalty)
     torch.testing.assert_close(penalty.total, torch.tensor(4.0 * 3))  # 4 tokens, 3 units, squared 1
+
+
+def test_scores_weigh_what_they_are_told_to_and_square_rows_add_their_own():
+    scores = torch.full((2, 3, 4, 4), 20.0)
+    scores[..., 0] = -20.0
+    plain, heavy, softmax = RangePenalty(), RangePenalty(score_weight=10), RangePenalty(square_rows=False)
+    for penalty in (plain, heavy, softmax):
+        penalty('blocks.0.attn.scores', scores)
+    torch.testing.assert_close(torch.as_tensor(heavy.total), 10 * torch.as_tensor(plain.total))
+    assert 0 < float(softmax.total) < float(plain.total)
+    softmax.total = 0.0
+    softmax('blocks.0.attn.scores', scores[..., 1:])  # softmax does not see what a row has in common
+    assert float(softmax.total) == 0

@@ -10,8 +10,8 @@ from vit.checkpoint import check_labels, load_checkpoint
 from vit.model import count_on
 
 from ..evaluate import best_cross_entropy, logits_of, top1
-from ..frontier import frontier_points, frontier_table
-from ..plots import plot_frontier
+from ..frontier import frontier_points, frontier_table, recorded_points, recorded_table
+from ..plots import plot_frontier, plot_recorded
 from ..ranges import RangeMaxima
 from .arguments import Commands, common, fallback_config, splits_of
 
@@ -33,6 +33,11 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
 
 
 def run_frontier(arguments: argparse.Namespace) -> None:
+    if arguments.points:
+        recorded = recorded_points(arguments.points)
+        plot_recorded(recorded, arguments.out)
+        print(recorded_table(recorded))
+        return
     points = frontier_points(arguments.runs)
     plot_frontier(points, arguments.out)
     print(frontier_table(points))
@@ -49,8 +54,10 @@ def register(commands: Commands) -> None:
     p.add_argument('--split', choices=['validation', 'test'], default='validation', help='test is for one final figure')
     p.set_defaults(run_command=run_evaluate)
 
-    p = commands.add_parser('frontier', help='accuracy against budget, from finished runs of search and baselines')
-    p.add_argument('--runs', type=Path, nargs='+', required=True, help='run folders')
+    p = commands.add_parser('frontier', help='accuracy against budget, from finished runs of search and baselines; or against what was recorded')
+    of = p.add_mutually_exclusive_group(required=True)
+    of.add_argument('--runs', type=Path, nargs='+', help='run folders: against switches that stay')
+    of.add_argument('--points', type=Path, help='of `npm run frontier`: against bytes, flights and seconds')
     p.add_argument('--out', type=Path, required=True, help='PNG; a table is printed')
     p.set_defaults(run_command=run_frontier)
 

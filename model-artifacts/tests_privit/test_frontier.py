@@ -1,0 +1,42 @@
+"""Recorded points: the table, the plot, and which of them nothing cheaper reaches."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from privit.__main__ import main
+from privit.frontier import recorded_points, undominated
+
+POINT = {
+    'name': 'a', 'method': 'faithful', 'seed': 0, 'blocks': 12, 'tokens': 50, 'softmaxRows': 413, 'geluTokens': 11, 'accuracy': 0.8, 'images': 3925,
+    'onlineBytes': 10_000_000, 'offlineBytes': 40_000_000, 'flights': 300, 'onlineSeconds': 2.5, 'offlineSeconds': 8.0, 'date': '2026-11-29',
+}  # fmt: skip
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    dearer = {'name': 'b', 'accuracy': 0.79, 'onlineBytes': 11_000_000, 'seed': 1}
+    best = {'name': 'c', 'accuracy': 0.9, 'onlineBytes': 12_000_000}
+    (tmp_path / 'points.json').write_text(json.dumps([POINT, POINT | best, POINT | dearer, POINT | {'name': 'd', 'method': 'random', 'accuracy': 0.5}]))
+    return tmp_path / 'points.json'
+
+
+def test_a_table_and_a_plot(file: Path, tmp_path: Path, capsys):
+    main(['frontier', '--points', str(file), '--out', str(tmp_path / 'frontier.png')])
+    table = capsys.readouterr().out.splitlines()
+    assert table[2] == '| faithful | 12 blocks, 50 tokens | 413 | 11 | 80.00 % | 10.00 | 40.0 | 300 | 2.50 |'
+    assert [line.split('|')[5].strip() for line in table[2:]] == ['80.00 %', '79.00 %', '90.00 %', '50.00 %']
+    assert 'seed 1' in table[3]
+    assert (tmp_path / 'frontier.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_what_a_cheaper_one_reaches_is_left_out(file: Path):
+    faithful = [p for p in recorded_points(file) if p['method'] == 'faithful']
+    assert [p['name'] for p in undominated(faithful, 'totalBytes')] == ['a', 'c']
+
+
+def test_runs_or_points(file: Path, tmp_path: Path):
+    with pytest.raises(SystemExit):
+        main(['frontier', '--points', str(file), '--runs', str(tmp_path), '--out', str(tmp_path / 'frontier.png')])
