@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vit.card import licence_note, model_card
+from vit.card import licence_note, model_card, tokens_of
 from vit.imports import Facts
 
 from .checkpoint import Checkpoint
@@ -32,7 +32,7 @@ def write_imported_card(out: Path, checkpoint: Checkpoint, facts: Facts, figures
     lines = [
         f"# {d['name']}", '', f"A vision transformer for {d['dataset']}, {d['recipe']}.", '',
         '| | |', '|---|---|',
-        f'| input | RGB {c.img_size} x {c.width}, {c.patch_size}-pixel patches, {c.num_tokens} tokens |',
+        f'| input | RGB {c.img_size} x {c.width}, {c.patch_size}-pixel patches, {tokens_of(c)} |',
         f'| network | {c.depth} blocks, width {c.embed_dim}, {c.num_heads} heads, {c.num_classes} classes |',
         '', '## What its tensors do not tell', '', '| | | said by |', '|---|---|---|',
         *(f'| {name} | {fact.value} | {fact.source} |' for name, fact in facts.items()),

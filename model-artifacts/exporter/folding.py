@@ -166,6 +166,8 @@ def fold(
     has them, and `squares` (privit's SquareUnits). Raises ValueError when a tensor or a switch has the wrong shape, or when only some blocks
     have a table or square units.
     """
+    if config.kept_tokens:
+        raise ValueError('kept_tokens: expected none: networks that drop tokens cannot be exported yet')
     state = {name: np.asarray(tensor, np.float64) for name, tensor in state.items()}
     dim, heads, tokens, side = state['pos_embed'].shape[-1], config.num_heads, config.num_tokens, config.img_size // config.patch_size
     depth = 1 + max(int(name.split('.')[1]) for name in state if name.startswith('blocks.'))

@@ -25,6 +25,7 @@ def baseline_switches(name: str, config: ViTConfig, softmax_budget: int, gelu_bu
         heads = torch.randperm(config.depth * config.num_heads, generator=generator)[: softmax_budget // config.num_tokens]
         softmax.view(-1, config.num_tokens)[heads] = 1
         gelu[torch.randperm(config.depth, generator=generator)[: gelu_budget // config.num_tokens]] = 1
+        softmax, gelu = (kept * possible for kept, possible in zip((softmax, gelu), computed(config)))
     elif name == 'teacher':
         return computed(config)
     elif name != 'polynomial':

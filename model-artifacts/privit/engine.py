@@ -129,6 +129,8 @@ class Trainer:
         self.student = student.to(self.device)
         self.switches = switches.to(self.device) if switches is not None else None
         self.teacher = teacher
+        if options.token_window and student.config.kept_tokens:
+            raise ValueError('token_window: expected without kept_tokens, which drop tokens of the whole image')
         if options.hidden_weight:
             self.taught_by = teaching_blocks(student.config, self._exact_teacher().config, options.hidden_blocks)
         self.source = source
@@ -221,9 +223,10 @@ class Trainer:
             loss = loss + o.distill_weight * distillation_loss(logits, teacher_logits)
         if batch.cnn_tokens is not None and batch.cnn_pooled is not None and self.regressors is not None and o.feature_weight:
             c = self.student.config
-            cnn_tokens = batch.cnn_tokens if tokens is None else batch.cnn_tokens[:, tokens[c.prefix_tokens :] - c.prefix_tokens]
+            there = c.tokens_behind(c.depth - 1, only_pooled=False) if tokens is None else tokens.tolist()
+            patches = [token - c.prefix_tokens for token in there if token >= c.prefix_tokens]
             summary = features[:, 0] if c.pool == 'class' else None
-            loss = loss + o.feature_weight * self.regressors.loss(features[:, c.prefix_tokens :], cnn_tokens, batch.cnn_pooled, summary)
+            loss = loss + o.feature_weight * self.regressors.loss(features[:, len(there) - len(patches) :], batch.cnn_tokens[:, patches], batch.cnn_pooled, summary)
         return loss
 
     def _exact_teacher(self) -> VisionTransformer:
@@ -239,7 +242,7 @@ class Trainer:
             batch.teacher_logits = teacher.head(their_pooled).float()
         ours, other = self.student.config, teacher.config
         after = [theirs.after[i] for i in self.taught_by]
-        return hidden_loss(streams.after, after, pooled, their_pooled, ours.num_patches, ours.pool == other.pool != 'class')
+        return hidden_loss(streams.after, after, pooled, their_pooled, ours, ours.pool == other.pool != 'class')
 
     def _kept_tokens(self, generator: Generator) -> Tensor | None:
         """A window of the token grid at a random place, the same for the whole batch of a step. It costs as much less as it is smaller.

@@ -41,6 +41,8 @@ def teaching_blocks(student: ViTConfig, teacher: ViTConfig, kept: str) -> list[i
 
     Raises ValueError when the teacher's streams are not ones that the student could have.
     """
+    if teacher.kept_tokens:
+        raise ValueError('hidden_weight: expected a teacher all of whose tokens go on to its last block')
     for name in ('embed_dim', 'num_patches'):
         ours, theirs = getattr(student, name), getattr(teacher, name)
         if ours != theirs:
@@ -51,12 +53,15 @@ def teaching_blocks(student: ViTConfig, teacher: ViTConfig, kept: str) -> list[i
     return [following - 1 for following in [*blocks[1:], teacher.depth]]
 
 
-def hidden_loss(ours: list[Tensor], theirs: list[Tensor], pooled: Tensor, their_pooled: Tensor, patches: int, last: bool) -> Tensor:
-    """The mean over blocks of the squared error of the patches' streams, and of what the classifiers read, (B, C), in the teacher's variances.
-    last: whether the patches' streams after the last block count: not where one network reads its class token there."""
-    blocks = [*zip(ours, theirs, strict=True)][: None if last else -1]
-    pairs = [(a[:, -patches:], within_range(b[:, -patches:])) for a, b in blocks]
-    pairs.append((pooled, their_pooled))
+def hidden_loss(ours: list[Tensor], theirs: list[Tensor], pooled: Tensor, their_pooled: Tensor, student: ViTConfig, last: bool) -> Tensor:
+    """The mean over blocks of the squared error of the patches' streams, of those that go on, and of what the classifiers read, (B, C), in the
+    teacher's variances. last: whether the patches' streams after the last block count: not where one network reads its class token there."""
+    pairs = [(pooled, their_pooled)]
+    for i, (a, b) in enumerate([*zip(ours, theirs, strict=True)][: None if last else -1]):
+        patches = [token - student.prefix_tokens for token in student.tokens_behind(i) if token >= student.prefix_tokens]
+        if patches:
+            own = b[:, -student.num_patches :]
+            pairs.append((a[:, -len(patches) :], within_range(own if len(patches) == student.num_patches else own[:, patches])))
     return torch.stack([_error(a.flatten(0, -2), b.flatten(0, -2)) for a, b in pairs]).mean()
 
 

@@ -95,9 +95,11 @@ def middle_positions(positions: Tensor, side: int) -> Tensor:
 
 def resized(model: VisionTransformer, img_size: int, middle: bool = False) -> VisionTransformer:
     """The same weights for square images of another size. middle: it sees what the middle of the old grid saw, in place of all of it with other
-    eyes: for a network that is trained little, that is better (LOG.md). Raises ValueError for constants of relative position, which are of one size."""
+    eyes: for a network that is trained little, that is better (LOG.md). Raises ValueError for constants of relative position and for tokens that are dropped, which are of one size."""
     if model.config.positional and img_size != model.config.img_size:
         raise ValueError(f'img_size: expected {model.config.img_size}, for whose offsets the relative positions are, got {img_size}')
+    if model.config.kept_tokens and img_size != model.config.img_size:
+        raise ValueError(f'img_size: expected {model.config.img_size}, of whose tokens the network keeps some, got {img_size}')
     if model.config.width != model.config.img_size:
         raise ValueError('start: expected a network for square images')
     other = VisionTransformer(replace(model.config, img_size=img_size, img_width=None))

@@ -62,9 +62,9 @@ def read_prices(path: Path, config: ViTConfig) -> Prices:
     return Prices(str(said['unit']), float(said['rest']), *tensors.values())
 
 
-def keep_affordable(prices: Prices, values: SwitchTensors, steps_on: SwitchTensors, budget: float) -> SwitchTensors:
+def keep_affordable(prices: Prices, values: SwitchTensors, steps_on: SwitchTensors, there: SwitchTensors, budget: float) -> SwitchTensors:
     """Zeros and ones: the largest switches first, each kept if what it adds still fits into `budget`, until all have been asked. steps_on:
-    breaks ties (switches.keep_largest). A layer's first row or token pays for the layer.
+    breaks ties (switches.keep_largest). there: 1 where something is computed at all. A layer's first row or token pays for the layer.
 
     At equal value the cheaper one goes first: so the last of a budget is not lost on what only just does not fit.
     """
@@ -83,7 +83,10 @@ def keep_affordable(prices: Prices, values: SwitchTensors, steps_on: SwitchTenso
     paid = [False] * (2 * depth)
     left = budget
     each = price.tolist()
+    possible = torch.cat([t.flatten() for t in there]).tolist()
     for i in order.tolist():
+        if not possible[i]:
+            continue
         cost = each[i] + (0.0 if paid[layers[i]] else first[layers[i]])
         if cost <= left:
             left -= cost

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from vit.model import SwitchTensors
+from vit.model import SwitchTensors, ViTConfig
 
 SCORE_LIMIT = 7.0
 GELU_LIMIT = 7.5
@@ -68,17 +68,17 @@ class RangePenalty:
 
 
 class RangeMaxima:
-    """An observer that records the largest magnitudes reached, split into the rows that softmax and square really see."""
+    """An observer of logits that records the largest magnitudes reached, split into the rows that softmax and square really see."""
 
-    def __init__(self, switches: SwitchTensors) -> None:
-        self.softmax = switches[0].detach() > 0
+    def __init__(self, config: ViTConfig, switches: SwitchTensors) -> None:
+        self.softmax = [layer[:, list(config.tokens_behind(i))] > 0 for i, layer in enumerate(switches[0].detach())]  # (h, Q) each
         self.maxima: dict[str, float] = {}
 
     def __call__(self, name: str, value: Tensor) -> None:
         layer = int(name.split('.')[1])
         if name.endswith('.scores'):
-            kept = self.softmax[layer][:, : value.shape[2]]  # (h, N): of a class token's last block, 1
-            centred = (value - value.mean(dim=-1, keepdim=True)).abs().amax(dim=(0, 3))  # (h, N)
+            kept = self.softmax[layer]
+            centred = (value - value.mean(dim=-1, keepdim=True)).abs().amax(dim=(0, 3))  # (h, Q)
             raw = value.abs().amax(dim=(0, 3))
             row_sum = value.square().mean(dim=-1).amax(dim=0)
             self._record(f'{name} (softmax rows, minus row mean)', centred[kept])

@@ -122,6 +122,8 @@ def search(
     prices: the penalty is the switches' price, and the budget `price_budget`, in place of counts.
     """
     config = teacher.config
+    if options.reconstruct_images and config.kept_tokens:
+        raise ValueError('reconstruct_images: expected 0 for a network that drops tokens; privit condense fits one in closed form')
     if fixed_switches is None:  # else nothing is searched
         check_budgets(config, options, prices)
     student, switches = stage1_initialise(teacher, options.granularity)
@@ -223,7 +225,7 @@ def stage3_binarise(switches: Switches, options: SearchOptions, time_is_up: bool
     if prices is not None:
         softmax, gelu = (s.detach() for s in switches.tensors())
         if time_is_up or float(prices.of(((softmax > EPSILON).float(), (gelu > EPSILON).float()))) <= options.price_budget:
-            switches.set(*keep_affordable(prices, (softmax, gelu), switches.steps_on(), options.price_budget))
+            switches.set(*keep_affordable(prices, (softmax, gelu), switches.steps_on(), switches.there(), options.price_budget))
         return
     softmax_count, gelu_count = switches.counts()
     if switches.softmax.requires_grad and (softmax_count <= options.softmax_budget or time_is_up):

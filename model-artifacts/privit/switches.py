@@ -52,11 +52,16 @@ class Switches(nn.Module):
     @torch.no_grad()
     def project(self) -> None:
         """After an optimisation step: back into [0, 1], and count who is still on."""
-        for switch, steps in ((self.softmax, self.softmax_steps_on), (self.gelu, self.gelu_steps_on)):
+        kinds = (self.softmax, self.softmax_steps_on, self.softmax_computed), (self.gelu, self.gelu_steps_on, self.gelu_computed)
+        for switch, steps, there in kinds:
             if self.together and switch.requires_grad:
-                switch.copy_(switch.mean(-1, keepdim=True).expand_as(switch))
+                switch.copy_(there * (switch * there).sum(-1, keepdim=True) / there.sum(-1, keepdim=True))
             switch.clamp_(0, 1)
             steps += switch > EPSILON
+
+    def there(self) -> SwitchTensors:
+        """1 where something is computed at all."""
+        return self.softmax_computed, self.gelu_computed
 
     def steps_on(self) -> SwitchTensors:
         """How many steps each switch has survived, which breaks ties."""
@@ -73,20 +78,20 @@ class Switches(nn.Module):
     @torch.no_grad()
     def binarise_softmax(self, budget: int) -> None:
         """Stage 3 for softmax rows: the `budget` largest become 1, all others 0, and stop learning. Whole heads as many as fit."""
-        self.softmax.copy_(self._keep_largest(self.softmax, self.softmax_steps_on, budget))
+        self.softmax.copy_(self._keep_largest(self.softmax, self.softmax_steps_on, self.softmax_computed, budget))
         self.softmax.requires_grad_(False)
 
     @torch.no_grad()
     def binarise_gelu(self, budget: int) -> None:
         """Stage 3 for GELU tokens, as `binarise_softmax`."""
-        self.gelu.copy_(self._keep_largest(self.gelu, self.gelu_steps_on, budget))
+        self.gelu.copy_(self._keep_largest(self.gelu, self.gelu_steps_on, self.gelu_computed, budget))
         self.gelu.requires_grad_(False)
 
-    def _keep_largest(self, values: Tensor, steps_on: Tensor, budget: int) -> Tensor:
+    def _keep_largest(self, values: Tensor, steps_on: Tensor, there: Tensor, budget: int) -> Tensor:
         if not self.together:
-            return keep_largest(values, steps_on, budget)
-        groups = keep_largest(values[..., 0], steps_on[..., 0], budget // values.shape[-1])
-        return groups.unsqueeze(-1).expand_as(values)
+            return keep_largest(values.masked_fill(there == 0, -1), steps_on, budget)
+        groups = keep_largest(values.amax(-1), steps_on.amax(-1), budget // values.shape[-1])
+        return there * groups.unsqueeze(-1)
 
     @torch.no_grad()
     def set(self, softmax: Tensor, gelu: Tensor) -> None:

@@ -34,7 +34,7 @@ def switches_of(model: VisionTransformer):
 def off_by(student: VisionTransformer, teacher: VisionTransformer, images: torch.Tensor) -> float:
     """Of what the classifiers read, as a part of the teacher's variance."""
     read = [m.pooled(m.features(images, s)) for m, s in ((student, switches_of(student)), (teacher, None))]
-    return float(hidden_loss([], [], *read, 16, False))
+    return float(hidden_loss([], [], *read, CLASS, False))
 
 
 @torch.no_grad()
@@ -46,7 +46,7 @@ def test_the_more_it_keeps_the_nearer_it_is(teacher):
     unfitted = VisionTransformer(replace(CLASS, depth=2)).eval()
     unfitted.load_state_dict({k: v for k, v in teacher.state_dict().items() if not k.startswith(('blocks.2', 'blocks.3'))})
     read = unfitted.pooled(unfitted.features(others)), teacher.pooled(teacher.features(others))
-    assert fewer < 0.6 * float(hidden_loss([], [], *read, 16, False))
+    assert fewer < 0.6 * float(hidden_loss([], [], *read, CLASS, False))
 
 
 @torch.no_grad()

@@ -33,15 +33,15 @@ def test_a_layer_is_paid_once_and_its_rows_each(tiny_config):
 
 def test_a_budget_buys_the_largest_switches_that_fit():
     softmax, gelu = switches({(0, 0, 0): 0.9, (1, 0, 0): 0.8, (0, 1, 1): 0.7}, {(1, 1): 0.6})
-    nobody = (torch.zeros_like(softmax), torch.zeros_like(gelu))
-    kept = keep_affordable(PRICES, (softmax, gelu), nobody, 7.0)  # 6 for the first, then 8 do not fit, then 1 does
+    nobody, everything = (torch.zeros_like(softmax), torch.zeros_like(gelu)), (torch.ones_like(softmax), torch.ones_like(gelu))
+    kept = keep_affordable(PRICES, (softmax, gelu), nobody, everything, 7.0)  # 6 for the first, then 8 do not fit, then 1 does
     assert kept[0].nonzero().tolist() == [[0, 0, 0], [0, 1, 1]] and kept[1].sum() == 0
     for budget in (0.0, 5.9, 20.0, 41.0, 1e9):
-        kept = keep_affordable(PRICES, (torch.rand(2, 2, 4), torch.rand(2, 4)), nobody, budget)
+        kept = keep_affordable(PRICES, (torch.rand(2, 2, 4), torch.rand(2, 4)), nobody, everything, budget)
         assert float(PRICES.of(kept)) <= budget
     assert all(bool(k.all()) for k in kept)
     with pytest.raises(ValueError, match='expected at least 0'):
-        keep_affordable(PRICES, (softmax, gelu), nobody, -1.0)
+        keep_affordable(PRICES, (softmax, gelu), nobody, everything, -1.0)
 
 
 def test_the_file_is_checked(tmp_path, tiny_config):

@@ -62,7 +62,7 @@ def test_training_on_the_penalty_brings_scores_in(tiny_model, tiny_images):
 def test_maxima_separate_softmax_rows_from_square_rows(tiny_config):
     switches = Switches(tiny_config)
     switches.softmax.data[0, 0, 1] = 0
-    maxima = RangeMaxima(switches.tensors())
+    maxima = RangeMaxima(tiny_config, switches.tensors())
     scores = torch.zeros(1, 2, 4, 4)
     scores[0, 0, 1] = torch.tensor([4.0, 0, 0, 0])
     scores[0, 1, 0] = torch.tensor([2.0, -2, 0, 0])

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from .checkpoint import load_checkpoint
-from .model import count_on
+from .model import ViTConfig, count_on
 
 LICENCE_NOTES = {
     'CIFAR-10 (JPEG)': 'CIFAR-10 carries no formal licence (Krizhevsky, 2009); the images were re-encoded as JPEG, so figures do not compare with lossless CIFAR-10. The distilling CNN started from akamaster/pytorch_resnet_cifar10 (BSD-2-Clause).',
@@ -27,6 +27,12 @@ def licence_note(description: dict) -> str:
     return LICENCE_NOTES.get(description['dataset'], f'See the terms of {description["dataset"]}.')
 
 
+def tokens_of(config: ViTConfig) -> str:
+    """How many, and how many of them go on behind which block, counted from 1."""
+    fewer = [f'behind block {block + 1} {len(tokens)} of them go on' for block, tokens in config.kept_tokens]
+    return ', '.join([f'{config.num_tokens} tokens', *fewer])
+
+
 def model_card(checkpoint: Path, evaluations: list[Path], notes: str = '', name: str | None = None) -> str:
     """Markdown. evaluations: JSON files as `privit evaluate` prints them; notes: hours, machine, whatever else is to be said; name: if not
     the checkpoint's own."""
@@ -41,9 +47,9 @@ def model_card(checkpoint: Path, evaluations: list[Path], notes: str = '', name:
         f'A vision transformer for {d["dataset"]}, {nature}, for secure two-party inference.', '',
         '| | |', '|---|---|',
         f'| classes | {", ".join(d["labels"])} |',
-        f'| input | RGB {c.img_size} x {c.img_size}, {c.patch_size}-pixel patches, {c.num_tokens} tokens; shorter side resized to {d["resize"]["shorter_side"]}, centre crop, {d["resize"]["interpolation"]} |',
+        f'| input | RGB {c.img_size} x {c.img_size}, {c.patch_size}-pixel patches, {tokens_of(c)}; shorter side resized to {d["resize"]["shorter_side"]}, centre crop, {d["resize"]["interpolation"]} |',
         f'| network | {c.depth} blocks, width {c.embed_dim}, {c.num_heads} heads, {f"{c.square_units} square units a block, " if c.square_units else ""}{parameters / 1e6:.2f} M parameters |',
-        f'| softmax rows kept exact | {softmax} of {c.num_softmax_rows} ({100 * softmax / c.num_softmax_rows:.1f} %){"" if exact else f"; the others are x^2/{c.num_tokens}"} |',
+        f'| softmax rows kept exact | {softmax} of {c.num_softmax_rows} ({100 * softmax / c.num_softmax_rows:.1f} %){"" if exact else "; the others are x^2/n, of n tokens"} |',
         f'| GELU tokens kept exact | {gelu} of {c.num_gelu_tokens} ({100 * gelu / c.num_gelu_tokens:.1f} %){"" if exact else "; the others are the identity"} |',
         f'| recipe | {d["recipe"]} |',
         f'| validation top-1, float | {100 * d["validation_accuracy"]:.2f} % |',

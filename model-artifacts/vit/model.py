@@ -6,6 +6,10 @@ State-dict names and arithmetic are timm's, so weights travel both ways. A class
 ICLR 2024, arXiv 2309.16588) are rows of `prefix`, with their positions inside; the last norm is `fc_norm` wherever it
 stands. `imports/` brings other people's checkpoints into this form, exactly.
 
+Tokens may be dropped behind a block, at places that are the same for every image (`kept_tokens`): nothing is learned of the image by it, and
+nothing is computed for it. DynamicViT (Rao et al., NeurIPS 2021, arXiv 2106.02034) drops those that the image does not need. The block still
+attends to all tokens that enter it; its queries and all that follows are those of the tokens that go on.
+
 Switches follow PriViT (Dhyani et al., TMLR 2024, arXiv 2310.04604, section 3): a softmax row is `s * softmax(x) + (1 - s) * x^2 / n`,
 a GELU token is `c * gelu(x) + (1 - c) * x`, with one `s` per row of each head and layer and one `c` per token of each layer.
 
@@ -61,9 +65,11 @@ class ViTConfig:
     activation: str = 'gelu'  # one of ACTIVATIONS
     norm_eps: float = 1e-6
     fixed_norms: tuple[str, ...] = ()  # 'blocks.3.norm1': those LayerNorms have a constant scale, see `FixedNorm`
+    kept_tokens: tuple[tuple[int, tuple[int, ...]], ...] = ()  # (2, (0, 1, 3)): behind block 2 only those tokens of the image go on
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'fixed_norms', tuple(self.fixed_norms))  # JSON knows lists only
+        object.__setattr__(self, 'kept_tokens', tuple((block, tuple(tokens)) for block, tokens in self.kept_tokens))
         if unknown := set(self.fixed_norms) - set(self.norms):
             raise ValueError(f'fixed_norms: expected some of {self.norms}, got {sorted(unknown)}')
         for name, value in (('img_size', self.img_size), ('img_width', self.width)):
@@ -79,6 +85,21 @@ class ViTConfig:
             raise ValueError(f'embed_dim {self.embed_dim} is not a multiple of num_heads {self.num_heads}')
         if not 0 <= self.square_units <= 1024:
             raise ValueError(f'square_units: expected 0..1024, got {self.square_units}')
+        self._check_kept_tokens()
+
+    def _check_kept_tokens(self) -> None:
+        if self.kept_tokens and self.positional:
+            raise ValueError('kept_tokens: expected without positional, whose constants are those of all tokens')
+        blocks = [block for block, _ in self.kept_tokens]
+        last = self.depth - (self.pool == 'class')  # of a class token's network the last block keeps that one anyway
+        if blocks != sorted({*blocks}) or not all(0 <= block < last for block in blocks):
+            raise ValueError(f'kept_tokens: expected ascending blocks of 0..{last - 1}, got {blocks}')
+        for block, tokens in self.kept_tokens:
+            entering = self.tokens_before(block)
+            if [*tokens] != sorted({*tokens}) or not {*tokens} < {*entering}:
+                raise ValueError(f'kept_tokens: expected behind block {block} ascending ones of the {len(entering)} that enter it, and fewer, got {[*tokens]}')
+            if 0 not in tokens if self.pool == 'class' else max(tokens, default=0) < self.prefix_tokens:
+                raise ValueError(f'kept_tokens: expected behind block {block} what the classifier reads, the class token or at least one patch, got {[*tokens]}')
 
     @property
     def width(self) -> int:
@@ -101,9 +122,16 @@ class ViTConfig:
     def mlp_dim(self) -> int:
         return round(self.mlp_ratio * self.embed_dim)
 
-    def wanted(self, block: int) -> int:
-        """Tokens whose output of this block is wanted, the first ones: a class token's classifier reads only that of the last block."""
-        return 1 if self.pool == 'class' and block == self.depth - 1 else self.num_tokens
+    def tokens_behind(self, block: int, only_pooled: bool = True) -> tuple[int, ...]:
+        """Places in the image, ascending, of the tokens that go on behind a block. only_pooled: a class token's classifier reads no other of
+        the last block."""
+        if only_pooled and self.pool == 'class' and block == self.depth - 1:
+            return (0,)
+        return next((tokens for kept, tokens in reversed(self.kept_tokens) if kept <= block), tuple(range(self.num_tokens)))
+
+    def tokens_before(self, block: int) -> tuple[int, ...]:
+        """Of the tokens that enter a block."""
+        return self.tokens_behind(block - 1)
 
     @property
     def num_softmax_rows(self) -> int:
@@ -113,7 +141,7 @@ class ViTConfig:
     @property
     def num_gelu_tokens(self) -> int:
         """Of those that are computed."""
-        return sum(map(self.wanted, range(self.depth)))
+        return sum(len(self.tokens_behind(block)) for block in range(self.depth))
 
     def to_dict(self) -> dict:
         return asdict(self)
@@ -186,32 +214,33 @@ class Attention(nn.Module):
         self.rel_mix = RelativePositionBias(side, config.num_heads) if config.positional else None
 
     def forward(
-        self, x: Tensor, switch: Tensor | None, name: str, observe: Observer | None, keep_tokens: Tensor | None = None, wanted: int | None = None
+        self, x: Tensor, switch: Tensor | None, name: str, observe: Observer | None, keep_tokens: Tensor | None = None, go_on: Tensor | None = None
     ) -> Tensor:
-        """x (B, N, C); switch (h, N) or None for softmax everywhere; keep_tokens: which tokens of the image these are, if not all; wanted:
-        how many of the first tokens attend, if not all: (B, wanted, C)."""
-        mix = self.mix(x, switch, name, observe, keep_tokens, wanted)
+        """x (B, N, C); keep_tokens: which tokens of the image these are, if not all. go_on: which rows of x attend, if not all: then the result,
+        (B, Q, C), has those. switch (h, Q), or None for softmax everywhere."""
+        mix = self.mix(x, switch, name, observe, keep_tokens, go_on)
         if observe is not None:
             observe(f'{name}.mix', mix)
         return self.proj(mix)
 
     def mix(
         self, x: Tensor, switch: Tensor | None, name: str = '', observe: Observer | None = None, keep_tokens: Tensor | None = None,
-        wanted: int | None = None,
+        go_on: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
-        """What `proj` reads, (B, N, C): the heads' weighted sums of values, side by side."""
+        """What `proj` reads, (B, Q, C): the heads' weighted sums of values, side by side."""
         B, N, C = x.shape
         qkv = self.qkv(x).reshape(B, N, 3, self.num_heads, C // self.num_heads).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)  # (B, h, N, d) each
-        q, switch = q[:, :, :wanted], None if switch is None else switch[:, :wanted]
-        scores = (q * self.scale) @ k.transpose(-2, -1)  # (B, h, N, N)
-        if self.rel_pos is not None:
-            scores = scores + self.rel_pos(keep_tokens)[:, :wanted].to(scores.dtype)
+        if go_on is not None:
+            q = q[:, :, go_on]
+        scores = (q * self.scale) @ k.transpose(-2, -1)  # (B, h, Q, N)
+        if self.rel_pos is not None:  # of a grid without class token, where all tokens go on
+            scores = scores + self.rel_pos(keep_tokens).to(scores.dtype)
         if observe is not None:
             observe(f'{name}.scores', scores)
         weights = attention_weights(scores, switch)
         if self.rel_mix is not None:
-            weights = weights + self.rel_mix(keep_tokens)[:, :wanted].to(weights.dtype)
+            weights = weights + self.rel_mix(keep_tokens).to(weights.dtype)
         return (weights @ v).transpose(1, 2).reshape(B, -1, C)
 
 
@@ -275,13 +304,13 @@ class SquareUnits(nn.Module):
 def attention_weights(scores: Tensor, switch: Tensor | None) -> Tensor:
     """softmax(scores) on rows whose switch is 1, scores^2 / n where it is 0, the convex mix between.
 
-    scores (B, h, N, N); switch (h, N), or None for softmax everywhere.
+    scores (B, h, Q, N), of Q queries to N keys; switch (h, Q), or None for softmax everywhere.
     """
     if switch is None:
         return scores.softmax(dim=-1)
     square = scores.square() * (1 / scores.shape[-1])
     if not is_binary(switch):
-        s = switch[:, :, None]  # (h, N, 1): one switch per row of each head
+        s = switch[:, :, None]  # (h, Q, 1): one switch per row of each head
         return s * scores.softmax(dim=-1) + (1 - s) * square
     on = (switch.flatten() > 0).nonzero().flatten()  # exp only where it is kept
     return square.flatten(1, 2).index_copy(1, on, scores.flatten(1, 2)[:, on].softmax(dim=-1)).view_as(scores)
@@ -324,16 +353,19 @@ class Block(nn.Module):
         name: str,
         observe: Observer | None,
         keep_tokens: Tensor | None = None,
-        wanted: int | None = None,
+        go_on: Tensor | None = None,
     ) -> Tensor:
-        """wanted: how many of the first tokens are, if not all: (B, wanted, C)."""
+        """x (B, N, C); go_on: which of its tokens do, if not all: (B, Q, C). Switches (h, Q) and (Q,)."""
         y = self.norm1(x)
-        x = x[:, :wanted] + self.attn(y, softmax_switch, f'{name}.attn', observe, keep_tokens, wanted)
+        attended = self.attn(y, softmax_switch, f'{name}.attn', observe, keep_tokens, go_on)
+        if go_on is not None:
+            x, y = x[:, go_on], y[:, go_on]
+        x = x + attended
         if self.squares is not None:
-            x = x + self.squares(y[:, :wanted], name, observe)
+            x = x + self.squares(y, name, observe)
         if observe is not None:
             observe(f'{name}.residual1', x)
-        x = x + self.mlp(self.norm2(x), None if gelu_switch is None else gelu_switch[:wanted], f'{name}.mlp', observe)
+        x = x + self.mlp(self.norm2(x), gelu_switch, f'{name}.mlp', observe)
         if observe is not None:
             observe(f'{name}.residual2', x)
         return x
@@ -378,32 +410,38 @@ class VisionTransformer(nn.Module):
         keep_tokens: Tensor | None = None,
         only_pooled: bool = False,
     ) -> Tensor:
-        """Token features after the last block, (B, N, C); only_pooled: of the tokens that are pooled, so of a class token (B, 1, C).
+        """Token features after the last block, (B, Q, C), of the tokens that go on; only_pooled: of those that are pooled, so of a class
+        token (B, 1, C).
 
         images: (B, 3, img_size, width), normalised. switches: (softmax (depth, h, N), gelu (depth, N)) in [0, 1], or None for
         the exact network. keep_tokens: ascending indices of the tokens to process, for training on a window of the image.
         """
+        c = self.config
         x = self.embed(images)
         if keep_tokens is not None:
             x = x[:, keep_tokens]
-            if switches is not None:
-                switches = (switches[0][:, :, keep_tokens], switches[1][:, keep_tokens])
+        there = [*range(c.num_tokens)] if keep_tokens is None else keep_tokens.tolist()  # of the image, those that are in x
         for i, block in enumerate(self.blocks):
+            behind = {*c.tokens_behind(i, only_pooled)}
+            stay = [position for position, token in enumerate(there) if token in behind]
+            go_on = torch.tensor(stay, device=x.device) if len(stay) < len(there) else None
+            there = [there[position] for position in stay]
             rows, tokens = (None, None) if switches is None else (switches[0][i], switches[1][i])
-            wanted = 1 if only_pooled and self.config.wanted(i) == 1 else None
-            x = block(x, rows, tokens, f'blocks.{i}', observe, keep_tokens, wanted)
+            if rows is not None and tokens is not None and len(there) < c.num_tokens:
+                rows, tokens = rows[:, there], tokens[there]
+            x = block(x, rows, tokens, f'blocks.{i}', observe, keep_tokens, go_on)
         return x
 
     def pooled(self, features: Tensor) -> Tensor:
-        """What the classifier reads, (B, C), of token features (B, N, C)."""
+        """What the classifier reads, (B, C), of token features (B, Q, C)."""
         c = self.config
         if c.pool == 'class':
             return self.fc_norm(features[:, 0])
-        patches = features[:, c.prefix_tokens :]
+        patches = features[:, sum(token < c.prefix_tokens for token in c.tokens_behind(c.depth - 1)) :]
         return self.fc_norm(patches).mean(dim=1) if c.pool == 'norm-mean' else self.fc_norm(patches.mean(dim=1))
 
     def classify(self, features: Tensor) -> Tensor:
-        """Logits (B, num_classes) of token features (B, N, C)."""
+        """Logits (B, num_classes) of token features (B, Q, C)."""
         return self.head(self.pooled(features))
 
     def forward(
@@ -423,7 +461,9 @@ SwitchTensors = tuple[Tensor, Tensor]
 
 def computed(config: ViTConfig) -> SwitchTensors:
     """Switches that are 1 wherever something is computed at all: everything exact."""
-    gelu = torch.stack([(torch.arange(config.num_tokens) < config.wanted(i)).float() for i in range(config.depth)])  # (depth, N)
+    gelu = torch.zeros(config.depth, config.num_tokens)
+    for i in range(config.depth):
+        gelu[i, list(config.tokens_behind(i))] = 1
     return gelu[:, None].repeat(1, config.num_heads, 1), gelu
 
 

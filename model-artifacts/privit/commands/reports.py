@@ -21,7 +21,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     splits = splits_of(arguments, description)
     images = getattr(splits, arguments.split)
     check_labels(arguments.checkpoint, description, images.info)
-    ranges = RangeMaxima(switches)
+    ranges = RangeMaxima(model.config, switches)
     logits = logits_of(model, switches, images, ranges)
     cross_entropy, temperature = best_cross_entropy(logits, images.labels)
     softmax, gelu = count_on(switches)

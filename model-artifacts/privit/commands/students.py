@@ -1,4 +1,4 @@
-"""`python -m privit start|condense|average|limit-ranges|prune|fix-norms`: what is done to students before and after their training."""
+"""`python -m privit start|condense|drop-tokens|average|limit-ranges|prune|fix-norms`: what is done to students before and after their training."""
 from __future__ import annotations
 
 import argparse
@@ -15,12 +15,15 @@ from vit.model import VisionTransformer, computed
 from ..average import average_checkpoints
 from ..condense import condense
 from ..evaluate import accuracy, batches
+from ..kept_tokens import PATTERNS, Place, drop_tokens, read_place
 from ..limit_ranges import limit_ranges
 from ..norms import effects, fix_norms
 from ..ood import MEAN_SQUARE_LIMIT, mean_squares, ood_images
 from ..prune import without_idle_heads
 from ..student_start import student_start
 from .arguments import Commands, common, fallback_config, splits_of
+
+PLACES = f'blocks of the student, counted from 0, behind which fewer tokens go on, and which: {", ".join(PATTERNS)}'
 
 
 def teacher_and_images(arguments: argparse.Namespace) -> tuple[VisionTransformer, dict, Splits, Tensor]:
@@ -50,14 +53,41 @@ def run_start(arguments: argparse.Namespace) -> None:
 def run_condense(arguments: argparse.Namespace) -> None:
     teacher, description, splits, images = teacher_and_images(arguments)
     exact = range(0, len(arguments.blocks), 2) if arguments.exact_norms is None else arguments.exact_norms
-    student = condense(teacher, arguments.blocks, arguments.square_units, images, exact)
+    student = condense(teacher, arguments.blocks, arguments.square_units, images, exact, arguments.keep_after)
     softmax, gelu = computed(student.config)
     switches = (softmax, torch.zeros_like(gelu))
     kept = ','.join(map(str, arguments.blocks))
-    recipe = f"{description['recipe']}; condensed to its blocks {kept} in closed form on {len(images)} images"
+    recipe = f"{description['recipe']}; condensed to its blocks {kept} in closed form on {len(images)} images{told(arguments.keep_after)}"
     out = describe(student.config, splits.train.info, recipe, accuracy(student, switches, splits.validation))
     save_checkpoint(arguments.out, student.state_dict(), switches, out)
     print(json.dumps({'out': str(arguments.out), 'hiddenBlocks': kept, 'validation': out['validation_accuracy']}))
+
+
+def run_drop_tokens(arguments: argparse.Namespace) -> None:
+    model, switches, description = load_checkpoint(arguments.checkpoint, fallback_config(arguments))
+    splits = splits_of(arguments, description)
+    check_labels(arguments.checkpoint, description, splits.train.info)
+    fewer, kept = drop_tokens(model, switches, arguments.after)
+    description |= fewer.config.to_dict()
+    description['recipe'] += told(arguments.after)
+    before = description.get('validation_accuracy')
+    description['validation_accuracy'] = accuracy(fewer, kept, splits.validation)
+    save_checkpoint(arguments.out, fewer.state_dict(), kept, description)
+    tokens = [len(fewer.config.tokens_behind(block)) for block in range(fewer.config.depth)]
+    print(json.dumps({'out': str(arguments.out), 'tokensBehind': tokens, 'validation': [before, description['validation_accuracy']]}))
+
+
+def told(places: list[Place]) -> str:
+    """For a recipe: behind which blocks, counted from 0, which tokens go on."""
+    return ''.join(f'; behind block {block} a {pattern} of its tokens' for block, pattern in places)
+
+
+def place(text: str) -> Place:
+    """For argparse, which shows an error's words only if it is one of its own."""
+    try:
+        return read_place(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 def run_average(arguments: argparse.Namespace) -> None:
@@ -142,9 +172,17 @@ def register(commands: Commands) -> None:
         '--exact-norms', type=int, nargs='*', default=None, metavar='BLOCK',
         help='blocks of the student, counted from 0, that keep the LayerNorm before attention; default: every other one',
     )  # fmt: skip
+    p.add_argument('--keep-after', type=place, nargs='*', default=[], metavar='BLOCK:PATTERN', help=PLACES)
     p.add_argument('--images', type=int, default=2000, help='training images to fit on; default 2000')
     p.add_argument('--out', type=Path, required=True, help='safetensors to write')
     p.set_defaults(run_command=run_condense)
+
+    p = commands.add_parser('drop-tokens', help='fewer tokens go on behind some blocks of a trained student; train it on afterwards (search --keep-switches)')
+    common(p, runs=False)
+    p.add_argument('checkpoint', type=Path)
+    p.add_argument('--after', type=place, nargs='+', required=True, metavar='BLOCK:PATTERN', help=PLACES)
+    p.add_argument('--out', type=Path, required=True, help='safetensors to write')
+    p.set_defaults(run_command=run_drop_tokens)
 
     p = commands.add_parser(
         'average', help='the mean of the weights of several trainings of one student (or moments of one: --keep-last), all from the same search'

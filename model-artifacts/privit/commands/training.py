@@ -153,7 +153,7 @@ def run_search(arguments: argparse.Namespace) -> None:
     save_checkpoint(out, result.model.state_dict(), result.switches, student)
     plot_switch_maps(result.switches, arguments.run_dir / 'switch-maps.png', student['recipe'], config.prefix_tokens)
     sample = splits.train.subset(torch.arange(min(2000, len(splits.train))))
-    ranges = RangeMaxima(result.switches)
+    ranges = RangeMaxima(config, result.switches)
     logits_of(result.model, result.switches, sample, ranges)
     (arguments.run_dir / 'ranges.json').write_text(json.dumps({'summary': ranges.summary(), 'tensors': ranges.maxima}, indent=1))
     softmax, gelu = count_on(result.switches)
