@@ -1,12 +1,13 @@
 /**
  * Which linear layers' inputs are drawn by who makes the correlations (rlwe/drawn.ts): what would be uploaded for them is not. The client's
- * shares of such an input have fractions, by which whoever else reads them would be off. So an input is drawn whose shares may be any numbers, and
- * of which nothing else reads an element.
+ * shares of such an input have fractions, by which whoever else reads them would be off. So those columns of an input are drawn whose shares may be
+ * any numbers, and of which nothing else reads an element: as many as there are from the first on.
  */
 import type { ClientState, Op, Value } from '../layers/op.ts';
 import { protocolOf } from '../layers/operations.ts';
 import type { DrawingProvider } from '../offline/correlations.ts';
 import { isWorthDrawing } from '../offline/division.ts';
+import type { CircleNumbers } from '../sharing/circle.ts';
 import { maskOf } from '../sharing/packing.ts';
 
 /** Where a value's elements come from: element i is element from[i] of the sources, one after another. */
@@ -18,14 +19,7 @@ interface Origin {
 const producersOf = (operations: readonly Op[]) =>
   new Map(operations.flatMap((op) => (op.output ? [[op.output, op] as const] : [])));
 
-/** The values that no move made, of which x is moved together. */
-function sourcesOf(x: Value, producers: ReadonlyMap<Value, Op>): Value[] {
-  const op = producers.get(x);
-  if (!op || !protocolOf(op).moved(op)) return [x];
-  return op.inputs.flatMap((input) => sourcesOf(input, producers));
-}
-
-/** The same, and which element of them each is. */
+/** The values that no move made, of which x is moved together, and which element of them each is. */
 function originOf(x: Value, producers: ReadonlyMap<Value, Op>): Origin {
   const op = producers.get(x);
   const index = op && protocolOf(op).moved(op);
@@ -47,7 +41,7 @@ function originOf(x: Value, producers: ReadonlyMap<Value, Op>): Origin {
 }
 
 /**
- * Marks the operations whose input is drawn. Rings are final.
+ * Marks the operations of whose input columns are drawn. Rings are final.
  * @param learned the client learns this value, rounded: what makes it has whole inputs, so that it is exact up to ring-LWE's unit (docs/security-proof.md).
  */
 export function chooseDraws(operations: readonly Op[], learned: Value): void {
@@ -56,36 +50,41 @@ export function chooseDraws(operations: readonly Op[], learned: Value): void {
     const op = producers.get(value);
     return op !== undefined && protocolOf(op).isFresh(op);
   };
+  const isWorth = (op: Op, columns: number) => {
+    const spec = columns > 0 ? protocolOf(op).drawn(op, columns) : undefined;
+    return spec !== undefined && isWorthDrawing(spec);
+  };
   const readers = operations.filter((op) => protocolOf(op).moved(op) === undefined);
-  const drawing = new Map<Op, Origin>();
+  const candidates = new Map<Op, Origin>();
   for (const op of readers) {
-    const spec = protocolOf(op).drawn(op);
-    if (!spec || op.output === learned || !sourcesOf(op.inputs[0], producers).every(mayBeAny) || !isWorthDrawing(spec))
-      continue;
-    drawing.set(op, originOf(op.inputs[0], producers));
+    // Where all of it would not be worth it, part of it is not.
+    if (op.output === learned || !isWorth(op, op.inputs[0]?.cols ?? 0)) continue;
+    const origin = originOf(op.inputs[0], producers);
+    if (origin.sources.some(mayBeAny)) candidates.set(op, origin);
   }
   // How often each element of their sources is read, by whomever.
   const reads = new Map<Value, Uint8Array>();
-  for (const { sources } of drawing.values())
-    for (const source of sources) reads.set(source, new Uint8Array(source.size));
+  for (const { sources } of candidates.values())
+    for (const source of sources) if (mayBeAny(source)) reads.set(source, new Uint8Array(source.size));
   for (const op of readers) {
     for (const input of op.inputs) {
-      if (!sourcesOf(input, producers).some((source) => reads.has(source))) continue;
-      const origin = drawing.get(op) ?? originOf(input, producers);
+      const origin = candidates.get(op) ?? originOf(input, producers);
       const marks = origin.sources.map((source) => reads.get(source));
+      if (!marks.some((of) => of)) continue;
       forEachElement(origin, (source, element) => {
         const of = marks[source];
         if (of && of[element] < 2) of[element]++;
       });
     }
   }
-  for (const [op, origin] of drawing) {
-    const marks = origin.sources.map((source) => reads.get(source)!);
-    let isAlone = true;
-    forEachElement(origin, (source, element) => {
-      if (marks[source][element] > 1) isAlone = false;
+  for (const [op, origin] of candidates) {
+    const marks = origin.sources.map((source) => reads.get(source));
+    const { cols } = op.inputs[0];
+    let columns = cols;
+    forEachElement(origin, (source, element, i) => {
+      if (marks[source]?.[element] !== 1) columns = Math.min(columns, i % cols);
     });
-    if (isAlone) op.isDrawn = true;
+    if (isWorth(op, columns)) op.drawnColumns = columns;
   }
 }
 
@@ -111,27 +110,31 @@ export async function drawShares(
   provider: DrawingProvider,
   client: ClientState,
 ): Promise<void> {
-  const drawing = operations.filter(({ isDrawn }) => isDrawn);
+  const drawing = operations.filter(({ drawnColumns }) => drawnColumns !== undefined);
   const producers = producersOf(operations);
-  const drawn = await provider.draw(drawing.map((op) => protocolOf(op).drawn(op)!));
+  const drawn = await provider.draw(drawing.map((op) => protocolOf(op).drawn(op, op.drawnColumns!)!));
   for (const [j, op] of drawing.entries()) {
     const { words, fractions } = drawn[j];
     const mask = maskOf(op.output!.ringBits);
+    const [{ cols }, columns] = [op.inputs[0], op.drawnColumns!];
     const origin = originOf(op.inputs[0], producers);
-    for (const source of origin.sources) {
-      if (client.has(source)) continue;
-      client.set(source, client.random.words(source.size));
-      client.fractions.set(source.id, new Uint32Array(source.size));
-    }
-    const shares = origin.sources.map((source) => ({
-      words: client.share(source),
-      fractions: client.fractions.get(source.id)!,
-    }));
+    const shares = new Map<number, CircleNumbers>();
     forEachElement(origin, (source, element, i) => {
-      const share = shares[source];
+      if (i % cols >= columns) return;
+      let share = shares.get(source);
+      if (!share) shares.set(source, (share = anyShare(origin.sources[source], client)));
       // Above the layer's ring the share stays any number.
       share.words[element] = (share.words[element] & ~mask) | (words[i] & mask);
       share.fractions[element] = fractions[i];
     });
   }
+}
+
+/** The client's share of a value that may be any number, with a place for fractions; nothing drawn yet, where it is new. */
+function anyShare(value: Value, client: ClientState): CircleNumbers {
+  if (!client.has(value)) {
+    client.set(value, client.random.words(value.size));
+    client.fractions.set(value.id, new Uint32Array(value.size));
+  }
+  return { words: client.share(value), fractions: client.fractions.get(value.id)! };
 }

@@ -60,7 +60,7 @@ export function demandOf(plan: Plan): Budget {
       sum(stages, (words) => words) +
       sum(values, ({ size }) => size) +
       // Drawn shares have fractions.
-      sum(plan.operations, ({ isDrawn, inputs: [x] }) => (isDrawn ? x.size : 0)),
+      sum(plan.operations, ({ drawnColumns = 0, inputs: [x] }) => (drawnColumns > 0 ? x.rows * drawnColumns : 0)),
     offlineMs: Math.max(
       sum(plan.steps, ({ offlineClientMs }) => offlineClientMs),
       sum(plan.steps, ({ offlineOwnerMs }) => offlineOwnerMs),

@@ -122,16 +122,15 @@ export interface NttExports {
   pack64(source: WideWords, n: number, bits: number, target: number): void;
   unpack64(source: number, n: number, bits: number, target: WideWords): void;
   residues64(source: WideWords, n: number, p: number, target: Residues): void;
-  maskResults(
-    switched: WideWords,
+  addResults(
+    drawn: WideWords,
+    polynomial: WideWords,
     places: Words,
-    masks: WideWords,
     count: number,
     bits: number,
-    out: WideWords,
+    sign: number,
     sums: WideWords,
   ): void;
-  openResults(masked: WideWords, product: WideWords, places: Words, count: number, bits: number, sums: WideWords): void;
   roundResults(sums: WideWords, count: number, bits: number, ringBits: number, out: Words): void;
   combine2(
     x1: Residues,

@@ -3,7 +3,7 @@
  *
  * Computes: shares of W·x + bias for each row of x. Nobody learns anything.
  * Online: nothing is sent; the owner computes W·x_o + s + bias, the client already holds W·x_c − s.
- * Correlations: one `linear` (client W·x_c − s, owner s). A drawn x_c has a fraction, and x_c + x_o is then what x was before the truncation
+ * Correlations: one `linear` (client W·x_c − s, owner s). What is drawn of x_c has a fraction, and x_c + x_o is then what x was before the truncation
  * that made it, off by less than a unit as without (truncate.ts).
  */
 import { multiplyTransposed } from '../kernels/matmul.ts';
@@ -60,7 +60,7 @@ export const linearProtocol = layerProtocol<LinearOp>({
   need: ({ inputs: [x], output }) => x.need(output.ringBits),
   stage: stageOfInputs,
   correlations: (op) => [spec(op)],
-  drawn: (op) => ({ ...spec(op), isDrawn: true }),
+  drawn: (op, columns) => ({ ...spec(op), drawnInputs: columns }),
   tensors: (op): TensorNeed[] => [
     { name: op.weights, shape: [op.output.cols, op.inputs[0].cols], limit: 2 ** weightBits },
     { name: op.bias, shape: op.biasPerRow ? [op.output.rows, op.output.cols] : [op.output.cols] },
@@ -93,7 +93,7 @@ const spec = (op: LinearOp): LinearSpec => ({
   tokens: op.inputs[0].rows,
   inputs: op.inputs[0].cols,
   outputs: op.output.cols,
-  ...(op.isDrawn && { isDrawn: true }),
+  ...(op.drawnColumns && { drawnInputs: op.drawnColumns }),
 });
 
 function multiplyAddBias(op: LinearOp, x: Uint32Array, weights: OwnerWeights): Uint32Array {

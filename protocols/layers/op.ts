@@ -54,8 +54,11 @@ export interface Op {
   readonly index: number;
   readonly inputs: readonly Value[];
   readonly output?: Value;
-  /** Whether the client's share of its input is drawn by who makes its correlation. Chosen once all rings are known (inference/draws.ts). */
-  isDrawn?: true;
+  /**
+   * Of how many of its input's columns, the first ones, the client's share is drawn by who makes the operation's correlation. Chosen once all
+   * rings are known (inference/draws.ts).
+   */
+  drawnColumns?: number;
 }
 
 /** An operation that a plan may end with. */
@@ -241,8 +244,8 @@ export interface LayerProtocol<O extends Op> {
   isFresh(op: O): boolean;
   /** Which element of the inputs, one after another, each element of the output is, where the operation does no more than that. */
   moved(op: O): Uint32Array | undefined;
-  /** The operation's correlation, were the share of its only input drawn, which is possible where it is fresh, and read nowhere else. */
-  drawn(op: O): LinearSpec | undefined;
+  /** The operation's correlation, were the share of its only input's first columns drawn, which is possible where it is fresh, and read nowhere else. */
+  drawn(op: O, columns: number): LinearSpec | undefined;
   /** What becomes of the client's part of a correlation: it goes into the store, if nothing else is said. */
   arrived(op: O, client: ClientState, key: CorrelationKey, correlation: ClientCorrelation): void;
   client(op: O, client: ClientState): Rounds<void>;

@@ -23,8 +23,11 @@ export interface LinearSpec {
   /** Name of the owner's weight tensor; |weight| < 2^weightBits. */
   readonly weights: string;
   readonly weightBits: number;
-  /** Whether x is what `draw` gave the client: nothing is sent for it, and the product is that with x's fractions too, rounded (off by less than 2). */
-  readonly isDrawn?: true;
+  /**
+   * Of how many of the inputs, the first ones, x is what `draw` gave the client (none, where it is left out): nothing is sent for them, and the
+   * product is that with x's fractions too, rounded (off by less than 2).
+   */
+  readonly drawnInputs?: number;
 }
 
 /** Cross terms of X·Y for `batch` pairs X (rows, inner), Y (inner, cols): Xclient·Ymask + Xmask·Yclient. */
@@ -192,7 +195,7 @@ export type ClientProvider = Provider<ClientRequest, ClientCorrelation>;
 
 /** The client's side of a whole offline phase: it also draws operands that may be any, uniform and with fractions. */
 export interface DrawingProvider extends ClientProvider {
-  /** The x of drawn specs, in the order in which they will be asked for, once each. Nothing is sent. */
+  /** The x of drawn specs, in the order in which they will be asked for, once each; zeros where it is not drawn. Nothing is sent. */
   draw(specs: readonly LinearSpec[]): Promise<CircleNumbers[]>;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Which of the two protocols makes a correlation, and what all of them cost: public, so that both sides agree. What both can do, whichever
- * sends fewer bytes does.
+ * takes less does, bytes and both parties' work together.
  */
 import { drawCost, setupCost as otSetupCost } from '../ot/cotCosts.ts';
 import type { CorrelationSpec, LinearSpec, OtBasedSpec, RlweSpec } from './correlations.ts';
@@ -9,28 +9,23 @@ import { otParameters, specCost, stageCost } from './ot/segments.ts';
 import { otMs, referenceTimes } from './ot/times.ts';
 import { carryCost, carryOts } from './rlwe/carry.ts';
 import { rlweCost, rlweMs, rlwePrice, rlweResults, rlweSetupCost } from './rlwe/costs.ts';
+import { millisecondsPerByte } from './rlwe/layout.ts';
 
 /** COTs that one call of `drawCost` averages over: amortised, bytes per COT do not depend on when they are drawn. */
 const manyCots = 2 ** 24;
 const bytesPerCot = drawCost(0, manyCots) / manyCots;
 
-/** Bytes of a correlation in both directions, its COTs included. */
-function otBytes(spec: CorrelationSpec): number {
-  if (!isOtBased(spec)) return Number.POSITIVE_INFINITY;
-  const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
-  return cots * bytesPerCot + bytesClientToOwner + bytesOwnerToClient;
-}
+/** Milliseconds that a correlation counts for in the comparison. */
+const priceOf = ({ bytesClientToOwner, bytesOwnerToClient, clientMs, ownerMs }: OfflineCost): number =>
+  (bytesClientToOwner + bytesOwnerToClient) * millisecondsPerByte + clientMs + ownerMs;
 
 /** Whether ring-LWE serves a correlation: public, so both sides agree. */
-export function isServedByRlwe(spec: CorrelationSpec): spec is RlweSpec {
-  if (!isRlweSpec(spec)) return false;
-  const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
-  return bytesClientToOwner + bytesOwnerToClient < otBytes(spec);
-}
+export const isServedByRlwe = (spec: CorrelationSpec): spec is RlweSpec =>
+  isRlweSpec(spec) && (!isOtBased(spec) || priceOf(costByRlwe(spec)) < priceOf(costByOt(spec)));
 
 /** Whether a product whose operand is drawn costs less than the same with uploads: it has more key switches where it is small. */
 export function isWorthDrawing(drawn: LinearSpec): boolean {
-  const { isDrawn: _, ...uploaded } = drawn;
+  const { drawnInputs: _, ...uploaded } = drawn;
   return rlwePrice(drawn) < rlwePrice(uploaded);
 }
 
@@ -68,11 +63,16 @@ export function offlineCost(spec: CorrelationSpec): OfflineCost {
       ownerMs: owner + ots.ownerMs,
     };
   }
-  if (isServedByRlwe(spec) || !isOtBased(spec)) {
-    const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
-    const { client, owner } = rlweMs(spec);
-    return { cots: 0, bytesClientToOwner, bytesOwnerToClient, clientMs: client, ownerMs: owner };
-  }
+  return isServedByRlwe(spec) || !isOtBased(spec) ? costByRlwe(spec) : costByOt(spec);
+}
+
+function costByRlwe(spec: RlweSpec): OfflineCost {
+  const { bytesClientToOwner, bytesOwnerToClient } = rlweCost(spec);
+  const { client, owner } = rlweMs(spec);
+  return { cots: 0, bytesClientToOwner, bytesOwnerToClient, clientMs: client, ownerMs: owner };
+}
+
+function costByOt(spec: OtBasedSpec): OfflineCost {
   const { cots, bytesClientToOwner, bytesOwnerToClient } = specCost(spec);
   const { client, owner } = otKind(spec).work(spec);
   return {

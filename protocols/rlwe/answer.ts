@@ -1,7 +1,8 @@
 /**
- * Answers: what the owner returns, and what both sides keep. The owner re-randomises a ciphertext, switches its modulus down to 2^k, and
- * masks every coefficient that it returns uniformly modulo 2^k (Huang et al., "Cheetah", USENIX Security 2022, figure 5, with the mask over
- * all of Z_2^k in place of noise flooding); both sides round their share from 2^k to the result's ring.
+ * Answers: what the owner returns, and what both sides keep. The owner re-randomises a ciphertext (b', a') and switches its modulus down to 2^k. In
+ * Cheetah (Huang et al., USENIX Security 2022, figure 5) it then returns a' and, masked uniformly, the coefficients of b' that carry results. What the
+ * mask makes of them is uniform, so here both sides draw that from a seed of the owner's, and only a' travels: with drawn β the client's share is
+ * β − a'·s, the owner's b' − β. The mask is over all of Z_2^k, in place of noise flooding. Both sides round their share from 2^k to the result's ring.
  */
 import {
   allocateWideWords,
@@ -17,9 +18,8 @@ import type { Ciphertext, Polynomial, Ring } from './ring.ts';
 import type { RandomWords } from './sampling.ts';
 import { packedNumbersBytes, readNumbers, writeNumbers } from './wire.ts';
 
-/** Bytes of an answer that returns `count` coefficients: all of a', of b' only those. */
-export const answerBytes = (degree: number, count: number, bits: number): number =>
-  packedNumbersBytes(degree, bits) + packedNumbersBytes(count, bits);
+/** Bytes of an answer: all of a'. */
+export const answerBytes = (degree: number, bits: number): number => packedNumbersBytes(degree, bits);
 
 /** For the kernel's `switchModulus` and `onCircle`: by ring and width. */
 const constants = new Map<Ring, Map<number, number>>();
@@ -125,6 +125,7 @@ export type Places = Uint32Array;
 /**
  * The owner's last steps for one answer; its shares are added to `sums`. `ciphertext` is overwritten.
  * @param random the owner's own.
+ * @param drawn what both sides draw from: uniform, the owner's choice, and the client's only after its ciphertexts came.
  * @returns what the client gets.
  */
 export function makeAnswer(
@@ -134,12 +135,12 @@ export function makeAnswer(
   sums: ShareSums,
   publicKey: PublicKey,
   random: RandomWords,
+  drawn: RandomWords,
 ): Uint8Array {
-  const { arena, exports } = nttKernel();
+  const { arena } = nttKernel();
   return arena.scope((scope) => {
     const { n } = ring;
     const { bits } = sums;
-    const count = places.length / 2;
     // The client made every a, so their combination alone would reveal the weights: add a fresh encryption of zero.
     publicKey.addZero(random, ciphertext);
     ring.inverse(ciphertext);
@@ -148,45 +149,47 @@ export function makeAnswer(
     addError(ring, random, a);
     const switched = allocateWideWords(n, scope);
     switchModulus(ring, a, bits, switched);
-    const aBytes = writeNumbers(switched, n, bits);
-    // b' + r leaves, −r stays: what the client sees of b' is uniform, whatever its noise.
+    const bytes = writeNumbers(switched, n, bits);
     switchModulus(ring, ciphertext, bits, switched);
-    const masks = allocateWideWords(count, scope);
-    const pairs = allocateWords(2 * count, scope);
-    const out = allocateWideWords(count, scope);
-    arena.words(masks, 2 * count).set(random.words(2 * count));
-    arena.words(pairs, 2 * count).set(places);
-    exports.maskResults(switched, pairs, masks, count, bits, out, sums.address);
-    const bBytes = writeNumbers(out, count, bits);
-    arena.words(masks, 2 * count).fill(0);
+    addResults(drawn, switched, places, sums, -1);
     arena.words(switched, 2 * n).fill(0);
-    const bytes = new Uint8Array(aBytes.length + bBytes.length);
-    bytes.set(aBytes);
-    bytes.set(bBytes, aBytes.length);
     return bytes;
   });
 }
 
 /**
- * Adds the client's shares b' + r − a'·s of the coefficients returned to `sums`.
+ * Adds the client's shares β − a'·s of an answer's results to `sums`.
+ * @param drawn as the owner's.
  * @throws ProtocolError `length`.
  */
-export function openAnswer(key: SecretKey, bytes: Uint8Array, places: Places, sums: ShareSums): void {
-  const { arena, exports } = nttKernel();
+export function openAnswer(
+  key: SecretKey,
+  bytes: Uint8Array,
+  places: Places,
+  sums: ShareSums,
+  drawn: RandomWords,
+): void {
+  const { arena } = nttKernel();
   arena.scope((scope) => {
     const { n } = key.ring;
-    const { bits } = sums;
-    const count = places.length / 2;
     const a = allocateWideWords(n, scope);
     const product = allocateWideWords(n, scope);
-    const b = allocateWideWords(count, scope);
-    const pairs = allocateWords(2 * count, scope);
-    const split = packedNumbersBytes(n, bits);
-    readNumbers(bytes.subarray(0, split), n, bits, a);
-    readNumbers(bytes.subarray(split), count, bits, b);
+    readNumbers(bytes, n, sums.bits, a);
     key.multiplyInteger(a, product);
-    arena.words(pairs, 2 * count).set(places);
-    exports.openResults(b, product, pairs, count, bits, sums.address);
+    addResults(drawn, product, places, sums, 1);
     arena.words(product, 2 * n).fill(0);
+  });
+}
+
+/** Adds sign·(β − polynomial's coefficient) for every result, β the next drawn numbers modulo 2^bits. */
+function addResults(drawn: RandomWords, polynomial: WideWords, places: Places, sums: ShareSums, sign: 1 | -1): void {
+  const { arena, exports } = nttKernel();
+  arena.scope((scope) => {
+    const count = places.length / 2;
+    const numbers = allocateWideWords(count, scope);
+    const pairs = allocateWords(2 * count, scope);
+    arena.words(numbers, 2 * count).set(drawn.words(2 * count));
+    arena.words(pairs, 2 * count).set(places);
+    exports.addResults(numbers, polynomial, pairs, count, sums.bits, sign, sums.address);
   });
 }

@@ -72,9 +72,12 @@ export class IdealDealer {
   }
 
   /** Uniform points of the circle. */
-  #draw({ key, ringBits, tokens, inputs }: LinearSpec): CircleNumbers {
-    const [words, fractions] = [this.#random.words(tokens * inputs), this.#random.words(tokens * inputs)];
-    const drawn = { words: words.map((word) => word & maskOf(ringBits)), fractions };
+  #draw({ key, ringBits, tokens, inputs, drawnInputs = 0 }: LinearSpec): CircleNumbers {
+    const isDrawn = (i: number) => i % inputs < drawnInputs;
+    const [words, fractions] = [ringBits, 32].map((bits) =>
+      this.#random.words(tokens * inputs).map((word, i) => (isDrawn(i) ? word & maskOf(bits) : 0)),
+    );
+    const drawn = { words, fractions };
     this.#drawn.set(JSON.stringify(key), drawn);
     return drawn;
   }
@@ -182,10 +185,11 @@ export function ownerPart(
   const isOff = products === 'within a unit' && isServedByRlwe(spec);
   const off = (word: number) => (isOff ? (word % 3) - 1 : 0);
   const product = productOf(client, owner, tensor);
-  if (spec.kind === 'linear' && spec.isDrawn) {
+  if (spec.kind === 'linear' && spec.drawnInputs) {
     if (!drawn) throw new Error(`dealer: ${keyText(spec.key)} was not drawn`);
     const { x } = client as { x: Uint32Array };
-    if (x.some((word, i) => ((word ^ drawn.words[i]) & mask) !== 0))
+    const { inputs, drawnInputs } = spec;
+    if (x.some((word, i) => i % inputs < drawnInputs && ((word ^ drawn.words[i]) & mask) !== 0))
       throw new Error(`dealer: ${keyText(spec.key)}: not what was drawn`);
     productOfFractions(spec, drawn.fractions, tensor(spec.weights)).forEach((value, i) => (product[i] += value));
   }

@@ -183,12 +183,14 @@ export async function rlwePair(
   await Promise.all([client.setup(specs), owner.setup(specs)]);
   /** The operands with what the client draws in the place of those that are drawn. */
   const draw = async (): Promise<Operands[]> => {
-    const isDrawn = ({ client: { spec } }: Operands) => spec.kind === 'linear' && spec.isDrawn === true;
+    const isDrawn = ({ client: { spec } }: Operands) => spec.kind === 'linear' && spec.drawnInputs !== undefined;
     const drawn = await client.draw(operands.filter(isDrawn).map((pair) => pair.client.spec as LinearSpec));
     return operands.map((pair) => {
       if (!isDrawn(pair)) return pair;
       const { words, fractions } = drawn.shift()!;
-      return { ...pair, client: { ...pair.client, x: words } as RlweClientRequest, fractions };
+      const { spec, x: given } = pair.client as { spec: LinearSpec; x: Uint32Array };
+      const x = words.map((word, i) => (i % spec.inputs < spec.drawnInputs! ? word : given[i]));
+      return { ...pair, client: { spec, x }, fractions };
     });
   };
   const provide = (asked = operands) =>

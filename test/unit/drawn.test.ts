@@ -4,11 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { allocateWideWords, allocateWords, nttKernel } from '../../protocols/kernels/ntt.ts';
 import type { LinearSpec } from '../../protocols/offline/correlations.ts';
 import { rlweCost, rlweLayout } from '../../protocols/offline/rlwe/costs.ts';
+import type { LayoutOf } from '../../protocols/offline/rlwe/kind.ts';
 import { switchConstants } from '../../protocols/rlwe/answer.ts';
 import { drawCiphertext, drawPlaintext } from '../../protocols/rlwe/drawn.ts';
 import { SecretKey } from '../../protocols/rlwe/keys.ts';
 import { errorVariance, type Parameters, parameterSets } from '../../protocols/rlwe/parameters.ts';
 import { Ring } from '../../protocols/rlwe/ring.ts';
+import { packedPolynomialBytes } from '../../protocols/rlwe/wire.ts';
 import { type CircleNumbers, circleNumbers, copyNumber } from '../../protocols/sharing/circle.ts';
 import { sampleUniform } from '../../protocols/sharing/field.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
@@ -127,7 +129,7 @@ describe.each(sets)('%s', (_, parameters) => {
 describe('a drawn operand', () => {
   const spec: LinearSpec = {
     ...({ kind: 'linear', key: keyOf('drawn'), ringBits: 24, tokens: 64, inputs: 64, outputs: 16 } as const),
-    ...{ weights: 'w', weightBits: 11, isDrawn: true },
+    ...{ weights: 'w', weightBits: 11, drawnInputs: 64 },
   };
   const operands = [drawRlweOperands(spec, new Prg(seed, 'operands'))];
 
@@ -145,7 +147,7 @@ describe('a drawn operand', () => {
   it('is asked for as it was drawn: once, and in order', async () => {
     const pair = await rlwePair(seed, operands);
     await expect(pair.client.provide([operands[0].client])).rejects.toThrow('asked for without being drawn next');
-    const { isDrawn: _, ...uploaded } = spec;
+    const { drawnInputs: _, ...uploaded } = spec;
     await expect(pair.client.draw([uploaded])).rejects.toThrow('not to be drawn');
     pair.destroy();
   });
@@ -157,7 +159,7 @@ describe('a drawn operand', () => {
       [197, 192],
       [64, 768],
     ]) {
-      const { parameters, uploads, decode } = rlweLayout({ ...spec, tokens, inputs });
+      const { parameters, uploads, decode } = rlweLayout({ ...spec, tokens, inputs, drawnInputs: inputs });
       const found = circleNumbers(tokens * inputs);
       const words = Uint32Array.from({ length: parameters.degree }, (_, i) => i + 1);
       for (let upload = 0; upload < uploads; upload++)
@@ -165,6 +167,37 @@ describe('a drawn operand', () => {
       // Every number is another coefficient: negated ones are −(i + 1 + i·2^-32), rounded down.
       expect(new Set(found.words).size).toBe(tokens * inputs);
       expect(found.words).not.toContain(0);
+    }
+  });
+
+  it('may be part of an operand: the others are uploaded, and nobody sends or reads more', () => {
+    for (const [inputs, drawnInputs] of [
+      [64, 1],
+      [64, 63],
+      [768, 576],
+      [300, 100],
+    ]) {
+      const part = { ...spec, inputs, drawnInputs };
+      const { parameters, uploads, drawn, isDrawn, decode, encode } = rlweLayout(part) as LayoutOf<LinearSpec>;
+      const [words, fractions] = [1, 2].map((value) => new Uint32Array(parameters.degree).fill(value));
+      const found = circleNumbers(spec.tokens * inputs);
+      const x = Uint32Array.from({ length: spec.tokens * inputs }, (_, i) => i + 1);
+      const seen = new Set<number>();
+      let count = 0;
+      for (let upload = 0; upload < uploads; upload++) {
+        if (isDrawn!(upload)) {
+          count++;
+          decode!({ words, fractions }, upload, found);
+        } else {
+          const out = new Uint32Array(parameters.degree);
+          encode({ spec: part, x }, upload, out);
+          for (const word of out) if (word > 0) seen.add(word < 2 ** 23 ? word : 2 ** 24 - word);
+        }
+      }
+      expect(count).toBe(drawn);
+      expect(rlweCost(part).bytesClientToOwner).toBe((uploads - count) * packedPolynomialBytes(parameters));
+      found.words.forEach((word, i) => expect(word !== 0).toBe(i % inputs < drawnInputs));
+      for (let i = 0; i < x.length; i++) expect(seen.has(i + 1)).toBe(i % inputs >= drawnInputs);
     }
   });
 

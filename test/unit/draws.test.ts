@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { stagesOf } from '../../protocols/inference/costs.ts';
 import { chooseDraws } from '../../protocols/inference/draws.ts';
 import { clientRounds, ownerRounds } from '../../protocols/inference/execute.ts';
-import { besideColumns, takeRows } from '../../protocols/inference/moves.ts';
+import { besideColumns, takeColumns, takeRows } from '../../protocols/inference/moves.ts';
 import { prepareClient, prepareOwner } from '../../protocols/inference/prepare.ts';
 import { assignRings } from '../../protocols/inference/rings.ts';
 import { operationsOf, PlanBuilder } from '../../protocols/layers/builder.ts';
@@ -38,11 +38,11 @@ const fresh = (plan: PlanBuilder, x: Value) => truncate(plan, square(plan, x), 4
 const multiply = (plan: PlanBuilder, x: Value, name = 'w') => linear(plan, x, name, outputs, 6);
 const sum = (plan: PlanBuilder, x: Value, y: Value) => local(plan, [x, y], x.rows, x.cols, add);
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
-/** Of each linear layer, in order. */
+/** Of each linear layer, in order: whether all of its input is drawn, or how many columns. */
 const drawnOf = (build: (plan: PlanBuilder, x: Value) => Value, isExact?: boolean) =>
   compiled(build, isExact)
     .operations.filter(({ kind }) => kind === 'linear')
-    .map(({ isDrawn }) => isDrawn === true);
+    .map(({ drawnColumns = 0, inputs: [x] }) => (drawnColumns % x.cols === 0 ? drawnColumns > 0 : drawnColumns));
 
 describe('inputs of linear layers are drawn', () => {
   it('where they are truncations of what the client does not know ahead', () => {
@@ -83,16 +83,28 @@ describe('inputs of linear layers are drawn', () => {
     expect(twice([...range(33, 64), 33, 34])).toEqual([true, false]);
   });
 
-  it('not what is read together with something of another kind', () => {
-    expect(
+  it('as many columns as come before something of another kind', () => {
+    const half = range(0, 32);
+    const beside = (first: 'fresh' | 'other') =>
       drawnOf((plan, x) => {
         const [y, z] = [fresh(plan, x), fresh(plan, x)];
-        const half = range(0, 32);
         const both = multiply(plan, besideColumns(plan, [takeRows(plan, y, half), takeRows(plan, z, half)]));
-        const refused = besideColumns(plan, [takeRows(plan, z, range(32, 64)), takeRows(plan, x, half)]);
-        return sum(plan, both, multiply(plan, refused));
-      }),
-    ).toEqual([true, false]);
+        const parts = [takeRows(plan, z, range(32, 64)), takeRows(plan, x, half)];
+        const mixed = besideColumns(plan, first === 'fresh' ? parts : parts.reverse());
+        return sum(plan, both, multiply(plan, mixed));
+      });
+    expect(beside('fresh')).toEqual([true, cols]);
+    expect(beside('other')).toEqual([true, false]);
+  });
+
+  it('up to the first column that anything else reads', () => {
+    // Of 8 columns alone an upload costs less.
+    const drawn = drawnOf((plan, x) => {
+      const y = fresh(plan, x);
+      const z = multiply(plan, y);
+      return sum(plan, z, multiply(plan, truncate(plan, square(plan, takeColumns(plan, y, 40, 8, y.fracBits)), 8, 8)));
+    });
+    expect(drawn).toEqual([40, false]);
   });
 
   it('not where the client learns the product', () => {

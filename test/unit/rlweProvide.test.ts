@@ -52,11 +52,13 @@ const linear = (tokens: number, inputs: number, outputs: number, ringBits: numbe
   weights: `${outputs}×${inputs}`,
   weightBits,
 });
-/** The same with an x that is drawn. */
-const drawn = (...shape: Parameters<typeof linear>): RlweSpec => {
+/** The same with an x of which the first inputs are drawn. */
+const drawnInPart = (drawnInputs: number, ...shape: Parameters<typeof linear>): RlweSpec => {
   const spec = linear(...shape);
-  return { ...spec, key: keyOf(`drawn ${spec.key.step}`), isDrawn: true } as RlweSpec;
+  return { ...spec, key: keyOf(`${drawnInputs} drawn, ${spec.key.step}`), drawnInputs } as RlweSpec;
 };
+/** All of them. */
+const drawn = (...shape: Parameters<typeof linear>): RlweSpec => drawnInPart(shape[1], ...shape);
 const matmul = (batch: number, rows: number, inner: number, cols: number, ringBits: number): RlweSpec => ({
   kind: 'matmul',
   key: keyOf(`matmul ${batch}·${rows}·${inner}·${cols} mod 2^${ringBits}`),
@@ -95,6 +97,7 @@ const shipped: readonly RlweSpec[] = [
   drawn(64, 256, 768, 32, 11),
   drawn(197, 192, 192, 25, 11),
   drawn(197, 768, 192, 27, 11),
+  drawnInPart(576, 50, 768, 192, 27, 11),
   matmul(4, 64, 64, 64, 22),
   matmul(4, 64, 64, 64, 30),
   sumOfSquares(64, 256, 22),
@@ -113,6 +116,8 @@ const edges: readonly RlweSpec[] = [
   linear(2, 5000, 3, 30),
   drawn(1, 1, 1, 2, 1),
   drawn(65, 3, 2, 31, 11),
+  drawnInPart(1, 65, 3, 2, 31, 11),
+  drawnInPart(100, 3, 700, 2, 28, 11),
   drawn(3, 5000, 2, 28, 11),
   matmul(1, 6, 54, 1, 23),
   matmul(3, 1, 1, 64, 30),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { allocateWideWords, allocateWords, nttKernel, type WideWords } from '../../protocols/kernels/ntt.ts';
+import { allocateWideWords, allocateWords, nttKernel } from '../../protocols/kernels/ntt.ts';
 import { rlweLayout } from '../../protocols/offline/rlwe/costs.ts';
 import { makeAnswer, ShareSums } from '../../protocols/rlwe/answer.ts';
 import { addError, encodeMessage, PublicKey, readCiphertext, SecretKey } from '../../protocols/rlwe/keys.ts';
@@ -7,7 +7,7 @@ import { parameterSets } from '../../protocols/rlwe/parameters.ts';
 import { type Polynomial, Ring } from '../../protocols/rlwe/ring.ts';
 import type { RandomWords } from '../../protocols/rlwe/sampling.ts';
 import { readNumbers } from '../../protocols/rlwe/wire.ts';
-import { Prg } from '../../protocols/sharing/prg.ts';
+import { Prg, seedBytes } from '../../protocols/sharing/prg.ts';
 import { drawRlweOperands, rlwePair } from '../ideal/rlwe.ts';
 import { keyOf } from '../support/keys.ts';
 
@@ -155,10 +155,13 @@ describe('what a curious client learns from a′', () => {
     const withoutZero = { addZero() {} } as unknown as PublicKey;
     const sums = new ShareSums(1, bits, 24);
     expect(
-      attackAnswer(makeAnswer(ring, bare.product, places, sums, withoutZero, zeros), ring.maskOf(bare.ciphertext)),
+      attackAnswer(
+        makeAnswer(ring, bare.product, places, sums, withoutZero, zeros, zeros),
+        ring.maskOf(bare.ciphertext),
+      ),
     ).toEqual([[...few]]);
     const real = evaluate(few);
-    const answer = makeAnswer(ring, real.product, places, sums, real.publicKey, new Prg(seed, 'owner'));
+    const answer = makeAnswer(ring, real.product, places, sums, real.publicKey, new Prg(seed, 'owner'), zeros);
     expect(attackAnswer(answer, ring.maskOf(real.ciphertext))).toEqual([]);
   });
 });
@@ -177,6 +180,7 @@ describe('what a curious client learns from all that it receives', () => {
     } as const;
     const { bits, parameters, answers } = rlweLayout(spec);
     const seen: Uint8Array[] = [];
+    const halves: string[] = [];
     for (const choice of ['zero', 'largest', 'random'] as const) {
       const operands = drawRlweOperands(spec, new Prg(seed, 'operands'), choice);
       const pair = await rlwePair(seed, [{ ...operands, client: { spec, x: new Uint32Array(64 * 64) } }]);
@@ -184,24 +188,24 @@ describe('what a curious client learns from all that it receives', () => {
       pair.destroy();
       const bytes = pair.channels.client.recording.bytes('received');
       seen.push(bytes);
-      // Coefficients of a′, then masked ones of b′, for each answer.
-      const count = parameters.degree + answers[0].places.length / 2;
-      const words = allocateWideWords(count);
-      const length = [parameters.degree, answers[0].places.length / 2].map((each) => Math.ceil((each * bits) / 8));
-      readNumbers(bytes.subarray(0, length[0]), parameters.degree, bits, words);
-      readNumbers(
-        bytes.subarray(length[0], length[0] + length[1]),
-        answers[0].places.length / 2,
-        bits,
-        (words + 8 * parameters.degree) as WideWords,
-      );
-      const low = Int32Array.from({ length: count }, (_, i) => arena.words(words, 2 * count)[2 * i] >>> (bits - 24));
-      for (const part of [low.subarray(0, parameters.degree), low.subarray(parameters.degree)]) {
-        expect(chiSquare(part, bits >= 32 ? 2 ** (32 - bits + 24) : 2 ** 24)).toBeLessThan(45);
+      // A seed, and a′ of every answer: nothing that depends on b′.
+      const length = Math.ceil((parameters.degree * bits) / 8);
+      expect(bytes.length).toBe(seedBytes + answers.length * length);
+      const words = allocateWideWords(parameters.degree);
+      for (let answer = 0; answer < answers.length; answer++) {
+        const half = bytes.subarray(seedBytes + answer * length, seedBytes + (answer + 1) * length);
+        halves.push(half.join());
+        readNumbers(half, parameters.degree, bits, words);
+        const low = Int32Array.from(
+          { length: parameters.degree },
+          (_, i) => arena.words(words, 2 * parameters.degree)[2 * i] >>> (bits - 24),
+        );
+        expect(chiSquare(low, bits >= 32 ? 2 ** (32 - bits + 24) : 2 ** 24)).toBeLessThan(45);
       }
       arena.release(words);
     }
     expect(new Set(seen.map((bytes) => bytes.length)).size).toBe(1);
+    expect(new Set(halves).size).toBe(halves.length);
   });
 });
 

@@ -175,24 +175,23 @@ def main():
     message_bits, answer_bits = 22, 31
     words = Random(4).words(N)
     ciphertext, b, a = encrypt(s, encode(words, message_bits), shared, client)
-    # One answer: times a short plaintext, plus an encryption of zero, switched to 2^31, every 16th coefficient masked.
+    # One answer: times a short plaintext, plus an encryption of zero, switched to 2^31; a number is drawn for every 16th coefficient.
     plaintext = [w % 8191 - 4095 for w in Random(5).words(16)] + [0] * (N - 16)
     u = ternary(owner, N)
     answer_b = [(x + y) % Q for x, y in zip(multiply(b, plaintext, Q), multiply(public_b, u, Q))]
     e = error(owner)
     answer_a = [(x + y + z) % Q for x, y, z in zip(multiply(a, plaintext, Q), multiply(public_a, u, Q), e)]
-    masks = owner.words(2 * (N // 16))
-    masks = [(masks[2 * i] | masks[2 * i + 1] << 32) % (1 << answer_bits) for i in range(N // 16)]
+    drawn = Random(6).words(2 * (N // 16))
+    drawn = [(drawn[2 * i] | drawn[2 * i + 1] << 32) % (1 << answer_bits) for i in range(N // 16)]
     switched_a, switched_b = switch(answer_a, answer_bits), switch(answer_b, answer_bits)
-    returned = [(switched_b[16 * i] + mask) % (1 << answer_bits) for i, mask in enumerate(masks)]
-    answer = wire(switched_a, answer_bits) + wire(returned, answer_bits)
     product = multiply(switched_a, s, None)
-    opened = [(r - product[16 * i]) % (1 << answer_bits) for i, r in enumerate(returned)]
+    opened = [(x - product[16 * i]) % (1 << answer_bits) for i, x in enumerate(drawn)]
+    kept = [(switched_b[16 * i] - x) % (1 << answer_bits) for i, x in enumerate(drawn)]
     rounded = lambda x: ((x + (1 << (answer_bits - message_bits - 1))) >> (answer_bits - message_bits)) % (1 << message_bits)
     print(json.dumps([{
         "parameters": "n2048q54", "exponent": g, "messageBits": message_bits, "answerBits": answer_bits,
-        "publicKey": sha256(public_bytes), "automorphismKey": sha256(key), "ciphertext": sha256(ciphertext), "answer": sha256(answer),
-        "clientShares": [rounded(x) for x in opened[:8]], "ownerShares": [rounded(-x % (1 << answer_bits)) for x in masks[:8]],
+        "publicKey": sha256(public_bytes), "automorphismKey": sha256(key), "ciphertext": sha256(ciphertext), "answer": sha256(wire(switched_a, answer_bits)),
+        "clientShares": [rounded(x) for x in opened[:8]], "ownerShares": [rounded(x) for x in kept[:8]],
         "results": [multiply([w % (1 << message_bits) for w in words], plaintext, 1 << message_bits)[16 * i] for i in range(8)],
     }], indent=1))
 

@@ -66,10 +66,10 @@ it.each(vectors)('keys, encryption and an answer in $parameters equal the Python
   ring.shortProducts(source, 16, [ciphertext], leaf);
   const places = Uint32Array.from({ length: n / 8 }, (_, i) => (i % 2 === 0 ? 8 * i : (i - 1) / 2));
   const [ownerSums, clientSums] = [0, 1].map(() => new ShareSums(n / 16, vector.answerBits, vector.messageBits));
-  const answer = makeAnswer(ring, leaf, places, ownerSums, publicKey, owner);
+  const answer = makeAnswer(ring, leaf, places, ownerSums, publicKey, owner, new CounterWords(6));
   expect(digest(answer)).toBe(vector.answer);
 
-  openAnswer(key, answer, places, clientSums);
+  openAnswer(key, answer, places, clientSums, new CounterWords(6));
   const [ownerShares, clientShares] = [ownerSums.round(), clientSums.round()];
   expect([...ownerShares.subarray(0, 8)]).toEqual(vector.ownerShares);
   expect([...clientShares.subarray(0, 8)]).toEqual(vector.clientShares);

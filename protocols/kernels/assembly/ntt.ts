@@ -617,31 +617,16 @@ export function combine2(
   }
 }
 
-/**
- * The owner's mask: out[i] = switched[place] + mask[i] leaves, −mask[i] is added to the owner's sums[target]; modulo 2^bits, 64-bit words.
- * `places` holds pairs (place, target).
- */
-export function maskResults(
-  switched: usize, places: usize, masks: usize, count: i32, bits: i32, out: usize, sums: usize,
+/** A party's shares: sign·(drawn[i] − polynomial[place]) is added to sums[target], modulo 2^bits. `places` holds pairs (place, target). */
+export function addResults(
+  drawn: usize, polynomial: usize, places: usize, count: i32, bits: i32, sign: i32, sums: usize,
 ): void {
   const modulus = ((<u64>1) << bits) - 1;
   for (let i: usize = 0; i < <usize>count; i++) {
     const place = <usize>load<u32>(places + (i << 3));
     const sum = sums + ((<usize>load<u32>(places + (i << 3), 4)) << 3);
-    const mask = load<u64>(masks + (i << 3));
-    store<u64>(out + (i << 3), (load<u64>(switched + (place << 3)) + mask) & modulus);
-    store<u64>(sum, (load<u64>(sum) - mask) & modulus);
-  }
-}
-
-/** The client's shares: masked[i] − product[place] is added to sums[target]. */
-export function openResults(masked: usize, product: usize, places: usize, count: i32, bits: i32, sums: usize): void {
-  const modulus = ((<u64>1) << bits) - 1;
-  for (let i: usize = 0; i < <usize>count; i++) {
-    const place = <usize>load<u32>(places + (i << 3));
-    const sum = sums + ((<usize>load<u32>(places + (i << 3), 4)) << 3);
-    const share = load<u64>(masked + (i << 3)) - load<u64>(product + (place << 3));
-    store<u64>(sum, (load<u64>(sum) + share) & modulus);
+    const share = load<u64>(drawn + (i << 3)) - load<u64>(polynomial + (place << 3));
+    store<u64>(sum, (load<u64>(sum) + <u64>(<i64>sign) * share) & modulus);
   }
 }
 

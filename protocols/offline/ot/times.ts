@@ -1,7 +1,8 @@
 /**
  * How long correlations from oblivious transfer take: what each kind does (`OtKind.work`), counted exactly in units of the kernels' inner
  * loops, times what a unit takes. The counts are public and deterministic in the spec; the times are a machine's, measured by
- * `npm run bench -- --suite ot` (test/bench/otCalibration.ts). Only predictions depend on them, never a message.
+ * `npm run bench -- --suite ot` (test/bench/otCalibration.ts). Predictions depend on them, and the reference machine's decide between ring-LWE and
+ * oblivious transfer (division.ts).
  */
 /** Units of work; one party's. */
 export const otUnits = [

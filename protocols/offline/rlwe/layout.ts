@@ -9,6 +9,7 @@ import { packingExponents } from '../../rlwe/packLwes.ts';
 import { type Parameters, parameterSets } from '../../rlwe/parameters.ts';
 import { packedPolynomialBytes } from '../../rlwe/wire.ts';
 import type { CircleNumbers } from '../../sharing/circle.ts';
+import { seedBytes } from '../../sharing/prg.ts';
 
 /** One answer: a ciphertext packed from up to 2^levels leaves. */
 export interface AnswerLayout {
@@ -37,8 +38,8 @@ export interface Geometry {
   /** The analysed bound on the error before both sides' rounding, in units of the result. */
   readonly errorBound: number;
   readonly uploads: number;
-  /** Whether both sides draw the uploads (rlwe/drawn.ts): none travels. */
-  readonly isDrawn?: boolean | undefined;
+  /** How many uploads both sides draw (rlwe/drawn.ts): they do not travel. */
+  readonly drawn?: number;
   /** Leaves have results at multiples of `stride`, answers at multiples of stride/2^levels. */
   readonly stride: number;
   readonly levels: number;
@@ -51,7 +52,9 @@ export interface Geometry {
 export interface Layout<ClientInput, OwnerInput> extends Geometry {
   /** Writes upload i's plaintext, modulo 2^ringBits or the slots' values, into zeros. */
   encode(input: ClientInput, upload: number, out: Uint32Array): void;
-  /** Where uploads are drawn: takes the client's numbers out of upload i's plaintext. */
+  /** Where uploads may be drawn: whether upload i is. */
+  isDrawn?(upload: number): boolean;
+  /** Takes the client's numbers out of a drawn upload's plaintext. */
   decode?(plaintext: CircleNumbers, upload: number, out: CircleNumbers): void;
   /** The terms of one leaf. */
   leaf(input: OwnerInput, answer: number, leaf: number): Term[];
@@ -68,17 +71,14 @@ export function layoutCost(layout: Geometry): Cost {
   const { parameters, answers, bits } = layout;
   return {
     bytesClientToOwner: uploadBytes(layout),
-    bytesOwnerToClient: answers.reduce(
-      (sum, { places }) => sum + answerBytes(parameters.degree, places.length / 2, bits),
-      0,
-    ),
+    bytesOwnerToClient: seedBytes + answers.length * answerBytes(parameters.degree, bits),
     flights: 2,
   };
 }
 
 /** Bytes of the uploads that travel. */
-export const uploadBytes = ({ parameters, uploads, isDrawn }: Pick<Geometry, 'parameters' | 'uploads' | 'isDrawn'>) =>
-  isDrawn ? 0 : uploads * packedPolynomialBytes(parameters);
+export const uploadBytes = ({ parameters, uploads, drawn = 0 }: Pick<Geometry, 'parameters' | 'uploads' | 'drawn'>) =>
+  (uploads - drawn) * packedPolynomialBytes(parameters);
 
 /**
  * Estimated milliseconds of each party's work, on the machine of ot/times.ts: the client's by the residues that it encrypts and decrypts
@@ -101,12 +101,11 @@ export interface Candidate {
   readonly parameters: Parameters;
   readonly noise: NoiseQuery;
   readonly uploads: number;
-  readonly isDrawn?: boolean | undefined;
+  readonly drawn?: number;
   readonly leaves: number;
   /** Terms in all leaves together, and their polynomials' length. */
   readonly terms: number;
   readonly length: number;
-  readonly results: number;
 }
 
 /** Estimated milliseconds of the owner's work, from the kernel's figures (docs/rlwe.md). */
@@ -127,7 +126,7 @@ export function estimateWork({ parameters, leaves, terms, length, noise }: Candi
 }
 
 /** Milliseconds that a byte counts for when arrangements are compared: a link of 80 Mbit/s. */
-const millisecondsPerByte = 1e-4;
+export const millisecondsPerByte = 1e-4;
 
 /** What a layout counts for in the same comparison. */
 export function layoutPrice(layout: Geometry): number {
@@ -146,11 +145,11 @@ export interface Choice<C extends Candidate> {
 
 /** What a candidate costs; undefined when its error is too large. */
 export function rateCandidate<C extends Candidate>(candidate: C): Choice<C> | undefined {
-  const { parameters, leaves, results } = candidate;
+  const { parameters, leaves } = candidate;
   const noise = noiseBound(parameters, candidate.noise);
   if (noise === undefined) return undefined;
   const answers = Math.ceil(leaves / 2 ** candidate.noise.levels);
-  const bytes = uploadBytes(candidate) + ((answers * parameters.degree + results) * noise.bits) / 8;
+  const bytes = uploadBytes(candidate) + (answers * parameters.degree * noise.bits) / 8;
   const cost = bytes * millisecondsPerByte + estimateWork(candidate);
   return { candidate, bits: noise.bits, bound: noise.bound, cost };
 }

@@ -8,6 +8,15 @@ import { packedPolynomialBytes } from '../../rlwe/wire.ts';
 import type { RlweSpec } from '../correlations.ts';
 import type { LayoutOf, OwnerInput } from './kind.ts';
 
+/**
+ * The streams that both sides draw from: the uniform halves of ciphertexts, and whole ones. Two, for the client draws whole ones before a stage
+ * begins, the owner when their turn comes.
+ */
+export interface SharedStreams {
+  readonly halves: RandomWords;
+  readonly ciphertexts: RandomWords;
+}
+
 /** One request's ciphertexts in the owner's memory, and the products of them that leaves are. */
 export class LeafEvaluator {
   readonly #uploads: Ciphertext;
@@ -20,17 +29,21 @@ export class LeafEvaluator {
     private readonly layout: LayoutOf,
     /** Of what the client sent. */
     bytes: Uint8Array,
-    /** The common stream of what it sent, or of what is drawn. */
-    shared: RandomWords,
+    shared: SharedStreams,
   ) {
     this.#uploads = ring.allocateCiphertexts(layout.uploads);
     const each = packedPolynomialBytes(ring.parameters);
     // Packing multiplies by 2^levels.
     const scale = halvings(ring, layout.levels);
+    let read = 0;
     for (let i = 0; i < layout.uploads; i++) {
       const ciphertext = ring.ciphertextAt(this.#uploads, i);
-      if (layout.isDrawn) drawCiphertext(ring, shared, ciphertext);
-      else readCiphertext(ring, bytes.subarray(i * each, (i + 1) * each), shared, ciphertext);
+      if (layout.isDrawn?.(i)) {
+        drawCiphertext(ring, shared.ciphertexts, ciphertext);
+      } else {
+        readCiphertext(ring, bytes.subarray(read, read + each), shared.halves, ciphertext);
+        read += each;
+      }
       if (layout.levels === 0) continue;
       ring.multiplyScalar(ciphertext, scale, ciphertext);
       ring.multiplyScalar(ring.maskOf(ciphertext), scale, ring.maskOf(ciphertext));

@@ -70,14 +70,14 @@ function oleLayout(spec: OleSpec): LayoutOf<OleSpec> {
       const { blocks, parts } = slots;
       const noise = { ringBits, prime: modulus, squares: squaresBelow(n * parts, modulus), levels: 0, parts: 1 };
       const uploads = blocks * parts;
-      yield { parameters, noise, uploads, leaves: blocks, terms: uploads, length: n, results: blocks * n, slots };
+      yield { parameters, noise, uploads, leaves: blocks, terms: uploads, length: n, slots };
     }
   }
   const best = chooseCandidate(arrangements());
   if (best === undefined)
     throw new RangeError(`${keyText(spec.key)}: no parameters keep ${spec.terms} terms modulo ${modulus} exact`);
   const { candidate, bits, bound } = best;
-  const { parameters, slots, uploads, results } = candidate;
+  const { parameters, slots, uploads } = candidate;
   const { n, blocks, parts } = slots;
   return {
     parameters,
@@ -92,7 +92,7 @@ function oleLayout(spec: OleSpec): LayoutOf<OleSpec> {
       leaves: 1,
       places: Uint32Array.from({ length: 2 * n }, (_, i) => (i >>> 1) + (i % 2) * block * n),
     })),
-    results,
+    results: blocks * n,
     // Each ciphertext is multiplied once: reading it, and making the polynomial of masks, are not lost in what follows.
     work: estimateWork(candidate) + uploads * readMs * (n / 2048) * parameters.primes.length,
     encode: ({ u }, upload, out) => {

@@ -3,11 +3,11 @@
  * 2025). What stands where, for each kind: blocks.ts and rows.ts.
  *
  * The client learns its share of every result, the owner its own; both shares are uniform. The client sees the owner's weights and masks only
- * under a fresh encryption of zero and a uniform mask, the owner sees the client's operands only encrypted. The sum of the shares is the
+ * under a fresh encryption of zero, the owner sees the client's operands only encrypted. The sum of the shares is the
  * result up to ±1 unit, except with probability 2^−40 per inference (rlwe/noise.ts). Of `ole` the shares are cut, see carry.ts.
  *
  * Once per pairing: client → owner, a seed and keys. For each stage, two flights: client → owner, ciphertexts (b only; a comes from the
- * seed; nothing where the operand is drawn, rlwe/drawn.ts); owner → client, answers. `rlweCost` gives the exact bytes.
+ * seed; nothing where the operand is drawn, rlwe/drawn.ts); owner → client, for each correlation a seed and answers (a' only). `rlweCost` gives the exact bytes.
  */
 import type { Channel } from '../../channel/channel.ts';
 import { ProtocolError } from '../../channel/errors.ts';
@@ -36,7 +36,7 @@ import { rlweKind } from '../kinds.ts';
 import { keysFor, rlweLayout } from './costs.ts';
 import type { LayoutOf, OwnerInput, WeightSource } from './kind.ts';
 import { uploadBytes } from './layout.ts';
-import { LeafEvaluator } from './leaves.ts';
+import { LeafEvaluator, type SharedStreams } from './leaves.ts';
 
 export type RlweClientRequest = ClientRequestOf<RlweSpec>;
 export type RlweOwnerRequest = OwnerRequestOf<RlweSpec>;
@@ -46,18 +46,10 @@ export interface RlweOptions {
   readonly signal?: AbortSignal;
 }
 
-/**
- * The streams that both sides draw from: the uniform halves of ciphertexts, and whole ones. Two, for the client draws whole ones before a stage
- * begins, the owner when their turn comes.
- */
-class SharedStreams {
-  readonly halves: RandomWords;
-  readonly ciphertexts: RandomWords;
-  constructor(seed: Uint8Array) {
-    const stream = (label: string) => new SampleStream(new Prg(seed, label).bytes(seedBytes));
-    this.halves = stream('rlwe/uniform');
-    this.ciphertexts = stream('rlwe/drawn');
-  }
+/** The streams that both sides draw from. */
+function sharedStreams(seed: Uint8Array): SharedStreams {
+  const stream = (label: string) => new SampleStream(new Prg(seed, label).bytes(seedBytes));
+  return { halves: stream('rlwe/uniform'), ciphertexts: stream('rlwe/drawn') };
 }
 
 /**
@@ -84,7 +76,7 @@ export class RlweClient {
   async setup(specs: readonly RlweSpec[]): Promise<void> {
     this.destroy();
     const seed = this.#random.bytes(seedBytes);
-    this.#shared = new SharedStreams(seed);
+    this.#shared = sharedStreams(seed);
     this.channel.send(seed);
     for (const { parameters, exponents } of keysFor(specs)) {
       const key = new SecretKey(Ring.of(parameters), this.#random);
@@ -103,12 +95,12 @@ export class RlweClient {
     const drawn: CircleNumbers[] = [];
     for (const spec of specs) {
       const layout = rlweLayout(spec);
-      const { decode } = layout;
-      if (decode === undefined || !layout.isDrawn) throw new RangeError(`${keyText(spec.key)}: not to be drawn`);
+      if (!layout.drawn) throw new RangeError(`${keyText(spec.key)}: not to be drawn`);
       const key = this.#keyOf(layout.parameters);
       const x = circleNumbers(spec.tokens * spec.inputs);
       for (let upload = 0; upload < layout.uploads; upload++) {
-        decode(drawPlaintext(key, this.#shared!.ciphertexts, this.#random, layout.ringBits), upload, x);
+        if (layout.isDrawn!(upload))
+          layout.decode!(drawPlaintext(key, this.#shared!.ciphertexts, this.#random, layout.ringBits), upload, x);
         if (upload % 16 === 15) await pause(this.options);
       }
       this.#drawn.push(spec);
@@ -135,14 +127,13 @@ export class RlweClient {
     for (const request of requests) {
       const layout = rlweLayout(request.spec);
       const key = this.#keyOf(layout.parameters);
-      if (layout.isDrawn) {
+      if (layout.drawn) {
         const next = this.#drawn.shift();
         if (next === undefined || JSON.stringify(next) !== JSON.stringify(request.spec))
           throw new RangeError(`${keyText(request.spec.key)}: asked for without being drawn next`);
-        continue;
       }
       for (let upload = 0; upload < layout.uploads; upload++) {
-        this.channel.send(this.#encrypt(request, layout, key, upload));
+        if (!layout.isDrawn?.(upload)) this.channel.send(this.#encrypt(request, layout, key, upload));
         if (upload % 16 === 15) await pause(this.options);
       }
       await this.channel.flush();
@@ -162,9 +153,10 @@ export class RlweClient {
       const key = this.#keyOf(layout.parameters);
       const sums = new ShareSums(layout.results, layout.bits, layout.ringBits);
       try {
+        const drawn = new SampleStream(await this.channel.receive(seedBytes));
+        const length = answerBytes(layout.parameters.degree, layout.bits);
         for (const { places } of layout.answers) {
-          const length = answerBytes(layout.parameters.degree, places.length / 2, layout.bits);
-          openAnswer(key, await this.channel.receive(length), places, sums);
+          openAnswer(key, await this.channel.receive(length), places, sums, drawn);
           if (this.options.signal?.aborted) throw cancelled();
         }
         results.push({ share: layout.prime === undefined ? sums.round() : sums.cut(layout.prime, 0) });
@@ -217,7 +209,7 @@ export class RlweOwner {
   readonly #random: RandomWords;
   #shared: SharedStreams | undefined;
 
-  /** @param random the owner's own randomness: encryptions of zero, masks. */
+  /** @param random the owner's own randomness: encryptions of zero, seeds of what is drawn with answers. */
   constructor(
     private readonly channel: Channel,
     random: RandomWords,
@@ -230,7 +222,7 @@ export class RlweOwner {
   /** Receives the client's keys. @throws ProtocolError */
   async setup(specs: readonly RlweSpec[]): Promise<void> {
     this.destroy();
-    this.#shared = new SharedStreams(await this.channel.receive(seedBytes));
+    this.#shared = sharedStreams(await this.channel.receive(seedBytes));
     for (const { parameters, exponents } of keysFor(specs)) {
       const ring = Ring.of(parameters);
       const each = packedPolynomialBytes(parameters);
@@ -298,14 +290,16 @@ export class RlweOwner {
       throw new Error(`RlweOwner: setup did not include a spec with the parameters ${parameters.name}`);
     const keys = this.#automorphismKeys.get(parameters)!;
     const input: OwnerInput<RlweSpec> = rlweKind(request.spec).ownerInput(request, this.weights, this.#random);
-    const shared = layout.isDrawn ? this.#shared!.ciphertexts : this.#shared!.halves;
-    const evaluator = new LeafEvaluator(ring, layout, bytes, shared);
+    const evaluator = new LeafEvaluator(ring, layout, bytes, this.#shared!);
     const sums = new ShareSums(layout.results, layout.bits, layout.ringBits);
     try {
+      const seed = this.#random.bytes(seedBytes);
+      const drawn = new SampleStream(seed);
+      this.channel.send(seed);
       for (const [answer, { leaves, places }] of layout.answers.entries()) {
         const leaf = (index: number) => (index < leaves ? evaluator.leaf(input, answer, index) : undefined);
         const packed = packLeaves(ring, stride, levels, leaf, keys);
-        this.channel.send(makeAnswer(ring, packed, places, sums, publicKey, this.#random));
+        this.channel.send(makeAnswer(ring, packed, places, sums, publicKey, this.#random, drawn));
         ring.release(packed);
         await this.channel.flush();
         await pause(this.options);

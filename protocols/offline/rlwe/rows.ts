@@ -36,7 +36,7 @@ function sumOfSquaresLayout(spec: SumOfSquaresSpec): LayoutOf<SumOfSquaresSpec> 
       const uploads = Math.ceil(rows / (n / kW)) * parts;
       for (let levels = 0; 2 ** levels <= Math.min(n, nextPowerOfTwo(rows)); levels++) {
         const noise = { ringBits, squares: maskSquares(cols, ringBits), levels, parts: 1 };
-        yield { parameters, noise, uploads, leaves: rows, terms: rows * parts, length: n, results: rows, kW };
+        yield { parameters, noise, uploads, leaves: rows, terms: rows * parts, length: n, kW };
       }
     }
   }
@@ -125,7 +125,6 @@ function scaleLayout(spec: ScaleSpec): LayoutOf<ScaleSpec> {
         leaves: rows,
         terms: 2 * rows,
         length: n,
-        results: rows * cols,
         stride,
       };
     }
