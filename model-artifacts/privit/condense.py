@@ -8,7 +8,7 @@ PriViT spends on GELU and on norms what a student needs for attention. Here soft
   arXiv 2302.05442). The units read what the teacher's hidden units with the least linear GELU read, as far as it is known before attention;
 - LayerNorms get a constant scale (`norms.py`): from a ViT's third block on, the scale of its tokens varies by a tenth only. Some before
   attention stay: squares of squares of squares would carry one odd image, of a hundred, beyond all bounds;
-- fewer tokens may go on behind some blocks (`kept_tokens.py`): what the teacher's would be there is fitted for those that do.
+- fewer tokens may go on behind some blocks (`vit/kept_tokens.py`): what the teacher's would be there is fitted for those that do.
 
 What is linear is then fitted by ridge regression, block by block, each on what the blocks before it really put out (as in `reconstruct.py`).
 With norms and MLPs linear, a block is x + A z + B f + c, z the normalised stream, f what attention and squares put out: one regression.
@@ -21,10 +21,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from vit.kept_tokens import Place, with_kept_tokens
 from vit.model import Block, FixedNorm, VisionTransformer, ViTConfig
 
 from .hidden import within_range
-from .kept_tokens import Place, with_kept_tokens
 from .reconstruct import AT_ONCE, RidgeRegression
 
 RIDGE = 0.003

@@ -4,6 +4,8 @@ Of ImageNet's ViT-Tiny a handful of tokens reach 583 in one channel, from one hi
 2402.17762; attention's resting place: Darcet et al., ICLR 2024, arXiv 2309.16588); scores reach 24 above their row's mean. Without them the
 LayerNorms' tables are short, and softmax needs one squaring or none.
 
+Fewer tokens may go on behind some blocks (`vit/kept_tokens.py`): that is learned by the same lesson.
+
 The network learns to say of any photographs what it said before, with the penalty of `ranges.py` that grows from little to much: no labels,
 no other teacher. The residual stream itself is not imitated, since that is what has to change.
 """
@@ -95,12 +97,21 @@ def agreement(model: VisionTransformer, before: VisionTransformer, images: Tenso
 
 
 def narrow(
-    model: VisionTransformer, photographs: Photographs, held_out: Photographs, options: NarrowOptions, run_dir: Path, say: Callable[[str], object]
+    model: VisionTransformer,
+    before: VisionTransformer,
+    photographs: Photographs,
+    held_out: Photographs,
+    options: NarrowOptions,
+    run_dir: Path,
+    say: Callable[[str], object],
 ) -> VisionTransformer:
-    """The moving average of the weights at the end. A run that was interrupted is taken up again from `run_dir`."""
+    """The moving average of the weights at the end. A run that was interrupted is taken up again from `run_dir`.
+
+    before: the network as it was, with the same weights; where `model` drops tokens, with all of them.
+    """
     o = options
     run_dir.mkdir(parents=True, exist_ok=True)
-    before = copy.deepcopy(model).requires_grad_(False).eval()
+    before.requires_grad_(False).eval()
     model.eval()
     kept = held_out.centres(64)
     limits = score_limits(before, kept[:64])

@@ -13,7 +13,6 @@ from privit.condense import condense
 from privit.engine import RunLog, Trainer, TrainOptions
 from privit.features import FeatureRegressors
 from privit.hidden import hidden_loss, teaching_blocks
-from privit.kept_tokens import PATTERNS, drop_tokens, read_place, with_kept_tokens
 from privit.pretrained import resized
 from privit.prices import Prices, keep_affordable
 from privit.ranges import RangeMaxima
@@ -22,6 +21,7 @@ from privit.switches import Switches
 from vit.card import tokens_of
 from vit.checkpoint import load_checkpoint, save_checkpoint
 from vit.data import load_splits
+from vit.kept_tokens import PATTERNS, drop_tokens, read_place, with_kept_tokens
 from vit.model import VisionTransformer, ViTConfig, computed, count_on
 
 CLASS = ViTConfig(img_size=8, patch_size=2, embed_dim=16, depth=4, num_heads=2, num_classes=4, prefix_tokens=1, pool='class')

@@ -2,13 +2,15 @@
 import copy
 from dataclasses import replace
 
+import pytest
 import torch
 
 from privit.commands.pretrained import write_timm
 from privit.narrow import NarrowOptions, Photographs, agreement, narrow, score_limits
 from privit.ranges import SCORE_LIMIT, RangePenalty
 from vit.data import synthetic_splits
-from vit.imports import Fact, Facts, Imported, import_checkpoint
+from vit.imports import Fact, Facts, Imported, ImportProblem, import_checkpoint
+from vit.kept_tokens import with_kept_tokens
 from vit.model import VisionTransformer, ViTConfig
 
 CONFIG = ViTConfig(img_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4, pool='class', prefix_tokens=1)
@@ -41,14 +43,14 @@ def excess(model: VisionTransformer) -> float:
 def test_ranges_become_narrow_and_answers_stay(tmp_path):
     model = wide()
     lines = []
-    narrowed = narrow(copy.deepcopy(model), shown('train'), shown('validation'), OPTIONS, tmp_path, lines.append)
+    narrowed = narrow(copy.deepcopy(model), model, shown('train'), shown('validation'), OPTIONS, tmp_path, lines.append)
     assert excess(narrowed) < 0.5 * excess(model)
     assert agreement(narrowed, model, shown('validation').centres(32)) > 0.9
     assert '"agreement"' in lines[-1]
 
 
 def test_an_interrupted_run_goes_on(tmp_path):
-    whole = narrow(wide(), shown('train'), shown('validation'), OPTIONS, tmp_path / 'whole', print)
+    whole = narrow(wide(), wide(), shown('train'), shown('validation'), OPTIONS, tmp_path / 'whole', print)
 
     class Stop(Exception):
         pass
@@ -58,10 +60,10 @@ def test_an_interrupted_run_goes_on(tmp_path):
             raise Stop
 
     try:
-        narrow(wide(), shown('train'), shown('validation'), OPTIONS, tmp_path / 'parts', stop)
+        narrow(wide(), wide(), shown('train'), shown('validation'), OPTIONS, tmp_path / 'parts', stop)
     except Stop:
         pass
-    parts = narrow(wide(), shown('train'), shown('validation'), OPTIONS, tmp_path / 'parts', print)
+    parts = narrow(wide(), wide(), shown('train'), shown('validation'), OPTIONS, tmp_path / 'parts', print)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(parts.state_dict()[name], value)
 
@@ -77,9 +79,38 @@ def test_limits_are_of_each_layer():
 
 def test_of_a_layer_with_its_own_limit_only_the_scores_from_their_mean_count():
     scores = torch.full((1, 1, 2, 4), 100.0)
-    penalty = RangePenalty(score_limits={'blocks.0.attn.scores': SCORE_LIMIT})
+    penalty = RangePenalty(score_limits={'blocks.0.attn.scores': SCORE_LIMIT}, square_rows=False)
     penalty('blocks.0.attn.scores', scores)
     assert float(penalty.total) == 0
+
+
+def test_fewer_tokens_are_learned_and_written_down(tmp_path):
+    torch.manual_seed(4)
+    before = VisionTransformer(CONFIG).eval()
+    with torch.no_grad():
+        before.head.weight.mul_(10)
+        before.pos_embed.normal_()
+        for block in before.blocks:  # so that it matters what the others say
+            block.attn.qkv.weight.mul_(10)
+            block.attn.proj.weight.mul_(20)
+    fewer = VisionTransformer(with_kept_tokens(before.config, [(0, 'checkerboard')])).eval()
+    fewer.load_state_dict(before.state_dict())
+    images = shown('validation').centres(32)
+
+
+    def apart(model: VisionTransformer) -> float:
+        with torch.no_grad():
+            return float((model(images) - before(images)).square().mean())
+
+    untrained = apart(fewer)
+    narrowed = narrow(fewer, before, shown('train'), shown('validation'), replace(OPTIONS, learning_rate=5e-3), tmp_path, lambda line: None)
+    assert apart(narrowed) < 0.5 * untrained
+    facts = {'mean': (0.5,) * 3, 'std': (0.25,) * 3, 'interpolation': 'bicubic', 'shorter_side': 10, 'keep_after': ('0:checkerboard',)}
+    write_timm(tmp_path, narrowed.state_dict(), Imported(narrowed, Facts({name: Fact(value, 'here') for name, value in facts.items()}), 'here', None))
+    again = import_checkpoint(tmp_path)
+    assert again.model.config.kept_tokens == narrowed.config.kept_tokens
+    with pytest.raises(ImportProblem, match='keep_after: expected BLOCK:PATTERN'):
+        import_checkpoint(tmp_path, {'keep_after': ['0:stripes']})
 
 
 def test_what_is_written_is_imported_as_the_same_network(tmp_path):

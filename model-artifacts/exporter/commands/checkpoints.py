@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from vit.imports import Imported, ImportProblem, import_checkpoint
+from vit.kept_tokens import PATTERNS
 
 from ..artifact import PUBLIC_PART
 from ..bundle import write_bundle
@@ -168,7 +169,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         parts = [int(v) for v in re.split(r'[x×]', size)]
         size = (parts[0], parts[-1])
     triple = {name: _triple(getattr(arguments, name), name) for name in ('mean', 'std')}
-    plain = {name: getattr(arguments, name) for name in ('heads', 'epsilon', 'activation', 'pool', 'interpolation', 'shorter_side', 'fit')}
+    plain = {name: getattr(arguments, name) for name in ('heads', 'epsilon', 'activation', 'pool', 'interpolation', 'shorter_side', 'fit', 'keep_after')}
     return {**plain, **triple, 'image_size': size}
 
 
@@ -204,4 +205,8 @@ def _parser() -> argparse.ArgumentParser:
     known.add_argument('--interpolation', choices=['bilinear', 'bicubic'])
     known.add_argument('--shorter-side', type=int, help='pixels to which it is resized before the centre is taken')
     known.add_argument('--fit', choices=['crop', 'squash'])
+    p.add_argument(
+        '--keep-after', nargs='+', default=None, metavar='BLOCK:PATTERN',
+        help=f'behind these blocks, counted from 0, fewer tokens go on: {", ".join(PATTERNS)}; cheaper, and less accurate until trained (privit narrow)',
+    )  # fmt: skip
     return p

@@ -1,4 +1,4 @@
-"""`python -m privit narrow`: what is done to a pretrained network that stays exact."""
+"""`python -m privit narrow`: what is done to a pretrained network whose nonlinearities stay exact."""
 from __future__ import annotations
 
 import argparse
@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from vit.data import load_splits
 from vit.imports import Imported, import_checkpoint
 from vit.imports.timm import named
+from vit.kept_tokens import PATTERNS
 
 from ..narrow import NarrowOptions, Photographs, narrow
 from ..options import add_options, read_options
@@ -21,7 +22,8 @@ from .arguments import Commands, add_facts, given_facts
 
 def run_narrow(arguments: argparse.Namespace) -> None:
     options = read_options(arguments, NarrowOptions)
-    imported = import_checkpoint(arguments.checkpoint, given_facts(arguments))
+    given = given_facts(arguments)
+    before, imported = import_checkpoint(arguments.checkpoint, given), import_checkpoint(arguments.checkpoint, given | {'keep_after': arguments.keep_after})
     splits = [load_splits(name, arguments.data_dir, arguments.cache_dir) for name in arguments.photographs]
     mean, std, size = pixel_values(imported, 'mean'), pixel_values(imported, 'std'), imported.model.config.img_size
     train, held_out = (
@@ -29,7 +31,7 @@ def run_narrow(arguments: argparse.Namespace) -> None:
     )
     arguments.run_dir.mkdir(parents=True, exist_ok=True)
     with (arguments.run_dir / 'log.txt').open('a') as log:
-        narrowed = narrow(imported.model, train, held_out, options, arguments.run_dir, lambda line: print(line, file=log, flush=True))
+        narrowed = narrow(imported.model, before.model, train, held_out, options, arguments.run_dir, lambda line: print(line, file=log, flush=True))
     write_timm(arguments.out or arguments.run_dir / 'narrowed', narrowed.state_dict(), imported)
 
 
@@ -45,6 +47,8 @@ def write_timm(out: Path, weights: dict[str, torch.Tensor], imported: Imported) 
     if 'shorter_side' in facts:
         seen['crop_pct'] = config.img_size / facts.value('shorter_side')
     said: dict[str, Any] = {'model_args': {'num_heads': config.num_heads, 'img_size': size}, 'pretrained_cfg': seen}
+    if 'keep_after' in facts:
+        said['model_args']['keep_after'] = facts.value('keep_after')
     if imported.labels:
         said['label_names'] = imported.labels
     (out / 'config.json').write_text(json.dumps(said, indent=1) + '\n')
@@ -58,6 +62,10 @@ def register(commands: Commands) -> None:
     p.add_argument('--cache-dir', type=Path, default=None, help="decoded images; default: the user's cache directory")
     p.add_argument('--run-dir', type=Path, required=True, help="the run's folder; an interrupted run in it is resumed")
     p.add_argument('--out', type=Path, default=None, help="folder for the checkpoint, in timm's names; default: narrowed in the run folder")
+    p.add_argument(
+        '--keep-after', nargs='+', default=None, metavar='BLOCK:PATTERN',
+        help=f'behind these blocks, counted from 0, fewer tokens go on, which it learns to do with: {", ".join(PATTERNS)}',
+    )  # fmt: skip
     add_facts(p)
     add_options(p, NarrowOptions)
     p.set_defaults(run_command=run_narrow)

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from vit.checkpoint import check_labels, describe, load_checkpoint, save_checkpoint
 from vit.data import Splits
+from vit.kept_tokens import PATTERNS, Place, drop_tokens, read_place
 from vit.model import VisionTransformer, computed
 
 from ..average import average_checkpoints
 from ..condense import condense
 from ..evaluate import accuracy, batches
-from ..kept_tokens import PATTERNS, Place, drop_tokens, read_place
 from ..limit_ranges import limit_ranges
 from ..norms import effects, fix_norms
 from ..ood import MEAN_SQUARE_LIMIT, mean_squares, ood_images

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from ..kept_tokens import read_place, with_kept_tokens
 from ..model import VisionTransformer, ViTConfig
 from .errors import ImportProblem
 from .facts import Fact, Facts
@@ -112,8 +113,12 @@ def _config(
         raise ImportProblem(f'{name}: heads {heads}: expected a divisor of the width, {dim}')
     if state['blocks.0.attn.qkv.weight'].shape[0] != 3 * dim:
         raise ImportProblem(f'{name}: heads whose width is not {dim} / {heads} are not supported (qkv has {state["blocks.0.attn.qkv.weight"].shape[0]} outputs)')
-    return ViTConfig(
+    config = ViTConfig(
         img_size=size[0], img_width=None if size[1] == size[0] else size[1], patch_size=patch, embed_dim=dim, depth=depth, num_heads=heads,
         mlp_ratio=hidden / dim, num_classes=len(state['head.bias']), positional=positional, prefix_tokens=prefix, pool=facts.value('pool'),
         activation=facts.value('activation'), norm_eps=facts.value('epsilon'),
     )  # fmt: skip
+    try:
+        return with_kept_tokens(config, [read_place(place) for place in facts.value('keep_after')]) if 'keep_after' in facts else config
+    except ValueError as problem:
+        raise ImportProblem(f'{name}: keep_after: {problem}') from problem

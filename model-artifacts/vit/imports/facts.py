@@ -17,6 +17,7 @@ NAMES = {
     'std': "the input's standard deviation, of colours in 0..1",
     'interpolation': 'bilinear or bicubic',
     'shorter_side': 'pixels to which the shorter side is resized before the centre is taken',
+    'keep_after': 'blocks, counted from 0, behind which fewer tokens go on, and which (vit/kept_tokens.py), such as 2:checkerboard',
     'fit': 'crop (the centre, after resizing the shorter side) or squash (the whole picture, resized to the exact size)',
 }
 
@@ -63,5 +64,5 @@ def known(sources: Iterable[Facts]) -> Facts:
 
 def _text(value: Any) -> str:
     if isinstance(value, (tuple, list)):
-        return ' '.join(f'{v:g}' for v in value)
+        return ' '.join(map(_text, value))
     return f'{value:g}' if isinstance(value, float) else str(value)

@@ -67,6 +67,7 @@ def facts(files: Files, tensors: dict[str, Tensor]) -> list[Facts]:
     for name in ('mean', 'std'):
         say(name, tuple(pretrained[name]) if name in pretrained else None, 'config.json, pretrained_cfg')
     say('interpolation', pretrained.get('interpolation'), 'config.json, pretrained_cfg')
+    say('keep_after', tuple(arguments['keep_after']) if 'keep_after' in arguments else None, 'config.json, model_args')  # privit narrow's, not timm's
     if 'crop_pct' in pretrained and 'image_size' in said:
         say('shorter_side', math.floor(said['image_size'].value[0] / pretrained['crop_pct']), 'config.json, crop_pct')
         squash = pretrained.get('crop_mode', 'center') == 'squash'

@@ -1,14 +1,14 @@
 """Fewer tokens behind a block, at places that are the same for every image: what attention costs falls with the square of what is left.
 
 The block itself computes keys and values of all tokens that enter it, and everything else of those that go on alone, so what it drops is read
-once more (`vit/model.py`, kept_tokens). Neighbouring patches of a photograph say much the same: every second one is left out.
+once more (`model.py`, kept_tokens). Neighbouring patches of a photograph say much the same: every second one is left out.
 """
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from vit.model import SwitchTensors, VisionTransformer, ViTConfig, computed
+from .model import SwitchTensors, VisionTransformer, ViTConfig, computed
 
 PATTERNS: dict[str, Callable[[int, int], bool]] = {
     'checkerboard': lambda row, column: (row + column) % 2 == 0,
