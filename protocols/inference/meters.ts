@@ -25,7 +25,7 @@ export type PhaseMeter = Omit<StepMeter, 'name' | 'protocol' | 'phase'>;
 const idle = 'idle';
 
 /** At most this often are meters reported while bytes flow. */
-const reportIntervalMs = 50;
+const reportIntervalMs = 100;
 
 /** What the OT stream of a session carried so far, in whichever thread it runs; zeros where there is none. */
 export class OtStreamMeter {
@@ -44,7 +44,7 @@ export class PhaseMeasurement {
   /**
    * @param ot of the session, of which what comes from now on belongs to this phase.
    * @param protocolOf what runs in a step, for the table.
-   * @param report called with all steps of the phase and its time, at most every 50 ms, and once at the end.
+   * @param report called with all steps of the phase and its time, at most every 100 ms, and once at the end.
    */
   constructor(
     channel: Channel,

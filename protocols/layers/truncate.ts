@@ -106,17 +106,18 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
     const output = client.share(op.output);
     const fractions = client.fractions.get(op.output.id);
     // What the owner must add for a wrap of 0: A = ⌊x_c·2^-f − r⌋, whose low k−f bits are 0 in the preset form.
-    const answer = (i: number) => {
+    const answers = new Uint32Array(highBits > 0 || lowBits > 0 ? count : 0);
+    for (let i = 0; i < answers.length; i++) {
       const whole = ((x[i] & mask) >>> f) - output[i];
-      return fractions && (x[i] << (32 - f)) >>> 0 < fractions[i] ? whole - 1 : whole;
-    };
+      answers[i] = fractions && (x[i] << (32 - f)) >>> 0 < fractions[i] ? whole - 1 : whole;
+    }
 
     if (highBits > 0) {
       const flips = unpack(yield* receive(op.step, packedBytes(count, 1)), count, 1);
       const { messages } = client.ot(op);
       const high = new Uint32Array(2 * count);
       for (let i = 0; i < count; i++) {
-        const base = answer(i) >>> (k - f);
+        const base = answers[i] >>> (k - f);
         const msb = (x[i] >>> (k - 1)) & 1;
         const flip = flips[i];
         high[2 * i] = base - msb + messages[2 * i + flip];
@@ -124,14 +125,7 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
       }
       yield* send(op.step, pack(high, highBits));
     }
-    if (lowBits > 0)
-      yield* send(
-        op.step,
-        pack(
-          Uint32Array.from({ length: count }, (_, i) => answer(i)),
-          lowBits,
-        ),
-      );
+    if (lowBits > 0) yield* send(op.step, pack(answers, lowBits));
   },
 
   *owner(op, owner) {
@@ -142,9 +136,10 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
     const offset = lift + shiftLeft(1, f) - 1;
     const shifted = new Uint32Array(count);
     const msb = new Uint32Array(count);
+    const back = lift / 2 ** f;
     for (let i = 0; i < count; i++) {
       const positive = ((x[i] + offset) & mask) >>> 0;
-      shifted[i] = (positive >>> f) - lift / 2 ** f;
+      shifted[i] = (positive >>> f) - back;
       msb[i] = positive >>> (k - 1);
     }
     if (highBits > 0) {

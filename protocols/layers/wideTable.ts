@@ -76,11 +76,9 @@ export function wideTableProtocol<O extends LookupOp & WideTableOp>(fn: Lookup<O
     presetClient(op, client) {
       const own = client.random.words(2 * op.output.size * columnsOf(op));
       const bits = wideBits(op);
-      coefficients.put(
-        client,
-        op,
-        Float64Array.from({ length: own.length / 2 }, (_, i) => elementAt(own, i, messageBits, bits)),
-      );
+      const numbers = new Float64Array(own.length / 2);
+      for (let i = 0; i < numbers.length; i++) numbers[i] = elementAt(own, i, messageBits, bits);
+      coefficients.put(client, op, numbers);
       client.set(op.output, client.random.words(op.output.size));
     },
     clientRequests(op, client) {

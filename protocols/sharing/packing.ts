@@ -16,39 +16,22 @@ export function pack(words: Uint32Array, bits: number): Uint8Array {
   const count = words.length;
   if (bits === 0) return new Uint8Array(0);
   if (bits === 32) return new Uint8Array(words.buffer.slice(words.byteOffset, words.byteOffset + 4 * count));
-  const out = new Uint8Array(packedBytes(count, bits));
-  if (bits === 8) {
-    for (let i = 0; i < count; i++) out[i] = words[i];
-    return out;
-  }
+  const bytes = packedBytes(count, bits);
+  const out = new Uint32Array(Math.ceil(bytes / 4));
   const mask = maskOf(bits);
-  // The accumulator holds under 8 bits between elements; a word of up to 31 bits is added in two steps so that no bit
-  // passes the 32nd.
-  let held = 0;
-  let heldBits = 0;
-  let at = 0;
+  let [held, heldBits, at] = [0, 0, 0];
   for (let i = 0; i < count; i++) {
     const word = words[i] & mask;
-    const firstBits = bits < 24 ? bits : 24;
-    held |= (word & 0xffffff) << heldBits;
-    heldBits += firstBits;
-    while (heldBits >= 8) {
-      out[at++] = held;
-      held >>>= 8;
-      heldBits -= 8;
-    }
-    if (bits > 24) {
-      held |= (word >>> 24) << heldBits;
-      heldBits += bits - 24;
-      while (heldBits >= 8) {
-        out[at++] = held;
-        held >>>= 8;
-        heldBits -= 8;
-      }
-    }
+    held |= word << heldBits;
+    heldBits += bits;
+    if (heldBits < 32) continue;
+    out[at++] = held;
+    heldBits -= 32;
+    // What of the word did not fit: its topmost bits.
+    held = heldBits === 0 ? 0 : word >>> (bits - heldBits);
   }
   if (heldBits > 0) out[at] = held;
-  return out;
+  return new Uint8Array(out.buffer, 0, bytes);
 }
 
 /**
@@ -71,16 +54,20 @@ export function unpack(bytes: Uint8Array, count: number, bits: number): Uint32Ar
     new Uint8Array(out.buffer).set(bytes);
     return out;
   }
+  // Whole words, and one beyond the last for an element that ends there.
+  const words = new Uint32Array(Math.ceil(expected / 4) + 1);
+  new Uint8Array(words.buffer).set(bytes);
   const mask = maskOf(bits);
-  let bit = 0;
+  let [at, shift] = [0, 0];
   for (let i = 0; i < count; i++) {
-    const at = bit >>> 3;
-    const shift = bit & 7;
-    let word = bytes[at] | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
-    word >>>= shift;
-    if (shift + bits > 32) word |= (bytes[at + 4] ?? 0) << (32 - shift);
+    let word = words[at] >>> shift;
+    shift += bits;
+    if (shift >= 32) {
+      at++;
+      shift -= 32;
+      if (shift > 0) word |= words[at] << (bits - shift);
+    }
     out[i] = word & mask;
-    bit += bits;
   }
   return out;
 }

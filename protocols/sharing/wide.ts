@@ -41,15 +41,19 @@ export function wordsOf(elements: Float64Array, bits: number): Uint32Array {
   const limbs = limbsOf(bits);
   const words = new Uint32Array(limbs * elements.length);
   for (let i = 0; i < elements.length; i++) {
-    words[limbs * i] = elements[i] % 2 ** 32;
-    if (limbs === 2) words[2 * i + 1] = Math.floor(elements[i] / 2 ** 32);
+    const high = Math.floor(elements[i] / 2 ** 32);
+    words[limbs * i] = elements[i] - high * 2 ** 32;
+    if (limbs === 2) words[2 * i + 1] = high;
   }
   return words;
 }
 
 /** Elements from words. */
-export const elementsOf = (words: Uint32Array, bits: number): Float64Array =>
-  Float64Array.from({ length: words.length / limbsOf(bits) }, (_, i) => elementAt(words, i, bits));
+export function elementsOf(words: Uint32Array, bits: number): Float64Array {
+  const elements = new Float64Array(words.length / limbsOf(bits));
+  for (let i = 0; i < elements.length; i++) elements[i] = elementAt(words, i, bits);
+  return elements;
+}
 
 const [lowBits, highBits] = [(bits: number) => Math.min(bits, 32), (bits: number) => Math.max(0, bits - 32)];
 
@@ -59,14 +63,14 @@ export const wideBytes = (count: number, bits: number): number =>
 
 /** All low words' bits, then all high ones'; see packing.ts. */
 export function packWide(elements: Float64Array, bits: number): Uint8Array {
+  const [low, high] = [new Uint32Array(elements.length), new Uint32Array(elements.length)];
+  for (let i = 0; i < elements.length; i++) {
+    high[i] = Math.floor(elements[i] / 2 ** 32);
+    low[i] = elements[i] - high[i] * 2 ** 32;
+  }
   const bytes = new Uint8Array(wideBytes(elements.length, bits));
-  const low = pack(
-    Uint32Array.from(elements, (x) => x % 2 ** 32),
-    lowBits(bits),
-  );
-  bytes.set(low);
-  const high = Uint32Array.from(elements, (x) => Math.floor(x / 2 ** 32));
-  bytes.set(pack(high, highBits(bits)), low.length);
+  bytes.set(pack(low, lowBits(bits)));
+  bytes.set(pack(high, highBits(bits)), packedBytes(elements.length, lowBits(bits)));
   return bytes;
 }
 
@@ -75,5 +79,7 @@ export function unpackWide(bytes: Uint8Array, count: number, bits: number): Floa
   const end = packedBytes(count, lowBits(bits));
   const low = unpack(bytes.subarray(0, end), count, lowBits(bits));
   const high = unpack(bytes.subarray(end), count, highBits(bits));
-  return Float64Array.from(low, (word, i) => word + high[i] * 2 ** 32);
+  const elements = new Float64Array(count);
+  for (let i = 0; i < count; i++) elements[i] = low[i] + high[i] * 2 ** 32;
+  return elements;
 }

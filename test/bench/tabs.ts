@@ -83,6 +83,12 @@ async function processorSeconds(browsers: readonly Browser[]): Promise<Map<strin
   return seconds;
 }
 
+function saySeconds(phase: string, before: Map<string, number>, after: Map<string, number>): void {
+  const shares = [...after].map(([key, value]) => [key, value - (before.get(key) ?? 0)] as const);
+  for (const [key, value] of shares.toSorted((a, b) => b[1] - a[1]))
+    say(`processor of both browsers ${phase}, ${key}: ${value.toFixed(2)} s`);
+}
+
 /** The owner's page with the model in it. */
 async function shareModel(app: App, model: string): Promise<Page> {
   const owner = await app.page();
@@ -108,7 +114,9 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 try {
   const owner = await shareModel(app, model);
   const startedMs = performance.now();
+  const browsers = [app.browser, elsewhere.browser];
   const client = await elsewhere.page();
+  const atStart = await processorSeconds(browsers);
   await client.goto(await owner.getByTestId('invite').inputValue({ timeout: patienceMs }));
   await client.getByTestId('file').waitFor({ state: 'attached', timeout: patienceMs });
   const samples = pictures.length > 0 ? 0 : samplesTaken;
@@ -119,7 +127,6 @@ try {
     return client.getByTestId('file').setInputFiles({ name, mimeType, buffer: await readFile(pictures[i]) });
   };
   if (samples > 0) await client.getByTestId('sample').first().waitFor({ timeout: patienceMs });
-  const browsers = [app.browser, elsewhere.browser];
   for (let i = 0; i < (samples || pictures.length); i++) {
     await choose(i);
     let before: Map<string, number> | undefined;
@@ -127,20 +134,18 @@ try {
       say(await readPrediction(client));
       say(`ready ${((performance.now() - startedMs) / 1000).toFixed(1)} s after the link was opened`);
       before = await processorSeconds(browsers);
+      saySeconds('until ready', atStart, before);
       await client.getByRole('button', { name: 'Classify privately' }).click({ timeout: patienceMs });
     }
+    // By the clock: looking at every frame makes the page draw every frame.
     await owner.waitForFunction(
       (served) => document.querySelector('[data-testid=served]')?.textContent === String(served),
       i + 1,
-      { timeout: patienceMs },
+      { timeout: patienceMs, polling: 100 },
     );
     await client.getByTestId('result').waitFor({ timeout: patienceMs });
     if (before) {
-      const shares = [...(await processorSeconds(browsers))].map(
-        ([key, value]) => [key, value - before.get(key)!] as const,
-      );
-      for (const [key, value] of shares.toSorted((a, b) => b[1] - a[1]))
-        say(`processor of both browsers online, ${key}: ${value.toFixed(2)} s`);
+      saySeconds('online', before, await processorSeconds(browsers));
     }
     await client.waitForTimeout(1500);
     const cost = async (phase: string) =>
