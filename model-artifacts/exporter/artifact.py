@@ -64,6 +64,11 @@ def write_golden(folder: Path, model: FoldedModel, image: Array, sample: str) ->
     (folder / 'golden.json').write_text(json.dumps({'sample': sample})[:-1] + ', "tensors": [\n ' + ',\n '.join(map(json.dumps, index)) + '\n]}\n')
 
 
+def places(block: FoldedBlock, chosen: Array) -> list[int]:
+    """Where in the image those are of the tokens that go on that are chosen, bool (queries,)."""
+    return np.array(block.behind)[chosen].tolist()
+
+
 def manifest(
     model: FoldedModel,
     fixed: dict,
@@ -98,12 +103,13 @@ def manifest(
             **({'positionalScores': True} if model.blocks[0].score_bias is not None else {}),
             **({'staticMixing': True} if model.blocks[0].static_mix is not None else {}),
             **({'squareUnits': model.square_units} if model.square_units else {}),
+            **({'keptTokens': [{'block': i, 'tokens': list(tokens)} for i, tokens in kept]} if (kept := model.kept_tokens) else {}),
         },
         'preprocessing': preprocessing.to_json(),
         'labels': labels,
         'switches': {
-            'softmaxRows': [[np.flatnonzero(rows).tolist() for rows in block.softmax_rows] for block in model.blocks],
-            'geluTokens': [np.flatnonzero(block.gelu_tokens).tolist() for block in model.blocks],
+            'softmaxRows': [[places(block, rows) for rows in block.softmax_rows] for block in model.blocks],
+            'geluTokens': [places(block, block.gelu_tokens) for block in model.blocks],
         },
         'fixedPoint': fixed,
         'files': {'weightsSha256': weights_sha256, 'onnxSha256': onnx_sha256},

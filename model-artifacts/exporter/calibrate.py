@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import ExportError
-from .folding import Array, FoldedModel, ceil_log2, mean_factor
+from .folding import Array, FoldedBlock, FoldedModel, ceil_log2, mean_factor
 from .forward import forward
 
 MAX_SQUARINGS = 2
@@ -62,13 +62,13 @@ class Ranges:
         return float(np.quantile(np.concatenate(self.values[name]), q))
 
 
-def follow_softmax(ranges: Ranges, name: str, centred: Array, squarings: int, model: FoldedModel) -> None:
+def follow_softmax(ranges: Ranges, name: str, centred: Array, squarings: int, block: FoldedBlock) -> None:
     """Record what softmax by `squarings` squarings of rows (…, T) reaches: `name.mean_exp`, and after each division `name.weights{j}`,
     their `name.squares{j}`, and `name.mean_square{j}`, the next reciprocal's argument. Overflow to infinity is caught later, as a range that no
     domain can hold."""
-    last = 2.0 ** -ceil_log2(model.tokens)
+    last = 2.0 ** -ceil_log2(block.tokens)
     with np.errstate(over='ignore', invalid='ignore', divide='ignore'):
-        e = np.exp(centred * (exp_scale(model) / 2**squarings))
+        e = np.exp(centred * (exp_scale(block) / 2**squarings))
         mean = e.sum(-1, keepdims=True) * last
         ranges.keep(f'{name}.mean_exp', mean)
         for j in range(squarings):
@@ -80,9 +80,9 @@ def follow_softmax(ranges: Ranges, name: str, centred: Array, squarings: int, mo
             ranges.keep(f'{name}.mean_square{j}', mean)
 
 
-def exp_scale(model: FoldedModel) -> float:
+def exp_scale(block: FoldedBlock) -> float:
     """What a centred score, as the plan has it, must be multiplied by to be the network's: it is T/2^L of score_scale's inverse."""
-    return model.score_scale / mean_factor(model.tokens)
+    return block.score_scale / mean_factor(block.tokens)
 
 
 def calibrate(model: FoldedModel, images: Array, batch: int = 64, say: Callable[[int], object] = lambda done: None) -> Ranges:
@@ -97,8 +97,9 @@ def calibrate(model: FoldedModel, images: Array, batch: int = 64, say: Callable[
             ranges.keep(name, value)
             return
         if name.endswith('.centred') and value.size:
+            block = model.blocks[int(name.split('.')[1])]
             for squarings in range(MAX_SQUARINGS + 1):
-                follow_softmax(ranges, name.replace('.centred', f'.softmax{squarings}'), value, squarings, model)
+                follow_softmax(ranges, name.replace('.centred', f'.softmax{squarings}'), value, squarings, block)
         if name.endswith('.fc1'):
             ranges.keep_units(name, value)
         if name.endswith('.switched'):

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from .harmonics import read_harmonics
 from .quantise import activation_tables
+from .simulate import tokens_behind
 from .splines import Spline, norm_result_bits
 
 
@@ -35,7 +36,7 @@ def choices(manifest: dict) -> list[str]:
         norms = ' + '.join(f'{norm_bytes(block[norm], stream):.0f}' if norm in block else '0' for norm in ('norm1', 'norm2'))
         parts = [f'stream {stream} bits', f'norms {norms} B a row']
         if rows:
-            total = rows * (a['tokens'] * each + per_row) / 1e6
+            total = rows * (len(tokens_behind(a, i - 1)) * each + per_row) / 1e6
             parts.append(f'{rows} softmax rows by {len(squarings)} squarings, tables {total:.1f} MB')
         if tokens:
             tables = activation_tables(block['mlp'])

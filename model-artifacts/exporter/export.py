@@ -34,7 +34,8 @@ def describe_switches(model: FoldedModel) -> str:
     tokens = sum(int(b.gelu_tokens.sum()) for b in model.blocks)
     all_tokens = sum(len(b.gelu_tokens) for b in model.blocks)
     units = f', {model.square_units} square units stand beside attention in each block' if model.square_units else ''
-    return f'{rows} of {model.heads * all_tokens} softmax rows and {tokens} of {all_tokens} GELU tokens are exact{units}'
+    fewer = ''.join(f', behind block {i + 1} {len(kept)} of {model.tokens} tokens go on' for i, kept in model.kept_tokens)
+    return f'{rows} of {model.heads * all_tokens} softmax rows and {tokens} of {all_tokens} GELU tokens are exact{units}{fewer}'
 
 
 def write_artifact(

@@ -5,6 +5,7 @@ What is folded, and why it is exact, is listed in docs/artifact.md. Everything h
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,10 @@ class FoldedBlock:
     stream itself. `proj`, `fc2`, `merged` write with zero channel mean.
 
     `merged` is fc2·fc1, for the tokens whose GELU is the identity. mlp: False where it is that of every token, and norm2 has a constant scale:
-    then all of it is in `proj`, which reads the stream too, behind everything else (`proj_reading`). Switches: True = exact; of the tokens whose output is wanted (queries): all,
-    or in the last block only the class token, where that is what the classifier reads. score_bias, static_mix: tables of
+    then all of it is in `proj`, which reads the stream too, behind everything else (`proj_reading`). before, behind: places in the image of the
+    tokens that enter, and of those that go on (queries): in the last block only the class token, where that is what the classifier reads.
+    Switches: True = exact; of the tokens that go on. Scores are √(2^L/n) times the network's (n tokens before, L = ceil_log2(n)), inside q: then
+    score²/2^L is PriViT's x²/n. score_bias, static_mix: tables of
     `by_position` that are added to the scores and to the attention weights. square_units (U, D): linear layer whose squared outputs `proj`,
     then (D, D + U), reads behind attention's.
     """
@@ -53,6 +56,8 @@ class FoldedBlock:
     merged: Linear
     softmax_rows: Array  # bool (heads, queries)
     gelu_tokens: Array  # bool (queries,)
+    before: tuple[int, ...]
+    behind: tuple[int, ...]
     score_bias: Array | None = None
     static_mix: Array | None = None
     square_units: Linear | None = None
@@ -68,6 +73,26 @@ class FoldedBlock:
             weight[:, -len(weight) :] *= 2.0 ** (frac_bits - stream_frac_bits)
         return weight
 
+    @property
+    def tokens(self) -> int:
+        """That enter, and so are keys and values."""
+        return len(self.before)
+
+    @cached_property
+    def go_on(self) -> list[int] | slice:
+        """Which of the tokens that enter do."""
+        return [self.before.index(place) for place in self.behind] if self.is_split else slice(None)
+
+    @property
+    def is_split(self) -> bool:
+        """Whether fewer tokens go on than enter, so that queries have a matrix of their own."""
+        return len(self.behind) < len(self.before)
+
+    @property
+    def score_scale(self) -> float:
+        """What a score here must be multiplied by to be the network's: √(n/2^L)."""
+        return mean_factor(self.tokens) ** 0.5
+
     def tables(self) -> tuple[tuple[str, Array | None], tuple[str, Array | None]]:
         return ('score_bias', self.score_bias), ('static_mix', self.static_mix)
 
@@ -76,8 +101,8 @@ class FoldedBlock:
 class FoldedModel:
     """The network between integers pixel − 128 and logits.
 
-    Scores are √(2^L/n) times the network's (n tokens, L = ceil_log2(n)), inside q: then score²/2^L is PriViT's x²/n. What is pooled by a
-    mean is its sum over the patches, divided by 2^L of their number: fc_norm's epsilon, or the head, undo the rest.
+    What is pooled by a mean is its sum over the patches that go on to the end, divided by 2^L of their number: fc_norm's epsilon, or the head,
+    undo the rest.
     """
 
     height: int
@@ -100,21 +125,19 @@ class FoldedModel:
         return self.height // self.patch_size
 
     @property
-    def patches(self) -> int:
-        return (self.height // self.patch_size) * (self.width // self.patch_size)
-
-    @property
     def tokens(self) -> int:
-        return len(self.prefix) + self.patches
-
-    def queries(self, block: int) -> int:
-        """Tokens whose output of this block is wanted: the first ones."""
-        return 1 if self.pool == 'class' and block == len(self.blocks) - 1 else self.tokens
+        """Of the image."""
+        return len(self.blocks[0].before)
 
     @property
-    def score_scale(self) -> float:
-        """What a score here must be multiplied by to be the network's: √(n/2^L)."""
-        return mean_factor(self.tokens) ** 0.5
+    def pooled_patches(self) -> int:
+        """Patches that go on to the end."""
+        return sum(place >= len(self.prefix) for place in self.blocks[-1].behind)
+
+    @property
+    def kept_tokens(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Blocks behind which fewer tokens go on, and which, but for the last one before a class token's head."""
+        return [(i, block.behind) for i, block in enumerate(self.blocks) if block.is_split and not (self.pool == 'class' and block is self.blocks[-1])]
 
     def in_single_precision(self) -> FoldedModel:
         """The same network in float32, for passes over many images that need no more."""
@@ -166,8 +189,6 @@ def fold(
     has them, and `squares` (privit's SquareUnits). Raises ValueError when a tensor or a switch has the wrong shape, or when only some blocks
     have a table or square units.
     """
-    if config.kept_tokens:
-        raise ValueError('kept_tokens: expected none: networks that drop tokens cannot be exported yet')
     state = {name: np.asarray(tensor, np.float64) for name, tensor in state.items()}
     dim, heads, tokens, side = state['pos_embed'].shape[-1], config.num_heads, config.num_tokens, config.img_size // config.patch_size
     depth = 1 + max(int(name.split('.')[1]) for name in state if name.startswith('blocks.'))
@@ -175,9 +196,6 @@ def fold(
     gelu = _switch('switch.gelu', gelu_switch, (depth, tokens))
     if state['pos_embed'].shape != (1, config.num_patches, dim):
         raise ValueError(f"pos_embed: expected shape {(1, config.num_patches, dim)}, got {state['pos_embed'].shape}")
-    if config.pool == 'class':
-        softmax[-1, :, 1:], gelu[-1, 1:] = False, False  # never computed
-
     def linear(name: str) -> Linear:
         return Linear(state[f'{name}.weight'], state[f'{name}.bias'])
 
@@ -201,13 +219,15 @@ def fold(
         norm1, norm2 = linear(f'{name}.norm1'), linear(f'{name}.norm2')
         qkv = _after_norm(linear(f'{name}.attn.qkv'), norm1)
         q, k, v = (Linear(w, b) for w, b in zip(np.split(qkv.weight, 3), np.split(qkv.bias, 3)))
-        scale = (dim // heads * mean_factor(tokens)) ** -0.5
+        before, behind = config.tokens_before(i), config.tokens_behind(i)
+        factor = mean_factor(len(before))
+        scale = (dim // heads * factor) ** -0.5
         fc1 = _after_norm(linear(f'{name}.mlp.fc1'), norm2)
         fc2 = _centred(linear(f'{name}.mlp.fc2'))
         merged = Linear(fc2.weight @ fc1.weight, fc2.weight @ fc1.bias + fc2.bias)
-        wanted = 1 if config.pool == 'class' and i == depth - 1 else tokens
+        softmax_rows, gelu_tokens = softmax[i][:, behind], gelu[i][list(behind)]
         norms = [f'{name}.norm{j}' not in config.fixed_norms for j in (1, 2)]
-        mlp = norms[1] or bool(gelu[i][:wanted].any())
+        mlp = norms[1] or bool(gelu_tokens.any())
         proj, square_units = _centred(linear(f'{name}.attn.proj')), None
         out = state[f'{name}.squares.fc2.weight'] if units else np.empty((dim, 0))
         if not mlp:
@@ -227,9 +247,11 @@ def fold(
                 fc1=fc1,
                 fc2=fc2,
                 merged=merged,
-                softmax_rows=softmax[i][:, :wanted],
-                gelu_tokens=gelu[i][:wanted],
-                score_bias=None if (bias := score_bias[i]) is None else bias * mean_factor(tokens) ** -0.5,
+                softmax_rows=softmax_rows,
+                gelu_tokens=gelu_tokens,
+                before=before,
+                behind=behind,
+                score_bias=None if (bias := score_bias[i]) is None else bias * factor**-0.5,
                 static_mix=static_mix[i],
                 square_units=square_units,
                 norm1=norms[0],
@@ -239,7 +261,7 @@ def fold(
         )
     embed = _fold_input(linear('patch_embed.proj'), state['pos_embed'][0], np.asarray(mean, np.float64), np.asarray(std, np.float64))
     prefix = state['prefix'][0] if config.prefix_tokens else np.empty((0, dim))
-    head, pooled = _after_norm(linear('head'), linear('fc_norm')), mean_factor(config.num_patches)
+    head, pooled = _after_norm(linear('head'), linear('fc_norm')), mean_factor(sum(place >= config.prefix_tokens for place in blocks[-1].behind))
     if config.pool == 'norm-mean':
         head = Linear(head.weight / pooled, head.bias)
     return FoldedModel(

@@ -53,7 +53,7 @@ def forward(model: FoldedModel, images: Array, observe: Observer = lambda name, 
     for i, block in enumerate(model.blocks):
         name = f'blocks.{i}'
         y = _rms_norm(x, model.epsilon, f'{name}.norm1', observe) if block.norm1 else x
-        x = x[:, : model.queries(i)]
+        x = x[:, block.go_on]
         x = x + _attention(model, block, y, x, f'{name}.attn', observe)
         if block.mlp:
             observe(f'{name}.attn.residual', x)
@@ -76,10 +76,10 @@ def _pool(model: FoldedModel, x: Array, observe: Observer) -> Array:
         pooled = x[:, 0]
         observe('pool', pooled)
         return _rms_norm(pooled, model.fc_epsilon, 'fc_norm', observe)
-    patches = x[:, len(model.prefix) :]
+    patches = x[:, x.shape[1] - model.pooled_patches :]
     if model.pool == 'norm-mean':
         patches = _rms_norm(patches, model.fc_epsilon, 'fc_norm', observe)
-    pooled = patches.sum(1) * 2.0 ** -ceil_log2(model.patches)
+    pooled = patches.sum(1) * 2.0 ** -ceil_log2(model.pooled_patches)
     observe('pool', pooled)
     return pooled if model.pool == 'norm-mean' else _rms_norm(pooled, model.fc_epsilon, 'fc_norm', observe)
 
@@ -95,8 +95,7 @@ def _rms_norm(x: Array, epsilon: float, name: str, observe: Observer) -> Array:
 
 def _attention(model: FoldedModel, block: FoldedBlock, y: Array, ahead: Array, name: str, observe: Observer) -> Array:
     """(B, queries, D) of normalised tokens (B, T, D). ahead: of the stream, what goes on behind the block, (B, queries, D)."""
-    queries = ahead.shape[1]
-    q, k, v = _apply(block.q, y[:, :queries]), _apply(block.k, y), _apply(block.v, y)
+    q, k, v = _apply(block.q, y[:, block.go_on]), _apply(block.k, y), _apply(block.v, y)
     observe(f'{name}.q', q)
     observe(f'{name}.k', k)
     observe(f'{name}.v', v)
@@ -106,12 +105,12 @@ def _attention(model: FoldedModel, block: FoldedBlock, y: Array, ahead: Array, n
         scores = scores + by_position(block.score_bias, model.side)
     observe(f'{name}.scores', scores)
     exact = block.softmax_rows
-    probabilities = np.square(scores) * 2.0 ** -ceil_log2(model.tokens)
+    probabilities = np.square(scores) * 2.0 ** -ceil_log2(block.tokens)
     rows = scores[:, exact]  # (B, rows, T)
     # What the table of exp gets: the sum of a row is T/2^L of its mean.
-    observe(f'{name}.centred', (rows - rows.mean(-1, keepdims=True)) * mean_factor(model.tokens))
+    observe(f'{name}.centred', (rows - rows.mean(-1, keepdims=True)) * mean_factor(block.tokens))
     # Softmax itself is computed from the maximum, so that scores the integers could not hold still give the right answer here.
-    shifted = np.exp((rows - rows.max(-1, keepdims=True, initial=-np.inf)) * model.score_scale)
+    shifted = np.exp((rows - rows.max(-1, keepdims=True, initial=-np.inf)) * block.score_scale)
     probabilities[:, exact] = shifted / shifted.sum(-1, keepdims=True)
     observe(f'{name}.switched', probabilities)
     if block.static_mix is not None:
@@ -120,7 +119,7 @@ def _attention(model: FoldedModel, block: FoldedBlock, y: Array, ahead: Array, n
     mix = join_heads(probabilities @ v)
     observe(f'{name}.mix', mix)
     if block.square_units is not None:
-        units = _apply(block.square_units, y[:, :queries])
+        units = _apply(block.square_units, y[:, block.go_on])
         observe(f'{name}.square_units', units)
         squares = np.square(units)
         observe(f'{name}.unit_squares', squares)

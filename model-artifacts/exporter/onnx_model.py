@@ -74,30 +74,35 @@ class PixelModel(nn.Module):
         x = x.flatten(2).transpose(1, 2) + self.pos_embed  # (N, patches, D)
         if c.prefix_tokens:
             x = torch.cat([self.prefix.expand(x.shape[0], -1, -1), x], 1)  # (N, T, D)
+        there = list(range(c.num_tokens))
         for i in range(c.depth if self.public_blocks is None else self.public_blocks):
-            block = f'blocks_{i}'
+            block, behind = f'blocks_{i}', list(c.tokens_behind(i, only_pooled=False))
+            go_on = [there.index(place) for place in behind]
             y = self._norm(x, f'{block}_norm1')
             qkv = self._linear(y, f'{block}_attn_qkv')
-            q, k, v = (t.reshape(-1, c.num_tokens, c.num_heads, c.embed_dim // c.num_heads).transpose(1, 2) for t in qkv.chunk(3, -1))
-            scores = (q * (c.embed_dim // c.num_heads) ** -0.5) @ k.transpose(-2, -1)  # (N, H, T, T)
+            q, k, v = (t.reshape(-1, len(there), c.num_heads, c.embed_dim // c.num_heads).transpose(1, 2) for t in qkv.chunk(3, -1))
+            if len(behind) < len(there):
+                x, y, q = x[:, go_on], y[:, go_on], q[:, :, go_on]
+            scores = (q * (c.embed_dim // c.num_heads) ** -0.5) @ k.transpose(-2, -1)  # (N, H, Q, T)
             scores = self._plus_table(scores, f'{block}_attn_rel_pos')
-            kept = self.softmax_switch[i][:, :, None]
-            weights = kept * scores.softmax(-1) + (1 - kept) * (scores * scores / c.num_tokens)
-            mix = (self._plus_table(weights, f'{block}_attn_rel_mix') @ v).transpose(1, 2).reshape(-1, c.num_tokens, c.embed_dim)
+            kept = self.softmax_switch[i][:, behind, None]
+            weights = kept * scores.softmax(-1) + (1 - kept) * (scores * scores / len(there))
+            there = behind
+            mix = (self._plus_table(weights, f'{block}_attn_rel_mix') @ v).transpose(1, 2).reshape(-1, len(there), c.embed_dim)
             x = x + self._linear(mix, f'{block}_attn_proj')
             if c.square_units:
                 units = self._linear(y, f'{block}_squares_fc1')
                 # The matrix comes first so that the tracer leaves it as it is: without a bias, `restore` finds it by its name only.
                 x = x + (getattr(self, f'{block}_squares_fc2_weight') @ (units * units).transpose(1, 2)).transpose(1, 2)
             hidden = self._linear(self._norm(x, f'{block}_norm2'), f'{block}_mlp_fc1')
-            kept = self.gelu_switch[i][:, None]
+            kept = self.gelu_switch[i][there, None]
             x = x + self._linear(kept * ACTIVATIONS[c.activation](hidden) + (1 - kept) * hidden, f'{block}_mlp_fc2')
         if self.public_blocks is not None:
             x = x[:, :1] if c.pool == 'class' and self.public_blocks == c.depth else x
             return x - x.mean(-1, keepdim=True)
         if c.pool == 'class':
             return self._linear(self._norm(x[:, 0], 'fc_norm'), 'head')
-        patches = x[:, c.prefix_tokens :]
+        patches = x[:, sum(place < c.prefix_tokens for place in there) :]
         return self._linear(self._norm(patches, 'fc_norm').mean(1) if c.pool == 'norm-mean' else self._norm(patches.mean(1), 'fc_norm'), 'head')
 
 

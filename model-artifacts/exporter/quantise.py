@@ -42,7 +42,7 @@ def quantise(model: FoldedModel, fixed: dict) -> dict[str, Array]:
         units = [(block.square_units, attn['squareUnits']['weightFracBits'])] if block.square_units else []
         stream = scales.get('residual', {'fracBits': stream})['fracBits']
         read, read_mlp = (scales[norm]['out']['fracBits'] if norm in scales else stream for norm in ('norm1', 'norm2'))
-        if model.queries(i) < model.tokens:
+        if block.is_split:
             put(f'{name}.attn.q', thirds[:1] + units, read)
             put(f'{name}.attn.kv', thirds[1:], read)
         else:

@@ -6,14 +6,14 @@ from .folding import ceil_log2
 from .harmonics import choose_harmonics
 from .quantise import activation_tables
 from .scales import DEFAULT_PRECISION, SQUARED_BITS
+from .simulate import tokens_behind
 
 
 def refresh(manifest: dict) -> None:
     """In place: activations by harmonics of as many terms as their reach needs, and softmax's weights to what the field of their squares holds."""
     a = manifest['architecture']
-    log_tokens = ceil_log2(a['tokens'])
     stream = manifest['fixedPoint']['residual']['fracBits']
-    for block in manifest['fixedPoint']['blocks']:
+    for i, block in enumerate(manifest['fixedPoint']['blocks']):
         stream = block.get('residual', {'fracBits': stream})['fracBits']
         if mlp := block.get('mlp'):
             input_frac_bits = (block['norm2']['out']['fracBits'] if 'norm2' in block else stream) + mlp['fc1WeightFracBits']
@@ -24,6 +24,7 @@ def refresh(manifest: dict) -> None:
                 chosen = choose_harmonics(function, spec['reach'], DEFAULT_PRECISION.gelu_error, input_frac_bits, spec['out']['fracBits'])
                 if chosen:
                     spec.update({**chosen.to_json(), 'out': spec['out']})
+        log_tokens = ceil_log2(len(tokens_behind(a, i - 1)))
         for squaring in block['attn'].get('squarings', []):
             turn = max(squaring['square']['magnitudeBits'], squaring['reciprocal']['rangeBits'] + log_tokens - 1) + 1
             weights = squaring['input']

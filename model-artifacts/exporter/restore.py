@@ -15,6 +15,7 @@ from vit.model import VisionTransformer, ViTConfig
 
 from .checkpoint import Checkpoint
 from .folding import mean_factor
+from .simulate import tokens_behind
 
 
 def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
@@ -30,6 +31,7 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
         bool(a.get('positionalScores') or a.get('staticMixing')), a.get('squareUnits', 0), a.get('imageWidth'), a.get('prefixTokens', 0),
         a.get('pool', 'mean'), a.get('activation', 'gelu'), epsilon_of(manifest),
         tuple(f'blocks.{i}.{norm}' for i, block in enumerate(blocks) for norm in ('norm1', 'norm2') if norm not in block),
+        tuple((kept['block'], tuple(kept['tokens'])) for kept in a.get('keptTokens', [])),
     )  # fmt: skip
     tensors = named_tensors(onnx.load(folder / 'model.onnx').graph)
     for name, wanted in (('mean', info.mean), ('std', info.std)):
@@ -59,7 +61,8 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
 def epsilon_of(manifest: dict) -> float:
     """Of all norms. fc_norm's is smaller by the factor of a mean over the patches, where that is what it reads."""
     a, fixed = manifest['architecture'], manifest['fixedPoint']
-    pooled = mean_factor(a['tokens'] - a.get('prefixTokens', 0)) if a.get('pool', 'mean') == 'mean' else 1
+    patches = sum(place >= a.get('prefixTokens', 0) for place in tokens_behind(a, a['depth'] - 1))
+    pooled = mean_factor(patches) if a.get('pool', 'mean') == 'mean' else 1
     of_blocks = [block[norm]['epsilon'] for block in fixed['blocks'] for norm in ('norm1', 'norm2') if norm in block]
     return of_blocks[0] if of_blocks else fixed['fcNorm']['epsilon'] / pooled**2
 

@@ -136,7 +136,7 @@ def truncated(frac_bits: int, magnitude_bits: int) -> Tensor:
 class _Chooser:
     def __init__(self, model: FoldedModel, ranges: Ranges, precision: Precision) -> None:
         self.model, self.ranges, self.precision = model, ranges, precision
-        self.log_tokens, self.log_dim, self.log_patches = map(ceil_log2, (model.tokens, model.dim, model.patches))
+        self.log_dim, self.log_patches = map(ceil_log2, (model.dim, model.pooled_patches))
         parts = [f'blocks.{i}.{part}.residual' for i in range(len(model.blocks)) for part in ('attn', 'mlp')]
         bits = magnitude_bits(ranges.magnitude('patch_embed', *parts))
         self.streams: list[Tensor] = []
@@ -273,7 +273,7 @@ class _Chooser:
 
     def _attention(self, name: str, block: FoldedBlock, held: int) -> dict:
         """held: fraction bits of what q, k, v and the square units read."""
-        p, ranges = self.precision, self.ranges
+        p, ranges, log_tokens = self.precision, self.ranges, ceil_log2(block.tokens)
         q_bits, q_magnitude = self._linear(f'{name}.q', block.q.weight, held, p.q, f'{name}.q')
         k_bits, k_magnitude = self._linear(f'{name}.k', block.k.weight, held, p.k, f'{name}.k')
         v_bits, v_magnitude = self._linear(f'{name}.v', block.v.weight, held, p.v, f'{name}.v')
@@ -282,13 +282,13 @@ class _Chooser:
         softmax = 1.0 if block.softmax_rows.any() else 0.0
         probability_bits = magnitude_bits(max(square, softmax))
         # (scores)² at 2·F + log2 T fraction bits must stay below 2^30; squares of 7 and more leave fewer bits.
-        scores_bits = min(p.scores, (PRODUCT_BITS - self.log_tokens - probability_bits) // 2)
+        scores_bits = min(p.scores, (PRODUCT_BITS - log_tokens - probability_bits) // 2)
         if scores_bits < p.scores - 3:
-            raise ExportError(f'{name}.square', f'{square:.4g} (score²/tokens)', f'{2.0 ** (PRODUCT_BITS - 1 - self.log_tokens - 2 * (p.scores - 3)):.4g}')
+            raise ExportError(f'{name}.square', f'{square:.4g} (score²/tokens)', f'{2.0 ** (PRODUCT_BITS - 1 - log_tokens - 2 * (p.scores - 3)):.4g}')
         probability_frac_bits = min(p.probabilities, PRODUCT_BITS - p.v - check_product(f'{name}.mix', p.v, ranges.magnitude(f'{name}.mix')))
         softmax_spec, before = self._softmax(name, block, probability_bits)
         # p.q + p.k − scores ≥ 1 and 2·scores + L − probabilities ≥ 1: every truncation drops a bit.
-        probability_frac_bits = min(probability_frac_bits, 2 * scores_bits + self.log_tokens - 1, before - 1)
+        probability_frac_bits = min(probability_frac_bits, 2 * scores_bits + log_tokens - 1, before - 1)
         if softmax and probability_frac_bits < p.probabilities - PROBABILITY_BITS_TO_GIVE:
             raise ExportError(f'{name}.probabilities', f'{probability_frac_bits} fraction bits left', f'{p.probabilities - PROBABILITY_BITS_TO_GIVE}: scores, values or squares are too large')
         proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj_reading(p.mix, self.stream.frac_bits), p.mix, self.stream.frac_bits, f'{name}.proj')
@@ -329,29 +329,29 @@ class _Chooser:
         if not block.softmax_rows.any():
             # Never evaluated: any valid entry will do.
             exp, reciprocal = Spline(Domain(-8, 4, 3), 0, 9, 9, Tensor(8, 11)), Spline(Domain(0.5, 4, 5), 2, 12, 10, Tensor(10, 1))
-            return {'exp': exp.to_json(), 'reciprocal': reciprocal.to_json()}, 8 + 10 + self.log_tokens
+            return {'exp': exp.to_json(), 'reciprocal': reciprocal.to_json()}, 8 + 10 + ceil_log2(block.tokens)
         best: tuple[float, dict, int] | None = None
         refused: ExportError | None = None
         for squarings in range(MAX_SQUARINGS + 1):
             try:
-                choice = self._softmax_by(squarings, name, probability_bits)
+                choice = self._softmax_by(squarings, name, block, probability_bits)
             except ExportError as error:
                 refused = error
                 continue
             if best is None or choice[0] < best[0]:
                 best = choice
-            if squarings == 0 and choice[0] < TABLES_ALONE * self.model.tokens:
+            if squarings == 0 and choice[0] < TABLES_ALONE * block.tokens:
                 break  # two more products for each score cannot be cheaper
         if best is None:
             assert refused
             raise refused
         return best[1:]
 
-    def _softmax_by(self, squarings: int, name: str, probability_bits: int) -> tuple[float, dict, int]:
+    def _softmax_by(self, squarings: int, name: str, block: FoldedBlock, probability_bits: int) -> tuple[float, dict, int]:
         """(bits online of a row, spec, fraction bits before the last truncation). A softmax of scores/2^k, squared and divided by its mean k
         times, is the softmax of the scores: weights are 2^L times the softmax, at most 2^L."""
-        p, ranges, L = self.precision, self.ranges, self.log_tokens
-        reached, scale = f'{name}.softmax{squarings}', exp_scale(self.model) / 2**squarings
+        p, ranges, L = self.precision, self.ranges, ceil_log2(block.tokens)
+        reached, scale = f'{name}.softmax{squarings}', exp_scale(block) / 2**squarings
         low, high = ranges.low[f'{name}.centred'], ranges.high[f'{name}.centred']
         room = 0.25 + 0.1 * max(high, -low)
         # A margin in the argument is a factor of exp; 2 at least, as everywhere.
@@ -362,9 +362,9 @@ class _Chooser:
         held, spec = p.exp, []
         # By Jensen a row's mean is at least 1, of which T/2^L is the sum's part; rounding may take a little of that away (errors of single exps
         # average out). The mean has the long tail of exp itself: twice the observed maximum.
-        low, high = 0.97 * mean_factor(self.model.tokens), ranges.high[f'{reached}.mean_exp'] * 2 + 0.5
-        reciprocal = self._reciprocal(name, f'{reached}.mean_exp', low, high, held, probability_bits if not squarings else None)
-        bits = exp.online_bits() * self.model.tokens + reciprocal.online_bits()
+        low, high = 0.97 * mean_factor(block.tokens), ranges.high[f'{reached}.mean_exp'] * 2 + 0.5
+        reciprocal = self._reciprocal(name, f'{reached}.mean_exp', low, high, held, L, probability_bits if not squarings else None)
+        bits = exp.online_bits() * block.tokens + reciprocal.online_bits()
         first = reciprocal
         for j in range(squarings):
             # Of what is at most 2^L, and rounding.
@@ -380,16 +380,15 @@ class _Chooser:
             held = min(SQUARED_BITS, 2 * weights.frac_bits - 1)
             squares = truncated(held, squares_bits)
             argument = f'{reached}.mean_square{j}'
-            reciprocal = self._reciprocal(name, argument, 0.97 / mean_factor(self.model.tokens), high, held, probability_bits if last else None)
+            reciprocal = self._reciprocal(name, argument, 0.97 / mean_factor(block.tokens), high, held, L, probability_bits if last else None)
             spec.append({'input': weights.to_json(), 'square': squares.to_json(), 'reciprocal': reciprocal.to_json()})
-            bits += SQUARING_BITS * self.model.tokens + reciprocal.online_bits()
+            bits += SQUARING_BITS * block.tokens + reciprocal.online_bits()
         out = {'exp': exp.to_json(), 'reciprocal': first.to_json(), **({'squarings': spec} if spec else {})}
         return bits, out, held + reciprocal.out.frac_bits + L
 
-    def _reciprocal(self, name: str, argument: str, low: float, high: float, held: int, probability_bits: int | None) -> Spline:
+    def _reciprocal(self, name: str, argument: str, low: float, high: float, held: int, L: int, probability_bits: int | None) -> Spline:
         """1/x of a row's mean, x in [low, high]. held: fraction bits of what is multiplied by it; probability_bits: of the product with the last
         one, which has 2^L in its scale; None: of one that is squared, at most 2^L."""
-        L = self.log_tokens
         wanted = math.ceil(8.5 + math.log2(high))
         frac_bits = min(wanted, PRODUCT_BITS - held - L - (1 if probability_bits is None else probability_bits))
         if frac_bits < wanted - RECIPROCAL_BITS_TO_GIVE:

@@ -121,6 +121,14 @@ def multiply(x: Array, y: Array) -> Array:
     return out.astype(np.int64)
 
 
+def tokens_behind(architecture: dict, block: int) -> list[int]:
+    """Places in the image, ascending, of the tokens that go on behind a block; of block -1 all that enter the first."""
+    if architecture.get('pool') == 'class' and block == architecture['depth'] - 1:
+        return [0]
+    kept = [entry['tokens'] for entry in architecture.get('keptTokens', []) if entry['block'] <= block]
+    return kept[-1] if kept else [*range(architecture['tokens'])]
+
+
 class Simulation:
     """An artifact's integer model.
 
@@ -134,9 +142,11 @@ class Simulation:
         self.public_blocks = manifest['publicPart']['blocks'] if 'publicPart' in manifest else None
         self.fixed = manifest['fixedPoint']
         self.architecture = manifest['architecture']
-        self.tokens, self.prefix = self.architecture['tokens'], self.architecture.get('prefixTokens', 0)
+        self.prefix, depth = self.architecture.get('prefixTokens', 0), self.architecture['depth']
         self.pool = self.architecture.get('pool', 'mean')
-        self.log_tokens, self.log_patches = ceil_log2(self.tokens), ceil_log2(self.tokens - self.prefix)
+        self.there = [tokens_behind(self.architecture, block) for block in range(-1, depth)]  # before each block, and behind the last
+        self.patches = sum(place >= self.prefix for place in self.there[-1])
+        self.log_patches = ceil_log2(self.patches)
         name = self.architecture.get('activation', 'gelu')
         self.activation = gelu_of_the_plan if name == 'gelu' else activation(name)
         self.violations = Violations()
@@ -169,7 +179,7 @@ class Simulation:
                     x = self.truncate(f'{name}.residual', x, stream, coarser['magnitudeBits'], coarser['fracBits'])
                 stream = coarser['fracBits']
             y, held = self.normalised(f'{name}.norm1', x, stream, block.get('norm1'), see)
-            x = x[:, : self.queries(i)]
+            x = x[:, self.go_on(i)]
             x = x + self.attention(i, y, held, x, block, stream, see)
             if 'mlp' in block:
                 see(f'{name}.attn.residual', x, stream)
@@ -209,9 +219,13 @@ class Simulation:
         x = np.floor(run_onnx(self.public_part, images).astype(np.float64) * 2.0**stream + 0.5)
         return np.clip(x, -limit, limit).astype(np.int64), stream
 
-    def queries(self, block: int) -> int:
-        """Tokens whose output of this block is wanted."""
-        return 1 if self.pool == 'class' and block == len(self.fixed['blocks']) - 1 else self.tokens
+    def go_on(self, block: int) -> list[int]:
+        """Which of the tokens that enter a block do."""
+        return [i for i, place in enumerate(self.there[block]) if place in self.there[block + 1]]
+
+    def chosen(self, block: int, places: list[int]) -> Array:
+        """bool (queries,): which of the tokens that go on behind a block are at these places of the image."""
+        return np.isin(self.there[block + 1], places)
 
     def pooled(self, x: Array, stream: int, see) -> tuple[Array, int]:
         """(what the head reads, (B, D), its fraction bits); step 6."""
@@ -222,7 +236,7 @@ class Simulation:
             y = self.norm('fc_norm', x[:, 0], stream, norm)
             see('fc_norm', y, normed)
             return y, normed
-        x = x[:, self.prefix :]
+        x = x[:, x.shape[1] - self.patches :]
         if self.pool == 'norm-mean':
             x = self.norm('fc_norm', x, stream, norm)
             see('fc_norm', x, normed)
@@ -254,9 +268,9 @@ class Simulation:
     def attention(self, i: int, y: Array, held: int, ahead: Array, block: dict, stream: int, see) -> Array:
         """held: fraction bits of y. ahead: of the residual stream, what goes on behind the block."""
         name, spec = f'blocks.{i}.attn', block['attn']
-        dim, queries = y.shape[-1], self.queries(i)
-        if queries < self.tokens:
-            q, units = np.split(self.linear(f'{name}.q', y[:, :queries]), [dim], axis=-1)
+        dim = y.shape[-1]
+        if ahead.shape[1] < y.shape[1]:
+            q, units = np.split(self.linear(f'{name}.q', y[:, self.go_on(i)]), [dim], axis=-1)
             qkv = [q, *np.split(self.linear(f'{name}.kv', y), 2, axis=-1)]
         else:
             *qkv, units = np.split(self.linear(f'{name}.qkv', y), [dim, 2 * dim, 3 * dim], axis=-1)
@@ -274,9 +288,7 @@ class Simulation:
         see(f'{name}.scores', scores, score_frac_bits)
         self.check(f'{name}.scores', scores, 2.0 ** (score_frac_bits + spec['scores']['magnitudeBits']))
 
-        exact = np.zeros((heads, queries), bool)
-        for head, rows in enumerate(self.manifest['switches']['softmaxRows'][i]):
-            exact[head, rows] = True
+        exact = np.stack([self.chosen(i, rows) for rows in self.manifest['switches']['softmaxRows'][i]])
         probabilities = np.empty_like(scores)
         if exact.any():
             probabilities[:, exact] = self.softmax(name, scores[:, exact], score_frac_bits, spec)
@@ -299,9 +311,10 @@ class Simulation:
 
     def softmax(self, name: str, scores: Array, frac_bits: int, spec: dict) -> Array:
         """Rows (B, rows, T) whose switch kept the softmax; step 3."""
-        centred = self.tokens * scores - scores.sum(-1, keepdims=True)
+        tokens, log_tokens = scores.shape[-1], ceil_log2(scores.shape[-1])
+        centred = tokens * scores - scores.sum(-1, keepdims=True)
         exp = spec['exp']
-        untruncated, before = self.table_value(f'{name}.exp', np.exp, centred, frac_bits + self.log_tokens, exp), table_frac_bits(exp)
+        untruncated, before = self.table_value(f'{name}.exp', np.exp, centred, frac_bits + log_tokens, exp), table_frac_bits(exp)
         squarings = spec.get('squarings', [])
         steps = [('exp', exp['out'], spec['reciprocal'])]
         steps += [(f'squares{j}', squaring['square'], squaring['reciprocal']) for j, squaring in enumerate(squarings)]
@@ -312,24 +325,24 @@ class Simulation:
             else:
                 e = self.truncate(f'{name}.{what}', untruncated, before, turn - 1, held['fracBits'], LOWEST)
             # The mean of what is not truncated yet, where that fits.
-            fits = fits_untruncated(reciprocal, before + self.log_tokens)
+            fits = fits_untruncated(reciprocal, before + log_tokens)
             mean, mean_frac_bits = (untruncated, before) if fits else (e, held['fracBits'])
             last = j == len(squarings)
             r = self.function(
-                f'{name}.reciprocal{"" if last else j}', lambda x: 1 / x, mean.sum(-1, keepdims=True), mean_frac_bits + self.log_tokens, reciprocal,
+                f'{name}.reciprocal{"" if last else j}', lambda x: 1 / x, mean.sum(-1, keepdims=True), mean_frac_bits + log_tokens, reciprocal,
                 is_of_positive=True,
             )  # fmt: skip
             if not last:
                 weights = squarings[j]['input']
                 product_bits = held['fracBits'] + reciprocal['out']['fracBits']
                 w = self.truncate(f'{name}.weights{j}', e * r, product_bits, weights['magnitudeBits'], weights['fracBits'])
-                turn = field_turn(squarings[j], self.log_tokens)
+                turn = field_turn(squarings[j], log_tokens)
                 if turn is None:
                     untruncated, before = np.square(w), 2 * weights['fracBits']
                 else:
                     before = squarings[j]['square']['fracBits'] + MORE_SQUARE_BITS
                     untruncated = self.squares_in_field(w, before + turn)
-        mean_frac_bits = held['fracBits'] + self.log_tokens
+        mean_frac_bits = held['fracBits'] + log_tokens
         p = spec['probabilities']
         return self.truncate(f'{name}.probabilities', e * r, mean_frac_bits + reciprocal['out']['fracBits'], p['magnitudeBits'], p['fracBits'])
 
@@ -343,7 +356,7 @@ class Simulation:
         s = spec['scores']
         scores = self.truncate(f'{name}.scores', scores, frac_bits, s['magnitudeBits'], s['fracBits'])
         p = spec['probabilities']
-        return self.truncate(f'{name}.probabilities', np.square(scores), 2 * s['fracBits'] + self.log_tokens, p['magnitudeBits'], p['fracBits'])
+        return self.truncate(f'{name}.probabilities', np.square(scores), 2 * s['fracBits'] + ceil_log2(scores.shape[-1]), p['magnitudeBits'], p['fracBits'])
 
     def square_units(self, name: str, units: Array, held: int, block: dict) -> Array:
         """Squares at the fraction bits of `mix`; step 4."""
@@ -354,8 +367,7 @@ class Simulation:
 
     def mlp(self, i: int, y: Array, held: int, block: dict, stream: int) -> Array:
         name, spec = f'blocks.{i}.mlp', block['mlp']
-        exact = np.zeros(self.queries(i), bool)
-        exact[self.manifest['switches']['geluTokens'][i]] = True
+        exact = self.chosen(i, self.manifest['switches']['geluTokens'][i])
         out = np.empty_like(y)
         if exact.any():
             hidden = self.linear(f'{name}.fc1', y[:, exact])
@@ -380,7 +392,7 @@ class Simulation:
 
     def add_by_position(self, table: str, x: Array) -> Array:
         """x (B, H, T, T) plus a table of relative positions, where the model has it."""
-        return x + by_position(self.weights[table], math.isqrt(self.tokens)) if table in self.weights else x
+        return x + by_position(self.weights[table], math.isqrt(x.shape[-1])) if table in self.weights else x
 
     def function(self, name: str, f, x: Array, frac_bits: int, spec: dict, is_of_positive: bool = False) -> Array:
         """f of the argument as the protocol reads it, truncated."""

@@ -24,6 +24,7 @@ import {
   TableActivation,
   Tensor,
 } from './fixedPoint.ts';
+import { faultOfKeptTokens, indices, tokensBehind } from './tokens.ts';
 
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
@@ -96,15 +97,7 @@ const Block = v.strictObject({
   ),
 });
 
-const rows = v.pipe(
-  v.array(int(0, maxTokens - 1)),
-  v.maxLength(maxTokens),
-  v.check((list) => list.every((r, i) => i === 0 || r > list[i - 1]), 'ascending'),
-);
-
-/** Tokens whose attention and MLP a layer computes: the class token alone in the last layer before its head. */
-export const queriesOf = (a: { tokens: number; depth: number; pool?: string | undefined }, layer: number): number =>
-  a.pool === 'class' && layer === a.depth - 1 ? 1 : a.tokens;
+const places = indices(maxTokens);
 
 export const ManifestSchema = v.pipe(
   v.strictObject({
@@ -139,6 +132,14 @@ export const ManifestSchema = v.pipe(
       positionalScores: v.exactOptional(v.boolean()),
       /** The same for the attention weights, after softmax or square: A + C. */
       staticMixing: v.exactOptional(v.boolean()),
+      /** Behind `block` only `tokens` go on, by their places among all `tokens` of the picture, until a later entry keeps still fewer. */
+      keptTokens: v.exactOptional(
+        v.pipe(
+          v.array(v.strictObject({ block: int(0, maxDepth - 1), tokens: v.pipe(places, v.minLength(1)) })),
+          v.minLength(1),
+          v.maxLength(maxDepth),
+        ),
+      ),
       /** Hidden units of each block beside attention whose activation is the square (layers/squareUnits.ts). */
       squareUnits: v.exactOptional(int(1, 1024)),
     }),
@@ -154,10 +155,10 @@ export const ManifestSchema = v.pipe(
     }),
     labels: v.pipe(v.array(text(80)), v.minLength(2), v.maxLength(maxClasses)),
     switches: v.strictObject({
-      /** [layer][head] → rows (query tokens) whose softmax is exact, ascending. */
-      softmaxRows: v.pipe(v.array(v.pipe(v.array(rows), v.maxLength(maxHeads))), v.maxLength(maxDepth)),
-      /** [layer] → tokens whose GELU is exact, ascending. */
-      geluTokens: v.pipe(v.array(rows), v.maxLength(maxDepth)),
+      /** [layer][head] → rows (query tokens, of those that go on) whose softmax is exact, ascending. */
+      softmaxRows: v.pipe(v.array(v.pipe(v.array(places), v.maxLength(maxHeads))), v.maxLength(maxDepth)),
+      /** [layer] → tokens, of those that go on, whose GELU is exact, ascending. */
+      geluTokens: v.pipe(v.array(places), v.maxLength(maxDepth)),
     }),
     fixedPoint: v.strictObject({
       /** Weights of the patch embedding, which act on (pixel − 128); its output before truncation. */
@@ -238,16 +239,21 @@ export const ManifestSchema = v.pipe(
     ({ architecture: a, publicPart }) => publicPart === undefined || publicPart.blocks <= a.depth,
     'at most `depth` public blocks',
   ),
-  v.check(
-    ({ architecture: a, switches: s }) =>
+  v.rawCheck(({ dataset, addIssue }) => {
+    const message = dataset.typed && faultOfKeptTokens(dataset.value.architecture);
+    if (message) addIssue({ message });
+  }),
+  v.check(({ architecture: a, switches: s }) => {
+    const layers = Array.from({ length: a.depth }, (_, i) => new Set(tokensBehind(a, i)));
+    return (
       s.softmaxRows.length === a.depth &&
       s.geluTokens.length === a.depth &&
-      s.softmaxRows.every(
-        (layer, i) => layer.length === a.heads && layer.every((head) => head.every((row) => row < queriesOf(a, i))),
-      ) &&
-      s.geluTokens.every((tokens, i) => tokens.every((token) => token < queriesOf(a, i))),
-    'switches for every layer and head, rows and tokens below `tokens` (of the last layer before a class token’s head: 0 alone)',
-  ),
+      s.softmaxRows.every((heads) => heads.length === a.heads) &&
+      layers.every((there, i) =>
+        [...s.softmaxRows[i], s.geluTokens[i]].every((list) => list.every((x) => there.has(x))),
+      )
+    );
+  }, 'switches for every layer and head, rows and tokens of those that go on behind it (of the last layer before a class token’s head: 0 alone)'),
 );
 
 export type Manifest = v.InferOutput<typeof ManifestSchema>;

@@ -22,6 +22,7 @@ import { truncate } from '../layers/truncate.ts';
 import type { NormSpec, TensorSpec } from './fixedPoint.ts';
 import type { BlockSpec, Manifest } from './manifest.ts';
 import { besideColumns, headsAsColumns, headsAsRows, joinHeads, mergeRows, takeColumns, takeRows } from './moves.ts';
+import { positionsIn, tokensBefore, tokensBehind } from './tokens.ts';
 
 /** What the client learns: all logits, or only which is the largest. The owner chooses. */
 export type Answer = 'logits' | 'label';
@@ -55,18 +56,18 @@ export function addNetwork(
 
 /**
  * What the client shares: the pixels of each patch, (patches, 3·patchSize²); or, where the model has a public part, the residual stream that the
- * client has computed with it, (tokens, dim), of a last block before a class token's head only that token's row.
+ * client has computed with it, (tokens that go on, dim).
  */
 export function inputShape(manifest: Manifest): { rows: number; cols: number; fracBits: number } {
   const { architecture, fixedPoint, publicPart } = manifest;
-  const { tokens, patchSize, dim, depth, pool, prefixTokens = 0 } = architecture;
+  const { tokens, patchSize, dim, prefixTokens = 0 } = architecture;
   if (!publicPart) return { rows: tokens - prefixTokens, cols: 3 * patchSize ** 2, fracBits: 0 };
   const { blocks } = publicPart;
   // The stream as the first private block reads it, or as the last block left it.
   const { fracBits } = fixedPoint.blocks
     .slice(0, blocks + 1)
     .reduce((stream, { residual }) => residual ?? stream, fixedPoint.residual);
-  return { rows: pool === 'class' && blocks === depth ? 1 : tokens, cols: dim, fracBits };
+  return { rows: tokensBefore(architecture, blocks).length, cols: dim, fracBits };
 }
 
 /** The residual stream before the first block, (tokens, dim). */
@@ -80,11 +81,17 @@ function embed(plan: PlanBuilder, { architecture, fixedPoint }: Manifest, pixels
 }
 
 /** At least so many numbers do linear layers and matrix products of a network make, whatever its switches. */
-export function leastProducts({ architecture, publicPart }: Manifest): number {
-  const { tokens, dim, depth, heads, pool, squareUnits: units = 0 } = architecture;
-  const blocks = Math.max(0, depth - (publicPart?.blocks ?? 0) - (pool === 'class' ? 1 : 0));
+export function leastProducts({ architecture, fixedPoint, publicPart }: Manifest): number {
+  const { dim, heads, squareUnits: units = 0 } = architecture;
   const inner = innerDim(architecture);
-  return blocks * (heads * tokens ** 2 + 4 * tokens * inner + 2 * tokens * dim + tokens * units);
+  let least = 0;
+  fixedPoint.blocks.slice(publicPart?.blocks ?? 0).forEach(({ mlp }, i) => {
+    const layer = i + (publicPart?.blocks ?? 0);
+    const [keys, queries] = [tokensBefore(architecture, layer).length, tokensBehind(architecture, layer).length];
+    const ofQueries = heads * keys + 2 * inner + (mlp ? 2 : 1) * dim + units;
+    least += 2 * keys * inner + queries * ofQueries;
+  });
+  return least;
 }
 
 type MlpSpec = NonNullable<BlockSpec['mlp']>;
@@ -92,17 +99,18 @@ type MlpSpec = NonNullable<BlockSpec['mlp']>;
 const headDimOf = ({ dim, heads, headDim = dim / heads }: Manifest['architecture']): number => headDim;
 const innerDim = (architecture: Manifest['architecture']): number => architecture.heads * headDimOf(architecture);
 
-/** The residual stream (tokens, dim) after a block; of a last block before a class token's head only that token's row. */
+/** The residual stream (tokens, dim) after a block, of the tokens that go on. */
 function addBlock(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value): Value {
-  const { dim, depth, pool } = manifest.architecture;
+  const { architecture } = manifest;
+  const { dim } = architecture;
   const block = manifest.fixedPoint.blocks[layer];
   const prefix = `blocks.${layer}`;
   plan.step = `${prefix}.norm1`;
   const stream = block.residual ? rescale(plan, x, block.residual) : x;
-  // Queries, and what follows, of the class token alone; keys and values of every token.
-  const isClassOnly = pool === 'class' && layer === depth - 1;
-  const ahead = isClassOnly ? takeRows(plan, stream, [0]) : stream;
-  const attention = addAttention(plan, manifest, layer, stream, ahead);
+  // Queries, and what follows, of the tokens that go on alone; keys and values of every token that is there.
+  const goOn = positionsIn(tokensBefore(architecture, layer), tokensBehind(architecture, layer));
+  const ahead = takeRows(plan, stream, goOn);
+  const attention = addAttention(plan, manifest, layer, stream, goOn, ahead);
   const between = local(plan, [ahead, attention], ahead.rows, dim, add);
   if (!block.mlp) return plan.name(`${prefix}.mlp.residual`, between);
   const mlp = addMlp(plan, manifest, layer, plan.name(`${prefix}.attn.residual`, between), block.mlp);
@@ -122,8 +130,8 @@ const normOf = (plan: PlanBuilder, name: string, x: Value, spec: NormSpec | unde
 
 /** The logits, (1, classes). */
 function addHead(plan: PlanBuilder, manifest: Manifest, x: Value): Value {
-  const { dim, classes, pool = 'mean', prefixTokens = 0 } = manifest.architecture;
-  const { fixedPoint } = manifest;
+  const { architecture, fixedPoint } = manifest;
+  const { dim, depth, classes, pool = 'mean', prefixTokens = 0 } = architecture;
   const norm = (tokens: Value) => {
     plan.step = 'fc_norm';
     return plan.name('fc_norm', layerNorm(plan, tokens, fixedPoint.fcNorm));
@@ -134,7 +142,8 @@ function addHead(plan: PlanBuilder, manifest: Manifest, x: Value): Value {
     const sum = local(plan, [tokens], 1, dim, sumColumns(rows, dim), fracBits + ceilLog2(rows));
     return plan.name('pool', truncate(plan, sum, fixedPoint.pool.magnitudeBits, fixedPoint.pool.fracBits));
   };
-  const patches = () => takeRows(plan, x, range(prefixTokens, x.rows));
+  const there = tokensBefore(architecture, depth);
+  const patches = () => takeRows(plan, x, range(there.filter((token) => token < prefixTokens).length, x.rows));
   const features = pool === 'class' ? norm(x) : pool === 'mean' ? norm(mean(patches())) : mean(norm(patches()));
   plan.step = 'head';
   return plan.name('logits', linear(plan, features, 'head', classes, fixedPoint.head.weightFracBits));
@@ -144,26 +153,34 @@ function addHead(plan: PlanBuilder, manifest: Manifest, x: Value): Value {
  * Attention and, where the model has them, the square units beside it: what the block's first half adds to the stream. An MLP that is linear is
  * inside it.
  * @param x the stream.
- * @param ahead its rows that go on behind the block: (queries, dim), as the result.
+ * @param goOn which of its rows go on behind the block.
+ * @param ahead those: (queries, dim), as the result.
  */
-function addAttention(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value, ahead: Value): Value {
+function addAttention(
+  plan: PlanBuilder,
+  manifest: Manifest,
+  layer: number,
+  x: Value,
+  goOn: readonly number[],
+  ahead: Value,
+): Value {
   const { architecture, fixedPoint } = manifest;
   const { dim, heads, squareUnits: units = 0 } = architecture;
   const block = fixedPoint.blocks[layer];
   const { attn } = block;
-  const isClassOnly = ahead.rows < x.rows;
+  const isSplit = goOn.length < x.rows;
   const prefix = `blocks.${layer}`;
   const [headDim, inner] = [headDimOf(architecture), innerDim(architecture)];
 
   const y = normOf(plan, `${prefix}.norm1`, x, block.norm1);
   plan.step = `${prefix}.attn.qkv`;
-  const [ofQueries, ofKeys] = isClassOnly
+  const [ofQueries, ofKeys] = isSplit
     ? [
-        linear(plan, takeRows(plan, y, [0]), `${prefix}.attn.q`, inner + units, attn.qWeightFracBits),
+        linear(plan, takeRows(plan, y, goOn), `${prefix}.attn.q`, inner + units, attn.qWeightFracBits),
         linear(plan, y, `${prefix}.attn.kv`, 2 * inner, attn.kWeightFracBits),
       ]
     : oneForBoth(linear(plan, y, `${prefix}.attn.qkv`, 3 * inner + units, attn.qWeightFracBits));
-  const [firstKey, firstUnit] = isClassOnly ? [0, inner] : [inner, 3 * inner];
+  const [firstKey, firstUnit] = isSplit ? [0, inner] : [inner, 3 * inner];
   const q = headsAsRows(plan, ofQueries, 0, heads, headDim, y.fracBits + attn.qWeightFracBits);
   const k = headsAsColumns(plan, ofKeys, firstKey, heads, headDim, y.fracBits + attn.kWeightFracBits);
   const v = headsAsRows(plan, ofKeys, firstKey + inner, heads, headDim, y.fracBits + attn.vWeightFracBits);
@@ -193,9 +210,11 @@ const oneForBoth = (x: Value): [Value, Value] => [x, x];
  * @param qkv (heads·queries, headDim), (heads·headDim, tokens), (heads·tokens, headDim).
  */
 function mixHeads(plan: PlanBuilder, manifest: Manifest, layer: number, [q, k, v]: [Value, Value, Value]): Value {
-  const { tokens, heads, positionalScores, staticMixing } = manifest.architecture;
+  const { architecture } = manifest;
+  const { heads, positionalScores, staticMixing } = architecture;
   const { attn } = manifest.fixedPoint.blocks[layer];
   const prefix = `blocks.${layer}`;
+  const tokens = k.cols;
   const side = Math.sqrt(tokens);
   const queries = q.rows / heads;
   let qHeads!: Value;
@@ -214,8 +233,9 @@ function mixHeads(plan: PlanBuilder, manifest: Manifest, layer: number, [q, k, v
     positionalScores ? relativePosition(plan, products, `${prefix}.attn.score_bias`, side) : products,
   );
 
+  const goOn = tokensBehind(architecture, layer);
   const softmaxIndex = manifest.switches.softmaxRows[layer].flatMap((rows, head) =>
-    rows.map((row) => head * queries + row),
+    positionsIn(goOn, rows).map((row) => head * queries + row),
   );
   const squareIndex = without(heads * queries, softmaxIndex);
   const parts: { rows: number[]; value: Value }[] = [];
@@ -243,13 +263,14 @@ function mixHeads(plan: PlanBuilder, manifest: Manifest, layer: number, [q, k, v
 
 /** What the block's second half adds to the stream: fc2·GELU·fc1 for the tokens that keep it, one matrix for the others. */
 function addMlp(plan: PlanBuilder, manifest: Manifest, layer: number, x: Value, mlp: MlpSpec): Value {
-  const { dim, mlpDim } = manifest.architecture;
+  const { architecture } = manifest;
+  const { dim, mlpDim } = architecture;
   const block = manifest.fixedPoint.blocks[layer];
   const prefix = `blocks.${layer}`;
   plan.step = `${prefix}.norm2`;
   const y = normOf(plan, `${prefix}.norm2`, x, block.norm2);
 
-  const exact = manifest.switches.geluTokens[layer];
+  const exact = positionsIn(tokensBehind(architecture, layer), manifest.switches.geluTokens[layer]);
   const others = without(x.rows, exact);
   const parts: { rows: readonly number[]; value: Value }[] = [];
   plan.parallel(

@@ -5,6 +5,7 @@
  * rows are taken from none to one and to half, with half of everything else exact: the second difference is the price of one more row.
  */
 import { compilePlan, type Manifest, type StepPlan } from '../../protocols/index.ts';
+import { tokensBehind } from '../../protocols/inference/tokens.ts';
 
 export interface Network {
   readonly roundTripMs: number;
@@ -41,11 +42,12 @@ export function costMs(steps: readonly StepPlan[], { roundTripMs, mbps, offlineS
  * @param onLayer called after each layer, as a large network takes its time.
  */
 export function pricesOf(manifest: Manifest, network: Network, onLayer?: (layer: number) => void): Prices {
-  const { depth, heads, tokens, pool } = manifest.architecture;
-  const queries = (layer: number) => (pool === 'class' && layer === depth - 1 ? 1 : tokens);
+  const { depth, heads } = manifest.architecture;
+  const places = (layer: number) => tokensBehind(manifest.architecture, layer);
+  const queries = (layer: number) => places(layer).length;
   /** Rows of all heads together: the first `count` of them, head by head. */
   const rows = (layer: number, count: number) =>
-    Array.from({ length: heads }, (_, head) => first(Math.min(queries(layer), count - head * queries(layer))));
+    Array.from({ length: heads }, (_, head) => places(layer).slice(0, Math.max(0, count - head * queries(layer))));
   const halfRows = (layer: number) =>
     Math.min(heads * queries(layer), Math.max(2, Math.ceil((heads * queries(layer)) / 2)));
   const halfTokens = (layer: number) => Math.ceil(queries(layer) / 2);
@@ -53,10 +55,11 @@ export function pricesOf(manifest: Manifest, network: Network, onLayer?: (layer:
   const cost = (softmaxRows: number[][][], geluTokens: number[][]) =>
     costMs(compilePlan({ ...manifest, switches: { softmaxRows, geluTokens } }).steps, network);
   const baseRows = layers.map((layer) => rows(layer, halfRows(layer)));
-  const baseTokens = layers.map((layer) => first(halfTokens(layer)));
+  const tokens = (layer: number, count: number) => places(layer).slice(0, count);
+  const baseTokens = layers.map((layer) => tokens(layer, halfTokens(layer)));
   const base = cost(baseRows, baseTokens);
   const withRows = (layer: number, count: number) => cost(baseRows.with(layer, rows(layer, count)), baseTokens);
-  const withTokens = (layer: number, count: number) => cost(baseRows, baseTokens.with(layer, first(count)));
+  const withTokens = (layer: number, count: number) => cost(baseRows, baseTokens.with(layer, tokens(layer, count)));
   const prices: Prices = {
     rest: cost(
       layers.map(() => first(heads).map(() => [])),

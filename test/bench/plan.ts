@@ -1,6 +1,7 @@
 // Where a model's bytes and flights go, by step and operation, blocks summed: read off the plan, which is exact.
 import { readFile } from 'node:fs/promises';
 import { compilePlan, type Manifest, parseManifest } from '../../protocols/index.ts';
+import { tokensBehind } from '../../protocols/inference/tokens.ts';
 import { protocolOf } from '../../protocols/layers/operations.ts';
 import { offlineCost } from '../../protocols/offline/division.ts';
 import { modelFolder, modelNames } from '../../scripts/lib/models.ts';
@@ -47,21 +48,21 @@ function causesOf(manifest: Manifest): BenchResult[] {
 
 /** The same network with so many exact rows and tokens, spread evenly. */
 function withBudget(manifest: Manifest, softmax?: number, gelu?: number): Manifest {
-  const { depth, tokens, heads, pool } = manifest.architecture;
-  const counts = Array.from({ length: depth }, (_, layer) => (pool === 'class' && layer === depth - 1 ? 1 : tokens));
-  /** The places 0 … counts[group] − 1 of each group, of which `wanted` in all are taken. */
-  const spread = (groups: readonly number[], wanted: number): number[][] => {
-    const total = groups.reduce((sum, count) => sum + count, 0);
+  const { depth, heads } = manifest.architecture;
+  const layers = Array.from({ length: depth }, (_, layer) => tokensBehind(manifest.architecture, layer));
+  /** The places of each group, of which `wanted` in all are taken. */
+  const spread = (groups: readonly (readonly number[])[], wanted: number): number[][] => {
+    const total = groups.reduce((sum, places) => sum + places.length, 0);
     const isTaken = (at: number) => Math.floor(((at + 1) * wanted) / total) > Math.floor((at * wanted) / total);
     let first = 0;
-    return groups.map((count) => {
+    return groups.map((places) => {
       const from = first;
-      first += count;
-      return Array.from({ length: count }, (_, i) => i).filter((i) => isTaken(from + i));
+      first += places.length;
+      return places.filter((_, i) => isTaken(from + i));
     });
   };
   const rows = spread(
-    counts.flatMap((count) => Array<number>(heads).fill(count)),
+    layers.flatMap((places) => Array<readonly number[]>(heads).fill(places)),
     softmax ?? 0,
   );
   const { switches } = manifest;
@@ -71,8 +72,8 @@ function withBudget(manifest: Manifest, softmax?: number, gelu?: number): Manife
       softmaxRows:
         softmax === undefined
           ? switches.softmaxRows
-          : counts.map((_, layer) => rows.slice(layer * heads, (layer + 1) * heads)),
-      geluTokens: gelu === undefined ? switches.geluTokens : spread(counts, gelu),
+          : layers.map((_, layer) => rows.slice(layer * heads, (layer + 1) * heads)),
+      geluTokens: gelu === undefined ? switches.geluTokens : spread(layers, gelu),
     },
   };
 }

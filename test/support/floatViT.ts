@@ -47,19 +47,25 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
   let x = linear(pixels, 'patch_embed', f.patchEmbed.weightFracBits, 0);
   if (prefixTokens > 0) x = [...read('prefix', a.dim, f.residual.fracBits), ...x];
 
+  /** Places in the picture of the rows of x. */
+  let there: readonly number[] = x.map((_, place) => place);
   let streamFracBits = f.residual.fracBits;
   f.blocks.forEach((block, layer) => {
     const { attn, mlp } = block;
-    const isClassOnly = pool === 'class' && layer === a.depth - 1;
+    // Queries are those of the tokens that go on: the class token alone, or the places that the manifest names.
+    const kept = a.keptTokens?.find((entry) => entry.block === layer)?.tokens;
+    const behind = pool === 'class' && layer === a.depth - 1 ? [0] : (kept ?? there);
+    const goOn = <T>(rows: readonly T[]) => behind.map((place) => rows[there.indexOf(place)]);
     // Without a norm the weights read the stream itself, at the stream's fraction bits.
     streamFracBits = block.residual?.fracBits ?? streamFracBits;
     const [readBits1, readBits2] = [block.norm1, block.norm2].map((spec) => spec?.out.fracBits ?? streamFracBits);
     const y = block.norm1 ? norm(x, block.norm1) : x;
     const of = (third: number, fracBits: number, rows: Matrix) => {
-      const [name, first] = !isClassOnly ? ['qkv', third] : third === 0 ? ['q', 0] : ['kv', third - 1];
+      const [name, first] =
+        behind.length === there.length ? ['qkv', third] : third === 0 ? ['q', 0] : ['kv', third - 1];
       return linear(rows, `blocks.${layer}.attn.${name}`, fracBits, readBits1, first * inner, inner);
     };
-    const queries = isClassOnly ? [y[0]] : y;
+    const queries = goOn(y);
     const [q, k, v] = [
       of(0, attn.qWeightFracBits, queries),
       of(1, attn.kWeightFracBits, y),
@@ -71,7 +77,7 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
       const scores = product(cut(q), transpose(cut(k)));
       // The exporter's factor on scores is not in these random weights: softmax as it stands, squares over 2^⌈log2 n⌉.
       const p = scores.map((row, i) => {
-        if (!switches.softmaxRows[layer][head].includes(i))
+        if (!switches.softmaxRows[layer][head].includes(behind[i]))
           return row.map((s) => s ** 2 / 2 ** Math.ceil(Math.log2(row.length)));
         const exps = row.map((s) => Math.exp(s - mean(row)));
         return exps.map((e) => e / (mean(exps) * row.length));
@@ -80,13 +86,14 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
         mixed[i].push(...row);
       });
     }
-    const kept = isClassOnly ? [x[0]] : x;
+    const ahead = goOn(x);
     // The stream's columns of `proj` are read as if they had the fraction bits of `mix`.
     if (!mlp)
-      kept.forEach((row, i) => {
+      ahead.forEach((row, i) => {
         mixed[i].push(...row.map((value) => value * 2 ** (streamFracBits - attn.mix.fracBits)));
       });
-    x = sum(kept, linear(mixed, `blocks.${layer}.attn.proj`, attn.projWeightFracBits, attn.mix.fracBits));
+    x = sum(ahead, linear(mixed, `blocks.${layer}.attn.proj`, attn.projWeightFracBits, attn.mix.fracBits));
+    there = behind;
     if (!mlp) return;
     const z = block.norm2 ? norm(x, block.norm2) : x;
     const activated = (mlp.gelu ? [{ units: a.mlpDim, ...mlp.gelu }] : mlp.geluGroups!).flatMap(({ units, ...spec }) =>
@@ -95,7 +102,7 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
     const ceilings = activated.map((spec) => ('ceiling' in spec && spec.ceiling) || Infinity);
     const { evaluate } = splineFunctions[activation];
     const out = z.map((row, i) => {
-      if (!switches.geluTokens[layer].includes(i))
+      if (!switches.geluTokens[layer].includes(behind[i]))
         return linear([row], `blocks.${layer}.mlp.merged`, mlp.mergedWeightFracBits, readBits2)[0];
       const hidden = linear([row], `blocks.${layer}.mlp.fc1`, mlp.fc1WeightFracBits, readBits2);
       const units = hidden.map((h) => h.map((u, j) => Math.min(evaluate(u), ceilings[j])));
@@ -105,14 +112,15 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
   });
 
   const average = (rows: Matrix) => [transpose(rows).map(mean)];
-  const factor = patches / 2 ** Math.ceil(Math.log2(patches));
+  const ofPatches = x.filter((_, i) => there[i] >= prefixTokens);
+  const factor = ofPatches.length / 2 ** Math.ceil(Math.log2(ofPatches.length));
   const features =
     pool === 'class'
       ? norm(x, f.fcNorm)
       : pool === 'mean'
-        ? norm(average(x.slice(prefixTokens)), f.fcNorm, factor)
+        ? norm(average(ofPatches), f.fcNorm, factor)
         : // The exporter's factor on the head is not in these random weights.
-          average(norm(x.slice(prefixTokens), f.fcNorm)).map((row) => row.map((value) => value * factor));
+          average(norm(ofPatches, f.fcNorm)).map((row) => row.map((value) => value * factor));
   const inFracBits = pool === 'norm-mean' ? f.pool.fracBits : f.fcNorm.out.fracBits;
   return linear(features, 'head', f.head.weightFracBits, inFracBits)[0];
 }

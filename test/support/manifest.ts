@@ -1,6 +1,7 @@
 /** A manifest with plausible scales and random weights, for tests of size and flow that need no trained model. */
 import type { Manifest } from '../../protocols/inference/manifest.ts';
 import { compilePlan } from '../../protocols/inference/plan.ts';
+import { tokensBefore, tokensBehind } from '../../protocols/inference/tokens.ts';
 import type { OwnerWeights } from '../../protocols/layers/op.ts';
 import { protocolOf } from '../../protocols/layers/operations.ts';
 import { Prg } from '../../protocols/sharing/prg.ts';
@@ -42,6 +43,8 @@ export interface Shape {
   gelu?: number;
   /** Tables of relative positions in scores and attention weights. */
   positional?: boolean;
+  /** Behind which layers fewer tokens go on, and which. */
+  keptTokens?: NonNullable<Manifest['architecture']['keptTokens']>;
   /** Square units of each block. */
   squareUnits?: number;
 }
@@ -91,13 +94,13 @@ export function makeManifest({
   gelu: geluShare = 0.1,
   positional = true,
   squareUnits = 6,
+  keptTokens = [],
 }: Shape = {}): Manifest {
   const tokens = prefixTokens + (imageSize / patchSize) * ((imageWidth ?? imageSize) / patchSize);
   const factor = (n: number) => n / 2 ** Math.ceil(Math.log2(n));
-  const spread = (count: number, fraction: number, offset: number) =>
-    Array.from({ length: count }, (_, i) => i).filter(
-      (i) => Math.floor((i + offset + 1) * fraction) > Math.floor((i + offset) * fraction),
-    );
+  const spread = (places: readonly number[], fraction: number, offset: number) =>
+    places.filter((_, i) => Math.floor((i + offset + 1) * fraction) > Math.floor((i + offset) * fraction));
+  const dropping = { tokens, depth, pool, keptTokens };
   const rsqrt = {
     minimum: 0,
     rangeBits: 3,
@@ -135,15 +138,15 @@ export function makeManifest({
     }),
     out: { fracBits: 10, magnitudeBits: 4 },
   };
-  const reciprocal = {
-    // 1/x of Σexp·2^-⌈log2 n⌉, at least n/2^⌈log2 n⌉ > 1/2.
-    ...{ minimum: factor(tokens) < 1 ? 0.25 : 0.5, rangeBits: 5, digitBits: factor(tokens) < 1 ? 7 : 6, degree: 2 },
+  /** 1/x of Σexp·2^-⌈log2 n⌉, at least n/2^⌈log2 n⌉ > 1/2, of n keys. */
+  const reciprocalOf = (keys: number) => ({
+    ...{ minimum: factor(keys) < 1 ? 0.25 : 0.5, rangeBits: 5, digitBits: factor(keys) < 1 ? 7 : 6, degree: 2 },
     ...{ coefficientFracBits: 14, basisFracBits: 10, out: { fracBits: 11, magnitudeBits: 1 } },
-  };
+  });
   const norm = { rsqrt, epsilon: 1e-6, out: { fracBits: 10, magnitudeBits: 4 } };
   // Smaller weights where they read the stream itself, whose tokens are larger than normalised ones.
   const readBits = (name: string) => (fixedNorms.includes(name) ? 14 : 11);
-  const block = (layer: number) => ({
+  const block = (layer: number, keys = tokensBefore(dropping, layer).length) => ({
     ...(residualDrop > 0 && { residual: { fracBits: 9 - residualDrop * (layer + 1), magnitudeBits: 4 } }),
     ...(!fixedNorms.includes(`${layer}.norm1`) && { norm1: norm }),
     attn: {
@@ -161,14 +164,14 @@ export function makeManifest({
         coefficientFracBits: 11,
         basisFracBits: 8,
         out: { fracBits: 11, magnitudeBits: 10 },
-        ...scaled(1 / factor(tokens) / 2 ** squarings),
+        ...scaled(1 / factor(keys) / 2 ** squarings),
       },
-      reciprocal,
+      reciprocal: reciprocalOf(keys),
       ...(squarings > 0 && {
         squarings: Array.from({ length: squarings }, () => ({
           input: { fracBits: 8, magnitudeBits: 5 },
           square: { fracBits: 8, magnitudeBits: 10 },
-          reciprocal: { ...reciprocal, minimum: 0.5, rangeBits: 5, digitBits: 7 },
+          reciprocal: { ...reciprocalOf(keys), minimum: 0.5, rangeBits: 5, digitBits: 7 },
         })),
       }),
       probabilities: { fracBits: 12, magnitudeBits: 2 },
@@ -206,7 +209,7 @@ export function makeManifest({
       mergedMagnitudeBits: 4,
     },
   });
-  const queries = (layer: number) => (pool === 'class' && layer === depth - 1 ? 1 : tokens);
+  const queries = (layer: number) => tokensBehind(dropping, layer);
   return {
     format: 'blindsight-manifest/1',
     name: 'test',
@@ -221,6 +224,7 @@ export function makeManifest({
       ...(activation !== 'gelu' && { activation }),
       ...(positional && { positionalScores: true, staticMixing: true }),
       ...(squareUnits > 0 && { squareUnits }),
+      ...(keptTokens.length > 0 && { keptTokens }),
     },
     preprocessing: {
       shorterSide: imageSize,

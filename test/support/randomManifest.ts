@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { type Manifest, parseManifest } from '../../protocols/inference/manifest.ts';
 import { type Answer, compilePlan } from '../../protocols/inference/plan.ts';
+import { tokensBehind } from '../../protocols/inference/tokens.ts';
 import { makeManifest, type Shape } from './manifest.ts';
 import { publicPartOf } from './publicPart.ts';
 
@@ -40,6 +41,8 @@ interface Architecture {
   readonly withoutMlp: readonly number[];
 }
 
+type KeptTokens = NonNullable<Manifest['architecture']['keptTokens']>;
+
 /** Small, so that a manifest takes a fraction of a second. */
 const architectures: fc.Arbitrary<Architecture> = fc
   .record({
@@ -73,16 +76,42 @@ const architectures: fc.Arbitrary<Architecture> = fc
   })
   .filter(({ dim, heads }) => dim % heads === 0);
 
-/** Ascending indices below `count`: none, all, or some. */
-const subset = (count: number): fc.Arbitrary<number[]> => {
-  const all = Array.from({ length: count }, (_, i) => i);
-  return fc.oneof(fc.constant<number[]>([]), fc.constant(all), fc.subarray(all));
+/** Of ascending indices none, all, or some. */
+const subset = (all: readonly number[]): fc.Arbitrary<number[]> =>
+  fc.oneof(fc.constant<number[]>([]), fc.constant<number[]>([...all]), fc.subarray([...all]));
+
+const hasClassToken = ({ isClass, prefixTokens }: Architecture): boolean => isClass && prefixTokens > 0;
+
+/** Half of them drop none; the others drop tokens behind one block or two, but what the head reads. */
+const keptTokensOf = (a: Architecture): fc.Arbitrary<KeptTokens> => {
+  const blocks = hasClassToken(a) ? a.depth - 1 : a.depth;
+  if (a.positionalScores || a.staticMixing || blocks === 0) return fc.constant([]);
+  const needed = hasClassToken(a) ? 0 : a.prefixTokens;
+  const others = Array.from({ length: a.prefixTokens + a.rows * a.cols }, (_, i) => i).filter((i) => i !== needed);
+  const fewer = (tokens: readonly number[]) => fc.subarray([...tokens], { maxLength: tokens.length - 1 });
+  const keep = (block: number, tokens: readonly number[]) => ({
+    block,
+    tokens: [needed, ...tokens].sort((x, y) => x - y),
+  });
+  const dropped = fc.tuple(between(0, blocks - 1), fewer(others), fc.boolean()).chain(([block, kept, again]) => {
+    const once = keep(block, kept);
+    return again && block + 1 < blocks && kept.length > 0
+      ? fewer(kept).map((still): KeptTokens => [once, keep(block + 1, still)])
+      : fc.constant<KeptTokens>([once]);
+  });
+  return fc.oneof(fc.constant<KeptTokens>([]), dropped);
 };
 
-/** The tokens whose attention and MLP each layer computes. */
-const layersOf = ({ rows, cols, prefixTokens, isClass, depth }: Architecture): number[] =>
-  Array.from({ length: depth }, (_, layer) =>
-    isClass && prefixTokens > 0 && layer === depth - 1 ? 1 : prefixTokens + rows * cols,
+/** The places of the tokens whose attention and MLP each layer computes. */
+const layersOf = (a: Architecture, keptTokens: KeptTokens): (readonly number[])[] =>
+  Array.from({ length: a.depth }, (_, layer) =>
+    tokensBehind(
+      {
+        ...{ tokens: a.prefixTokens + a.rows * a.cols, depth: a.depth, keptTokens },
+        ...(hasClassToken(a) && { pool: 'class' }),
+      },
+      layer,
+    ),
   );
 
 /** By how much scales differ from `makeManifest`'s: wider ranges, finer fractions, other tables. */
@@ -154,26 +183,43 @@ function acceptable(manifest: Manifest): Manifest | undefined {
 }
 
 export const randomModels: fc.Arbitrary<RandomModel> = architectures
-  .chain((a) =>
+  .chain((a) => fc.tuple(fc.constant(a), keptTokensOf(a)))
+  .chain(([a, keptTokens]) =>
     fc.record({
       a: fc.constant(a),
+      keptTokens: fc.constant(keptTokens),
       softmaxRows: fc.tuple(
-        ...layersOf(a).map((queries) => fc.array(subset(queries), { minLength: a.heads, maxLength: a.heads })),
+        ...layersOf(a, keptTokens).map((queries) =>
+          fc.array(subset(queries), { minLength: a.heads, maxLength: a.heads }),
+        ),
       ),
-      geluTokens: fc.tuple(...layersOf(a).map((queries, layer) => subset(a.withoutMlp.includes(layer) ? 0 : queries))),
+      geluTokens: fc.tuple(
+        ...layersOf(a, keptTokens).map((queries, layer) => subset(a.withoutMlp.includes(layer) ? [] : queries)),
+      ),
       scales,
       answer: oneOf<Answer>('logits', 'label'),
       publicBlocks: oneOf(undefined, undefined, 0, 1, 2),
       seed: between(1, 255),
     }),
   )
-  .map(({ a, softmaxRows, geluTokens, scales, answer, publicBlocks, seed }) => {
+  .map(({ a, keptTokens, softmaxRows, geluTokens, scales, answer, publicBlocks, seed }) => {
     const { rows, cols, patchSize, positionalScores, staticMixing, prefixTokens, isClass } = a;
     const { squareUnits, dim, heads, depth, mlpDim, levels, harmonics, squarings, fixedNorms, withoutMlp } = a;
     const shape: Shape = {
       ...{ imageSize: rows * patchSize, ...(rows !== cols && { imageWidth: cols * patchSize }), patchSize },
       ...{ prefixTokens, ...(prefixTokens > 0 && isClass && { pool: 'class' }), levels, harmonics, squarings },
-      ...{ dim, heads, depth, mlpDim, squareUnits, fixedNorms, withoutMlp, positional: false, poolDigits: 8 },
+      ...{
+        dim,
+        heads,
+        depth,
+        mlpDim,
+        squareUnits,
+        fixedNorms,
+        withoutMlp,
+        positional: false,
+        poolDigits: 8,
+        keptTokens,
+      },
     };
     const base = rescale(makeManifest(shape), scales);
     const labels = Array.from({ length: a.classes }, (_, i) => `class ${i}`);

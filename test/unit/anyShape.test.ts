@@ -49,6 +49,22 @@ const shapes: Record<string, Shape> = {
     residualDrop: 1,
   },
   'square units beside a class token': { ...plain, prefixTokens: 1, pool: 'class', squareUnits: 5, softmax: 0.5 },
+  'every second token behind the first block': {
+    ...plain,
+    ...{ prefixTokens: 1, pool: 'class', depth: 3, softmax: 0.6, gelu: 0.4 },
+    keptTokens: [
+      { block: 0, tokens: [0, 1, 3, 6, 8, 9, 11, 14, 16] },
+      { block: 1, tokens: [0, 1, 11] },
+    ],
+  },
+  'fewer patches to the mean, and no register': {
+    ...plain,
+    ...{ prefixTokens: 2, imageSize: 6, softmax: 0.5, gelu: 0.5, withoutMlp: [1] },
+    keptTokens: [
+      { block: 0, tokens: [1, 2, 3, 5, 10] },
+      { block: 1, tokens: [2, 5, 10] },
+    ],
+  },
   'a hundred and fifty classes': { ...plain, classes: 150, depth: 1 },
 };
 

@@ -562,6 +562,8 @@ export const de: Words = {
       other: 'durch ein Polynom ersetzt, das viel weniger kostet.',
       squareUnits: (count) =>
         `Nicht gezeichnet: ein schmales MLP neben der Attention in jedem Block, dessen ${count} Einheiten quadrieren.`,
+      fewerTokens: (block, kept, tokens) =>
+        `Block ${block} betrachtet alle Tokens, die ihn erreichen, und gibt ${kept} von ${tokens} weiter, in jedem Bild an denselben Stellen: Die Felder der anderen sind von da an leer.`,
     },
     meters: {
       onlyPart: (part) => `Gezeigt wird nur: ${part}.`,

@@ -554,6 +554,8 @@ export const en = {
       other: 'replaced by a polynomial, which costs far less.',
       squareUnits: (count: string) =>
         `Not drawn: a narrow MLP beside attention in each block, whose ${count} units square.`,
+      fewerTokens: (block: number, kept: string, tokens: string) =>
+        `Block ${block} looks at all tokens that reach it and passes on ${kept} of ${tokens}, at the same places in every picture: the cells of the others are empty from there on.`,
     },
     meters: {
       onlyPart: (part: string) => `Only ${part} is shown.`,

@@ -1,4 +1,5 @@
-import { type Manifest, queriesOf } from '../../../protocols/inference/manifest.ts';
+import type { Manifest } from '../../../protocols/inference/manifest.ts';
+import { tokensBehind } from '../../../protocols/inference/tokens.ts';
 import { t } from '../language/language.ts';
 
 /** A group of steps that the network's picture shows as one. */
@@ -39,7 +40,7 @@ export function partOf(step: string): string | undefined {
 export function allExact(manifest: Manifest): Manifest {
   const { architecture, fixedPoint } = manifest;
   const layers = fixedPoint.blocks.map(({ mlp }, layer) => ({
-    queries: Array.from({ length: queriesOf(architecture, layer) }, (_, i) => i),
+    queries: [...tokensBehind(architecture, layer)],
     hasMlp: mlp !== undefined,
   }));
   return {
@@ -66,7 +67,7 @@ export function gridSize({ architecture: a }: Manifest): GridSize {
 export function blocksOf(manifest: Manifest): BlockShape[] {
   const { switches, architecture, fixedPoint } = manifest;
   return switches.softmaxRows.map((heads, i) => {
-    const draw = (exact: readonly number[]) => grid(manifest, exact, queriesOf(architecture, i));
+    const draw = (exact: readonly number[]) => grid(manifest, exact, tokensBehind(architecture, i));
     return {
       attention: {
         prefix: `blocks.${i}.attn`,
@@ -82,11 +83,15 @@ export function blocksOf(manifest: Manifest): BlockShape[] {
   });
 }
 
-/** Of what is computed: a class token needs one row of the last layer, and a block without MLP has no GELU. */
+/** From which blocks on, counted from 1, fewer tokens go on, and how many: not of the class token, alone in the last block. */
+export const fewerTokens = ({ architecture: { keptTokens = [] } }: Manifest): { block: number; kept: number }[] =>
+  keptTokens.map(({ block, tokens }) => ({ block: block + 1, kept: tokens.length }));
+
+/** Of what is computed: tokens that go on (of a class token's network one in the last layer), and a block without MLP has no GELU. */
 export function countSwitches({ switches, architecture, fixedPoint }: Manifest): Switches {
   let [rows, tokens] = [0, 0];
   fixedPoint.blocks.forEach(({ mlp }, layer) => {
-    const queries = queriesOf(architecture, layer);
+    const queries = tokensBehind(architecture, layer).length;
     rows += queries;
     if (mlp) tokens += queries;
   });
@@ -98,15 +103,15 @@ export function countSwitches({ switches, architecture, fixedPoint }: Manifest):
   };
 }
 
-/** @param count of the tokens that are computed, the first ones. */
-function grid(manifest: Manifest, exact: readonly number[], count: number): TokenGrid {
+/** @param computed places of the tokens that are; the others' cells stay empty. */
+function grid(manifest: Manifest, exact: readonly number[], computed: readonly number[]): TokenGrid {
   const { columns } = gridSize(manifest);
   const { prefixTokens = 0 } = manifest.architecture;
   const above = Math.ceil(prefixTokens / columns) * columns;
   const isExact = new Set(exact);
   let exactPath = '';
   let otherPath = '';
-  for (let token = 0; token < count; token++) {
+  for (const token of computed) {
     const cell = token < prefixTokens ? token : above + token - prefixTokens;
     const [column, row] = [cell % columns, Math.floor(cell / columns)];
     if (isExact.has(token)) exactPath += square(column, row, 0.9);
