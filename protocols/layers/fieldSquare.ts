@@ -23,6 +23,7 @@ import {
   wordsPerMask,
 } from '../sharing/field.ts';
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
+import { xor } from '../sharing/words.ts';
 import type { PlanBuilder } from './builder.ts';
 import { type ClientState, correlationKey, layerProtocol, type Op, type OwnerState, Slot, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
@@ -158,13 +159,7 @@ export const fieldSquareProtocol = layerProtocol<FieldSquareOp>({
     const mask = maskOf(k);
     const positive = share.map((word) => (word + 2 ** (k - 2) + 2 ** f - 1) & mask);
     const bits = positive.map((word) => word >>> (k - 1));
-    yield* send(
-      op.step,
-      pack(
-        bits.map((bit, i) => bit ^ choices[i]),
-        1,
-      ),
-    );
+    yield* send(op.step, pack(xor(bits, choices), 1));
     const masked = unpack(yield* receive(op.step, packedBytes(2 * count, squaresBits)), 2 * count, squaresBits);
     const rho = masks.get(owner, op);
     const weights = positive.map((word, i) => {

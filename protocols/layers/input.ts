@@ -5,6 +5,7 @@
  * Online: one flight, ringBits bits per element ←. Correlations: none.
  */
 import { pack, packedBytes, unpack } from '../sharing/packing.ts';
+import { minus } from '../sharing/words.ts';
 import type { PlanBuilder } from './builder.ts';
 import { type ClientState, layerProtocol, noCost, type Op, Slot, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
@@ -39,14 +40,7 @@ export const inputProtocol = layerProtocol<InputOp>({
 
   *client(op, client) {
     const x = given.get(client, op);
-    const preset = client.share(op.output);
-    yield* send(
-      op.step,
-      pack(
-        x.map((value, i) => value - preset[i]),
-        op.output.ringBits,
-      ),
-    );
+    yield* send(op.step, pack(minus(x, client.share(op.output)), op.output.ringBits));
   },
   *owner(op, owner) {
     const message = yield* receive(op.step, packedBytes(op.output.size, op.output.ringBits));

@@ -112,5 +112,8 @@ export const centreRows =
   (rows: number, cols: number) =>
   ([x]: readonly Uint32Array[]): Uint32Array => {
     const sums = sumRows(rows, cols)([x]);
-    return x.map((value, i) => Math.imul(value, cols) - sums[Math.floor(i / cols)]);
+    const out = new Uint32Array(x.length);
+    for (let row = 0, i = 0; row < rows; row++)
+      for (let j = 0; j < cols; j++, i++) out[i] = Math.imul(x[i], cols) - sums[row];
+    return out;
   };

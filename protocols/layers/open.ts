@@ -6,6 +6,7 @@
  * Correlations: none of its own.
  */
 import { pack, packedBytes, unpack } from '../sharing/packing.ts';
+import { minus } from '../sharing/words.ts';
 import { type PlanBuilder, requirePreset } from './builder.ts';
 import { layerProtocol, noCost, type Op, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
@@ -32,15 +33,7 @@ export const openProtocol = layerProtocol<OpenOp>({
     client.openings.set(x.id, unpack(yield* receive(step, packedBytes(x.size, x.ringBits)), x.size, x.ringBits));
   },
   *owner({ step, inputs: [x] }, owner) {
-    const share = owner.share(x);
-    const mask = owner.mask(x);
-    yield* send(
-      step,
-      pack(
-        share.map((value, i) => value - mask[i]),
-        x.ringBits,
-      ),
-    );
+    yield* send(step, pack(minus(owner.share(x), owner.mask(x)), x.ringBits));
   },
   reference() {},
 });

@@ -111,7 +111,11 @@ const multiplyBatch: Multiply<MatmulOp> = ({ inputs: [x, y], batch }, left, righ
   }
   return out;
 };
-const multiplyElements: Multiply<SquareOp> = (_op, left, right) => left.map((value, i) => Math.imul(value, right[i]));
+const multiplyElements: Multiply<SquareOp> = (_op, left, right) => {
+  const out = new Uint32Array(left.length);
+  for (let i = 0; i < out.length; i++) out[i] = Math.imul(left[i], right[i]);
+  return out;
+};
 const multiplyRows: Multiply<SumOfSquaresOp> = ({ inputs: [x] }, left, right) => {
   const sums = new Uint32Array(x.rows);
   for (let row = 0, i = 0; row < x.rows; row++) {
@@ -194,8 +198,7 @@ function oneOperand<O extends SquareOp | SumOfSquaresOp>(
       locally(() => {
         const x = client.share(op.inputs[0]);
         const e = client.opening(op.inputs[0]);
-        const twiceOpened = x.map((value, i) => value + 2 * e[i]);
-        client.set(op.output, addInto(multiply(op, x, twiceOpened), client.product(op)));
+        client.set(op.output, addInto(multiply(op, x, addInto(x.slice(), e, e)), client.product(op)));
       }),
     owner: (op, owner) =>
       locally(() => {

@@ -19,6 +19,7 @@
 
 import type { OtSpec, RingCotSpec } from '../offline/correlations.ts';
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
+import { xor } from '../sharing/words.ts';
 import {
   type ClientState,
   correlationKey,
@@ -281,14 +282,8 @@ export function tableProtocol<O extends LookupOp>(fn: Lookup<O>): LayerProtocol<
       const { choices: chosen, basis, addends } = fn.owners(op, owner);
       const ot = owner.ot(op);
       const { choices, keys } = terms > 0 ? owner.ringCot(op) : noKeys;
-      const flips = basis.map((value, i) => value ^ choices[i]);
-      yield* send(
-        op.step,
-        pack(
-          chosen.map((choice, i) => choice ^ ot.choices[i]),
-          fn.choiceBits(op),
-        ),
-      );
+      const flips = xor(basis, choices);
+      yield* send(op.step, pack(xor(chosen, ot.choices), fn.choiceBits(op)));
       yield* send(op.step, pack(flips, bits));
 
       const table = unpack(yield* receive(op.step, packedBytes(entries(op), ringBits)), entries(op), ringBits);

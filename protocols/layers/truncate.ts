@@ -19,6 +19,7 @@
 
 import type { OtSpec } from '../offline/correlations.ts';
 import { maskOf, pack, packedBytes, unpack } from '../sharing/packing.ts';
+import { xor } from '../sharing/words.ts';
 import type { PlanBuilder } from './builder.ts';
 import { correlationKey, layerProtocol, type Op, type Value } from './op.ts';
 import { receive, send } from './rounds.ts';
@@ -144,13 +145,7 @@ export const truncateProtocol = layerProtocol<TruncateOp>({
     }
     if (highBits > 0) {
       const ot = owner.ot(op);
-      yield* send(
-        op.step,
-        pack(
-          msb.map((bit, i) => bit ^ ot.choices[i]),
-          1,
-        ),
-      );
+      yield* send(op.step, pack(xor(msb, ot.choices), 1));
       const high = unpack(yield* receive(op.step, packedBytes(2 * count, highBits)), 2 * count, highBits);
       const highMask = maskOf(highBits);
       for (let i = 0; i < count; i++) {

@@ -23,6 +23,7 @@ import {
   wideBytes,
   wordsOf,
 } from '../sharing/wide.ts';
+import { xor } from '../sharing/words.ts';
 import { correlationKey, type LayerProtocol, layerProtocol, Slot } from './op.ts';
 import { receive, send } from './rounds.ts';
 import type { Lookup, LookupOp } from './table.ts';
@@ -148,14 +149,8 @@ export function wideTableProtocol<O extends LookupOp & WideTableOp>(fn: Lookup<O
       const { choices: chosen, basis, addends } = fn.owners(op, owner);
       const ot = owner.ot(op);
       const cots = terms > 0 ? owner.ringCot(op) : undefined;
-      const flips = basis.map((value, i) => value ^ cots!.choices[i]);
-      yield* send(
-        op.step,
-        pack(
-          chosen.map((choice, i) => choice ^ ot.choices[i]),
-          fn.choiceBits(op),
-        ),
-      );
+      const flips = cots ? xor(basis, cots.choices) : basis;
+      yield* send(op.step, pack(xor(chosen, ot.choices), fn.choiceBits(op)));
       yield* send(op.step, pack(flips, basisBits));
 
       const table = unpackWide(yield* receive(op.step, wideBytes(entries(op), bits)), entries(op), bits);

@@ -16,9 +16,17 @@ import { shareBundled } from '../e2e/support/pair.ts';
 const patienceMs = 20 * 60_000;
 const samplesTaken = 3;
 
+/** By the clock: looking at every frame, as Playwright does, makes the page draw every frame. */
+const untilText = (page: Page, testId: string, text: string) =>
+  page.waitForFunction(
+    ([id, wanted]) => document.querySelector(`[data-testid=${id}]`)?.textContent?.includes(wanted),
+    [testId, text] as const,
+    { timeout: patienceMs, polling: 100 },
+  );
+
 /** What the page says when the first image can be classified. */
 async function readPrediction(client: Page): Promise<string> {
-  await client.getByText(/The answer will take about/).waitFor({ timeout: patienceMs });
+  await untilText(client, 'prediction', 'The answer will take about');
   return client.getByTestId('prediction').innerText();
 }
 
@@ -137,12 +145,7 @@ try {
       saySeconds('until ready', atStart, before);
       await client.getByRole('button', { name: 'Classify privately' }).click({ timeout: patienceMs });
     }
-    // By the clock: looking at every frame makes the page draw every frame.
-    await owner.waitForFunction(
-      (served) => document.querySelector('[data-testid=served]')?.textContent === String(served),
-      i + 1,
-      { timeout: patienceMs, polling: 100 },
-    );
+    await untilText(owner, 'served', String(i + 1));
     await client.getByTestId('result').waitFor({ timeout: patienceMs });
     if (before) {
       saySeconds('online', before, await processorSeconds(browsers));
