@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
-from vit.model import SwitchTensors
+from vit.model import SwitchTensors, ViTConfig, computed
 
 from .frontier import COSTS, undominated
 
@@ -24,19 +24,20 @@ def token_grid(kept: Tensor, prefix_tokens: int) -> Tensor:
     return torch.cat([above, kept[prefix_tokens:]]).view(-1, side)
 
 
-def plot_switch_maps(switches: SwitchTensors, path: Path, title: str = '', prefix_tokens: int = 0) -> None:
-    """Softmax rows as one small grid of tokens per layer (down) and head (across), GELU tokens in the last column; PNG."""
-    softmax, gelu = (s.detach().cpu() for s in switches)
+def plot_switch_maps(config: ViTConfig, switches: SwitchTensors, path: Path, title: str = '') -> None:
+    """Softmax rows as one small grid of tokens per layer (down) and head (across), GELU tokens in the last column; nothing where nothing is
+    computed. PNG."""
+    softmax, gelu = (s.detach().cpu().masked_fill(there == 0, float('nan')) for s, there in zip(switches, computed(config)))
     depth, heads, _ = softmax.shape
     figure, axes = plt.subplots(depth, heads + 1, figsize=(1.3 * (heads + 1), 1.3 * depth + 0.6), squeeze=False)
     for layer in range(depth):
         for column in range(heads + 1):
             axis = axes[layer][column]
             kept = softmax[layer, column] if column < heads else gelu[layer]
-            axis.imshow(token_grid(kept, prefix_tokens).numpy(), vmin=0, vmax=1, cmap='Blues' if column < heads else 'Oranges')
+            axis.imshow(token_grid(kept, config.prefix_tokens).numpy(), vmin=0, vmax=1, cmap='Blues' if column < heads else 'Oranges')
             axis.set_xticks([])
             axis.set_yticks([])
-            axis.set_xlabel(f'{int(kept.sum())}', fontsize=7, labelpad=1)
+            axis.set_xlabel(f'{int(kept.nansum())}', fontsize=7, labelpad=1)
             if layer == 0:
                 axis.set_title(f'head {column}' if column < heads else 'GELU', fontsize=8)
             if column == 0:

@@ -232,7 +232,7 @@ def test_simulation_notes_what_leaves_its_range(artifact, images):
 
 
 def test_an_image_out_of_range_counts_once_whatever_the_tensors_and_batches():
-    simulation = Simulation({'fixedPoint': {}, 'architecture': {'tokens': 4}}, {})
+    simulation = Simulation({'fixedPoint': {}, 'architecture': {'tokens': 4, 'depth': 1}}, {})
     for tensors in [{'a': [0, 2], 'b': [2, 3]}, {'a': [1], 'c': []}]:
         for tensor, rows in tensors.items():
             x = np.zeros((4, 3, 2))

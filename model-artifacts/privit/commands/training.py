@@ -151,7 +151,7 @@ def run_search(arguments: argparse.Namespace) -> None:
     if regressors is not None:
         save_file(regressors.state_dict(), arguments.run_dir / 'regressors.safetensors')
     save_checkpoint(out, result.model.state_dict(), result.switches, student)
-    plot_switch_maps(result.switches, arguments.run_dir / 'switch-maps.png', student['recipe'], config.prefix_tokens)
+    plot_switch_maps(config, result.switches, arguments.run_dir / 'switch-maps.png', student['recipe'])
     sample = splits.train.subset(torch.arange(min(2000, len(splits.train))))
     ranges = RangeMaxima(config, result.switches)
     logits_of(result.model, result.switches, sample, ranges)
