@@ -48,6 +48,9 @@ SQUARED_BITS = 8
 """Fraction bits of weights that are squared, and of their squares: 2^L times a softmax, so its own 2^-(8+L) is their unit."""
 SQUARING_BITS = 150
 """About what a squaring costs for each score, online: a product, a scaling, two truncations."""
+SQUARING_FLIGHTS = 4
+FLIGHT_BITS = 2_000_000
+"""What travels while a flight waits: 20 ms at 100 Mbit/s. The rows of a block share it."""
 
 
 @dataclass(frozen=True)
@@ -348,7 +351,7 @@ class _Chooser:
         return best[1:]
 
     def _softmax_by(self, squarings: int, name: str, block: FoldedBlock, probability_bits: int) -> tuple[float, dict, int]:
-        """(bits online of a row, spec, fraction bits before the last truncation). A softmax of scores/2^k, squared and divided by its mean k
+        """(price of a row in bits online, spec, fraction bits before the last truncation). A softmax of scores/2^k, squared and divided by its mean k
         times, is the softmax of the scores: weights are 2^L times the softmax, at most 2^L."""
         p, ranges, L = self.precision, self.ranges, ceil_log2(block.tokens)
         reached, scale = f'{name}.softmax{squarings}', exp_scale(block) / 2**squarings
@@ -382,7 +385,7 @@ class _Chooser:
             argument = f'{reached}.mean_square{j}'
             reciprocal = self._reciprocal(name, argument, 0.97 / mean_factor(block.tokens), high, held, L, probability_bits if last else None)
             spec.append({'input': weights.to_json(), 'square': squares.to_json(), 'reciprocal': reciprocal.to_json()})
-            bits += SQUARING_BITS * block.tokens + reciprocal.online_bits()
+            bits += SQUARING_BITS * block.tokens + reciprocal.online_bits() + SQUARING_FLIGHTS * FLIGHT_BITS / int(block.softmax_rows.sum())
         out = {'exp': exp.to_json(), 'reciprocal': first.to_json(), **({'squarings': spec} if spec else {})}
         return bits, out, held + reciprocal.out.frac_bits + L
 

@@ -41,6 +41,8 @@ class NarrowOptions:
     first_weight: float = 1e-6
     last_weight: float = 1e-4
     """Of the range penalty: geometric from the one to the other over the first half of the steps."""
+    score_weight: float = 1.0
+    """Of attention's scores in it: at 10 softmax needs fewer squarings."""
     ema_decay: float = 0.99
     min_crop_area: float = 0.25
     save_every: int = 25
@@ -134,7 +136,7 @@ def narrow(
         batch = photographs.draw(o.batch_size, generator)
         with torch.no_grad():
             said = before(batch)
-        penalty = RangePenalty(one_in=4, score_limits=limits, square_rows=False)
+        penalty = RangePenalty(one_in=4, score_limits=limits, score_weight=o.score_weight, square_rows=False)
         says = model(batch, None, penalty)
         same = F.mse_loss(says, said)
         apart = F.kl_div(says.log_softmax(-1), said.log_softmax(-1), log_target=True, reduction='batchmean')
