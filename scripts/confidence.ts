@@ -33,6 +33,7 @@ const imagenette = '0 217 482 491 497 566 569 571 574 701';
 const relatives: Readonly<Record<string, string>> = {
   imagenette,
   'imagenette-exact': imagenette,
+  'imagenette-small': imagenette,
   cifar10:
     '7-24 80-100 127-146 30-32 151-293 339-355 403-405 407-408 436 466 468 472 475 479 484 510-511 547 554-555 565 569 573 ' +
     '575-576 586 595 603 609 625 627-628 654 656 660-661 665 670 675 690 705 717 726 734 751 779-780 802-803 814 817 820 829 ' +

@@ -18,6 +18,7 @@ const knownSets: Readonly<Record<string, string>> = {
   cifar10: `${shared}cifar10-jpeg.zip`,
   imagenette: `${shared}imagenette-160.zip`,
   'imagenette-exact': `${shared}imagenette-160.zip`,
+  'imagenette-small': `${shared}imagenette-160.zip`,
 };
 
 /** Where a model's held-out images are by default: its set where that is at hand, else its samples. */

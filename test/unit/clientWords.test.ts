@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
@@ -9,6 +10,11 @@ import { detailOf, protocolsOf } from '../../client/src/live/protocols.ts';
 import { stepWords } from '../../client/src/live/steps.ts';
 import { compilePlan, parseManifest } from '../../protocols/index.ts';
 import { accuracyOf } from '../../signaling-server/modelCard.ts';
+
+const files: Record<string, Record<string, string>> = JSON.parse(
+  readFileSync(new URL('../../model-artifacts/zoo/bundled.json', import.meta.url), 'utf8'),
+);
+const bundled = Object.keys(files);
 
 describe('accuracy from a model’s card', () => {
   const fixedPoint = (top1: string) =>
@@ -75,7 +81,7 @@ describe('how much an answer can be trusted', () => {
   });
 
   test('the shipped models’ figures are theirs, and are fitted well', async () => {
-    for (const name of ['cifar10', 'imagenette', 'imagenette-exact']) {
+    for (const name of bundled.filter((model) => 'confidence.json' in files[model])) {
       const file = async (path: string) =>
         JSON.parse(await readFile(new URL(`../../model-artifacts/zoo/${name}/${path}`, import.meta.url), 'utf8'));
       const shipped = v.parse(Confidence, await file('confidence.json'));
@@ -100,7 +106,7 @@ test('lists of labels', () => {
 
 test.each([
   '../vectors/tiny',
-  ...['cifar10', 'imagenet1k', 'imagenette', 'imagenette-exact'].map((name) => `../../model-artifacts/zoo/${name}`),
+  ...bundled.map((name) => `../../model-artifacts/zoo/${name}`),
 ])('every step of a plan, and every protocol in it, has words of its own: %s', async (folder) => {
   const json = await readFile(new URL(`${folder}/manifest.json`, import.meta.url), 'utf8');
   for (const answer of ['logits', 'label'] as const) {
@@ -125,17 +131,16 @@ test.each([
 });
 
 describe('what the picker says of the bundled models', () => {
-  const names = ['cifar10', 'imagenet1k', 'imagenette', 'imagenette-exact'];
   const manifestOf = async (name: string) =>
     parseManifest(await readFile(new URL(`../../model-artifacts/zoo/${name}/manifest.json`, import.meta.url), 'utf8'));
 
   test('each has a title of its own', async () => {
-    const titles = await Promise.all(names.map(async (name) => shortTitle((await manifestOf(name)).title)));
-    expect(new Set(titles).size).toBe(names.length);
+    const titles = await Promise.all(bundled.map(async (name) => shortTitle((await manifestOf(name)).title)));
+    expect(new Set(titles).size).toBe(bundled.length);
   });
 
   test('rows that nobody computes are not called polynomials', async () => {
-    const exact = await Promise.all(names.map(async (name) => hasOnlyExact(await manifestOf(name))));
+    const exact = await Promise.all(bundled.map(async (name) => hasOnlyExact(await manifestOf(name))));
     expect(exact).toEqual([false, true, true, true]);
   });
 });
