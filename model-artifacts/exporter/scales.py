@@ -367,7 +367,7 @@ class _Chooser:
         # average out). The mean has the long tail of exp itself: twice the observed maximum.
         low, high = 0.97 * mean_factor(block.tokens), ranges.high[f'{reached}.mean_exp'] * 2 + 0.5
         reciprocal = self._reciprocal(name, f'{reached}.mean_exp', low, high, held, L, probability_bits if not squarings else None)
-        bits = exp.online_bits() * block.tokens + reciprocal.online_bits()
+        bits: float = exp.online_bits() * block.tokens + reciprocal.online_bits()
         first = reciprocal
         for j in range(squarings):
             # Of what is at most 2^L, and rounding.

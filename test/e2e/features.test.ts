@@ -169,6 +169,50 @@ test('a picture from the camera', async () => {
   await client.getByLabel('The crop that the model classifies').waitFor();
 });
 
+test('several pictures, chosen at once, are answered one after the other', async () => {
+  const { client } = await pair(app);
+  const sources = await client
+    .getByTestId('sample')
+    .locator('img')
+    .evaluateAll((images) => images.map((image) => (image as HTMLImageElement).src));
+  const picture = async (source: string, name: string) => ({
+    name,
+    mimeType: 'image/png',
+    buffer: Buffer.from(await (await fetch(source)).arrayBuffer()),
+  });
+  const broken = { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no image') };
+  const [first, second] = [await picture(sources[0], 'first.png'), await picture(sources[1], 'second.png')];
+  await client.getByTestId('file').setInputFiles([first, broken, second]);
+  const queue = client.getByTestId('queue');
+  await queue.getByText('0 of 3 pictures answered').waitFor();
+  await client.getByRole('button', { name: 'Classify privately' }).click();
+  await queue.getByText('3 of 3 pictures answered').waitFor({ timeout: 60_000 });
+  const lines = await queue.getByRole('listitem').allInnerTexts();
+  expect(lines[0]).toMatch(/first\.png\s+(circle|square|stripe|cloud), [<>]? ?[\d.]+ %\s+[\d.]+ m?s, [\d.]+ kB$/);
+  expect(lines[1]).toMatch(/notes\.txt\s+\S/);
+  expect(lines[2]).toMatch(/second\.png\s+(circle|square|stripe|cloud), /);
+  await queue.getByText(/^On average .* in preparation, then /).waitFor();
+  // Each was asked by itself: two answers, and as many as the owner counts.
+  expect(await client.getByTestId('top-label').innerText()).toBe(/second\.png\s+(\w+),/.exec(lines[2])![1]);
+  await shoot(client, '08-queue');
+});
+
+test('of those that wait, the rest can be left out', async () => {
+  const { client } = await pair(app);
+  const source = await client
+    .getByTestId('sample')
+    .first()
+    .locator('img')
+    .evaluate((image) => (image as HTMLImageElement).src);
+  const buffer = Buffer.from(await (await fetch(source)).arrayBuffer());
+  await client
+    .getByTestId('file')
+    .setInputFiles(['a', 'b', 'c'].map((name) => ({ name: `${name}.png`, mimeType: 'image/png', buffer })));
+  await client.getByRole('button', { name: 'Leave out the rest' }).click();
+  await client.getByRole('button', { name: 'Classify privately' }).click();
+  await client.getByText('1 of 1 pictures answered').waitFor({ timeout: 60_000 });
+});
+
 test('models of one data set share a card, and a slider goes from the cheapest to the most accurate', async () => {
   const owner = await app.page();
   await owner.goto(app.url);

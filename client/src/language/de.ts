@@ -178,6 +178,18 @@ export const de: Words = {
     yourImage: 'Ihr Bild',
     classify: 'Privat erkennen',
     choose: 'Wählen Sie ein Bild',
+    queue: {
+      title: (done, all) => `${done} von ${all} Bildern beantwortet`,
+      text: 'Jedes wird erkannt, sobald seine Zufallszahlen vorbereitet sind.',
+      begin: 'Beginnen Sie mit „Privat erkennen“; die anderen folgen von selbst.',
+      waiting: 'wartet',
+      current: 'ist an der Reihe',
+      pasted: 'eingefügtes Bild',
+      cost: (seconds, bytes) => `${seconds}, ${bytes}`,
+      mean: (offline, online, offlineBytes, onlineBytes) =>
+        `Im Mittel ${offline} und ${offlineBytes} zur Vorbereitung, dann ${online} und ${onlineBytes}.`,
+      stop: 'Den Rest weglassen',
+    },
     another: 'Ein anderes Bild',
     next: 'Nächstes Bild',
     nextNote: 'Es wird erkannt, sobald Sie es wählen.',

@@ -173,6 +173,18 @@ export const en = {
     yourImage: 'Your image',
     classify: 'Classify privately',
     choose: 'Choose a picture',
+    queue: {
+      title: (done: number, all: number) => `${done} of ${all} pictures answered`,
+      text: 'Each is classified as soon as its random numbers are prepared.',
+      begin: 'Begin with “Classify privately”; the others follow by themselves.',
+      waiting: 'waits',
+      current: 'is next, or being classified',
+      pasted: 'pasted picture',
+      cost: (seconds: string, bytes: string) => `${seconds}, ${bytes}`,
+      mean: (offline: string, online: string, offlineBytes: string, onlineBytes: string) =>
+        `On average ${offline} and ${offlineBytes} in preparation, then ${online} and ${onlineBytes}.`,
+      stop: 'Leave out the rest',
+    },
     another: 'Another picture',
     next: 'Next picture',
     nextNote: 'It is classified as soon as you choose it.',

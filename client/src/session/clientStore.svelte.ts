@@ -9,6 +9,7 @@ import type { Introduce } from '../pairing/introduction.ts';
 import type { Invite } from '../pairing/invite.ts';
 import type { LinkState, PeerLink } from '../pairing/peerLink.ts';
 import { RefusedError, type SignalingState } from '../pairing/signaling.ts';
+import { thumbnail } from '../ui/thumbnail.ts';
 import { ImageWorker } from '../worker/imageWorker.ts';
 import type { PreparedImage } from '../worker/messages.ts';
 import { ProtocolWorker } from '../worker/protocolWorker.ts';
@@ -26,6 +27,7 @@ import {
   SampleError,
 } from './notices.ts';
 import { drawSamples, type OwnSample, receiveSamples } from './ownSamples.ts';
+import { PictureQueue } from './pictureQueue.svelte.ts';
 import { lingerMs, type MeterRow, SessionView, type Totals } from './sessionView.svelte.ts';
 import { signalingServer } from './settings.ts';
 
@@ -90,6 +92,8 @@ export class ClientStore {
   /** What was measured of this model's answers. */
   confidence = $state.raw<Confidence>();
   result = $state.raw<Result>();
+  /** Pictures that were chosen together. */
+  readonly queue = new PictureQueue();
   readonly statistics = new LinkStatistics();
   /** What `image` was made from. */
   #file: { file: Blob; name: string | undefined; truth: string | undefined } | undefined;
@@ -166,6 +170,31 @@ export class ClientStore {
    */
   async chooseImage(file: Blob, name = file instanceof File ? file.name : undefined): Promise<void> {
     await this.#choose(async () => file, name);
+  }
+
+  /**
+   * One is shown, several wait in line: the first is shown, and when it has its answer each of the others is classified as
+   * soon as everything for it is prepared.
+   */
+  async chooseImages(files: readonly Blob[]): Promise<void> {
+    if (!this.session?.manifest) return;
+    if (files.length === 1 && !this.queue.isRunning) return this.chooseImage(files[0]);
+    const isRunning = this.queue.isRunning;
+    this.queue.add(files);
+    // Where nothing is going on; else the next preparation's end takes one.
+    if (!isRunning && this.state.name !== 'classifying' && !(this.result && this.state.name !== 'ready'))
+      await this.#nextInQueue();
+  }
+
+  /** Shows the next picture that can be read, and classifies it if there was an answer before. */
+  async #nextInQueue(): Promise<void> {
+    for (let next = this.queue.take(); next; next = this.queue.take()) {
+      await this.chooseImage(next.file, next.name);
+      if (this.#file?.file === next.file) return this.queue.shown(next.file, thumbnail(this.image!.preview));
+      if (!this.imageNotice) return; // another was chosen meanwhile
+      this.queue.unreadable(next.file, this.imageNotice);
+      this.imageNotice = undefined; // the list says it
+    }
   }
 
   async chooseSample(sample: Sample): Promise<void> {
@@ -269,12 +298,14 @@ export class ClientStore {
       onPrepared: () => {
         this.state = { name: 'ready', asked: this.asked };
         this.#classifyWhenPrepared();
+        if (this.state.name === 'ready' && this.result) void this.#nextInQueue();
       },
       onClassified: (classification) => {
         const { offline, online } = session.totals;
         const layers = session.rows.map((row) => row.snapshot());
         const { maskedImage } = session;
         this.result = { classification, image: this.image!, date: new Date(), maskedImage, offline, online, layers };
+        if (this.#file) this.queue.answered(this.#file.file, { classification, offline, online });
         this.state = { name: 'preparing', asked: false };
         worker.prepare(); // for the next image, while the user looks at this result
       },
