@@ -110,7 +110,10 @@ export async function drawShares(
   provider: DrawingProvider,
   client: ClientState,
 ): Promise<void> {
-  const drawing = operations.filter(({ drawnColumns }) => drawnColumns !== undefined);
+  // In the order in which they are asked for: stage by stage.
+  const drawing = operations
+    .filter(({ drawnColumns }) => drawnColumns !== undefined)
+    .sort((a, b) => protocolOf(a).stage(a) - protocolOf(b).stage(b));
   const producers = producersOf(operations);
   const drawn = await provider.draw(drawing.map((op) => protocolOf(op).drawn(op, op.drawnColumns!)!));
   for (const [j, op] of drawing.entries()) {

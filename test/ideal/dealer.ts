@@ -34,8 +34,8 @@ export class IdealDealer {
   readonly client: DrawingProvider;
   readonly owner: OwnerProvider;
   readonly #random: Prg;
-  /** What it has drawn for a correlation to come. */
-  readonly #drawn = new Map<string, CircleNumbers>();
+  /** What it has drawn for correlations to come, which are asked for in this order. */
+  readonly #drawn: { readonly spec: LinearSpec; readonly drawn: CircleNumbers }[] = [];
   #clientAsked:
     | { requests: readonly ClientRequest[]; progress: ProgressListener; resolve(given: ClientCorrelation[]): void }
     | undefined;
@@ -72,13 +72,14 @@ export class IdealDealer {
   }
 
   /** Uniform points of the circle. */
-  #draw({ key, ringBits, tokens, inputs, drawnInputs = 0 }: LinearSpec): CircleNumbers {
+  #draw(spec: LinearSpec): CircleNumbers {
+    const { ringBits, tokens, inputs, drawnInputs = 0 } = spec;
     const isDrawn = (i: number) => i % inputs < drawnInputs;
     const [words, fractions] = [ringBits, 32].map((bits) =>
       this.#random.words(tokens * inputs).map((word, i) => (isDrawn(i) ? word & maskOf(bits) : 0)),
     );
     const drawn = { words, fractions };
-    this.#drawn.set(JSON.stringify(key), drawn);
+    this.#drawn.push({ spec, drawn });
     return drawn;
   }
 
@@ -91,12 +92,15 @@ export class IdealDealer {
       return reject(new Error('dealer: the two sides ask for different correlations'));
     report(client);
     report(owner);
-    const pairs = client.requests.map((request, i) => {
-      const key = JSON.stringify(request.spec.key);
-      const drawn = this.#drawn.get(key);
-      this.#drawn.delete(key);
-      return deal(request, owner.requests[i], this.#random, this.tensor, this.products, drawn);
-    });
+    const isDrawn = ({ spec }: ClientRequest) => spec.kind === 'linear' && spec.drawnInputs !== undefined;
+    const drawn = client.requests.map((request) => (isDrawn(request) ? this.#drawn.shift() : undefined));
+    const early = client.requests.find(
+      (request, i) => isDrawn(request) && JSON.stringify(drawn[i]?.spec) !== JSON.stringify(request.spec),
+    );
+    if (early) return reject(new Error(`dealer: ${keyText(early.spec.key)} is asked for without being drawn next`));
+    const pairs = client.requests.map((request, i) =>
+      deal(request, owner.requests[i], this.#random, this.tensor, this.products, drawn[i]?.drawn),
+    );
     client.resolve(pairs.map(([given]) => given));
     owner.resolve(pairs.map(([, given]) => given));
   }

@@ -11,6 +11,7 @@ import { type InputOp, input } from '../../protocols/layers/input.ts';
 import { linear } from '../../protocols/layers/linear.ts';
 import { add, local } from '../../protocols/layers/local.ts';
 import type { EndingOp, OwnerWeights, Value } from '../../protocols/layers/op.ts';
+import { protocolOf } from '../../protocols/layers/operations.ts';
 import { square } from '../../protocols/layers/product.ts';
 import { reveal } from '../../protocols/layers/reveal.ts';
 import { truncate } from '../../protocols/layers/truncate.ts';
@@ -155,5 +156,32 @@ describe('the product of a drawn input', () => {
     expect(measured / variance).toBeGreaterThan(0.85);
     expect(measured / variance).toBeLessThan(1.15);
     expect(most).toBeGreaterThan(0);
+  });
+
+  it('comes in the order in which the stages ask, whatever the plan’s is', async () => {
+    const tensors: Record<string, Uint32Array> = {};
+    for (const [name, inputs] of [
+      ['a', cols],
+      ['b', cols + outputs],
+      ['c', cols],
+    ] as const) {
+      tensors[`${name}.weight`] = Uint32Array.from({ length: outputs * inputs }, (_, i) => i % 7);
+      tensors[`${name}.bias`] = new Uint32Array(outputs);
+    }
+    const weights: OwnerWeights = { tensor: (name) => tensors[name] };
+    const plan = compiled((each, x) => {
+      const known = truncate(each, multiply(each, x, 'a'), 4, 8);
+      const late = multiply(each, besideColumns(each, [fresh(each, x), known]), 'b'); // a stage behind `known`
+      return sum(each, late, multiply(each, fresh(each, x), 'c'));
+    });
+    const drawn = plan.operations.filter(({ drawnColumns }) => drawnColumns !== undefined);
+    expect(drawn.map((op) => protocolOf(op).stage(op))).toEqual([1, 0]);
+    const seed = new Uint8Array(32).fill(5);
+    const dealer = new IdealDealer(seed, weights.tensor); // which insists on it, as ring-LWE does
+    const preparing = Promise.all([
+      prepareClient(plan, dealer.client, new Prg(seed, 'client'), () => {}),
+      prepareOwner(plan, weights, dealer.owner, new Prg(seed, 'owner'), () => {}),
+    ]);
+    await expect(preparing).resolves.toHaveLength(2);
   });
 });
