@@ -1,6 +1,6 @@
 /**
  * The offline phase between the two parties alone: ring-LWE for linear layers and matrix products, silent OT for the rest, and for what
- * both can do, whichever sends fewer bytes. Set up once per pairing, then stage after stage.
+ * both can do, whichever costs less. Set up once per pairing, then stage after stage.
  *
  * A stage's messages: on the session's stream the client's ciphertexts, then the owner's answers; at the same time, on a stream of its
  * own, the OT stage (ot.ts). Without such a stream the OT stage comes between the two. Where there are inner products over a field, the owner's

@@ -273,7 +273,7 @@ export class PublicKey {
 
   /**
    * Adds (b·u, a·u) for a fresh ternary u to a transformed ciphertext. Together with `addError` on a's coefficients, that is an encryption
-   * of zero. What becomes of b needs no error of its own: the evaluator masks every coefficient of it uniformly.
+   * of zero. What becomes of b needs no error of its own: nobody but the evaluator ever sees it (answer.ts).
    */
   addZero(random: RandomWords, target: Ciphertext): void {
     const { ring } = this;
