@@ -7,16 +7,16 @@ import type { PlanCost } from '../worker/messages.ts';
 import { planCost } from '../worker/planCost.ts';
 
 /**
- * Two Chromium 156 tabs on one machine, 2 vCPU of an AMD EPYC (Zen 3, AVX2), quiet, 2026-11-29: solved for `imagenette` (9.5 and 2.8 s) and
- * `imagenet1k` (83.2 and 27.2 s). The processor carries bytes there too, so all of it goes with its speed.
+ * Two Chromium 156 tabs on one machine, 2 vCPU of an AMD EPYC (Zen 3, AVX2), quiet, 2026-11-29, wire version 10: solved for
+ * `imagenette` (6.9 and 2.57 s) and `imagenet1k` (92.4 and 29.4 s). The processor carries bytes there too, so all of it goes with its speed.
  */
 const reference = {
   /** As speed.worker.ts measures it. */
   bytesPerSecond: 2.8e9,
-  offlineMsPerWorkMs: 2.385,
-  offlineMsPerByte: 1.96e-5,
-  onlineMsPerByte: 1.568e-4,
-  onlineMsPerFlight: 6.78,
+  offlineMsPerWorkMs: 1.466,
+  offlineMsPerByte: 1.086e-4,
+  onlineMsPerByte: 1.603e-4,
+  onlineMsPerFlight: 11.06,
 };
 
 /** Between two tabs on a machine like this one. */
