@@ -5,9 +5,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tiny_artifact import export_tiny
+
 from exporter.calibrate import calibrate
-from exporter.export import write_artifact
-from exporter.images import Preprocessing
 from exporter.tiny import tiny_checkpoint, tiny_images
 
 
@@ -30,5 +30,4 @@ def ranges(checkpoint, images):
 def artifact(checkpoint, tmp_path_factory):
     """(folder, folded model) of the tiny checkpoint."""
     out = tmp_path_factory.mktemp('tiny')
-    calibration = tiny_images(257)
-    return out, write_artifact(checkpoint, calibration[1:], calibration[0], 'seeded', Preprocessing(8, 8), out)
+    return out, export_tiny(checkpoint, out)

@@ -9,10 +9,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from tiny_artifact import export_tiny
 
-from exporter.export import write_artifact
 from exporter.forward import forward
-from exporter.images import Preprocessing
 from exporter.onnx_model import to_onnx
 from exporter.runtime import run_onnx
 from exporter.simulate import Simulation, read_weights
@@ -89,7 +88,7 @@ def test_extremes_of_the_switches(checkpoint, tmp_path, case):
     softmax, gelu = EXTREMES[case]
     extreme = dataclasses.replace(checkpoint, switches=(torch.full((2, 2, 16), float(softmax)), torch.full((2, 16), float(gelu))))
     images = tiny_images(65, seed=5)
-    model = write_artifact(extreme, images[1:], images[0], 'seeded', Preprocessing(8, 8), tmp_path)
+    model = export_tiny(extreme, tmp_path, images)
     manifest = json.loads((tmp_path / 'manifest.json').read_text())
     assert_plan_fits(manifest)
     assert all(rows == (list(range(16)) if softmax else []) for layer in manifest['switches']['softmaxRows'] for rows in layer)
@@ -104,7 +103,7 @@ def test_extremes_of_the_switches(checkpoint, tmp_path, case):
 def test_a_model_without_tables_and_square_units_says_nothing_of_them(tmp_path):
     plain = tiny_checkpoint(config=dataclasses.replace(CONFIG, positional=False, square_units=0))
     images = tiny_images(65, seed=5)
-    model = write_artifact(plain, images[1:], images[0], 'seeded', Preprocessing(8, 8), tmp_path)
+    model = export_tiny(plain, tmp_path, images)
     manifest = json.loads((tmp_path / 'manifest.json').read_text())
     assert list(manifest['architecture']) == ['imageSize', 'patchSize', 'dim', 'depth', 'heads', 'mlpDim', 'tokens', 'classes']
     weights = read_weights(tmp_path)

@@ -8,12 +8,11 @@ import pytest
 import torch
 from test_folding import reference
 from test_restore import info_of
+from tiny_artifact import export_tiny
 from typescript import has_node, typescript
 
 from exporter.costs import choices
-from exporter.export import write_artifact
 from exporter.forward import forward
-from exporter.images import Preprocessing
 from exporter.public_part import publish
 from exporter.refresh import refresh
 from exporter.restore import restore
@@ -35,8 +34,8 @@ CONFIGS = {
 def exported(request, tmp_path_factory):
     checkpoint = tiny_checkpoint(config=CONFIGS[request.param])
     checkpoint = replace(checkpoint, switches=tuple(s * there for s, there in zip(checkpoint.switches, computed(checkpoint.model.config))))
-    out, calibration = tmp_path_factory.mktemp('kept'), tiny_images(257)
-    return checkpoint, out, write_artifact(checkpoint, calibration[1:], calibration[0], 'seeded', Preprocessing(8, 8), out)
+    out = tmp_path_factory.mktemp('kept')
+    return checkpoint, out, export_tiny(checkpoint, out)
 
 
 def test_folding_is_exact(exported):

@@ -8,11 +8,10 @@ import pytest
 import torch
 from test_folding import reference
 from test_restore import info_of
+from tiny_artifact import export_tiny
 from typescript import has_node, typescript
 
-from exporter.export import write_artifact
 from exporter.forward import forward
-from exporter.images import Preprocessing
 from exporter.restore import restore
 from exporter.simulate import Simulation, read_weights
 from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
@@ -24,8 +23,8 @@ def exported(request, tmp_path_factory):
     with torch.no_grad():
         for name in request.param:
             checkpoint.model.get_submodule(name).weight.mul_(0.6)
-    out, calibration = tmp_path_factory.mktemp('fixed'), tiny_images(257)
-    return checkpoint, out, write_artifact(checkpoint, calibration[1:], calibration[0], 'seeded', Preprocessing(8, 8), out)
+    out = tmp_path_factory.mktemp('fixed')
+    return checkpoint, out, export_tiny(checkpoint, out)
 
 
 def test_folding_is_exact(exported):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from tiny_artifact import export_tiny
 
 from exporter.calibrate import calibrate
 from exporter.errors import ExportError
@@ -170,7 +171,7 @@ def test_a_model_that_is_refused_late_leaves_the_folder_as_it_was(checkpoint, im
     (tmp_path / 'card.md').write_text('of the model before')
     monkeypatch.setattr(Simulation, 'run', lambda self, batch: self.violations.note('pool', [0], 9.0, -8.0, 8.0))
     with pytest.raises(ExportError, match='pool'):
-        write_artifact(checkpoint, images, images[0], 'seeded', Preprocessing(8, 8), tmp_path)
+        export_tiny(checkpoint, tmp_path, images)
     assert [path.name for path in tmp_path.iterdir()] == ['card.md']
 
 
@@ -190,7 +191,7 @@ def test_what_adds_next_to_nothing_exports_to_a_plan(checkpoint, images, tmp_pat
         for name, parameter in small.model.named_parameters():
             if name.startswith('blocks.1.attn.proj'):
                 parameter.mul_(factor)
-    model = write_artifact(small, images, images[0], 'seeded', Preprocessing(8, 8), tmp_path)
+    model = export_tiny(small, tmp_path, images)
     manifest = json.loads((tmp_path / 'manifest.json').read_text())
     assert manifest['fixedPoint']['blocks'][1]['attn']['projMagnitudeBits'] >= -manifest['fixedPoint']['residual']['fracBits']
     assert np.abs(Simulation.load(tmp_path).run(images) - forward(model, images)).max() < 0.02
@@ -207,7 +208,7 @@ def test_a_matrix_that_no_token_uses_is_not_checked(checkpoint, ranges):
 def test_four_tokens_will_do(tmp_path):
     few = tiny_checkpoint(config=dataclasses.replace(CONFIG, img_size=8, patch_size=4))
     images = tiny_images(65, seed=5)
-    model = write_artifact(few, images[1:], images[0], 'seeded', Preprocessing(8, 8), tmp_path)
+    model = export_tiny(few, tmp_path, images)
     assert np.abs(Simulation.load(tmp_path).run(images) - forward(model, images)).max() < 0.03
 
 

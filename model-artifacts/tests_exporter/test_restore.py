@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_artifact import export_tiny
 
 from exporter.export import write_artifact
 from exporter.images import Preprocessing
@@ -34,12 +35,10 @@ def test_what_is_restored_exports_to_the_same_integers(checkpoint, artifact, tmp
     again = restore(folder, info_of(checkpoint.description))
     if any(t.numel() >= 1024 and not torch.equal(t, t.half().float()) for t in checkpoint.model.state_dict().values()):
         checkpoint = replace(checkpoint, model=again.model)
-        calibration = tiny_images(257)
-        write_artifact(checkpoint, calibration[1:], calibration[0], 'seeded', Preprocessing(8, 8), tmp_path / 'first')
+        export_tiny(checkpoint, tmp_path / 'first')
         folder = tmp_path / 'first'
         again = restore(folder, info_of(checkpoint.description))
-    calibration = tiny_images(257)
-    write_artifact(again, calibration[1:], calibration[0], 'seeded', Preprocessing(8, 8), tmp_path / 'second')
+    export_tiny(again, tmp_path / 'second')
     assert (folder / 'weights.bin').read_bytes() == (tmp_path / 'second' / 'weights.bin').read_bytes()
 
 

@@ -207,8 +207,8 @@ export const de: Words = {
     picker: {
       choose: 'Ein Bild wählen',
       camera: 'Kamera',
-      orDrop: 'oder irgendwo fallen lassen oder einfügen',
-      orPaste: 'oder einfügen',
+      orDrop: 'eines oder mehrere; auch irgendwo fallen gelassen oder eingefügt',
+      orPaste: 'eines oder mehrere; auch eingefügt',
       file: 'Bilddatei',
       orSample: 'oder ein Beispiel ausprobieren',
       orOwners: 'oder eines der Bilder des Besitzers ausprobieren',

@@ -202,8 +202,8 @@ export const en = {
     picker: {
       choose: 'Choose an image',
       camera: 'Camera',
-      orDrop: 'or drop it anywhere, or paste it',
-      orPaste: 'or paste it',
+      orDrop: 'one or several; dropped anywhere or pasted, too',
+      orPaste: 'one or several; pasted, too',
       file: 'Image file',
       orSample: 'or try a sample',
       orOwners: 'or try one of the owner’s pictures',
