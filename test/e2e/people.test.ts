@@ -50,7 +50,7 @@ describe('on a phone', () => {
   test('the answer to the next picture comes into view, and an error stands where the file was chosen', async () => {
     const { client } = await pair(app, phone);
     await classifySample(client);
-    await client.getByText('or paste it').waitFor(); // nothing can be dropped
+    await client.getByText('one or several; pasted, too').waitFor(); // nothing can be dropped
     await client.getByRole('heading', { name: 'Next picture' }).scrollIntoViewIfNeeded();
     await client.mouse.wheel(0, 2000);
     await expect.poll(() => isInView(client, 'top-label')).toBe(false);
