@@ -58,6 +58,11 @@ const Block = v.strictObject({
     squarings: v.exactOptional(v.pipe(v.array(Squaring), v.minLength(1), v.maxLength(2))),
     /** Softmax rows (exp·reciprocal/n) and square rows (scores²/n) alike; static mixing is added at these fraction bits, whatever its magnitude. */
     probabilities: Tensor,
+    /**
+     * Where all of the block's rows are softmax: Σ_j x_j·v_j·2^-⌈log2 n⌉ of weights x before their last division, which then is this sum's.
+     * `probabilities` stand for nothing there.
+     */
+    unnormalisedMix: v.exactOptional(Tensor),
     /** Attention weights · v. What else `proj` reads is read as if it had these fraction bits: squares have, the stream's weights make up for it. */
     mix: Tensor,
     projWeightFracBits: fracBits,
@@ -98,6 +103,15 @@ const Block = v.strictObject({
 });
 
 const places = indices(maxTokens);
+
+/** Whether the weights of a block's every row, of those that go on, are a softmax and nothing else. */
+const isSoftmaxAlone = (
+  architecture: Parameters<typeof tokensBehind>[0] & { readonly staticMixing?: boolean | undefined },
+  switches: { readonly softmaxRows: readonly (readonly (readonly number[])[])[] },
+  layer: number,
+): boolean =>
+  !architecture.staticMixing &&
+  switches.softmaxRows[layer].every((rows) => rows.length === tokensBehind(architecture, layer).length);
 
 export const ManifestSchema = v.pipe(
   v.strictObject({
@@ -254,10 +268,25 @@ export const ManifestSchema = v.pipe(
       )
     );
   }, 'switches for every layer and head, rows and tokens of those that go on behind it (of the last layer before a class token’s head: 0 alone)'),
+  v.check(
+    ({ architecture: a, fixedPoint, switches: s }) =>
+      fixedPoint.blocks.every(({ attn }, i) => !attn.unnormalisedMix || isSoftmaxAlone(a, s, i)),
+    'unnormalisedMix only in a block without static mixing whose every row is softmax',
+  ),
 );
 
 export type Manifest = v.InferOutput<typeof ManifestSchema>;
 export type BlockSpec = v.InferOutput<typeof Block>;
+
+/** The same network with other switches; a block whose rows are no longer all softmax divides each weight again. */
+export function withSwitches(manifest: Manifest, switches: Manifest['switches']): Manifest {
+  const { architecture, fixedPoint } = manifest;
+  const blocks = fixedPoint.blocks.map((block, layer) => {
+    const { unnormalisedMix: _, ...attn } = block.attn;
+    return isSoftmaxAlone(architecture, switches, layer) ? block : { ...block, attn };
+  });
+  return { ...manifest, switches, fixedPoint: { ...fixedPoint, blocks } };
+}
 
 /** What a client gets to see of a manifest. */
 export function publicManifest({ files: _digests, ...rest }: Manifest): Manifest {

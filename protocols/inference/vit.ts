@@ -14,7 +14,7 @@ import { prepend } from '../layers/prepend.ts';
 import { matmul } from '../layers/product.ts';
 import { relativePosition } from '../layers/relativePosition.ts';
 import { reveal } from '../layers/reveal.ts';
-import { softmaxRows } from '../layers/softmax.ts';
+import { mixUnnormalised, softmaxRows, unnormalisedSoftmax } from '../layers/softmax.ts';
 import { spline } from '../layers/spline.ts';
 import { squareRows } from '../layers/squareAttention.ts';
 import { squareUnits } from '../layers/squareUnits.ts';
@@ -211,12 +211,10 @@ const oneForBoth = (x: Value): [Value, Value] => [x, x];
  */
 function mixHeads(plan: PlanBuilder, manifest: Manifest, layer: number, [q, k, v]: [Value, Value, Value]): Value {
   const { architecture } = manifest;
-  const { heads, positionalScores, staticMixing } = architecture;
+  const { heads, positionalScores } = architecture;
   const { attn } = manifest.fixedPoint.blocks[layer];
   const prefix = `blocks.${layer}`;
-  const tokens = k.cols;
-  const side = Math.sqrt(tokens);
-  const queries = q.rows / heads;
+  const side = Math.sqrt(k.cols);
   let qHeads!: Value;
   let kHeads!: Value;
   let vHeads!: Value;
@@ -233,11 +231,33 @@ function mixHeads(plan: PlanBuilder, manifest: Manifest, layer: number, [q, k, v
     positionalScores ? relativePosition(plan, products, `${prefix}.attn.score_bias`, side) : products,
   );
 
+  const mix = (untruncated: Value): Value => {
+    const joined = joinHeads(plan, untruncated, heads);
+    return plan.name(`${prefix}.attn.mix`, truncate(plan, joined, attn.mix.magnitudeBits, attn.mix.fracBits));
+  };
+  if (attn.unnormalisedMix) {
+    plan.step = `${prefix}.attn.softmax`;
+    const weights = unnormalisedSoftmax(plan, scores, attn);
+    plan.step = `${prefix}.attn.mix`;
+    return mix(mixUnnormalised(plan, weights, vHeads, heads, attn.unnormalisedMix));
+  }
+  const probabilities = switchedRows(plan, manifest, layer, scores);
+  return mix(matmul(plan, probabilities, vHeads, heads));
+}
+
+/** Attention weights (heads·queries, tokens) of the scores: each row by its switch, and static mixing. */
+function switchedRows(plan: PlanBuilder, manifest: Manifest, layer: number, scores: Value): Value {
+  const { architecture } = manifest;
+  const { heads, staticMixing } = architecture;
+  const { attn } = manifest.fixedPoint.blocks[layer];
+  const prefix = `blocks.${layer}`;
+  const { rows, cols: tokens } = scores;
+  const queries = rows / heads;
   const goOn = tokensBehind(architecture, layer);
   const softmaxIndex = manifest.switches.softmaxRows[layer].flatMap((rows, head) =>
     positionsIn(goOn, rows).map((row) => head * queries + row),
   );
-  const squareIndex = without(heads * queries, softmaxIndex);
+  const squareIndex = without(rows, softmaxIndex);
   const parts: { rows: number[]; value: Value }[] = [];
   plan.parallel(
     () => {
@@ -252,13 +272,12 @@ function mixHeads(plan: PlanBuilder, manifest: Manifest, layer: number, [q, k, v
     },
   );
   plan.step = `${prefix}.attn.mix`;
-  const switched = mergeRows(plan, parts, heads * queries, tokens);
-  const probabilities = plan.name(
+  const switched = mergeRows(plan, parts, rows, tokens);
+  const side = Math.sqrt(tokens);
+  return plan.name(
     `${prefix}.attn.probabilities`,
     staticMixing ? relativePosition(plan, switched, `${prefix}.attn.static_mix`, side) : switched,
   );
-  const mixed = joinHeads(plan, matmul(plan, probabilities, vHeads, heads), heads);
-  return plan.name(`${prefix}.attn.mix`, truncate(plan, mixed, attn.mix.magnitudeBits, attn.mix.fracBits));
 }
 
 /** What the block's second half adds to the stream: fc2·GELU·fc1 for the tokens that keep it, one matrix for the others. */

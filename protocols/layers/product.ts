@@ -56,10 +56,16 @@ export interface ScaleOp extends Op {
 type ProductOp = MatmulOp | SquareOp | SumOfSquaresOp | ScaleOp;
 
 /** @param x (batch·rows, inner). @param y (batch·inner, cols). */
-export function matmul(plan: PlanBuilder, x: Value, y: Value, batch: number): Value {
+export function matmul(
+  plan: PlanBuilder,
+  x: Value,
+  y: Value,
+  batch: number,
+  fracBits = x.fracBits + y.fracBits,
+): Value {
   open(plan, x);
   open(plan, y);
-  const output = plan.value(x.rows, y.cols, x.fracBits + y.fracBits);
+  const output = plan.value(x.rows, y.cols, fracBits);
   plan.add<MatmulOp>({ kind: 'matmul', inputs: [x, y], output, batch });
   return output;
 }

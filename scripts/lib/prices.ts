@@ -5,6 +5,7 @@
  * rows are taken from none to one and to half, with half of everything else exact: the second difference is the price of one more row.
  */
 import { compilePlan, type Manifest, type StepPlan } from '../../protocols/index.ts';
+import { withSwitches } from '../../protocols/inference/manifest.ts';
 import { tokensBehind } from '../../protocols/inference/tokens.ts';
 
 export interface Network {
@@ -53,7 +54,7 @@ export function pricesOf(manifest: Manifest, network: Network, onLayer?: (layer:
   const halfTokens = (layer: number) => Math.ceil(queries(layer) / 2);
   const layers = first(depth);
   const cost = (softmaxRows: number[][][], geluTokens: number[][]) =>
-    costMs(compilePlan({ ...manifest, switches: { softmaxRows, geluTokens } }).steps, network);
+    costMs(compilePlan(withSwitches(manifest, { softmaxRows, geluTokens })).steps, network);
   const baseRows = layers.map((layer) => rows(layer, halfRows(layer)));
   const tokens = (layer: number, count: number) => places(layer).slice(0, count);
   const baseTokens = layers.map((layer) => tokens(layer, halfTokens(layer)));

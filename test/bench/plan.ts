@@ -1,6 +1,7 @@
 // Where a model's bytes and flights go, by step and operation, blocks summed: read off the plan, which is exact.
 import { readFile } from 'node:fs/promises';
 import { compilePlan, type Manifest, parseManifest } from '../../protocols/index.ts';
+import { withSwitches } from '../../protocols/inference/manifest.ts';
 import { tokensBehind } from '../../protocols/inference/tokens.ts';
 import { protocolOf } from '../../protocols/layers/operations.ts';
 import { offlineCost } from '../../protocols/offline/division.ts';
@@ -66,14 +67,11 @@ function withBudget(manifest: Manifest, softmax?: number, gelu?: number): Manife
     softmax ?? 0,
   );
   const { switches } = manifest;
-  return {
-    ...manifest,
-    switches: {
-      softmaxRows:
-        softmax === undefined
-          ? switches.softmaxRows
-          : layers.map((_, layer) => rows.slice(layer * heads, (layer + 1) * heads)),
-      geluTokens: gelu === undefined ? switches.geluTokens : spread(layers, gelu),
-    },
-  };
+  return withSwitches(manifest, {
+    softmaxRows:
+      softmax === undefined
+        ? switches.softmaxRows
+        : layers.map((_, layer) => rows.slice(layer * heads, (layer + 1) * heads)),
+    geluTokens: gelu === undefined ? switches.geluTokens : spread(layers, gelu),
+  });
 }

@@ -24,6 +24,8 @@ export interface Shape {
   activation?: Activation;
   /** Steps of softmax by squaring. */
   squarings?: number;
+  /** Layers whose softmax is divided after it has mixed the values. */
+  unnormalised?: readonly number[];
   /** Tables in two or three levels for norms, and then in two for GELU with a wide one. */
   levels?: 1 | 2 | 3;
   /** GELU by a trigonometric polynomial; of two groups of hidden units, of the second alone. */
@@ -83,6 +85,7 @@ export function makeManifest({
   pool = 'mean',
   activation = 'gelu',
   squarings = 0,
+  unnormalised = [],
   levels = 1,
   harmonics = false,
   geluGroups = 0,
@@ -146,6 +149,8 @@ export function makeManifest({
   const norm = { rsqrt, epsilon: 1e-6, out: { fracBits: 10, magnitudeBits: 4 } };
   // Smaller weights where they read the stream itself, whose tokens are larger than normalised ones.
   const readBits = (name: string) => (fixedNorms.includes(name) ? 14 : 11);
+  /** Of softmax weights before their last division, with what the sums of values leave of 30 bits. */
+  const weightBits = 6;
   const block = (layer: number, keys = tokensBefore(dropping, layer).length) => ({
     ...(residualDrop > 0 && { residual: { fracBits: 9 - residualDrop * (layer + 1), magnitudeBits: 4 } }),
     ...(!fixedNorms.includes(`${layer}.norm1`) && { norm1: norm }),
@@ -163,18 +168,24 @@ export function makeManifest({
         digitBits: 3,
         coefficientFracBits: 11,
         basisFracBits: 8,
-        out: { fracBits: 11, magnitudeBits: 10 },
+        out: { fracBits: unnormalised.includes(layer) && squarings === 0 ? weightBits : 11, magnitudeBits: 10 },
         ...scaled(1 / factor(keys) / 2 ** squarings),
       },
       reciprocal: reciprocalOf(keys),
       ...(squarings > 0 && {
-        squarings: Array.from({ length: squarings }, () => ({
+        squarings: Array.from({ length: squarings }, (_, i) => ({
           input: { fracBits: 8, magnitudeBits: 5 },
-          square: { fracBits: 8, magnitudeBits: 10 },
+          square: {
+            fracBits: unnormalised.includes(layer) && i === squarings - 1 ? weightBits : 8,
+            magnitudeBits: 10,
+          },
           reciprocal: { ...reciprocalOf(keys), minimum: 0.5, rangeBits: 5, digitBits: 7 },
         })),
       }),
       probabilities: { fracBits: 12, magnitudeBits: 2 },
+      ...(unnormalised.includes(layer) && {
+        unnormalisedMix: { fracBits: 11, magnitudeBits: 30 - weightBits - 9 - Math.ceil(Math.log2(keys)) },
+      }),
       mix: { fracBits: 10, magnitudeBits: 4 },
       projWeightFracBits: 11,
       projMagnitudeBits: 4,

@@ -28,6 +28,7 @@ interface Architecture {
   readonly levels: 1 | 2 | 3;
   readonly harmonics: boolean;
   readonly squarings: number;
+  readonly unnormalised: readonly number[];
   readonly patchSize: number;
   readonly dim: number;
   readonly heads: number;
@@ -53,6 +54,7 @@ const architectures: fc.Arbitrary<Architecture> = fc
     levels: oneOf<1 | 2 | 3>(1, 2, 3),
     harmonics: fc.boolean(),
     squarings: oneOf(0, 0, 1, 2),
+    unnormalised: oneOf<readonly number[]>([], [], [0], [1], [0, 1]),
     patchSize: between(2, 5),
     headDim: between(2, 9),
     heads: between(1, 3),
@@ -65,13 +67,15 @@ const architectures: fc.Arbitrary<Architecture> = fc
     fixedNorms: fc.subarray(['0.norm1', '0.norm2', '1.norm1', '1.norm2']),
     withoutMlp: oneOf<readonly number[]>([], [], [0], [1], [0, 1]),
   })
-  .map(({ headDim, positionalScores, staticMixing, ...rest }) => {
+  .map(({ headDim, positionalScores, staticMixing, unnormalised, ...rest }) => {
     const isSquare = rest.rows === rest.cols && rest.prefixTokens === 0;
+    const isMixedStatically = staticMixing && isSquare;
     return {
       ...rest,
       dim: Math.max(4, rest.heads * headDim),
       positionalScores: positionalScores && isSquare,
-      staticMixing: staticMixing && isSquare,
+      staticMixing: isMixedStatically,
+      unnormalised: isMixedStatically ? [] : unnormalised,
     };
   })
   .filter(({ dim, heads }) => dim % heads === 0);
@@ -189,9 +193,10 @@ export const randomModels: fc.Arbitrary<RandomModel> = architectures
       a: fc.constant(a),
       keptTokens: fc.constant(keptTokens),
       softmaxRows: fc.tuple(
-        ...layersOf(a, keptTokens).map((queries) =>
-          fc.array(subset(queries), { minLength: a.heads, maxLength: a.heads }),
-        ),
+        ...layersOf(a, keptTokens).map((queries, layer) => {
+          const rows = a.unnormalised.includes(layer) ? fc.constant<number[]>([...queries]) : subset(queries);
+          return fc.array(rows, { minLength: a.heads, maxLength: a.heads });
+        }),
       ),
       geluTokens: fc.tuple(
         ...layersOf(a, keptTokens).map((queries, layer) => subset(a.withoutMlp.includes(layer) ? [] : queries)),
@@ -204,10 +209,12 @@ export const randomModels: fc.Arbitrary<RandomModel> = architectures
   )
   .map(({ a, keptTokens, softmaxRows, geluTokens, scales, answer, publicBlocks, seed }) => {
     const { rows, cols, patchSize, positionalScores, staticMixing, prefixTokens, isClass } = a;
-    const { squareUnits, dim, heads, depth, mlpDim, levels, harmonics, squarings, fixedNorms, withoutMlp } = a;
+    const { squareUnits, dim, heads, depth, mlpDim, levels, harmonics, fixedNorms, withoutMlp } = a;
+    const { squarings, unnormalised } = a;
     const shape: Shape = {
       ...{ imageSize: rows * patchSize, ...(rows !== cols && { imageWidth: cols * patchSize }), patchSize },
-      ...{ prefixTokens, ...(prefixTokens > 0 && isClass && { pool: 'class' }), levels, harmonics, squarings },
+      ...{ prefixTokens, ...(prefixTokens > 0 && isClass && { pool: 'class' }), levels, harmonics },
+      ...{ squarings, unnormalised },
       ...{
         dim,
         heads,

@@ -16,7 +16,7 @@ import type { Value } from '../../protocols/layers/op.ts';
 import { prepend } from '../../protocols/layers/prepend.ts';
 import { matmul, square } from '../../protocols/layers/product.ts';
 import { relativePosition } from '../../protocols/layers/relativePosition.ts';
-import { softmaxRows } from '../../protocols/layers/softmax.ts';
+import { mixUnnormalised, softmaxRows, unnormalisedSoftmax } from '../../protocols/layers/softmax.ts';
 import { spline } from '../../protocols/layers/spline.ts';
 import { squareRows } from '../../protocols/layers/squareAttention.ts';
 import { squareUnits } from '../../protocols/layers/squareUnits.ts';
@@ -88,6 +88,14 @@ const layers: Record<string, (plan: PlanBuilder, x: Value) => Value> = {
       ...{ ...table, rangeBits: 5, minimum: -16, degree: 1, ceiling: 4 },
       fine: { minimum: -4, rangeBits: 3, digitBits: 3, degree: 2 },
     }),
+  'softmax divided behind the values': (plan, x) => {
+    const weights = unnormalisedSoftmax(plan, read(plan, x, 8), {
+      exp: { ...table, out: { fracBits: 6, magnitudeBits: 4 } },
+      reciprocal: positive,
+    });
+    const values = truncate(plan, read(plan, x, 8), 4, 6);
+    return truncate(plan, mixUnnormalised(plan, weights, values, 1, { fracBits: 8, magnitudeBits: 6 }), 4, 8);
+  },
   'rows of the owner before': (plan, x) => truncate(plan, linear(plan, prepend(plan, x, 'w', 2), 'w', 3, 10), 6, 4),
 };
 

@@ -25,6 +25,16 @@ const shapes: Record<string, Shape> = {
   'quick GELU': { ...plain, activation: 'quick-gelu' },
   'softmax by one squaring': { ...plain, imageSize: 6, squarings: 1 },
   'softmax by two squarings': { ...plain, imageSize: 6, squarings: 2, prefixTokens: 1, pool: 'class' },
+  'divided behind the values': { ...plain, imageSize: 6, unnormalised: [0, 1] },
+  'divided behind the values, by squaring, in one block': {
+    ...plain,
+    ...{ imageSize: 6, squarings: 1, unnormalised: [1], depth: 3, squareUnits: 5 },
+  },
+  'divided behind the values, class token and fewer tokens': {
+    ...plain,
+    ...{ prefixTokens: 1, pool: 'class', depth: 3, squarings: 2, unnormalised: [0, 2], withoutMlp: [1] },
+    keptTokens: [{ block: 0, tokens: [0, 1, 3, 6, 8, 9, 11, 14, 16] }],
+  },
   'tables in two levels': { ...plain, levels: 2, imageSize: 6 },
   'tables in three levels': { ...plain, levels: 3, imageSize: 6, prefixTokens: 1, pool: 'class' },
   'hidden units in groups': { ...plain, geluGroups: 3, mlpDim: 23 },

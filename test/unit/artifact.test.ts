@@ -11,6 +11,7 @@ import {
   parseManifest,
   publicManifest,
 } from '../../protocols/index.ts';
+import { withSwitches } from '../../protocols/inference/manifest.ts';
 import { twoParty } from '../../protocols/inference/offline.ts';
 import { preparationCost, setupCost } from '../../protocols/offline/division.ts';
 import { readModel } from '../../scripts/lib/models.ts';
@@ -270,6 +271,21 @@ describe('tiny artifact', () => {
     expect(() => parseManifest(JSON.stringify(manifest))).not.toThrow();
     change(manifest);
     expect(() => parseManifest(JSON.stringify(manifest))).toThrow(rule);
+  });
+
+  it('refuses a division behind the values where a row is no softmax, or has static mixing', () => {
+    const shape = { positional: false, softmax: 1, unnormalised: [1] };
+    const manifest = makeManifest(shape);
+    expect(() => parseManifest(JSON.stringify(manifest))).not.toThrow();
+    manifest.switches.softmaxRows[0][0].pop();
+    expect(() => parseManifest(JSON.stringify(manifest))).not.toThrow();
+    manifest.switches.softmaxRows[1][0].pop();
+    const rule = 'unnormalisedMix only in a block without static mixing whose every row is softmax';
+    expect(() => parseManifest(JSON.stringify(manifest))).toThrow(rule);
+    const { fixedPoint, switches } = withSwitches(manifest, manifest.switches);
+    expect(fixedPoint.blocks.map(({ attn }) => attn.unnormalisedMix)).toEqual([undefined, undefined]);
+    expect(() => parseManifest(JSON.stringify({ ...manifest, fixedPoint, switches }))).not.toThrow();
+    expect(() => parseManifest(JSON.stringify(makeManifest({ ...shape, positional: true })))).toThrow(rule);
   });
 
   it('refuses altered weights, missing tensors and a malformed manifest, saying which', async () => {
