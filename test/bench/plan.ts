@@ -48,7 +48,7 @@ function causesOf(manifest: Manifest): BenchResult[] {
 }
 
 /** The same network with so many exact rows and tokens, spread evenly. */
-function withBudget(manifest: Manifest, softmax?: number, gelu?: number): Manifest {
+export function withBudget(manifest: Manifest, softmax?: number, gelu?: number): Manifest {
   const { depth, heads } = manifest.architecture;
   const layers = Array.from({ length: depth }, (_, layer) => tokensBehind(manifest.architecture, layer));
   /** The places of each group, of which `wanted` in all are taken. */
