@@ -21,13 +21,17 @@ GOLDEN_BYTES = 16 << 20
 """Above it, what grows with the square of the tokens is left out."""
 
 
-def golden_points(model: FoldedModel) -> list[str]:
-    """The names of docs/artifact.md's golden points, in order."""
+def golden_points(model: FoldedModel, fixed: dict) -> list[str]:
+    """The names of docs/artifact.md's golden points, in order. fixed: the manifest's `fixedPoint`."""
 
-    def is_there(block: FoldedBlock, suffix: str) -> bool:
-        return {'norm1': block.norm1, 'norm2': block.norm2, 'attn.unit_squares': block.square_units is not None, 'attn.residual': block.mlp}.get(suffix, True)
+    def is_there(block: FoldedBlock, scales: dict, suffix: str) -> bool:
+        return {
+            'norm1': block.norm1, 'norm2': block.norm2, 'attn.unit_squares': block.square_units is not None, 'attn.residual': block.mlp,
+            'attn.probabilities': 'unnormalisedMix' not in scales['attn'],
+        }.get(suffix, True)  # fmt: skip
 
-    blocks = [f'blocks.{i}.{suffix}' for i, block in enumerate(model.blocks) for suffix in GOLDEN_SUFFIXES if is_there(block, suffix)]
+    both = enumerate(zip(model.blocks, fixed['blocks']))
+    blocks = [f'blocks.{i}.{suffix}' for i, (block, scales) in both for suffix in GOLDEN_SUFFIXES if is_there(block, scales, suffix)]
     return ['input', 'patch_embed', *blocks, 'pool', 'fc_norm', 'logits']
 
 
@@ -51,12 +55,12 @@ def write_weights(folder: Path, index: list[dict], data: bytes) -> None:
     (folder / 'weights.bin').write_bytes(data)
 
 
-def write_golden(folder: Path, model: FoldedModel, image: Array, sample: str) -> None:
+def write_golden(folder: Path, model: FoldedModel, fixed: dict, image: Array, sample: str) -> None:
     """golden.json and golden.bin of one cropped image (H, W, 3). `sample`: what image it is."""
     seen: dict[str, Array] = {}
     forward(model, image[None], lambda name, value: seen.setdefault(name, value[0]))
     tensors = {'image': image.astype(np.uint8)}
-    tensors.update((name, seen[name].astype(np.float32)) for name in golden_points(model))
+    tensors.update((name, seen[name].astype(np.float32)) for name in golden_points(model, fixed))
     if sum(tensor.nbytes for tensor in tensors.values()) > GOLDEN_BYTES:
         tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(LARGE_SUFFIXES)}
     index, data = pack(tensors)

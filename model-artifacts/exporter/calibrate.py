@@ -8,7 +8,7 @@ import numpy as np
 
 from .errors import ExportError
 from .folding import Array, FoldedBlock, FoldedModel, ceil_log2, mean_factor
-from .forward import forward
+from .forward import forward, split_heads
 
 MAX_SQUARINGS = 2
 SAMPLED = 4096
@@ -62,10 +62,10 @@ class Ranges:
         return float(np.quantile(np.concatenate(self.values[name]), q))
 
 
-def follow_softmax(ranges: Ranges, name: str, centred: Array, squarings: int, block: FoldedBlock) -> None:
-    """Record what softmax by `squarings` squarings of rows (…, T) reaches: `name.mean_exp`, and after each division `name.weights{j}`,
-    their `name.squares{j}`, and `name.mean_square{j}`, the next reciprocal's argument. Overflow to infinity is caught later, as a range that no
-    domain can hold."""
+def follow_softmax(ranges: Ranges, name: str, centred: Array, squarings: int, block: FoldedBlock, values: Array | None) -> None:
+    """Record what softmax by `squarings` squarings of rows (B, rows, T) reaches: `name.mean_exp`, and after each division `name.weights{j}`,
+    their `name.squares{j}`, and `name.mean_square{j}`, the next reciprocal's argument; with values (B, heads, T, d), of all heads' rows,
+    `name.unnormalised_mix` before the last division. Overflow to infinity is caught later, as a range that no domain can hold."""
     last = 2.0 ** -ceil_log2(block.tokens)
     with np.errstate(over='ignore', invalid='ignore', divide='ignore'):
         e = np.exp(centred * (exp_scale(block) / 2**squarings))
@@ -78,6 +78,10 @@ def follow_softmax(ranges: Ranges, name: str, centred: Array, squarings: int, bl
             ranges.record(f'{name}.squares{j}', e)
             mean = e.sum(-1, keepdims=True) * last
             ranges.keep(f'{name}.mean_square{j}', mean)
+        if values is not None:
+            B, heads, T, _ = values.shape
+            sums = (e.reshape(B, heads, -1, T) @ values) * last
+            ranges.record(f'{name}.unnormalised_mix', np.nan_to_num(sums, nan=np.inf, posinf=np.inf, neginf=-np.inf))
 
 
 def exp_scale(block: FoldedBlock) -> float:
@@ -91,15 +95,20 @@ def calibrate(model: FoldedModel, images: Array, batch: int = 64, say: Callable[
     Raises ExportError at a value that is not finite."""
     ranges = Ranges()
     model = model.in_single_precision()
+    values: Array | None = None  # of the block that is being computed
 
     def observe(name: str, value: Array) -> None:
+        nonlocal values
+        if name.endswith('.attn.v'):
+            values = split_heads(value, model.heads)
         if name.endswith('.mean_square'):
             ranges.keep(name, value)
             return
         if name.endswith('.centred') and value.size:
             block = model.blocks[int(name.split('.')[1])]
             for squarings in range(MAX_SQUARINGS + 1):
-                follow_softmax(ranges, name.replace('.centred', f'.softmax{squarings}'), value, squarings, block)
+                mixed = values if block.is_softmax_alone else None
+                follow_softmax(ranges, name.replace('.centred', f'.softmax{squarings}'), value, squarings, block, mixed)
         if name.endswith('.fc1'):
             ranges.keep_units(name, value)
         if name.endswith('.switched'):

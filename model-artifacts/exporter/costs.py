@@ -37,7 +37,8 @@ def choices(manifest: dict) -> list[str]:
         parts = [f'stream {stream} bits', f'norms {norms} B a row']
         if rows:
             total = rows * (len(tokens_behind(a, i - 1)) * each + per_row) / 1e6
-            parts.append(f'{rows} softmax rows by {len(squarings)} squarings, tables {total:.1f} MB')
+            late = ', divided behind the values' if 'unnormalisedMix' in attn else ''
+            parts.append(f'{rows} softmax rows by {len(squarings)} squarings{late}, tables {total:.1f} MB')
         if tokens:
             tables = activation_tables(block['mlp'])
             units = [(t.get('units', a['mlpDim']), table_bytes(t)) for t in tables]

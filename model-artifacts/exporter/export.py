@@ -82,5 +82,5 @@ def write_artifact(
     write_weights(out, index, data)
     (out / 'model.onnx').write_bytes(onnx)
     write_json(out / 'manifest.json', public)
-    write_golden(out, model, golden, golden_name)
+    write_golden(out, model, fixed, golden, golden_name)
     return model

@@ -74,6 +74,11 @@ class FoldedBlock:
         return weight
 
     @property
+    def is_softmax_alone(self) -> bool:
+        """Whether all attention weights are a softmax and nothing else."""
+        return bool(self.softmax_rows.all()) and self.static_mix is None
+
+    @property
     def tokens(self) -> int:
         """That enter, and so are keys and values."""
         return len(self.before)

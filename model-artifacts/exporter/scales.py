@@ -25,6 +25,8 @@ PRODUCT_BITS = 30
 """Values before a truncation stay below 2^30, so that their sign is known to the truncation protocol."""
 WEIGHT_BITS_TO_GIVE = 3
 PROBABILITY_BITS_TO_GIVE = 3
+VALUE_BITS_TO_GIVE = 1
+"""Where the ring is too narrow for weights before their division, which give up at least as many."""
 RECIPROCAL_BITS_TO_GIVE = 6
 """Rounding is then at most 4 % of the reciprocal of the largest row that was observed, and less of all others."""
 DEGREES_OF_FEW = (1, 2, 3, 4)
@@ -49,6 +51,8 @@ SQUARED_BITS = 8
 SQUARING_BITS = 150
 """About what a squaring costs for each score, online: a product, a scaling, two truncations."""
 SQUARING_FLIGHTS = 4
+SCALE_BITS = 250
+"""Of one product of `scale` offline, both parties' messages (protocols/offline/rlwe/layout.ts)."""
 FLIGHT_BITS = 2_000_000
 """What travels while a flight waits: 20 ms at 100 Mbit/s. The rows of a block share it."""
 
@@ -65,6 +69,8 @@ class Precision:
     scores: int = 8
     exp: int = 9
     probabilities: int = 12
+    unnormalised_mix: int = 9
+    """The last division's quotient is smaller than what it divides: so it has about the error of `mix`."""
     mix: int = 8
     square_units: int = 8
     gelu: int = 8
@@ -131,9 +137,32 @@ def check_product(tensor: str, frac_bits: int, magnitude: float) -> int:
     return bits
 
 
+def truncation_bits(kept: Tensor, ring: int) -> int:
+    """Online, of one truncation to `kept` in a ring of so many bits (protocols/layers/truncate.ts)."""
+    bits = kept.frac_bits + kept.magnitude_bits + 2
+    high = max(0, ring - bits)
+    return (1 + 2 * high if high else 0) + min(ring, bits)
+
+
 def truncated(frac_bits: int, magnitude_bits: int) -> Tensor:
     """The result of a truncation: what is below half a unit of it is given a unit's magnitude, since a truncation keeps a bit of its ring."""
     return Tensor(frac_bits, max(magnitude_bits, -frac_bits))
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """A softmax by `squarings` squarings."""
+
+    price: float
+    """Of a row, in bits online."""
+    squarings: int
+    spec: dict
+    """exp, reciprocal and squarings of the manifest."""
+    held: Tensor
+    """The weights before the last division."""
+    reciprocal_frac_bits: int
+    before: int
+    """Fraction bits of the probabilities before their truncation."""
 
 
 class _Chooser:
@@ -279,7 +308,6 @@ class _Chooser:
         p, ranges, log_tokens = self.precision, self.ranges, ceil_log2(block.tokens)
         q_bits, q_magnitude = self._linear(f'{name}.q', block.q.weight, held, p.q, f'{name}.q')
         k_bits, k_magnitude = self._linear(f'{name}.k', block.k.weight, held, p.k, f'{name}.k')
-        v_bits, v_magnitude = self._linear(f'{name}.v', block.v.weight, held, p.v, f'{name}.v')
         scores_magnitude = check_product(f'{name}.scores', p.q + p.k, ranges.magnitude(f'{name}.scores'))
         square = ranges.magnitude(f'{name}.square')
         softmax = 1.0 if block.softmax_rows.any() else 0.0
@@ -288,12 +316,16 @@ class _Chooser:
         scores_bits = min(p.scores, (PRODUCT_BITS - log_tokens - probability_bits) // 2)
         if scores_bits < p.scores - 3:
             raise ExportError(f'{name}.square', f'{square:.4g} (score²/tokens)', f'{2.0 ** (PRODUCT_BITS - 1 - log_tokens - 2 * (p.scores - 3)):.4g}')
-        probability_frac_bits = min(p.probabilities, PRODUCT_BITS - p.v - check_product(f'{name}.mix', p.v, ranges.magnitude(f'{name}.mix')))
-        softmax_spec, before = self._softmax(name, block, probability_bits)
+        mix_bits = check_product(f'{name}.mix', p.v, ranges.magnitude(f'{name}.mix'))
+        weights = self._softmax(name, block, probability_bits)
         # p.q + p.k − scores ≥ 1 and 2·scores + L − probabilities ≥ 1: every truncation drops a bit.
-        probability_frac_bits = min(probability_frac_bits, 2 * scores_bits + log_tokens - 1, before - 1)
+        probability_frac_bits = min(p.probabilities, PRODUCT_BITS - p.v - mix_bits, 2 * scores_bits + log_tokens - 1, weights.before - 1)
         if softmax and probability_frac_bits < p.probabilities - PROBABILITY_BITS_TO_GIVE:
             raise ExportError(f'{name}.probabilities', f'{probability_frac_bits} fraction bits left', f'{p.probabilities - PROBABILITY_BITS_TO_GIVE}: scores, values or squares are too large')
+        probabilities, mix = truncated(probability_frac_bits, probability_bits), truncated(p.mix, mix_bits)
+        late = self._unnormalised(name, block, weights, probabilities, mix)
+        weights, v_frac_bits, unnormalised = late or (weights, p.v, None)
+        v_bits, v_magnitude = self._linear(f'{name}.v', block.v.weight, held, v_frac_bits, f'{name}.v')
         proj_bits, proj_magnitude = self._linear(f'{name}.proj', block.proj_reading(p.mix, self.stream.frac_bits), p.mix, self.stream.frac_bits, f'{name}.proj')
         units = {} if block.square_units is None else {'squareUnits': self._square_units(name, block.square_units.weight, held)}
         return {
@@ -302,11 +334,12 @@ class _Chooser:
             'vWeightFracBits': v_bits,
             'q': Tensor(p.q, q_magnitude).to_json(),
             'k': Tensor(p.k, k_magnitude).to_json(),
-            'v': Tensor(p.v, v_magnitude).to_json(),
+            'v': Tensor(v_frac_bits, v_magnitude).to_json(),
             'scores': truncated(scores_bits, scores_magnitude).to_json(),
-            **softmax_spec,
-            'probabilities': truncated(probability_frac_bits, probability_bits).to_json(),
-            'mix': truncated(p.mix, check_product(f'{name}.mix', probability_frac_bits + p.v, ranges.magnitude(f'{name}.mix'))).to_json(),
+            **weights.spec,
+            'probabilities': probabilities.to_json(),
+            **({'unnormalisedMix': unnormalised.to_json()} if unnormalised else {}),
+            'mix': mix.to_json(),
             'projWeightFracBits': proj_bits,
             'projMagnitudeBits': proj_magnitude,
             **units,
@@ -326,14 +359,56 @@ class _Chooser:
             'outMagnitudeBits': truncated(p.mix, magnitude_bits(squares)).magnitude_bits,
         }
 
-    def _softmax(self, name: str, block: FoldedBlock, probability_bits: int) -> tuple[dict, int]:
-        """(exp, reciprocal and squarings of the manifest, fraction bits of the probabilities before their truncation): by as many squarings
-        as are cheapest of those that fit."""
+    def _unnormalised(
+        self, name: str, block: FoldedBlock, weights: _Weights, probabilities: Tensor, mix: Tensor
+    ) -> tuple[_Weights, int, Tensor] | None:
+        """(softmax, the values' fraction bits, the sums) with a last division behind the values, out = Σ x·v·2^-L / s; None where that is dearer, or
+        leaves too few bits.
+
+        Weights x are rounded at random to units of 2^-F. So out has an error of 2^-(F+L)·Σ ε·v / s, with independent ε of mean 0 and variance at most
+        1/4. As s, the row's mean, is at least n/2^L (Jensen), that is what probabilities rounded to F + L bits give in the flattest rows, and less
+        in all others: they may give up as many bits. Rounding the values costs one of a row's that is sharp.
+        """
+        p, L = self.precision, ceil_log2(block.tokens)
+        reached = self.ranges.magnitude(f'{name}.softmax{weights.squarings}.unnormalised_mix')
+        if not (block.is_softmax_alone and math.isfinite(reached)):
+            return None
+        sums_bits = magnitude_bits(reached)
+        lacking = max(0, p.probabilities + p.v + sums_bits - PRODUCT_BITS)
+        given = min(VALUE_BITS_TO_GIVE, lacking // 2)
+        held, v_frac_bits = p.probabilities - L - (lacking - given), p.v - given
+        if lacking - given > PROBABILITY_BITS_TO_GIVE or held < 1:
+            return None
+        try:
+            late = self._softmax_by(weights.squarings, name, block, probabilities.magnitude_bits, held)
+        except ExportError:
+            return None
+        r = late.reciprocal_frac_bits
+        before = late.held.frac_bits + v_frac_bits + L
+        sums = truncated(min(p.unnormalised_mix, PRODUCT_BITS - r - mix.magnitude_bits, before - 1), sums_bits)
+        # The last: with other switches, whose probabilities are truncated, these scales are to fit too.
+        if sums.frac_bits < p.mix or sums.frac_bits + r <= p.mix or late.before <= probabilities.frac_bits:
+            return None
+
+        def ring(*parts: int) -> int:
+            return sum(parts) + 2  # a sign, and room for the truncation
+
+        head_dim = len(block.q.weight) // self.model.heads
+        usual_scale = ring(weights.before, probabilities.magnitude_bits)
+        usual_mix = ring(probabilities.frac_bits, p.v, mix.magnitude_bits)
+        usual = block.tokens * (truncation_bits(weights.held, usual_scale) + usual_scale + SCALE_BITS + truncation_bits(probabilities, usual_mix) + usual_mix)
+        late_mix = ring(before, sums.magnitude_bits)
+        late_scale = ring(r, sums.frac_bits, mix.magnitude_bits)
+        price = block.tokens * (truncation_bits(late.held, late_mix) + late_mix) + head_dim * (truncation_bits(sums, late_scale) + late_scale + SCALE_BITS)
+        return (late, v_frac_bits, sums) if price < usual else None
+
+    def _softmax(self, name: str, block: FoldedBlock, probability_bits: int) -> _Weights:
+        """By as many squarings as are cheapest of those that fit."""
         if not block.softmax_rows.any():
             # Never evaluated: any valid entry will do.
             exp, reciprocal = Spline(Domain(-8, 4, 3), 0, 9, 9, Tensor(8, 11)), Spline(Domain(0.5, 4, 5), 2, 12, 10, Tensor(10, 1))
-            return {'exp': exp.to_json(), 'reciprocal': reciprocal.to_json()}, 8 + 10 + ceil_log2(block.tokens)
-        best: tuple[float, dict, int] | None = None
+            return _Weights(0.0, 0, {'exp': exp.to_json(), 'reciprocal': reciprocal.to_json()}, exp.out, 10, 8 + 10 + ceil_log2(block.tokens))
+        best: _Weights | None = None
         refused: ExportError | None = None
         for squarings in range(MAX_SQUARINGS + 1):
             try:
@@ -341,18 +416,18 @@ class _Chooser:
             except ExportError as error:
                 refused = error
                 continue
-            if best is None or choice[0] < best[0]:
+            if best is None or choice.price < best.price:
                 best = choice
-            if squarings == 0 and choice[0] < TABLES_ALONE * block.tokens:
+            if squarings == 0 and choice.price < TABLES_ALONE * block.tokens:
                 break  # two more products for each score cannot be cheaper
         if best is None:
             assert refused
             raise refused
-        return best[1:]
+        return best
 
-    def _softmax_by(self, squarings: int, name: str, block: FoldedBlock, probability_bits: int) -> tuple[float, dict, int]:
-        """(price of a row in bits online, spec, fraction bits before the last truncation). A softmax of scores/2^k, squared and divided by its mean k
-        times, is the softmax of the scores: weights are 2^L times the softmax, at most 2^L."""
+    def _softmax_by(self, squarings: int, name: str, block: FoldedBlock, probability_bits: int, most: int = PRODUCT_BITS) -> _Weights:
+        """A softmax of scores/2^k, squared and divided by its mean k times, is the softmax of the scores: weights are 2^L times the softmax, at most
+        2^L. most: fraction bits of the weights before their last division."""
         p, ranges, L = self.precision, self.ranges, ceil_log2(block.tokens)
         reached, scale = f'{name}.softmax{squarings}', exp_scale(block) / 2**squarings
         low, high = ranges.low[f'{name}.centred'], ranges.high[f'{name}.centred']
@@ -360,9 +435,10 @@ class _Chooser:
         # A margin in the argument is a factor of exp; 2 at least, as everywhere.
         exp_bits = math.ceil((high * scale + max(room * scale, math.log(2))) / math.log(2))
         # Each squaring doubles a relative error.
+        weights = truncated(p.exp if squarings else min(p.exp, most), exp_bits)
         exp = choose_exp(f'{name}.exp', low - room, high + room, p.exp_error / 2**squarings, p.exp_relative_error / 2**squarings, p.q + p.k + L,
-                         Tensor(p.exp, exp_bits), scale)  # fmt: skip
-        held, spec = p.exp, []
+                         weights, scale)  # fmt: skip
+        held, spec = weights.frac_bits, []
         # By Jensen a row's mean is at least 1, of which T/2^L is the sum's part; rounding may take a little of that away (errors of single exps
         # average out). The mean has the long tail of exp itself: twice the observed maximum.
         low, high = 0.97 * mean_factor(block.tokens), ranges.high[f'{reached}.mean_exp'] * 2 + 0.5
@@ -378,16 +454,16 @@ class _Chooser:
             high = min(ranges.high[f'{reached}.mean_square{j}'] * 2, 2.0**L) + 0.5
             # Squares fit the field that they are taken in, and so do the sums of a row's (protocols/layers/fieldSquare.ts).
             turn = max(squares_bits, math.ceil(math.log2(1.05 * high)) + L - 1) + 1
-            weights = truncated(min(SQUARED_BITS, (SQUARES_BITS - turn) // 2), weights_bits)
+            factors = truncated(min(SQUARED_BITS, (SQUARES_BITS - turn) // 2), weights_bits)
             last = j == squarings - 1
-            held = min(SQUARED_BITS, 2 * weights.frac_bits - 1)
-            squares = truncated(held, squares_bits)
+            held = min(SQUARED_BITS, 2 * factors.frac_bits - 1, most if last else PRODUCT_BITS)
+            weights = truncated(held, squares_bits)
             argument = f'{reached}.mean_square{j}'
             reciprocal = self._reciprocal(name, argument, 0.97 / mean_factor(block.tokens), high, held, L, probability_bits if last else None)
-            spec.append({'input': weights.to_json(), 'square': squares.to_json(), 'reciprocal': reciprocal.to_json()})
+            spec.append({'input': factors.to_json(), 'square': weights.to_json(), 'reciprocal': reciprocal.to_json()})
             bits += SQUARING_BITS * block.tokens + reciprocal.online_bits() + SQUARING_FLIGHTS * FLIGHT_BITS / int(block.softmax_rows.sum())
         out = {'exp': exp.to_json(), 'reciprocal': first.to_json(), **({'squarings': spec} if spec else {})}
-        return bits, out, held + reciprocal.out.frac_bits + L
+        return _Weights(bits, squarings, out, weights, reciprocal.out.frac_bits, held + reciprocal.out.frac_bits + L)
 
     def _reciprocal(self, name: str, argument: str, low: float, high: float, held: int, L: int, probability_bits: int | None) -> Spline:
         """1/x of a row's mean, x in [low, high]. held: fraction bits of what is multiplied by it; probability_bits: of the product with the last

@@ -85,6 +85,11 @@ def fits_untruncated(reciprocal: dict, frac_bits: int) -> bool:
     return reciprocal['rangeBits'] + frac_bits <= 31 and read_domain(reciprocal).top * 2.0**frac_bits <= 2.0**31
 
 
+def last_reciprocal(attn: dict) -> dict:
+    """Of a block's softmax."""
+    return [attn, *attn.get('squarings', [])][-1]['reciprocal']
+
+
 def finer_levels(spec: dict) -> list[tuple[dict, Domain, bool]]:
     """Of a spline's levels but the coarsest, from coarse to fine: its spec, its comparison's domain, and whether it serves all that lies below."""
     coarsest, levels, level = read_domain(spec), [], spec.get('fine')
@@ -288,17 +293,12 @@ class Simulation:
         see(f'{name}.scores', scores, score_frac_bits)
         self.check(f'{name}.scores', scores, 2.0 ** (score_frac_bits + spec['scores']['magnitudeBits']))
 
-        exact = np.stack([self.chosen(i, rows) for rows in self.manifest['switches']['softmaxRows'][i]])
-        probabilities = np.empty_like(scores)
-        if exact.any():
-            probabilities[:, exact] = self.softmax(name, scores[:, exact], score_frac_bits, spec)
-        if not exact.all():
-            probabilities[:, ~exact] = self.square(name, scores[:, ~exact], score_frac_bits, spec)
-        p = spec['probabilities']['fracBits']
-        probabilities = self.add_by_position(f'{name}.static_mix', probabilities)
-        see(f'{name}.probabilities', probabilities, p)
+        if 'unnormalisedMix' in spec:
+            mixed, before = self.mixed_before_division(name, scores, score_frac_bits, v, spec)
+        else:
+            mixed, before = self.mixed(i, scores, score_frac_bits, v, see)
         mix = spec['mix']
-        mixed = self.truncate(f'{name}.mix', join_heads(multiply(probabilities, v)), p + spec['v']['fracBits'], mix['magnitudeBits'], mix['fracBits'])
+        mixed = self.truncate(f'{name}.mix', mixed, before, mix['magnitudeBits'], mix['fracBits'])
         see(f'{name}.mix', mixed, mix['fracBits'])
         if 'squareUnits' in spec:
             squares = self.square_units(name, units, held, block)
@@ -309,8 +309,37 @@ class Simulation:
         before = mix['fracBits'] + spec['projWeightFracBits']
         return self.truncate(f'{name}.proj', self.linear(f'{name}.proj', mixed), before, spec['projMagnitudeBits'], stream)
 
+    def mixed(self, i: int, scores: Array, frac_bits: int, v: Array, see) -> tuple[Array, int]:
+        """(attention's weights times the values (B, heads, T, d), heads joined, fraction bits); step 4."""
+        name, spec = f'blocks.{i}.attn', self.fixed['blocks'][i]['attn']
+        exact = np.stack([self.chosen(i, rows) for rows in self.manifest['switches']['softmaxRows'][i]])
+        probabilities = np.empty_like(scores)
+        if exact.any():
+            probabilities[:, exact] = self.softmax(name, scores[:, exact], frac_bits, spec)
+        if not exact.all():
+            probabilities[:, ~exact] = self.square(name, scores[:, ~exact], frac_bits, spec)
+        p = spec['probabilities']['fracBits']
+        probabilities = self.add_by_position(f'{name}.static_mix', probabilities)
+        see(f'{name}.probabilities', probabilities, p)
+        return join_heads(multiply(probabilities, v)), p + spec['v']['fracBits']
+
+    def mixed_before_division(self, name: str, scores: Array, frac_bits: int, v: Array, spec: dict) -> tuple[Array, int]:
+        """The same where the weights' last division is behind the values."""
+        B, heads, queries, tokens = scores.shape
+        x, r, before = self.unnormalised_softmax(name, scores.reshape(B, -1, tokens), frac_bits, spec)
+        sums = multiply(x.reshape(scores.shape), v)
+        held = spec['unnormalisedMix']
+        sums = self.truncate(f'{name}.unnormalised_mix', sums, before + ceil_log2(tokens) + spec['v']['fracBits'], held['magnitudeBits'], held['fracBits'])
+        return join_heads(sums * r.reshape(B, heads, queries, 1)), held['fracBits'] + last_reciprocal(spec)['out']['fracBits']
+
     def softmax(self, name: str, scores: Array, frac_bits: int, spec: dict) -> Array:
         """Rows (B, rows, T) whose switch kept the softmax; step 3."""
+        x, r, held = self.unnormalised_softmax(name, scores, frac_bits, spec)
+        before, p = held + ceil_log2(scores.shape[-1]) + last_reciprocal(spec)['out']['fracBits'], spec['probabilities']
+        return self.truncate(f'{name}.probabilities', x * r, before, p['magnitudeBits'], p['fracBits'])
+
+    def unnormalised_softmax(self, name: str, scores: Array, frac_bits: int, spec: dict) -> tuple[Array, Array, int]:
+        """(weights (B, rows, T) before their last division, 1/mean (B, rows, 1), fraction bits of the weights)."""
         tokens, log_tokens = scores.shape[-1], ceil_log2(scores.shape[-1])
         centred = tokens * scores - scores.sum(-1, keepdims=True)
         exp = spec['exp']
@@ -342,9 +371,7 @@ class Simulation:
                 else:
                     before = squarings[j]['square']['fracBits'] + MORE_SQUARE_BITS
                     untruncated = self.squares_in_field(w, before + turn)
-        mean_frac_bits = held['fracBits'] + log_tokens
-        p = spec['probabilities']
-        return self.truncate(f'{name}.probabilities', e * r, mean_frac_bits + reciprocal['out']['fracBits'], p['magnitudeBits'], p['fracBits'])
+        return e, r, held['fracBits']
 
     @staticmethod
     def squares_in_field(weights: Array, ring_bits: int) -> Array:
