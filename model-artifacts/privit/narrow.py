@@ -7,7 +7,8 @@ LayerNorms' tables are short, and softmax needs one squaring or none.
 Fewer tokens may go on behind some blocks (`vit/kept_tokens.py`): that is learned by the same lesson.
 
 The network learns to say of any photographs what it said before, with the penalty of `ranges.py` that grows from little to much: no labels,
-no other teacher. The residual stream itself is not imitated, since that is what has to change.
+no other teacher. The residual stream itself is not imitated, since that is what has to change. Images that no photograph looks like (`vit/ood.py`)
+are held to the same ranges, whatever is said of them: a plan has to hold them too, and they reach furthest.
 """
 from __future__ import annotations
 
@@ -25,8 +26,10 @@ from torch import Generator, Tensor
 
 from vit.data import ImageSet
 from vit.model import VisionTransformer
+from vit.ood import ood_images
 
 from . import augment
+from .ood import shifted
 from .ranges import SCORE_LIMIT, RangePenalty
 
 QUIET = 0.8
@@ -43,6 +46,8 @@ class NarrowOptions:
     """Of the range penalty: geometric from the one to the other over the first half of the steps."""
     score_weight: float = 1.0
     """Of attention's scores in it: at 10 softmax needs fewer squarings."""
+    ood_images: int = 4
+    """So many of vit/ood.py's, beside each batch."""
     ema_decay: float = 0.99
     min_crop_area: float = 0.25
     save_every: int = 25
@@ -70,6 +75,10 @@ class Photographs:
             chosen = images.images[torch.randint(len(images), (n,), generator=generator)]
             parts.append(augment.random_resized_crop_flip(chosen, self.size, self.min_area, generator))
         return self.normalised(torch.cat(parts))
+
+    def ood(self) -> Tensor:
+        """What no photograph looks like, (B, 3, size, size)."""
+        return self.normalised(torch.from_numpy(ood_images(self.size)).permute(0, 3, 1, 2))
 
     def centres(self, count: int) -> Tensor:
         """The first `count` of each set, whole."""
@@ -115,7 +124,7 @@ def narrow(
     run_dir.mkdir(parents=True, exist_ok=True)
     before.requires_grad_(False).eval()
     model.eval()
-    kept = held_out.centres(64)
+    kept, odd = held_out.centres(64), held_out.ood()
     limits = score_limits(before, kept[:64])
     average = copy.deepcopy(model).requires_grad_(False)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=0.0)
@@ -136,12 +145,15 @@ def narrow(
         batch = photographs.draw(o.batch_size, generator)
         with torch.no_grad():
             said = before(batch)
-        penalty = RangePenalty(one_in=4, score_limits=limits, score_weight=o.score_weight, square_rows=False)
+        penalty, of_odd = (RangePenalty(one_in, limits, o.score_weight, square_rows=False) for one_in in (4, 1))
         says = model(batch, None, penalty)
+        if o.ood_images:
+            chosen = torch.randperm(len(odd), generator=generator)[: o.ood_images]
+            model(shifted(odd[chosen], generator), None, of_odd)
         same = F.mse_loss(says, said)
         apart = F.kl_div(says.log_softmax(-1), said.log_softmax(-1), log_target=True, reduction='batchmean')
         optimizer.zero_grad()
-        (same + apart + weight * penalty.total).backward()
+        (same + apart + weight * (penalty.total + of_odd.total)).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         decay = min(o.ema_decay, (step + 1) / (step + 10))

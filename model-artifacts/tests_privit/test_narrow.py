@@ -33,10 +33,10 @@ def wide() -> VisionTransformer:
     return model
 
 
-def excess(model: VisionTransformer) -> float:
+def excess(model: VisionTransformer, images: torch.Tensor | None = None) -> float:
     penalty = RangePenalty()
     with torch.no_grad():
-        model(shown('validation').centres(16), None, penalty)
+        model(shown('validation').centres(16) if images is None else images, None, penalty)
     return float(penalty.total)
 
 
@@ -47,6 +47,14 @@ def test_ranges_become_narrow_and_answers_stay(tmp_path):
     assert excess(narrowed) < 0.5 * excess(model)
     assert agreement(narrowed, model, shown('validation').centres(32)) > 0.9
     assert '"agreement"' in lines[-1]
+
+
+def test_what_no_photograph_looks_like_is_held_to_the_same_ranges(tmp_path):
+    without, with_odd = (
+        narrow(wide(), wide(), shown('train'), shown('validation'), replace(OPTIONS, ood_images=count), tmp_path / str(count), print) for count in (0, 4)
+    )
+    odd = shown('validation').ood()
+    assert excess(with_odd, odd) < 0.8 * excess(without, odd)
 
 
 def test_an_interrupted_run_goes_on(tmp_path):

@@ -23,7 +23,8 @@ from .arguments import Commands, add_facts, given_facts
 def run_narrow(arguments: argparse.Namespace) -> None:
     options = read_options(arguments, NarrowOptions)
     given = given_facts(arguments)
-    before, imported = import_checkpoint(arguments.checkpoint, given), import_checkpoint(arguments.checkpoint, given | {'keep_after': arguments.keep_after})
+    before = import_checkpoint(arguments.teacher or arguments.checkpoint, given)
+    imported = import_checkpoint(arguments.checkpoint, given | {'keep_after': arguments.keep_after})
     splits = [load_splits(name, arguments.data_dir, arguments.cache_dir) for name in arguments.photographs]
     mean, std, size = pixel_values(imported, 'mean'), pixel_values(imported, 'std'), imported.model.config.img_size
     train, held_out = (
@@ -57,6 +58,7 @@ def write_timm(out: Path, weights: dict[str, torch.Tensor], imported: Imported) 
 def register(commands: Commands) -> None:
     p = commands.add_parser('narrow', help="a pretrained network's ranges narrowed, in training towards itself: everything stays exact, and costs less")
     p.add_argument('checkpoint', type=Path, help="timm's or Hugging Face's file or folder")
+    p.add_argument('--teacher', type=Path, default=None, help='what it learns to say; default: what the checkpoint says, of all its tokens')
     p.add_argument('--photographs', nargs='+', default=['imagenette'], help='image sets, by name or path; their labels are not used')
     p.add_argument('--data-dir', type=Path, default=Path('../../shared/data'), help="folder of the image sets' zips")
     p.add_argument('--cache-dir', type=Path, default=None, help="decoded images; default: the user's cache directory")
