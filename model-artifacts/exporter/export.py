@@ -15,7 +15,7 @@ from .checkpoint import Checkpoint
 from .folding import Array, FoldedModel
 from .hidden_groups import grouped
 from .images import Preprocessing
-from .limits import check_limits
+from .limits import check_limits, check_words
 from .onnx_model import to_onnx
 from .quantise import quantise
 from .scales import DEFAULT_PRECISION, Precision, choose_scales
@@ -55,6 +55,10 @@ def write_artifact(
     """
     check_limits(checkpoint, preprocessing)
     model = checkpoint.fold()
+    d, c = checkpoint.description, checkpoint.model.config
+    title = f"{d['dataset']}: vision transformer, {c.depth} × {c.embed_dim}, {c.num_tokens} tokens"
+    description = f"{d['recipe']}; {describe_switches(model)}."
+    check_words(title, description)
     images = np.concatenate([calibration, ood_images(model.height, model.width)])
     batch = min(64, max(1, BATCHED_SCORES // (model.heads * model.tokens**2)))
     ranges = calibrate(model, images, batch, lambda done: say(min(done, len(calibration))))
@@ -63,9 +67,6 @@ def write_artifact(
     weights = quantise(model, fixed)
     index, data = pack(weights)
     onnx = to_onnx(checkpoint)
-    d, c = checkpoint.description, checkpoint.model.config
-    title = f"{d['dataset']}: vision transformer, {c.depth} × {c.embed_dim}, {c.num_tokens} tokens"
-    description = f"{d['recipe']}; {describe_switches(model)}."
     digests = hashlib.sha256(data).hexdigest(), hashlib.sha256(onnx).hexdigest()
     public = manifest(model, fixed, d['name'], title, description, d['labels'], preprocessing, *digests)
     simulation = Simulation(public, {name: tensor.astype(np.int64) for name, tensor in weights.items()})

@@ -41,3 +41,10 @@ def check_limits(checkpoint: Checkpoint, preprocessing: Preprocessing) -> None:
     seen = preprocessing.crop, preprocessing.width
     check('crop', seen, seen == (c.img_size, c.width), f'{c.img_size} x {c.width}, the image size')
     between('shorter side', preprocessing.shorter_side, preprocessing.crop, 1024)
+
+
+def check_words(title: str, description: str) -> None:
+    """Raises ExportError for what a manifest says of a model at too great a length."""
+    for name, words, limit in (('title', title, 120), ('description', description, 2000)):
+        if len(words) > limit:
+            raise ExportError(name, f'{len(words)} characters ({words[:60]}…)', f'{limit}')

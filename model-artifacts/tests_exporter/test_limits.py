@@ -167,6 +167,15 @@ def test_a_name_that_is_no_folder_is_refused():
     check_limits(checkpoint, Preprocessing(8, 8))
 
 
+@pytest.mark.parametrize(('word', 'name', 'limit'), [('dataset', 'title', 120), ('recipe', 'description', 2000)])
+def test_words_that_no_manifest_holds_are_refused(images, tmp_path, word, name, limit):
+    checkpoint = tiny_checkpoint()
+    checkpoint.description[word] = 'x' * limit
+    with pytest.raises(ExportError, match=rf'{name}: observed \d+ characters .* limit {limit}'):
+        export_tiny(checkpoint, tmp_path, images)
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_model_that_is_refused_late_leaves_the_folder_as_it_was(checkpoint, images, tmp_path, monkeypatch):
     (tmp_path / 'card.md').write_text('of the model before')
     monkeypatch.setattr(Simulation, 'run', lambda self, batch: self.violations.note('pool', [0], 9.0, -8.0, 8.0))
