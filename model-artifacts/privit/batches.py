@@ -1,11 +1,12 @@
 """Where training batches come from. Everything random about a step's batch comes from (seed, step), never from earlier steps."""
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from vit.data import ImageSet
 
@@ -49,6 +50,12 @@ class BatchSource(Protocol):
         ...
 
     def batch(self, step: int, batch_size: int, generator: Generator, seed: int, rank: int = 0, world: int = 1) -> Batch: ...
+
+
+def draw_seed(seed: int, start: nn.Module) -> int:
+    """For `step_generator` and batches: of `--seed` and of the weights that a run starts from. A run that goes on from another's result is shown
+    other crops than that one was, under the same `--seed`."""
+    return seed * 65_537 + zlib.crc32(b''.join(t.detach().cpu().numpy().tobytes() for t in start.state_dict().values())) % 65_537
 
 
 def step_generator(seed: int, step: int, rank: int = 0) -> Generator:

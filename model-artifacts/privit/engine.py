@@ -20,7 +20,7 @@ from torch import Generator, Tensor, nn
 from vit.checkpoint import save_checkpoint
 from vit.model import Observer, SwitchTensors, VisionTransformer
 
-from .batches import Batch, BatchSource, step_generator
+from .batches import Batch, BatchSource, draw_seed, step_generator
 from .distill import distillation_loss, soft_cross_entropy
 from .distributed import SharedMatrices, autocast_dtype, average_gradients, copy_from_first, start
 from .features import FeatureRegressors
@@ -145,6 +145,7 @@ class Trainer:
             if module is not None:
                 copy_from_first(module)  # steps are taken on averaged gradients: processes that start apart stay apart
         self.ema = Ema(student, options.ema_decay)
+        self.draws = draw_seed(options.seed, self.student)
         self.step = 0
 
     @property
@@ -162,8 +163,8 @@ class Trainer:
     def train_step(self, penalty: Callable[[], Tensor] | None = None) -> float:
         """One step of Adam on cross-entropy + distillation + penalties on ranges + `penalty()`; returns the loss without penalties."""
         o = self.options
-        generator = step_generator(o.seed, self.step, self.rank)
-        batch = self.source.batch(self.step, o.batch_size, generator, o.seed, self.rank, self.world).to(self.device)
+        generator = step_generator(self.draws, self.step, self.rank)
+        batch = self.source.batch(self.step, o.batch_size, generator, self.draws, self.rank, self.world).to(self.device)
         tokens = self._kept_tokens(generator)
 
         self.student.train()

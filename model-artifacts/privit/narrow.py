@@ -29,6 +29,7 @@ from vit.model import VisionTransformer
 from vit.ood import ood_images
 
 from . import augment
+from .batches import draw_seed, step_generator
 from .ood import shifted
 from .ranges import SCORE_LIMIT, RangePenalty
 
@@ -126,6 +127,7 @@ def narrow(
     model.eval()
     kept, odd = held_out.centres(64), held_out.ood()
     limits = score_limits(before, kept[:64])
+    seed = draw_seed(o.seed, model)
     average = copy.deepcopy(model).requires_grad_(False)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=0.0)
     state, first = run_dir / 'last.pt', 0
@@ -138,7 +140,7 @@ def narrow(
     say(json.dumps({'scoreLimits': {name.split('.')[1]: limit for name, limit in limits.items()}, 'firstStep': first}))
     sums = torch.zeros(3)
     for step in range(first, o.steps):
-        generator = Generator().manual_seed(o.seed * 1_000_003 + step)
+        generator = step_generator(seed, step)
         for group in optimizer.param_groups:
             group['lr'] = o.learning_rate * min(1, (step + 1) / 50) * (1 + math.cos(math.pi * step / o.steps)) / 2
         weight = o.first_weight * (o.last_weight / o.first_weight) ** min(1, 2 * step / o.steps)

@@ -1,4 +1,5 @@
 """Decoding, splits, and augmentation that moves pixels but invents none."""
+import copy
 import io
 import zipfile
 
@@ -7,6 +8,7 @@ import torch
 from PIL import Image
 
 from privit import augment
+from privit.batches import batch_indices, draw_seed
 from vit.data import IMAGE_SETS, ImageSetInfo, load_splits, stratified_holdout
 
 
@@ -202,3 +204,11 @@ def test_folders_that_are_no_image_set_say_what_is_missing(own_set, tmp_path):
     text.write_text('no zip')
     with pytest.raises(ValueError, match='expected a folder or a zip'):
         load_splits(str(text), tmp_path, cache)
+
+
+def test_a_run_that_goes_on_from_anothers_result_draws_anew():
+    torch.manual_seed(1)
+    start, result = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
+    first, again, after = (batch_indices(1000, 32, 0, draw_seed(0, model))[1].tolist() for model in (start, copy.deepcopy(start), result))
+    assert first == again != after
+    assert draw_seed(0, start) != draw_seed(1, start)
