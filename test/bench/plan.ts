@@ -4,7 +4,7 @@ import { compilePlan, type Manifest, parseManifest } from '../../protocols/index
 import { withSwitches } from '../../protocols/inference/manifest.ts';
 import { tokensBehind } from '../../protocols/inference/tokens.ts';
 import { protocolOf } from '../../protocols/layers/operations.ts';
-import { offlineCost } from '../../protocols/offline/division.ts';
+import { isServedByRlwe, offlineCost } from '../../protocols/offline/division.ts';
 import { modelFolder, modelNames } from '../../scripts/lib/models.ts';
 import type { BenchOptions, BenchResult } from './measure.ts';
 
@@ -42,6 +42,9 @@ function causesOf(manifest: Manifest): BenchResult[] {
       add(`offline/${cause}.${spec.kind}`, 'bytes', bytesClientToOwner + bytesOwnerToClient);
       add(`work/${cause}.${spec.kind}`, 'ms', clientMs + ownerMs);
       if (cots > 0) add(`cots/${cause}.${spec.kind}`, 'COTs', cots);
+      const thread = isServedByRlwe(spec) ? 'ring-LWE' : 'OT';
+      add(`thread/client.${thread}`, 'ms', clientMs);
+      add(`thread/owner.${thread}`, 'ms', ownerMs);
     }
   }
   return [...results.values()];
