@@ -10,7 +10,7 @@
  * --without-squarings: scores are small enough for one exponential (`privit narrow --score-weight 10` trains for that).
  * --keep-after: behind this block, counted from 0, every second patch goes on, and what is before the patches.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { compilePlan, type Manifest, parseManifest } from '../../protocols/index.ts';
@@ -73,7 +73,8 @@ async function main(): Promise<void> {
   });
   const { model, out: folder, 'keep-after': after } = options;
   if (model === undefined || folder === undefined) throw new Error(`--model and --out are needed\nusage: ${usage}`);
-  const given = parseManifest(await readFile(`${await modelFolder(model)}manifest.json`, 'utf8'));
+  const from = await modelFolder(model);
+  const given = parseManifest(await readFile(`${from}manifest.json`, 'utf8'));
   const { architecture } = given;
   const keptTokens = after === undefined ? undefined : [checkerboard(architecture, Number(after.split(':')[0]))];
   const count = (text: string | undefined) => (text === undefined ? undefined : Number(text));
@@ -106,6 +107,8 @@ async function main(): Promise<void> {
     writeFile(`${folder}/manifest.json`, JSON.stringify(written)),
     writeFile(`${folder}/weights.json`, JSON.stringify({ tensors })),
     writeFile(`${folder}/weights.bin`, all),
+    // What `classify` compares with: the model's own network, which says something else.
+    copyFile(`${from}model.onnx`, `${folder}/model.onnx`),
   ]);
 }
 
