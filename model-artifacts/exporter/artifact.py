@@ -32,7 +32,7 @@ def golden_points(model: FoldedModel, fixed: dict) -> list[str]:
 
     both = enumerate(zip(model.blocks, fixed['blocks']))
     blocks = [f'blocks.{i}.{suffix}' for i, (block, scales) in both for suffix in GOLDEN_SUFFIXES if is_there(block, scales, suffix)]
-    return ['input', 'patch_embed', *blocks, 'pool', 'fc_norm', 'logits']
+    return ['input', 'patch_embed', *blocks, 'pool', *([] if model.fc_epsilon is None else ['fc_norm']), 'logits']
 
 
 def pack(tensors: dict[str, Array]) -> tuple[list[dict], bytes]:

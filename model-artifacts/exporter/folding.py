@@ -106,8 +106,8 @@ class FoldedBlock:
 class FoldedModel:
     """The network between integers pixel − 128 and logits.
 
-    What is pooled by a mean is its sum over the patches that go on to the end, divided by 2^L of their number: fc_norm's epsilon, or the head,
-    undo the rest.
+    What is pooled by a mean is its sum over the patches that go on to the end, divided by 2^L of their number: fc_norm's epsilon, or the head
+    that reads it, undo the rest.
     """
 
     height: int
@@ -118,7 +118,7 @@ class FoldedModel:
     activation: str
     pool: str
     epsilon: float  # of the blocks' norms
-    fc_epsilon: float
+    fc_epsilon: float | None  # of fc_norm; None where its scale is constant: the head reads what is pooled itself
     patch_embed: Linear  # weight (D, 3pp), bias (patches, D)
     prefix: Array  # (P, D): class token and registers, with their positions
     blocks: tuple[FoldedBlock, ...]
@@ -267,12 +267,12 @@ def fold(
     embed = _fold_input(linear('patch_embed.proj'), state['pos_embed'][0], np.asarray(mean, np.float64), np.asarray(std, np.float64))
     prefix = state['prefix'][0] if config.prefix_tokens else np.empty((0, dim))
     head, pooled = _after_norm(linear('head'), linear('fc_norm')), mean_factor(sum(place >= config.prefix_tokens for place in blocks[-1].behind))
-    if config.pool == 'norm-mean':
+    fc_epsilon = None if 'fc_norm' in config.fixed_norms else config.norm_eps * (pooled**2 if config.pool == 'mean' else 1)
+    if config.pool == 'norm-mean' or (config.pool == 'mean' and fc_epsilon is None):
         head = Linear(head.weight / pooled, head.bias)
     return FoldedModel(
         config.img_size, config.width, config.patch_size, dim, heads, config.activation, config.pool, config.norm_eps,
-        config.norm_eps * (pooled**2 if config.pool == 'mean' else 1), _centred(embed), prefix - prefix.mean(-1, keepdims=True),
-        tuple(blocks), head,
+        fc_epsilon, _centred(embed), prefix - prefix.mean(-1, keepdims=True), tuple(blocks), head,
     )  # fmt: skip
 
 

@@ -72,16 +72,20 @@ def _apply(linear: Linear, x: Array) -> Array:
 
 def _pool(model: FoldedModel, x: Array, observe: Observer) -> Array:
     """What the head reads, (B, D), of the last block's output."""
+
+    def norm(y: Array) -> Array:
+        return y if model.fc_epsilon is None else _rms_norm(y, model.fc_epsilon, 'fc_norm', observe)
+
     if model.pool == 'class':
         pooled = x[:, 0]
         observe('pool', pooled)
-        return _rms_norm(pooled, model.fc_epsilon, 'fc_norm', observe)
+        return norm(pooled)
     patches = x[:, x.shape[1] - model.pooled_patches :]
     if model.pool == 'norm-mean':
-        patches = _rms_norm(patches, model.fc_epsilon, 'fc_norm', observe)
+        patches = norm(patches)
     pooled = patches.sum(1) * 2.0 ** -ceil_log2(model.pooled_patches)
     observe('pool', pooled)
-    return pooled if model.pool == 'norm-mean' else _rms_norm(pooled, model.fc_epsilon, 'fc_norm', observe)
+    return pooled if model.pool == 'norm-mean' else norm(pooled)
 
 
 def _rms_norm(x: Array, epsilon: float, name: str, observe: Observer) -> Array:

@@ -63,7 +63,7 @@ class PixelModel(nn.Module):
         return F.linear(x, getattr(self, f'{name}_weight'), getattr(self, f'{name}_bias'))
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
-        if name.replace('_', '.') in self.config.fixed_norms:
+        if name in {fixed.replace('.', '_') for fixed in self.config.fixed_norms}:
             return (x - x.mean(-1, keepdim=True)) * getattr(self, f'{name}_weight') + getattr(self, f'{name}_bias')
         return F.layer_norm(x, (self.config.embed_dim,), getattr(self, f'{name}_weight'), getattr(self, f'{name}_bias'), self.epsilon)
 

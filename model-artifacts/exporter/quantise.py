@@ -58,8 +58,13 @@ def quantise(model: FoldedModel, fixed: dict) -> dict[str, Array]:
             put(f'{name}.mlp.fc2', [(block.fc2, mlp['fc2WeightFracBits'])], activation_tables(mlp)[0]['out']['fracBits'])
         if not block.gelu_tokens.all():
             put(f'{name}.mlp.merged', [(block.merged, mlp['mergedWeightFracBits'])], read_mlp)
-    put('head', [(model.head, fixed['head']['weightFracBits'])], (fixed['pool'] if model.pool == 'norm-mean' else fixed['fcNorm']['out'])['fracBits'])
+    put('head', [(model.head, fixed['head']['weightFracBits'])], head_input_frac_bits(fixed, model.pool))
     return out
+
+
+def head_input_frac_bits(fixed: dict, pool: str) -> int:
+    """Of what the head reads. fixed: the manifest's `fixedPoint`."""
+    return (fixed['pool'] if pool == 'norm-mean' or 'fcNorm' not in fixed else fixed['fcNorm']['out'])['fracBits']
 
 
 def activation_tables(mlp: dict) -> list[dict]:

@@ -25,12 +25,12 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
     manifest = json.loads((folder / 'manifest.json').read_text())
     if manifest['labels'] != info.labels:
         raise ValueError(f'{folder}: its labels are not those of {info.title}')
-    a, blocks = manifest['architecture'], manifest['fixedPoint']['blocks']
+    a = manifest['architecture']
     config = ViTConfig(
         a['imageSize'], a['patchSize'], a['dim'], a['depth'], a['heads'], a['mlpDim'] / a['dim'], a['classes'],
         bool(a.get('positionalScores') or a.get('staticMixing')), a.get('squareUnits', 0), a.get('imageWidth'), a.get('prefixTokens', 0),
         a.get('pool', 'mean'), a.get('activation', 'gelu'), epsilon_of(manifest),
-        tuple(f'blocks.{i}.{norm}' for i, block in enumerate(blocks) for norm in ('norm1', 'norm2') if norm not in block),
+        tuple(fixed_norms(manifest['fixedPoint'])),
         tuple((kept['block'], tuple(kept['tokens'])) for kept in a.get('keptTokens', [])),
     )  # fmt: skip
     tensors = named_tensors(onnx.load(folder / 'model.onnx').graph)
@@ -58,13 +58,21 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
     return Checkpoint(model.eval(), (rows, tokens), description)
 
 
+def fixed_norms(fixed: dict) -> list[str]:
+    """Those whose scale is constant. fixed: the manifest's `fixedPoint`."""
+    of_blocks = [f'blocks.{i}.{norm}' for i, block in enumerate(fixed['blocks']) for norm in ('norm1', 'norm2') if norm not in block]
+    return of_blocks + ([] if 'fcNorm' in fixed else ['fc_norm'])
+
+
 def epsilon_of(manifest: dict) -> float:
-    """Of all norms. fc_norm's is smaller by the factor of a mean over the patches, where that is what it reads."""
+    """Of all norms; of none, what a `ViTConfig` has by itself. fc_norm's is smaller by the factor of a mean over the patches, where that is
+    what it reads."""
     a, fixed = manifest['architecture'], manifest['fixedPoint']
     patches = sum(place >= a.get('prefixTokens', 0) for place in tokens_behind(a, a['depth'] - 1))
     pooled = mean_factor(patches) if a.get('pool', 'mean') == 'mean' else 1
     of_blocks = [block[norm]['epsilon'] for block in fixed['blocks'] for norm in ('norm1', 'norm2') if norm in block]
-    return of_blocks[0] if of_blocks else fixed['fcNorm']['epsilon'] / pooled**2
+    of_last = [fixed['fcNorm']['epsilon'] / pooled**2] if 'fcNorm' in fixed else []
+    return next(iter(of_blocks + of_last), ViTConfig.norm_eps)
 
 
 def named_tensors(graph: onnx.GraphProto) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from .folding import Array, FoldedBlock, FoldedModel, ceil_log2, mean_factor
 from .forward import activation
 from .harmonics import Harmonics, choose_harmonics
 from .spline_search import choose_spline
-from .splines import RING_BITS, Domain, Spline, Tensor, choose_exp, magnitude_bits, norm_result_bits, smallest_domain
+from .splines import FLIGHT_BITS, RING_BITS, Domain, Spline, Tensor, choose_exp, magnitude_bits, norm_result_bits, smallest_domain
 
 WEIGHT_LIMIT = 2047
 PRODUCT_BITS = 30
@@ -53,8 +53,6 @@ SQUARING_BITS = 150
 SQUARING_FLIGHTS = 4
 SCALE_BITS = 250
 """Of one product of `scale` offline, both parties' messages (protocols/offline/rlwe/layout.ts)."""
-FLIGHT_BITS = 2_000_000
-"""What travels while a flight waits: 20 ms at 100 Mbit/s. The rows of a block share it."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,8 @@ class _Chooser:
         bits = magnitude_bits(ranges.magnitude('patch_embed', *parts))
         self.streams: list[Tensor] = []
         for i, block in enumerate(model.blocks):
-            norms = [f'blocks.{i}.{norm}' for norm in ('norm1', 'norm2') if getattr(block, norm)] + ['fc_norm'] * (model.pool != 'mean' and i == len(model.blocks) - 1)
+            norms = [f'blocks.{i}.{norm}' for norm in ('norm1', 'norm2') if getattr(block, norm)]
+            norms += ['fc_norm'] * (i == len(model.blocks) - 1 and model.pool != 'mean' and model.fc_epsilon is not None)
             before = self.streams[-1].frac_bits if self.streams else precision.residual
             self.streams.append(Tensor(min([before, *map(self._square_frac_bits, norms)]), bits))
 
@@ -206,7 +205,7 @@ class _Chooser:
             'residual': self.streams[0].to_json(),
             'blocks': blocks,
             'pool': pool.to_json(),
-            'fcNorm': fc_norm,
+            **({'fcNorm': fc_norm} if fc_norm else {}),
             'head': {'weightFracBits': head_bits, 'magnitudeBits': head_magnitude},
         }
 
@@ -214,21 +213,22 @@ class _Chooser:
     def _entry(block: int) -> str:
         return f'blocks.{block - 1}.mlp.residual' if block else 'patch_embed'
 
-    def _pool(self) -> tuple[Tensor, dict, int]:
-        """(what is pooled, fc_norm, the head's input's fraction bits)."""
+    def _pool(self) -> tuple[Tensor, dict | None, int]:
+        """(what is pooled, fc_norm if it is not linear, the head's input's fraction bits)."""
         p, stream, kind = self.precision, self.stream, self.model.pool
+        is_linear = self.model.fc_epsilon is None
         if kind == 'class':
-            return stream, self._norm('fc_norm', stream.frac_bits, p.fc_norm), p.fc_norm
-        if kind == 'norm-mean':
-            fc_norm = self._norm('fc_norm', stream.frac_bits, p.fc_norm)
-            before = p.fc_norm + self.log_patches
+            return (stream, None, stream.frac_bits) if is_linear else (stream, self._norm('fc_norm', stream.frac_bits, p.fc_norm, 1), p.fc_norm)
+        if kind == 'norm-mean' or is_linear:
+            fc_norm = None if is_linear else self._norm('fc_norm', stream.frac_bits, p.fc_norm, self.model.pooled_patches)
+            before = (stream.frac_bits if is_linear else p.fc_norm) + self.log_patches
             pool = truncated(min(p.pool, before - 1), check_product('pool', before, self.ranges.magnitude('pool')))
             return pool, fc_norm, pool.frac_bits
         # The mean square of the pooled row needs its range bits above 2·F + L.
         range_bits = math.ceil(math.log2(1.4 * self.ranges.high['fc_norm.mean_square'])) + 1
         pool_bits = min(p.pool, stream.frac_bits + self.log_patches - 1, (32 - self.log_dim - range_bits) // 2)
         pool = truncated(pool_bits, check_product('pool', stream.frac_bits + self.log_patches, self.ranges.magnitude('pool')))
-        return pool, self._norm('fc_norm', pool.frac_bits, p.fc_norm), p.fc_norm
+        return pool, self._norm('fc_norm', pool.frac_bits, p.fc_norm, 1), p.fc_norm
 
     def _linear(self, name: str, weight: Array, input_frac_bits: int, out_frac_bits: int | None, *outputs: str) -> tuple[int, int]:
         """(weight fraction bits, magnitude bits of the output before truncation). out_frac_bits: after it; None: there is none."""
@@ -245,8 +245,9 @@ class _Chooser:
             raise ExportError(f'{name} (output)', f'{magnitude:.4g}', f'{limit:.4g} at {input_frac_bits} + {wanted} fraction bits')
         return bits, out_bits
 
-    def _norm(self, name: str, input_frac_bits: int, out_frac_bits: int) -> dict:
+    def _norm(self, name: str, input_frac_bits: int, out_frac_bits: int, tokens: int) -> dict:
         argument, epsilon = f'{name}.mean_square', self.model.fc_epsilon if name == 'fc_norm' else self.model.epsilon
+        assert epsilon is not None
         input_scale = 1 / mean_factor(self.model.dim)
         # The extremes are those of out-of-distribution images (one-pixel stripes of full contrast above, plain colours below), so a narrow margin will do:
         # below, a wider one would cost a table entry each; above, the next power of two may not fit the ring.
@@ -259,7 +260,7 @@ class _Chooser:
 
         spline = choose_spline(
             argument, rsqrt, low, high, self._relative(argument, rsqrt, self.precision.relative_error), 2 * input_frac_bits + self.log_dim,
-            Tensor(scale_bits, magnitude_bits(0.75 * rsqrt(low))), anchor='low', positive=True, degrees=DEGREES_OF_FEW,
+            Tensor(scale_bits, magnitude_bits(0.75 * rsqrt(low))), anchor='low', positive=True, degrees=DEGREES_OF_FEW, elements=tokens,
             input_scale=input_scale, fine_between=FROM_BELOW, result_bits=norm_result_bits(input_frac_bits, scale_bits, out_magnitude),
         )  # fmt: skip
         return {'rsqrt': spline.to_json(), 'epsilon': epsilon, 'out': truncated(out_frac_bits, out_magnitude).to_json()}
@@ -282,9 +283,9 @@ class _Chooser:
         held1, held2 = (p.norm if norm else stream for norm in (block.norm1, block.norm2))
         mlp = self._mlp(f'{name}.mlp', block, held2) if block.mlp else None
         return {
-            **({'norm1': self._norm(f'{name}.norm1', stream, p.norm)} if block.norm1 else {}),
+            **({'norm1': self._norm(f'{name}.norm1', stream, p.norm, len(block.before))} if block.norm1 else {}),
             'attn': self._attention(f'{name}.attn', block, held1),
-            **({'norm2': self._norm(f'{name}.norm2', stream, p.norm)} if block.norm2 else {}),
+            **({'norm2': self._norm(f'{name}.norm2', stream, p.norm, len(block.behind))} if block.norm2 else {}),
             **({'mlp': mlp} if mlp else {}),
         }
 
@@ -442,8 +443,9 @@ class _Chooser:
         # By Jensen a row's mean is at least 1, of which T/2^L is the sum's part; rounding may take a little of that away (errors of single exps
         # average out). The mean has the long tail of exp itself: twice the observed maximum.
         low, high = 0.97 * mean_factor(block.tokens), ranges.high[f'{reached}.mean_exp'] * 2 + 0.5
-        reciprocal = self._reciprocal(name, f'{reached}.mean_exp', low, high, held, L, probability_bits if not squarings else None)
-        bits: float = exp.online_bits() * block.tokens + reciprocal.online_bits()
+        rows = int(block.softmax_rows.sum())
+        reciprocal = self._reciprocal(name, f'{reached}.mean_exp', low, high, held, L, probability_bits if not squarings else None, rows)
+        bits = exp.online_bits() * block.tokens + reciprocal.price(rows)
         first = reciprocal
         for j in range(squarings):
             # Of what is at most 2^L, and rounding.
@@ -459,14 +461,14 @@ class _Chooser:
             held = min(SQUARED_BITS, 2 * factors.frac_bits - 1, most if last else PRODUCT_BITS)
             weights = truncated(held, squares_bits)
             argument = f'{reached}.mean_square{j}'
-            reciprocal = self._reciprocal(name, argument, 0.97 / mean_factor(block.tokens), high, held, L, probability_bits if last else None)
+            reciprocal = self._reciprocal(name, argument, 0.97 / mean_factor(block.tokens), high, held, L, probability_bits if last else None, rows)
             spec.append({'input': factors.to_json(), 'square': weights.to_json(), 'reciprocal': reciprocal.to_json()})
-            bits += SQUARING_BITS * block.tokens + reciprocal.online_bits() + SQUARING_FLIGHTS * FLIGHT_BITS / int(block.softmax_rows.sum())
+            bits += SQUARING_BITS * block.tokens + reciprocal.price(rows) + SQUARING_FLIGHTS * FLIGHT_BITS / rows
         out = {'exp': exp.to_json(), 'reciprocal': first.to_json(), **({'squarings': spec} if spec else {})}
         return _Weights(bits, squarings, out, weights, reciprocal.out.frac_bits, held + reciprocal.out.frac_bits + L)
 
-    def _reciprocal(self, name: str, argument: str, low: float, high: float, held: int, L: int, probability_bits: int | None) -> Spline:
-        """1/x of a row's mean, x in [low, high]. held: fraction bits of what is multiplied by it; probability_bits: of the product with the last
+    def _reciprocal(self, name: str, argument: str, low: float, high: float, held: int, L: int, probability_bits: int | None, rows: int) -> Spline:
+        """1/x of so many rows' means, x in [low, high]. held: fraction bits of what is multiplied by it; probability_bits: of the product with the last
         one, which has 2^L in its scale; None: of one that is squared, at most 2^L."""
         wanted = math.ceil(8.5 + math.log2(high))
         frac_bits = min(wanted, PRODUCT_BITS - held - L - (1 if probability_bits is None else probability_bits))
@@ -478,6 +480,7 @@ class _Chooser:
         return choose_spline(
             argument, np.reciprocal, low, high, self._relative(argument, np.reciprocal, self.precision.reciprocal_error), held + L,
             Tensor(frac_bits, max(1, math.ceil(-math.log2(low)))), anchor='low', positive=True, degrees=DEGREES_OF_FEW, fine_between=FROM_BELOW,
+            elements=rows,
         )  # fmt: skip
 
     def _activation(self, name: str, block: FoldedBlock, input_frac_bits: int) -> dict:

@@ -20,7 +20,7 @@ from .fields import MORE_SQUARE_BITS, SQUARES_PRIME, field_turn
 from .folding import Array, by_position, ceil_log2
 from .forward import Observer, activation, join_heads, patches, split_heads
 from .harmonics import LOWEST, Harmonics, read_harmonics
-from .quantise import activation_tables
+from .quantise import activation_tables, head_input_frac_bits
 from .runtime import run_onnx
 from .splines import Domain, coefficients
 
@@ -200,8 +200,7 @@ class Simulation:
 
     @property
     def logit_frac_bits(self) -> int:
-        read = self.fixed['pool'] if self.pool == 'norm-mean' else self.fixed['fcNorm']['out']
-        return read['fracBits'] + self.fixed['head']['weightFracBits']
+        return head_input_frac_bits(self.fixed, self.pool) + self.fixed['head']['weightFracBits']
 
     def embedded(self, images: Array, see) -> tuple[Array, int]:
         """(the residual stream before the first block, its fraction bits); step 1."""
@@ -234,25 +233,16 @@ class Simulation:
 
     def pooled(self, x: Array, stream: int, see) -> tuple[Array, int]:
         """(what the head reads, (B, D), its fraction bits); step 6."""
-        pool, norm = self.fixed['pool'], self.fixed['fcNorm']
-        normed = norm['out']['fracBits']
+        pool, norm = self.fixed['pool'], self.fixed.get('fcNorm')
         if self.pool == 'class':
             see('pool', x[:, 0], stream)
-            y = self.norm('fc_norm', x[:, 0], stream, norm)
-            see('fc_norm', y, normed)
-            return y, normed
-        x = x[:, x.shape[1] - self.patches :]
+            return self.normalised('fc_norm', x[:, 0], stream, norm, see)
+        x, held = x[:, x.shape[1] - self.patches :], stream
         if self.pool == 'norm-mean':
-            x = self.norm('fc_norm', x, stream, norm)
-            see('fc_norm', x, normed)
-            y = self.truncate('pool', x.sum(1), normed + self.log_patches, pool['magnitudeBits'], pool['fracBits'])
-            see('pool', y, pool['fracBits'])
-            return y, pool['fracBits']
-        x = self.truncate('pool', x.sum(1), stream + self.log_patches, pool['magnitudeBits'], pool['fracBits'])
-        see('pool', x, pool['fracBits'])
-        y = self.norm('fc_norm', x, pool['fracBits'], norm)
-        see('fc_norm', y, normed)
-        return y, normed
+            x, held = self.normalised('fc_norm', x, held, norm, see)
+        y = self.truncate('pool', x.sum(1), held + self.log_patches, pool['magnitudeBits'], pool['fracBits'])
+        see('pool', y, pool['fracBits'])
+        return (y, pool['fracBits']) if self.pool == 'norm-mean' else self.normalised('fc_norm', y, pool['fracBits'], norm, see)
 
     def normalised(self, name: str, x: Array, frac_bits: int, spec: dict | None, see) -> tuple[Array, int]:
         """(what the next matrix reads, its fraction bits): the stream itself where the norm's scale is constant."""

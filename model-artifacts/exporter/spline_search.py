@@ -13,6 +13,8 @@ import numpy as np
 from .errors import ExportError
 from .folding import Array
 from .splines import (
+    FLIGHT_BITS,
+    LEVELS_FLIGHTS,
     MAX_DIGIT_BITS,
     MINIMUM_UNIT,
     RING_BITS,
@@ -26,8 +28,6 @@ from .splines import (
     smallest_domain,
 )
 
-LEVELS_FROM = 8192
-"""Online bits from which on several tables are tried: below, their two more flights are not worth it."""
 MAX_BOUNDARY_BITS = 10
 """Of the comparison that says which level serves an argument: a lookup of single bits."""
 FINER_LEVELS = 3
@@ -50,8 +50,9 @@ def choose_spline(
     input_scale: float = 1.0,
     fine_between: tuple[float, float] | None = None,
     result_bits: int = 0,
+    elements: int = 1 << 20,
 ) -> Spline:
-    """The spline of fewest online bits whose error stays below `tolerance(x)` for every argument x in [low, high].
+    """The spline of least `price` whose error stays below `tolerance(x)` for every argument x in [low, high]. elements: that are looked up at once.
 
     f is of the argument, which is `input_scale` times smaller than what the manifest's function is of. fine_between: where f bends, so that
     finer tables may serve what lies there; from below the lowest argument on there may be several. result_bits: see Spline.
@@ -62,12 +63,12 @@ def choose_spline(
     table = _Table(f, input_frac_bits, out, positive, degrees, input_scale, result_bits)
     for slack in SLACKS:
         allowed = partial(_times, slack, tolerance)
-        best = _cheapest_spline(table, low, high, allowed, anchor)
-        if fine_between and (best is None or best.online_bits() > LEVELS_FROM):
-            if fine_between[0] <= low:
-                best = _cheapest_from_below(table, low, high, allowed, best)
-            else:
-                best = _cheapest_around(table, low, high, allowed, fine_between, best)
+        best = one = _cheapest_spline(table, low, high, allowed, anchor)
+        if fine_between and (one is None or one.price(elements) > LEVELS_FLIGHTS * FLIGHT_BITS / elements):
+            search = partial(_cheapest_from_below, table) if fine_between[0] <= low else partial(_cheapest_around, table, bend=fine_between)
+            best = search(low, high, allowed, best=one)
+            if one and best and one.price(elements) < best.price(elements):
+                best = one
         if best:
             return best
     limit = f'2^{MAX_DIGIT_BITS} segments, degree {max(degrees)}, {RING_BITS - input_frac_bits} range bits, {RING_BITS}-bit rings'
@@ -211,7 +212,7 @@ def _cheapest_from_below(table: _Table, low: float, high: float, tolerance, best
     return best
 
 
-def _cheapest_around(table: _Table, low: float, high: float, tolerance, bend: tuple[float, float], best: Spline | None) -> Spline | None:
+def _cheapest_around(table: _Table, low: float, high: float, tolerance, best: Spline | None, bend: tuple[float, float]) -> Spline | None:
     """A coarse table over everything, and a fine one around `bend`, of the same scale; or `best`, if that is cheaper."""
     for coarse_digits, boundary in product(range(2, 7), BOUNDARIES):
         coarse = smallest_domain(low, high, coarse_digits, 'low', table.input_frac_bits)

@@ -19,6 +19,10 @@ from .folding import Array
 RING_BITS = 32
 MAX_DIGIT_BITS = 10
 MINIMUM_UNIT = 2.0**-16
+FLIGHT_BITS = 2_000_000
+"""What travels while a flight waits: 20 ms at 100 Mbit/s. Elements that are computed at once share it."""
+LEVELS_FLIGHTS = 2
+"""More of several levels than of one table: comparisons, and a selection."""
 SLACKS = (1, 2, 4, 8)
 """A wide range leaves fewer bits: tolerances are multiplied by these in turn before a model is refused."""
 
@@ -173,6 +177,10 @@ class Spline:
             bits += sum(2**f.boundary_bits + f.boundary_bits for f in finer)
             bits += 2 ** len(finer) * (len(finer) + 1) * result + len(finer) * (result + 1) + self.result_bits
         return bits
+
+    def price(self, elements: int) -> float:
+        """Online bits, and the part of an element, one of so many that are looked up at once, in the flights of several levels."""
+        return self.online_bits() + (LEVELS_FLIGHTS * FLIGHT_BITS / elements if self.fine else 0)
 
     def _table_bits(self, table: Spline | Fine) -> int:
         """exp has one column, and a factor of up to exp(segment)."""

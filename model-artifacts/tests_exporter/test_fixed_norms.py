@@ -16,12 +16,21 @@ from exporter.restore import restore
 from exporter.simulate import Simulation, read_weights
 from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
 
+CLASS = replace(CONFIG, positional=False, prefix_tokens=2, pool='class')
+NETWORKS = {
+    'two of blocks': replace(CONFIG, fixed_norms=('blocks.0.norm2', 'blocks.1.norm1')),
+    'those of all blocks': replace(CONFIG, fixed_norms=tuple(CONFIG.norms[:-1])),
+    'all': replace(CONFIG, fixed_norms=tuple(CONFIG.norms)),
+    "a class token's last": replace(CLASS, fixed_norms=('blocks.1.norm2', 'fc_norm')),
+    'the last of each patch': replace(CLASS, pool='norm-mean', fixed_norms=('fc_norm',)),
+}
 
-@pytest.fixture(scope='module', params=[('blocks.0.norm2', 'blocks.1.norm1'), tuple(CONFIG.norms)], ids=['two', 'all'])
+
+@pytest.fixture(scope='module', params=NETWORKS.values(), ids=NETWORKS)
 def exported(request, tmp_path_factory):
-    checkpoint = tiny_checkpoint(config=replace(CONFIG, fixed_norms=request.param))
+    checkpoint = tiny_checkpoint(config=request.param)
     with torch.no_grad():
-        for name in request.param:
+        for name in request.param.fixed_norms:
             checkpoint.model.get_submodule(name).weight.mul_(0.6)
     out = tmp_path_factory.mktemp('fixed')
     return checkpoint, out, export_tiny(checkpoint, out)
@@ -61,9 +70,10 @@ def test_an_mlp_that_is_linear_is_no_step(exported):
 
 def test_the_manifest_has_no_such_norm_and_restore_knows_them(exported):
     checkpoint, out, _ = exported
-    blocks = json.loads((out / 'manifest.json').read_text())['fixedPoint']['blocks']
-    kept = {f'blocks.{i}.{norm}' for i, block in enumerate(blocks) for norm in ('norm1', 'norm2') if norm in block}
-    assert kept == set(CONFIG.norms) - set(checkpoint.model.config.fixed_norms)
+    fixed = json.loads((out / 'manifest.json').read_text())['fixedPoint']
+    kept = {f'blocks.{i}.{norm}' for i, block in enumerate(fixed['blocks']) for norm in ('norm1', 'norm2') if norm in block}
+    kept |= {'fc_norm'} if 'fcNorm' in fixed else set()
+    assert kept == set(checkpoint.model.config.norms) - set(checkpoint.model.config.fixed_norms)
     assert restore(out, info_of(checkpoint.description)).model.config == checkpoint.model.config
 
 

@@ -12,7 +12,7 @@ from exporter.hidden_groups import group_units, grouped
 from exporter.scales import FROM_BELOW, choose_scales
 from exporter.simulate import Simulation, finer_levels, gelu_of_the_plan, lowest_argument, read_domain
 from exporter.spline_search import choose_spline
-from exporter.splines import Spline, Tensor
+from exporter.splines import FLIGHT_BITS, Spline, Tensor
 from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
 
 
@@ -41,6 +41,21 @@ def test_the_tables_of_a_wide_norm_are_right_at_every_offset(ratio, limit, resul
     for _ in range(5):
         error = np.abs(Simulation.table(rng, rsqrt, read_domain(spec), x, spec) / rsqrt(x) - 1)
         assert 0 < error.max() < 0.011  # the choice looked at a grid
+
+
+def test_levels_are_taken_where_they_save_more_than_their_flights():
+    def reciprocal(elements):
+        return choose_spline(
+            'm', np.reciprocal, 1.0, 200.0, lambda x: 0.02 / x, 15, Tensor(14, 1), 'low', True, (1, 2, 3, 4), fine_between=FROM_BELOW, elements=elements
+        )  # fmt: skip
+
+    few, many = reciprocal(3), reciprocal(600)
+    assert not few.fine and many.fine
+    saved = few.online_bits() - many.online_bits()
+    assert 3 * saved < 2 * FLIGHT_BITS < 600 * saved
+    border = 2 * FLIGHT_BITS / saved
+    assert reciprocal(int(0.98 * border)) == few and reciprocal(int(1.02 * border) + 1) == many
+    assert many.price(600) == many.online_bits() + 2 * FLIGHT_BITS / 600 and few.price(3) == few.online_bits()
 
 
 def test_two_tables_serve_a_wide_gelu_at_every_offset():

@@ -80,7 +80,7 @@ def test_mean_scales_are_those_of_the_data(trial):
 
 def test_unknown_names_are_refused(trial):
     model, switches, images = trial
-    with pytest.raises(ValueError, match='fc_norm'):
-        fix_norms(model, switches, images, ['fc_norm'], steps=0)
+    with pytest.raises(ValueError, match='blocks.9.norm1'):
+        fix_norms(model, switches, images, ['blocks.9.norm1'], steps=0)
     with pytest.raises(ValueError, match='fixed_norms'):
         ViTConfig(depth=2, fixed_norms=('blocks.2.norm1',))

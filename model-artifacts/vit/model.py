@@ -64,7 +64,7 @@ class ViTConfig:
     pool: str = 'mean'  # one of POOLS
     activation: str = 'gelu'  # one of ACTIVATIONS
     norm_eps: float = 1e-6
-    fixed_norms: tuple[str, ...] = ()  # 'blocks.3.norm1': those LayerNorms have a constant scale, see `FixedNorm`
+    fixed_norms: tuple[str, ...] = ()  # 'blocks.3.norm1', 'fc_norm': those LayerNorms have a constant scale, see `FixedNorm`
     kept_tokens: tuple[tuple[int, tuple[int, ...]], ...] = ()  # (2, (0, 1, 3)): behind block 2 only those tokens of the image go on
 
     def __post_init__(self) -> None:
@@ -115,8 +115,8 @@ class ViTConfig:
 
     @property
     def norms(self) -> list[str]:
-        """Of the blocks, in the order of the forward pass."""
-        return [f'blocks.{i}.norm{j}' for i in range(self.depth) for j in (1, 2)]
+        """In the order of the forward pass."""
+        return [*(f'blocks.{i}.norm{j}' for i in range(self.depth) for j in (1, 2)), 'fc_norm']
 
     @property
     def mlp_dim(self) -> int:
@@ -388,7 +388,7 @@ class VisionTransformer(nn.Module):
         self.pos_embed = nn.Parameter(torch.randn(1, config.num_patches, config.embed_dim) * 0.02)
         self.prefix = nn.Parameter(torch.randn(1, config.prefix_tokens, config.embed_dim) * 0.02) if config.prefix_tokens else None
         self.blocks = Blocks(Block(config, f'blocks.{i}') for i in range(config.depth))
-        self.fc_norm = nn.LayerNorm(config.embed_dim, eps=config.norm_eps)
+        self.fc_norm = _norm_of(config, 'fc_norm')
         self.head = nn.Linear(config.embed_dim, config.num_classes)
         self.apply(_initialise)
         for block in self.blocks:

@@ -182,7 +182,8 @@ export const ManifestSchema = v.pipe(
       blocks: v.pipe(v.array(Block), v.maxLength(maxDepth)),
       /** Mean of the residual stream over the tokens. */
       pool: Tensor,
-      fcNorm: Norm,
+      /** Absent where its scale is a constant: it is part of the head then, which reads what is pooled. */
+      fcNorm: v.exactOptional(Norm),
       head: v.strictObject({ weightFracBits: fracBits, magnitudeBits }),
     }),
     /**

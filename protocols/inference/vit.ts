@@ -134,7 +134,7 @@ function addHead(plan: PlanBuilder, manifest: Manifest, x: Value): Value {
   const { dim, depth, classes, pool = 'mean', prefixTokens = 0 } = architecture;
   const norm = (tokens: Value) => {
     plan.step = 'fc_norm';
-    return plan.name('fc_norm', layerNorm(plan, tokens, fixedPoint.fcNorm));
+    return normOf(plan, 'fc_norm', tokens, fixedPoint.fcNorm);
   };
   const mean = (tokens: Value) => {
     plan.step = 'pool';

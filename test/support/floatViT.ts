@@ -34,7 +34,7 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
       row.map((y, j) => y + b[perRow ? i * w.length + first + j : first + j]),
     );
   };
-  const norm = (x: Matrix, spec: typeof f.fcNorm, factor = 1) =>
+  const norm = (x: Matrix, spec: NonNullable<typeof f.fcNorm>, factor = 1) =>
     x.map((row) => {
       const square = mean(row.map((value) => value * value)) + spec.epsilon / factor ** 2;
       return row.map((value) => value / Math.sqrt(square));
@@ -114,13 +114,17 @@ export function floatLogits(manifest: Manifest, weights: OwnerWeights, input: In
   const average = (rows: Matrix) => [transpose(rows).map(mean)];
   const ofPatches = x.filter((_, i) => there[i] >= prefixTokens);
   const factor = ofPatches.length / 2 ** Math.ceil(Math.log2(ofPatches.length));
+  const { fcNorm } = f;
   const features =
     pool === 'class'
-      ? norm(x, f.fcNorm)
-      : pool === 'mean'
-        ? norm(average(ofPatches), f.fcNorm, factor)
+      ? fcNorm
+        ? norm(x, fcNorm)
+        : x
+      : pool === 'mean' && fcNorm
+        ? norm(average(ofPatches), fcNorm, factor)
         : // The exporter's factor on the head is not in these random weights.
-          average(norm(ofPatches, f.fcNorm)).map((row) => row.map((value) => value * factor));
-  const inFracBits = pool === 'norm-mean' ? f.pool.fracBits : f.fcNorm.out.fracBits;
+          average(fcNorm ? norm(ofPatches, fcNorm) : ofPatches).map((row) => row.map((value) => value * factor));
+  const unnormed = pool === 'class' ? streamFracBits : f.pool.fracBits;
+  const inFracBits = pool === 'norm-mean' || !fcNorm ? unnormed : fcNorm.out.fracBits;
   return linear(features, 'head', f.head.weightFracBits, inFracBits)[0];
 }

@@ -34,7 +34,7 @@ export interface Shape {
   geluGroups?: number;
   /** Fraction bits that the stream loses at every block. */
   residualDrop?: number;
-  /** Norms whose scale is constant: `0.norm1`, say. */
+  /** Norms whose scale is constant: `0.norm1`, `fc_norm`. */
   fixedNorms?: readonly string[];
   /** Layers whose MLP is inside `proj`. */
   withoutMlp?: readonly number[];
@@ -256,7 +256,7 @@ export function makeManifest({
       residual: { fracBits: 9, magnitudeBits: 4 },
       blocks: Array.from({ length: depth }, (_, layer) => structuredClone(block(layer))),
       pool: { fracBits: 9, magnitudeBits: 4 },
-      fcNorm: { ...norm, rsqrt: { ...rsqrt, ...afterPool } },
+      ...(!fixedNorms.includes('fc_norm') && { fcNorm: { ...norm, rsqrt: { ...rsqrt, ...afterPool } } }),
       head: { weightFracBits: 11, magnitudeBits: 5 },
     },
   };

@@ -64,7 +64,7 @@ const architectures: fc.Arbitrary<Architecture> = fc
     positionalScores: fc.boolean(),
     staticMixing: fc.boolean(),
     squareUnits: fc.oneof(fc.constant(0), between(1, 9)),
-    fixedNorms: fc.subarray(['0.norm1', '0.norm2', '1.norm1', '1.norm2']),
+    fixedNorms: fc.subarray(['0.norm1', '0.norm2', '1.norm1', '1.norm2', 'fc_norm']),
     withoutMlp: oneOf<readonly number[]>([], [], [0], [1], [0, 1]),
   })
   .map(({ headDim, positionalScores, staticMixing, unnormalised, ...rest }) => {
@@ -141,7 +141,7 @@ type Scales = typeof scales extends fc.Arbitrary<infer S> ? S : never;
 function rescale(manifest: Manifest, s: Scales): Manifest {
   const { fixedPoint } = manifest;
   const ofBlocks = fixedPoint.blocks.flatMap(({ norm1, norm2 }) => [norm1, norm2]);
-  const norms = [...ofBlocks.filter((norm) => norm !== undefined), fixedPoint.fcNorm];
+  const norms = [...ofBlocks, fixedPoint.fcNorm].filter((norm) => norm !== undefined);
   for (const { rsqrt, out } of norms) {
     rsqrt.digitBits += s.normDigits;
     // Of two aligned levels the coarse segments end where the fine table begins.

@@ -49,6 +49,23 @@ const shapes: Record<string, Shape> = {
   'a stream that loses fraction bits': { ...plain, residualDrop: 1, imageSize: 6 },
   'norms of constant scale': { ...plain, imageSize: 6, fixedNorms: ['0.norm2', '1.norm1'], softmax: 0.5, gelu: 0.5 },
   'nothing but the last norm': { ...plain, imageSize: 6, fixedNorms: ['0.norm1', '0.norm2', '1.norm1', '1.norm2'] },
+  'a head that reads the mean of the stream': { ...plain, imageSize: 6, fixedNorms: ['fc_norm'] },
+  'a head that reads the stream of a class token, coarser': {
+    ...plain,
+    ...{
+      prefixTokens: 2,
+      pool: 'class',
+      depth: 3,
+      residualDrop: 1,
+      fixedNorms: ['1.norm1', 'fc_norm'],
+      withoutMlp: [2],
+    },
+  },
+  'no norm at all, and patches pooled': {
+    ...plain,
+    ...{ prefixTokens: 1, pool: 'norm-mean', imageSize: 6, softmax: 1, gelu: 0 },
+    fixedNorms: ['0.norm1', '0.norm2', '1.norm1', '1.norm2', 'fc_norm'],
+  },
   'an MLP inside attention': { ...plain, imageSize: 6, withoutMlp: [0], fixedNorms: ['1.norm1'], gelu: 0.5 },
   'no MLP but square units': {
     ...plain,
