@@ -29,5 +29,6 @@ export { evaluateReference, type ReferenceResult } from './inference/reference.t
 export type { SessionEvent, SessionOptions, SessionReport } from './inference/session.ts';
 export { openStreams, sessionWires, streamChannel } from './inference/sessionStreams.ts';
 export type { CorrelationSource } from './offline/correlations.ts';
+export type { Endpoint } from './offline/endpoint.ts';
 export { type OtStream, otStream } from './offline/ot/stream.ts';
-export { type Endpoint, OtWorker, serveOtStream } from './offline/ot/worker.ts';
+export { OtWorker, serveOtStream } from './offline/ot/worker.ts';

@@ -84,6 +84,24 @@ export class ShareSums {
     return this.#address;
   }
 
+  /** The shares, two words each. */
+  words(): Uint32Array {
+    return nttKernel()
+      .arena.words(this.#address, 2 * this.count)
+      .slice();
+  }
+
+  /** Adds other sums' words to the results of `places`, one to each. */
+  add(words: Uint32Array, places: Places): void {
+    nttKernel().arena.scope((scope) => {
+      const zero = allocateWideWords(1, scope);
+      nttKernel().arena.words(zero, 2).fill(0);
+      const targets = new Uint32Array(places.length);
+      for (let i = 1; i < places.length; i += 2) targets[i] = places[i];
+      addResults(words, zero, targets, this, 1);
+    });
+  }
+
   /** round(share·2^ringBits/2^bits) mod 2^ringBits of every share: both sides' local step. */
   round(): Uint32Array {
     const { arena, exports } = nttKernel();
@@ -151,7 +169,7 @@ export function makeAnswer(
     switchModulus(ring, a, bits, switched);
     const bytes = writeNumbers(switched, n, bits);
     switchModulus(ring, ciphertext, bits, switched);
-    addResults(drawn, switched, places, sums, -1);
+    addResults(drawn.words(places.length), switched, places, sums, -1);
     arena.words(switched, 2 * n).fill(0);
     return bytes;
   });
@@ -176,19 +194,19 @@ export function openAnswer(
     const product = allocateWideWords(n, scope);
     readNumbers(bytes, n, sums.bits, a);
     key.multiplyInteger(a, product);
-    addResults(drawn, product, places, sums, 1);
+    addResults(drawn.words(places.length), product, places, sums, 1);
     arena.words(product, 2 * n).fill(0);
   });
 }
 
-/** Adds sign·(β − polynomial's coefficient) for every result, β the next drawn numbers modulo 2^bits. */
-function addResults(drawn: RandomWords, polynomial: WideWords, places: Places, sums: ShareSums, sign: 1 | -1): void {
+/** Adds sign·(β − polynomial's coefficient) for every result, β numbers modulo 2^bits of two words each. */
+function addResults(beta: Uint32Array, polynomial: WideWords, places: Places, sums: ShareSums, sign: 1 | -1): void {
   const { arena, exports } = nttKernel();
   arena.scope((scope) => {
     const count = places.length / 2;
     const numbers = allocateWideWords(count, scope);
     const pairs = allocateWords(2 * count, scope);
-    arena.words(numbers, 2 * count).set(drawn.words(2 * count));
+    arena.words(numbers, 2 * count).set(beta);
     arena.words(pairs, 2 * count).set(places);
     exports.addResults(numbers, polynomial, pairs, count, sums.bits, sign, sums.address);
   });

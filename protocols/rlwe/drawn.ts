@@ -9,14 +9,21 @@
 import { allocateWideWords, allocateWords, nttKernel } from '../kernels/ntt.ts';
 import type { CircleNumbers } from '../sharing/circle.ts';
 import { switchConstants } from './answer.ts';
-import { addError, drawUniform, type SecretKey } from './keys.ts';
+import { addError, type SecretKey, uniformResidues } from './keys.ts';
 import type { Ciphertext, Ring } from './ring.ts';
 import type { RandomWords } from './sampling.ts';
 
 /** A ciphertext, transformed: what both sides find. @param shared their common stream. */
+export function drawnResidues(ring: Ring, shared: RandomWords): { readonly b: Uint32Array; readonly a: Uint32Array } {
+  const b = uniformResidues(ring, shared);
+  return { b, a: uniformResidues(ring, shared) };
+}
+
+/** Draws it into the kernel's memory. */
 export function drawCiphertext(ring: Ring, shared: RandomWords, target: Ciphertext): void {
-  drawUniform(ring, shared, target);
-  drawUniform(ring, shared, ring.maskOf(target));
+  const { b, a } = drawnResidues(ring, shared);
+  ring.write(b, target);
+  ring.write(a, ring.maskOf(target));
 }
 
 /**

@@ -20,10 +20,16 @@ import type { Ciphertext, Factor, Polynomial, Ring } from './ring.ts';
 import { type RandomWords, sampleError, sampleTernary } from './sampling.ts';
 import { packedPolynomialBytes, readPolynomial, writePolynomial } from './wire.ts';
 
-/** Draws a uniform half of a ciphertext, transformed. */
-export function drawUniform(ring: Ring, shared: RandomWords, target: Polynomial): void {
-  for (const [i, p] of ring.primes.entries()) sampleUniform(shared, p, ring.residue(target, i));
+/** A uniform half of a ciphertext, transformed: residues, prime after prime. */
+export function uniformResidues(ring: Ring, shared: RandomWords): Uint32Array {
+  const residues = new Uint32Array(ring.n * ring.primes.length);
+  for (const [i, p] of ring.primes.entries()) sampleUniform(shared, p, residues.subarray(i * ring.n, (i + 1) * ring.n));
+  return residues;
 }
+
+/** Draws it into the kernel's memory. */
+export const drawUniform = (ring: Ring, shared: RandomWords, target: Polynomial): void =>
+  ring.write(uniformResidues(ring, shared), target);
 
 /** The client's key; its methods are the client's part of the scheme. */
 export class SecretKey {

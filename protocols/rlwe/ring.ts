@@ -103,6 +103,13 @@ export class Ring {
     return (poly + this.#bytesPerResidue * prime) as Residues;
   }
 
+  /** Residues, prime after prime. */
+  write(residues: Uint32Array, target: Polynomial): void {
+    nttKernel()
+      .arena.words(target, this.n * this.primes.length)
+      .set(residues);
+  }
+
   clear(poly: Polynomial, polynomials = 1): void {
     nttKernel()
       .arena.words(poly, (polynomials * this.bytesPerPolynomial) / 4)

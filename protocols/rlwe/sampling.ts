@@ -8,6 +8,9 @@ export interface RandomWords {
   bytes(count: number): Uint8Array;
 }
 
+/** Of ChaCha. */
+const wordsPerBlock = 16;
+
 /**
  * A stream for sampling from a 32-byte key: the ChaCha kernel with 12 rounds, an order of magnitude faster than what the seeds come from.
  * @throws TypeError, RangeError when the key does not fit.
@@ -15,8 +18,15 @@ export interface RandomWords {
 export class SampleStream implements RandomWords {
   readonly #stream: ChachaStream;
 
-  constructor(key: Uint8Array) {
-    this.#stream = new ChachaStream(key, new Uint8Array(12), 0, 12);
+  /**
+   * @param index which of the key's streams, in [0, 2^32): the first four bytes of ChaCha's nonce.
+   * @param firstWord where it begins.
+   */
+  constructor(key: Uint8Array, index = 0, firstWord = 0) {
+    const nonce = new Uint8Array(12);
+    new DataView(nonce.buffer).setUint32(0, index, true);
+    this.#stream = new ChachaStream(key, nonce, Math.floor(firstWord / wordsPerBlock), 12);
+    this.#stream.words(firstWord % wordsPerBlock);
   }
 
   words(count: number): Uint32Array {

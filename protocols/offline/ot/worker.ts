@@ -2,7 +2,6 @@
  * stream.ts in another thread. Requests are copied to it, results are transferred back; its stream of the wire arrives on a port. The
  * other party does not notice.
  */
-import { ProtocolError, type ProtocolErrorCode } from '../../channel/errors.ts';
 import { FramedChannel } from '../../channel/framed.ts';
 import { type MessagePortLike, messagePortWire } from '../../channel/messagePort.ts';
 import { streamOptions } from '../../channel/splitWire.ts';
@@ -16,13 +15,8 @@ import type {
   OwnerRequest,
   ProgressListener,
 } from '../correlations.ts';
+import { type Endpoint, errorOf, type Failed, failedBy } from '../endpoint.ts';
 import { type OtMeter, type OtStream, type OtStreamOptions, otStream } from './stream.ts';
-
-/** A Worker as its creator sees it, or as it sees itself. */
-export interface Endpoint {
-  postMessage(message: unknown, transfer: (ArrayBuffer | MessagePortLike)[]): void;
-  onmessage: ((event: { data: never }) => void) | null;
-}
 
 type ToWorker =
   | {
@@ -41,7 +35,7 @@ type FromWorker =
   | { readonly type: 'ready' }
   | { readonly type: 'doneClient'; readonly results: readonly ClientCorrelation[] }
   | { readonly type: 'doneOwner'; readonly results: readonly OwnerCorrelation[] }
-  | { readonly type: 'failed'; readonly code: ProtocolErrorCode | undefined; readonly message: string };
+  | Failed;
 
 /** Runs in the Worker: one party's half of one pairing. */
 export function serveOtStream(endpoint: Endpoint): void {
@@ -75,11 +69,7 @@ export function serveOtStream(endpoint: Endpoint): void {
     }
   };
   endpoint.onmessage = ({ data }: { data: ToWorker }) => {
-    handle(data).catch((error: unknown) => {
-      const code = error instanceof ProtocolError ? error.code : undefined;
-      // Any other error's text was not written for people, and may name values.
-      post({ type: 'failed', code, message: error instanceof ProtocolError ? error.message : (error as Error).name });
-    });
+    handle(data).catch((error: unknown) => post(failedBy(error)));
   };
 }
 
@@ -170,17 +160,7 @@ export class OtWorker implements OtStream {
       case 'doneOwner':
         return this.#call?.resolve(message);
       case 'failed':
-        return this.fail(
-          message.code ? new PassedOnError(message.code, message.message) : new Error(`OT Worker: ${message.message}`),
-        );
+        return this.fail(errorOf(message, 'OT Worker'));
     }
-  }
-}
-
-/** A ProtocolError from another thread, with its text as it was. */
-class PassedOnError extends ProtocolError {
-  constructor(code: ProtocolErrorCode, message: string) {
-    const [protocol = '', ...rest] = message.split(': ');
-    super(code, protocol, rest.join(': '));
   }
 }

@@ -2,19 +2,16 @@
  * What the protocol of a correlation from ring-LWE consists of: where its numbers stand in polynomials (layout.ts); the rest is the same for
  * all (provider.ts). A kind is one such object, and one line in offline/kinds.ts.
  */
-import type { RandomWords } from '../../rlwe/sampling.ts';
-import type { ClientRequestOf, LinearSpec, OleSpec, OwnerRequestOf, RlweSpec } from '../correlations.ts';
+import type { ClientRequestOf, LinearSpec, OwnerRequestOf, RlweSpec } from '../correlations.ts';
 import type { Layout } from './layout.ts';
 
 /** The owner's integer weights, row-major (outputs, inputs), by name. */
 export type WeightSource = (name: string) => ArrayLike<number>;
 
-/** What the owner multiplies by: a linear layer's weights, or the masks that it was asked with (and more, for slots that none is for). */
+/** What the owner multiplies by: a linear layer's weights, or the masks that it was asked with. */
 export type OwnerInput<S extends RlweSpec> = S extends LinearSpec
   ? { readonly weights: ArrayLike<number> }
-  : S extends OleSpec
-    ? OwnerRequestOf<S> & { readonly random: RandomWords }
-    : OwnerRequestOf<S>;
+  : OwnerRequestOf<S>;
 
 export type LayoutOf<S extends RlweSpec = RlweSpec> = Layout<ClientRequestOf<S>, OwnerInput<S>>;
 
@@ -34,9 +31,6 @@ export interface RlweKind<
   layout(spec: S): Layout<C, Input>;
   /** @throws TypeError, RangeError when an operand does not fit. */
   checkClient(request: C): void;
-  /**
-   * @param random the owner's own.
-   * @throws TypeError, RangeError when an operand or a weight does not fit.
-   */
-  ownerInput(request: O, weights: WeightSource, random: RandomWords): Input;
+  /** @throws TypeError, RangeError when an operand or a weight does not fit. */
+  ownerInput(request: O, weights: WeightSource): Input;
 }

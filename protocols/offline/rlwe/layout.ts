@@ -7,6 +7,7 @@ import { answerBytes } from '../../rlwe/answer.ts';
 import { type NoiseQuery, noiseBound } from '../../rlwe/noise.ts';
 import { packingExponents } from '../../rlwe/packLwes.ts';
 import { type Parameters, parameterSets } from '../../rlwe/parameters.ts';
+import type { RandomWords } from '../../rlwe/sampling.ts';
 import { packedPolynomialBytes } from '../../rlwe/wire.ts';
 import type { CircleNumbers } from '../../sharing/circle.ts';
 import { seedBytes } from '../../sharing/prg.ts';
@@ -56,8 +57,8 @@ export interface Layout<ClientInput, OwnerInput> extends Geometry {
   isDrawn?(upload: number): boolean;
   /** Takes the client's numbers out of a drawn upload's plaintext. */
   decode?(plaintext: CircleNumbers, upload: number, out: CircleNumbers): void;
-  /** The terms of one leaf. */
-  leaf(input: OwnerInput, answer: number, leaf: number): Term[];
+  /** The terms of one leaf. @param random the owner's own, for slots that no mask is for. */
+  leaf(input: OwnerInput, answer: number, leaf: number, random: RandomWords): Term[];
 }
 
 /** What a provided correlation costs: exact payload bytes, and the flights of the stage that it shares with its neighbours. */

@@ -1,60 +1,72 @@
 /** The owner's products: a leaf is a sum of a request's ciphertexts times polynomials of the owner's (Huang et al., "Cheetah", figure 5, step 2). */
 import { allocateWords, nttKernel, type Words } from '../../kernels/ntt.ts';
-import { drawCiphertext } from '../../rlwe/drawn.ts';
-import { halvings, readCiphertext } from '../../rlwe/keys.ts';
-import type { Ciphertext, Ring } from '../../rlwe/ring.ts';
+import { drawnResidues } from '../../rlwe/drawn.ts';
+import { halvings, uniformResidues } from '../../rlwe/keys.ts';
+import { type Ciphertext, Ring } from '../../rlwe/ring.ts';
 import type { RandomWords } from '../../rlwe/sampling.ts';
-import { packedPolynomialBytes } from '../../rlwe/wire.ts';
+import { packedPolynomialBytes, readPolynomial } from '../../rlwe/wire.ts';
 import type { RlweSpec } from '../correlations.ts';
 import type { LayoutOf, OwnerInput } from './kind.ts';
+import type { SharedStreams } from './sharedStreams.ts';
 
-/**
- * The streams that both sides draw from: the uniform halves of ciphertexts, and whole ones. Two, for the client draws whole ones before a stage
- * begins, the owner when their turn comes.
- */
-export interface SharedStreams {
-  readonly halves: RandomWords;
-  readonly ciphertexts: RandomWords;
+/** One of the client's ciphertexts: b packed as it came, or residues where it is drawn; a's residues. */
+export interface Upload {
+  readonly b: Uint8Array | Uint32Array;
+  readonly a: Uint32Array;
 }
 
-/** One request's ciphertexts in the owner's memory, and the products of them that leaves are. */
+/** A request's ciphertexts. @param bytes what the client sent. */
+export function readUploads(layout: LayoutOf, bytes: Uint8Array, shared: SharedStreams): Upload[] {
+  const ring = Ring.of(layout.parameters);
+  const each = packedPolynomialBytes(ring.parameters);
+  let read = 0;
+  return Array.from({ length: layout.uploads }, (_, i) => {
+    if (layout.isDrawn?.(i)) return drawnResidues(ring, shared.ciphertexts);
+    const b = bytes.subarray(read, (read += each));
+    return { b, a: uniformResidues(ring, shared.halves) };
+  });
+}
+
+/** A request's ciphertexts, or some of them, in the kernel's memory, and the products of them that leaves are. */
 export class LeafEvaluator {
-  readonly #uploads: Ciphertext;
+  readonly #ciphertexts: Ciphertext;
+  /** Where each upload stands among them. */
+  readonly #places = new Map<number, number>();
   /** The terms' coefficients, here and in the kernel's memory. */
   #words = new Int32Array(0);
   #sources: Words | undefined;
 
+  /** @param uploads by number. @throws ProtocolError `length`, `value`. */
   constructor(
     private readonly ring: Ring,
     private readonly layout: LayoutOf,
-    /** Of what the client sent. */
-    bytes: Uint8Array,
-    shared: SharedStreams,
+    uploads: ReadonlyMap<number, Upload>,
   ) {
-    this.#uploads = ring.allocateCiphertexts(layout.uploads);
-    const each = packedPolynomialBytes(ring.parameters);
-    // Packing multiplies by 2^levels.
-    const scale = halvings(ring, layout.levels);
-    let read = 0;
-    for (let i = 0; i < layout.uploads; i++) {
-      const ciphertext = ring.ciphertextAt(this.#uploads, i);
-      if (layout.isDrawn?.(i)) {
-        drawCiphertext(ring, shared.ciphertexts, ciphertext);
-      } else {
-        readCiphertext(ring, bytes.subarray(read, read + each), shared.halves, ciphertext);
-        read += each;
+    this.#ciphertexts = ring.allocateCiphertexts(uploads.size);
+    try {
+      // Packing multiplies by 2^levels.
+      const scale = halvings(ring, layout.levels);
+      for (const [upload, { b, a }] of uploads) {
+        const ciphertext = ring.ciphertextAt(this.#ciphertexts, this.#places.size);
+        this.#places.set(upload, this.#places.size);
+        if (b instanceof Uint32Array) ring.write(b, ciphertext);
+        else readPolynomial(ring, b, ciphertext);
+        ring.write(a, ring.maskOf(ciphertext));
+        if (layout.levels === 0) continue;
+        ring.multiplyScalar(ciphertext, scale, ciphertext);
+        ring.multiplyScalar(ring.maskOf(ciphertext), scale, ring.maskOf(ciphertext));
       }
-      if (layout.levels === 0) continue;
-      ring.multiplyScalar(ciphertext, scale, ciphertext);
-      ring.multiplyScalar(ring.maskOf(ciphertext), scale, ring.maskOf(ciphertext));
+    } catch (error) {
+      ring.release(this.#ciphertexts);
+      throw error;
     }
   }
 
-  /** A leaf, in memory of its own. */
-  leaf(input: OwnerInput<RlweSpec>, answer: number, index: number): Ciphertext {
+  /** A leaf, in memory of its own. @param random the owner's own. */
+  leaf(input: OwnerInput<RlweSpec>, answer: number, index: number, random: RandomWords): Ciphertext {
     const { ring } = this;
     const { arena } = nttKernel();
-    const terms = this.layout.leaf(input, answer, index);
+    const terms = this.layout.leaf(input, answer, index, random);
     const { length } = terms[0];
     if (this.#words.length < terms.length * length) {
       this.#words = new Int32Array(terms.length * length);
@@ -65,7 +77,7 @@ export class LeafEvaluator {
     this.#words.fill(0);
     const ciphertexts = terms.map(({ upload, fill }, i) => {
       fill(this.#words.subarray(i * length, (i + 1) * length));
-      return ring.ciphertextAt(this.#uploads, upload);
+      return ring.ciphertextAt(this.#ciphertexts, this.#places.get(upload)!);
     });
     new Int32Array(arena.memory.buffer, this.#sources, this.#words.length).set(this.#words);
     ring.shortProducts(this.#sources!, length, ciphertexts, target);
@@ -74,7 +86,7 @@ export class LeafEvaluator {
 
   release(): void {
     const { arena } = nttKernel();
-    this.ring.release(this.#uploads);
+    this.ring.release(this.#ciphertexts);
     if (this.#sources === undefined) return;
     arena.words(this.#sources, this.#words.length).fill(0);
     arena.release(this.#sources);

@@ -98,7 +98,7 @@ function oleLayout(spec: OleSpec): LayoutOf<OleSpec> {
     encode: ({ u }, upload, out) => {
       for (const { slot, length, from } of runsOf(spec, slots, upload)) out.set(u.subarray(from, from + length), slot);
     },
-    leaf: ({ mask, random }, answer) =>
+    leaf: ({ mask }, answer, _leaf, random) =>
       Array.from({ length: parts }, (_, part) => {
         const upload = answer * parts + part;
         return {
@@ -140,8 +140,8 @@ export const ole: RlweKind<OleSpec> = {
   checkClient({ spec, u }) {
     requireWords(spec, 'u', u, spec.terms * spec.rows * spec.cols);
   },
-  ownerInput(request, _weights, random) {
+  ownerInput(request) {
     requireWords(request.spec, 'mask', request.mask, request.spec.terms * request.spec.rows * request.spec.cols);
-    return { ...request, random };
+    return request;
   },
 };

@@ -12,17 +12,15 @@
 import type { Channel } from '../../channel/channel.ts';
 import { ProtocolError } from '../../channel/errors.ts';
 import { allocateWords, nttKernel, type Residues } from '../../kernels/ntt.ts';
-import { answerBytes, makeAnswer, openAnswer, ShareSums } from '../../rlwe/answer.ts';
+import { answerBytes, openAnswer, ShareSums } from '../../rlwe/answer.ts';
 import { drawPlaintext } from '../../rlwe/drawn.ts';
-import { AutomorphismKey, automorphismKeyLength, encodeMessage, PublicKey, SecretKey } from '../../rlwe/keys.ts';
-import { packLeaves } from '../../rlwe/packLwes.ts';
+import { encodeMessage, SecretKey } from '../../rlwe/keys.ts';
 import type { Parameters } from '../../rlwe/parameters.ts';
 import { Ring } from '../../rlwe/ring.ts';
 import { type RandomWords, SampleStream } from '../../rlwe/sampling.ts';
 import { encodeSlots } from '../../rlwe/slots.ts';
-import { packedPolynomialBytes } from '../../rlwe/wire.ts';
 import { type CircleNumbers, circleNumbers } from '../../sharing/circle.ts';
-import { Prg, seedBytes } from '../../sharing/prg.ts';
+import { seedBytes } from '../../sharing/prg.ts';
 import {
   type ClientRequestOf,
   keyText,
@@ -34,9 +32,13 @@ import {
 } from '../correlations.ts';
 import { rlweKind } from '../kinds.ts';
 import { keysFor, rlweLayout } from './costs.ts';
+import { receiveKeys, streamsBehind } from './evaluationKeys.ts';
 import type { LayoutOf, OwnerInput, WeightSource } from './kind.ts';
 import { uploadBytes } from './layout.ts';
-import { LeafEvaluator, type SharedStreams } from './leaves.ts';
+import { readUploads } from './leaves.ts';
+import { AnswerPool, type Evaluation } from './pool.ts';
+import { type SharedStreams, sharedStreams } from './sharedStreams.ts';
+import { inTurn, pause as letRun } from './turns.ts';
 
 export type RlweClientRequest = ClientRequestOf<RlweSpec>;
 export type RlweOwnerRequest = OwnerRequestOf<RlweSpec>;
@@ -44,12 +46,8 @@ export type RlweOwnerRequest = OwnerRequestOf<RlweSpec>;
 export interface RlweOptions {
   /** Checked between chunks: an abort ends the stage with a ProtocolError `cancelled`. */
   readonly signal?: AbortSignal;
-}
-
-/** The streams that both sides draw from. */
-function sharedStreams(seed: Uint8Array): SharedStreams {
-  const stream = (label: string) => new SampleStream(new Prg(seed, label).bytes(seedBytes));
-  return { halves: stream('rlwe/uniform'), ciphertexts: stream('rlwe/drawn') };
+  /** The owner's: what makes its answers; the thread that asks, where it is left out. Its own: it ends with the keys. */
+  readonly pool?: AnswerPool;
 }
 
 /**
@@ -204,9 +202,10 @@ export class RlweClient {
 
 /** The owner's role; see `RlweClient`. */
 export class RlweOwner {
-  readonly #publicKeys = new Map<Parameters, PublicKey>();
-  readonly #automorphismKeys = new Map<Parameters, Map<number, AutomorphismKey>>();
+  /** Names of those whose keys came. */
+  readonly #parameters = new Set<string>();
   readonly #random: RandomWords;
+  readonly #pool: AnswerPool;
   #shared: SharedStreams | undefined;
 
   /** @param random the owner's own randomness: encryptions of zero, seeds of what is drawn with answers. */
@@ -217,28 +216,27 @@ export class RlweOwner {
     private readonly options: RlweOptions = {},
   ) {
     this.#random = new SampleStream(random.bytes(seedBytes));
+    this.#pool = options.pool ?? new AnswerPool();
   }
 
   /** Receives the client's keys. @throws ProtocolError */
   async setup(specs: readonly RlweSpec[]): Promise<void> {
-    this.destroy();
-    this.#shared = sharedStreams(await this.channel.receive(seedBytes));
-    for (const { parameters, exponents } of keysFor(specs)) {
-      const ring = Ring.of(parameters);
-      const each = packedPolynomialBytes(parameters);
-      this.#publicKeys.set(parameters, new PublicKey(ring, await this.channel.receive(each), this.#shared.halves));
-      const keys = new Map<number, AutomorphismKey>();
-      this.#automorphismKeys.set(parameters, keys);
-      for (const exponent of exponents) {
-        const bytes = await this.channel.receive(each * automorphismKeyLength(ring));
-        keys.set(exponent, new AutomorphismKey(ring, exponent, bytes, this.#shared.halves));
-      }
-    }
+    if (this.#shared) this.destroy();
+    this.#pool.open();
+    const keys = await receiveKeys(this.channel, specs);
+    this.#shared = streamsBehind(keys);
+    for (const { parameters } of keys.sets) this.#parameters.add(parameters);
+    this.#pool.setKeys(keys);
   }
 
-  /** One stage: `receive`, then `send`. */
+  /**
+   * One stage, as `receive` and then `send`. But a request is evaluated as soon as its ciphertexts are there, while the client encrypts the
+   * next one's; answers leave when all ciphertexts have arrived, which is when the client reads them.
+   */
   async provide(requests: readonly RlweOwnerRequest[], progress: ProgressListener = () => {}): Promise<ProductShare[]> {
-    return this.send(requests, await this.receive(requests), progress);
+    this.#check(requests);
+    const uploads = inTurn(requests, (request) => this.#upload(request));
+    return this.#answer(requests, uploads, progress);
   }
 
   /**
@@ -246,14 +244,9 @@ export class RlweOwner {
    * @throws ProtocolError; TypeError, RangeError when an operand does not fit its spec.
    */
   async receive(requests: readonly RlweOwnerRequest[]): Promise<Uint8Array[]> {
-    for (const request of requests) rlweKind(request.spec).ownerInput(request, this.weights, this.#random);
+    this.#check(requests);
     const uploads: Uint8Array[] = [];
-    for (const { spec } of requests) {
-      const layout = rlweLayout(spec);
-      const length = uploadBytes(layout);
-      uploads.push(length > 0 ? await this.channel.receive(length) : new Uint8Array(0));
-      if (this.options.signal?.aborted) throw cancelled();
-    }
+    for (const request of requests) uploads.push(await this.#upload(request));
     return uploads;
   }
 
@@ -263,52 +256,80 @@ export class RlweOwner {
     uploads: readonly Uint8Array[],
     progress: ProgressListener = () => {},
   ): Promise<ProductShare[]> {
-    const total = totalWork(requests);
-    const results: ProductShare[] = [];
-    for (const [index, request] of requests.entries()) {
-      const layout = rlweLayout(request.spec);
-      results.push(await this.#evaluate(request, layout, uploads[index]));
-      progress(request.spec.key, layout.work / total);
-    }
-    return results;
+    const arrived = uploads.map((each) => Promise.resolve(each));
+    return this.#answer(requests, arrived, progress);
   }
 
-  /** Gives the keys' memory back; `setup` may be called again. */
+  /** Ends the pool, which has the keys; `setup` may be called again. */
   destroy(): void {
-    for (const key of this.#publicKeys.values()) key.release();
-    for (const keys of this.#automorphismKeys.values()) for (const key of keys.values()) key.release();
-    this.#publicKeys.clear();
-    this.#automorphismKeys.clear();
+    this.#pool.close();
+    this.#parameters.clear();
     this.#shared = undefined;
   }
 
-  async #evaluate(request: RlweOwnerRequest, layout: LayoutOf, bytes: Uint8Array): Promise<ProductShare> {
-    const { parameters, levels, stride } = layout;
-    const ring = Ring.of(parameters);
-    const publicKey = this.#publicKeys.get(parameters);
-    if (publicKey === undefined)
-      throw new Error(`RlweOwner: setup did not include a spec with the parameters ${parameters.name}`);
-    const keys = this.#automorphismKeys.get(parameters)!;
-    const input: OwnerInput<RlweSpec> = rlweKind(request.spec).ownerInput(request, this.weights, this.#random);
-    const evaluator = new LeafEvaluator(ring, layout, bytes, this.#shared!);
-    const sums = new ShareSums(layout.results, layout.bits, layout.ringBits);
-    try {
-      const seed = this.#random.bytes(seedBytes);
-      const drawn = new SampleStream(seed);
+  #check(requests: readonly RlweOwnerRequest[]): void {
+    for (const request of requests) rlweKind(request.spec).ownerInput(request, this.weights);
+  }
+
+  async #upload({ spec }: RlweOwnerRequest): Promise<Uint8Array> {
+    const length = uploadBytes(rlweLayout(spec));
+    const bytes = length > 0 ? await this.channel.receive(length) : new Uint8Array(0);
+    if (this.options.signal?.aborted) throw cancelled();
+    return bytes;
+  }
+
+  /** @param uploads of each request; taken out as they are used. */
+  async #answer(
+    requests: readonly RlweOwnerRequest[],
+    uploads: Promise<Uint8Array>[],
+    progress: ProgressListener,
+  ): Promise<ProductShare[]> {
+    const total = totalWork(requests);
+    const allUploads = uploads.at(-1)?.then(() => {});
+    const evaluations = inTurn(requests, async (request) => this.#evaluate(request, await uploads.shift()!, total));
+    const shares = inTurn(requests, async ({ spec }, i) => {
+      const share = await (await evaluations[i]).share;
+      progress(spec.key, rlweLayout(spec).work / total);
+      return { share };
+    });
+    const sent = inTurn(requests, async (_, i) => {
+      await allUploads;
+      const { seed, answers } = await evaluations[i];
       this.channel.send(seed);
-      for (const [answer, { leaves, places }] of layout.answers.entries()) {
-        const leaf = (index: number) => (index < leaves ? evaluator.leaf(input, answer, index) : undefined);
-        const packed = packLeaves(ring, stride, levels, leaf, keys);
-        this.channel.send(makeAnswer(ring, packed, places, sums, publicKey, this.#random, drawn));
-        ring.release(packed);
+      for (let next = answers.shift(); next !== undefined; next = answers.shift()) {
+        this.channel.send(await next);
         await this.channel.flush();
-        await pause(this.options);
+        if (this.options.signal?.aborted) throw cancelled();
       }
-      return { share: layout.prime === undefined ? sums.round() : sums.cut(layout.prime, 1 / 4) };
-    } finally {
-      sums.release();
-      evaluator.release();
+    });
+    try {
+      return (await Promise.all([Promise.all(shares), Promise.all(sent)]))[0];
+    } catch (error) {
+      // A stage that failed ends the session; nothing of it may go on with keys that are about to be overwritten.
+      this.#pool.close();
+      throw error;
     }
+  }
+
+  /** Begins with a request, as soon as there is room in the pool. @returns also the seed of what both sides draw with its answers. */
+  async #evaluate(
+    request: RlweOwnerRequest,
+    bytes: Uint8Array,
+    stageMs: number,
+  ): Promise<Evaluation & { seed: Uint8Array }> {
+    const { spec } = request;
+    const layout = rlweLayout(spec);
+    const { name } = layout.parameters;
+    if (!this.#parameters.has(name))
+      throw new Error(`RlweOwner: setup did not include a spec with the parameters ${name}`);
+    await this.#pool.room();
+    const input: OwnerInput<RlweSpec> = rlweKind(spec).ownerInput(request, this.weights);
+    const uploads = readUploads(layout, bytes, this.#shared!);
+    const [seed, key] = [this.#random.bytes(seedBytes), this.#random.bytes(seedBytes)];
+    const check = () => {
+      if (this.options.signal?.aborted) throw cancelled();
+    };
+    return { seed, ...(await this.#pool.begin({ spec, input, uploads, seed, key }, stageMs, check)) };
   }
 }
 
@@ -317,15 +338,8 @@ const totalWork = (requests: readonly { spec: RlweSpec }[]): number =>
 
 const cancelled = () => new ProtocolError('cancelled', 'rlwe', 'cancelled');
 
-/** Lets other events run (an abort, a message), without a timer: hidden tabs throttle those. */
+/** Lets other events run, and ends when one was an abort. */
 async function pause({ signal }: RlweOptions): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(0);
-  });
+  await letRun();
   if (signal?.aborted) throw cancelled();
 }
