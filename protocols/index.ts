@@ -32,3 +32,10 @@ export type { CorrelationSource } from './offline/correlations.ts';
 export type { Endpoint } from './offline/endpoint.ts';
 export { type OtStream, otStream } from './offline/ot/stream.ts';
 export { OtWorker, serveOtStream } from './offline/ot/worker.ts';
+export {
+  AnswerPool,
+  type AnswerWorker,
+  defaultWorkers,
+  type StartAnswerWorker,
+  serveAnswers,
+} from './offline/rlwe/pool.ts';

@@ -1,5 +1,5 @@
 /**
- * npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--ot-checks] [--json]
+ * npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--ot-checks] [--workers N] [--json]
  * npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--ot-checks] [--json]
  * Both parties as processes of this machine; with an invite link only the client, whose owner is at the other end.
  */
@@ -7,6 +7,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseInvite } from '../client/src/pairing/invite.ts';
 import type { Phase, PhaseMeter, SessionEvent, SessionReport } from '../protocols/index.ts';
+import { workersOf } from './lib/answerThreads.ts';
 import { type Classified, classifyEach, pictureFiles, type Unreadable } from './lib/classifyEach.ts';
 import { withOwner } from './lib/headlessClient.ts';
 import { readImage } from './lib/images.ts';
@@ -15,7 +16,7 @@ import { installWebRtc } from './lib/nodeWebRtc.ts';
 import { readOptions } from './lib/options.ts';
 import type { PartyMessage, PartyResult, PartyTask } from './lib/party.ts';
 
-const usage = `npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--ot-checks] [--json]
+const usage = `npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--ot-checks] [--workers N] [--json]
        npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--ot-checks] [--json]`;
 
 async function main(): Promise<void> {
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
     rtt: { type: 'string', default: '0' },
     mbps: { type: 'string', default: '0' },
     'ot-checks': { type: 'boolean', default: false },
+    workers: { type: 'string' },
     json: { type: 'boolean', default: false },
     connect: { type: 'string' },
     wait: { type: 'string', default: '0' },
@@ -36,10 +38,11 @@ async function main(): Promise<void> {
     throw new Error(`usage: ${usage}`);
   if (values.connect !== undefined)
     return connect(values.connect, image, { waitMs: 1000 * Number(values.wait), otChecks, json });
+  const workers = workersOf(values.workers);
   await modelFolder(model);
   await pictureFiles(image);
 
-  const task = { transport, model, image, rttMs, mbps, otChecks } as const;
+  const task = { transport, model, image, rttMs, mbps, otChecks, workers } as const;
   const answers = new Answers(json);
   const { client, owner } = await runParties({ ...task, party: 'client' }, { ...task, party: 'owner' }, answers);
   const { plaintextLogits = [], report } = client;

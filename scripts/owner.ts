@@ -1,22 +1,24 @@
 /**
- * npm run owner -- [--model NAME|PATH] [--rooms N] [--limit N|none] [--label-only] [--ot-checks] [--links FILE] [--codes]
+ * npm run owner -- [--model NAME|PATH] [--rooms N] [--limit N|none] [--label-only] [--ot-checks] [--workers N] [--links FILE] [--codes]
  *   [--server URL | --port N] [--public URL] [--ice URL …] [--turn-secret-file FILE]
  * A headless owner: serves several clients at once, each in a room with a link of its own. Without `--server` it brings its
  * own signaling server, with the app on it where that is built.
  */
 import { open } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
-import { defaultLimit } from '../protocols/index.ts';
+import { defaultLimit, defaultWorkers } from '../protocols/index.ts';
 import { bundledFiles } from '../signaling-server/bundledModels.ts';
 import { createSignalingServer, type SignalingServer } from '../signaling-server/server.ts';
 import { readTurnSecret, turnServers } from '../signaling-server/turn.ts';
+import { workersOf } from './lib/answerThreads.ts';
 import { HeadlessOwner } from './lib/headlessOwner.ts';
 import { defaultModel, modelFolder, readModel } from './lib/models.ts';
 import { installWebRtc } from './lib/nodeWebRtc.ts';
-import { readOptions } from './lib/options.ts';
+import { readOptions, wholeNumber } from './lib/options.ts';
 
-const usage = `npm run owner -- [--model NAME|PATH] [--rooms N] [--limit N|none] [--label-only] [--ot-checks] [--links FILE] [--codes]
+const usage = `npm run owner -- [--model NAME|PATH] [--rooms N] [--limit N|none] [--label-only] [--ot-checks] [--workers N] [--links FILE] [--codes]
   [--server URL | --port N] [--public URL] [--ice URL …] [--turn-secret-file FILE]`;
 
 const healthMs = 60_000;
@@ -28,6 +30,7 @@ async function main(): Promise<void> {
     limit: { type: 'string', default: `${defaultLimit}` },
     'label-only': { type: 'boolean', default: false },
     'ot-checks': { type: 'boolean', default: false },
+    workers: { type: 'string' },
     links: { type: 'string' },
     codes: { type: 'boolean', default: false },
     server: { type: 'string' },
@@ -39,6 +42,7 @@ async function main(): Promise<void> {
   const rooms = wholeNumber('rooms', values.rooms, 1, 64);
   const limit =
     values.limit === 'none' ? Number.POSITIVE_INFINITY : wholeNumber('limit', values.limit, 1, Number.MAX_SAFE_INTEGER);
+  const workers = workersOf(values.workers) ?? defaultWorkers(Math.floor(availableParallelism() / rooms));
   if (values.server !== undefined) webAddress('server', values.server);
   const answer = values['label-only'] ? 'label' : 'logits';
   const folder = await modelFolder(values.model);
@@ -64,6 +68,7 @@ async function main(): Promise<void> {
     rooms,
     limit,
     otChecks: values['ot-checks'],
+    workers,
     iceServers: () => turnServers(turn),
     log,
     ...(values.codes && { onCode: (room, code) => process.stdout.write(`code for room ${room}: ${code}\n`) }),
@@ -112,13 +117,6 @@ async function tellLinks(links: string[], file: string | undefined): Promise<voi
   await handle.chmod(0o600);
   await handle.writeFile(text);
   await handle.close();
-}
-
-function wholeNumber(name: string, text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-  const range = max === Number.MAX_SAFE_INTEGER ? `at least ${min}` : `from ${min} to ${max}`;
-  throw new Error(`--${name}: expected a whole number ${range}, got ${text}`);
 }
 
 function webAddress(name: string, text: string): URL {

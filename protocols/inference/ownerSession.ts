@@ -3,6 +3,7 @@ import type { Channel } from '../channel/channel.ts';
 import { ProtocolError } from '../channel/errors.ts';
 import type { OwnerState } from '../layers/op.ts';
 import type { OwnerProvider } from '../offline/correlations.ts';
+import type { AnswerPool } from '../offline/rlwe/pool.ts';
 import { systemPrg } from '../sharing/prg.ts';
 import { executeOwner } from './execute.ts';
 import { defaultLimit } from './extraction.ts';
@@ -19,11 +20,14 @@ export interface OwnerOptions extends SessionOptions {
   readonly limit?: number;
   /** Answers that this model's clients got before this session. */
   readonly answersBefore?: number;
+  /** What makes the answers of ring-LWE: this thread, where it is left out. It ends with the session. */
+  readonly pool?: AnswerPool;
 }
 
 /** The owner: holds the model, learns that a classification took place. */
 export class OwnerSession extends Session {
   readonly #model: OwnerModel;
+  readonly #pool: AnswerPool | undefined;
   /** Answers after which the owner refuses more; may be changed at any time. */
   limit: number;
   #answers: number;
@@ -35,6 +39,7 @@ export class OwnerSession extends Session {
   private constructor(channel: Channel, model: OwnerModel, options: OwnerOptions) {
     super(channel, model.plan, options, 'owner', new OtStreamMeter());
     this.#model = model;
+    this.#pool = options.pool;
     this.limit = options.limit ?? defaultLimit;
     this.#answers = options.answersBefore ?? 0;
   }
@@ -53,7 +58,15 @@ export class OwnerSession extends Session {
       measurement.end();
       session.connected();
       return session;
+    }).catch((error: unknown) => {
+      options.pool?.close();
+      throw error;
     });
+  }
+
+  protected override destroyKeys(): void {
+    super.destroyKeys();
+    this.#pool?.close();
   }
 
   /** Does what the client asks for, until it closes. */
@@ -89,7 +102,10 @@ export class OwnerSession extends Session {
     const { plan, offlineChannel } = this;
     const { weights } = this.#model;
     this.#provider = await this.setUp(this.#provider, (options) =>
-      this.offline.owner(offlineChannel, plan, weights, systemPrg('owner offline'), options),
+      this.offline.owner(offlineChannel, plan, weights, systemPrg('owner offline'), {
+        ...options,
+        ...(this.#pool && { pool: this.#pool }),
+      }),
     );
     const measurement = this.measure('offline');
     offlineChannel.target = measurement.channel;

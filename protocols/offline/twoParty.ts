@@ -35,6 +35,7 @@ import { OtClient, type OtOptions, OtOwner } from './ot/provider.ts';
 import type { OtMeter, OtStream } from './ot/stream.ts';
 import { answerCarries, carryCost, carryOts, chooseCarries, finishCarries, readSlots } from './rlwe/carry.ts';
 import type { WeightSource } from './rlwe/kind.ts';
+import type { AnswerPool } from './rlwe/pool.ts';
 import { RlweClient, RlweOwner } from './rlwe/provider.ts';
 
 /** Says whose step the channel's bytes belong to: `otStep` or `rlweStep`. */
@@ -48,6 +49,8 @@ export interface TwoPartyOptions extends OtOptions {
   readonly otAheadBytes?: number;
   /** What that stream carried so far. */
   readonly onOtMeter?: (meter: OtMeter) => void;
+  /** The owner's: what makes its answers of ring-LWE. */
+  readonly pool?: AnswerPool;
 }
 
 /** Names of the steps. */

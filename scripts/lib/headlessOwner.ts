@@ -24,6 +24,8 @@ export interface HeadlessOwnerOptions {
   readonly limit: number;
   /** See SessionOptions. */
   readonly otChecks?: boolean;
+  /** Threads for each session's answers of ring-LWE. */
+  readonly workers?: number;
   readonly iceServers: () => RTCIceServer[];
   readonly log: Logger;
   /** The protocol's threads. */
@@ -60,6 +62,7 @@ export class HeadlessOwner {
       folder: options.folder,
       answer: options.answer,
       otChecks: options.otChecks ?? false,
+      workers: options.workers ?? 0,
     };
     this.#workers = Array.from({ length: options.threads ?? availableParallelism() }, () => {
       const worker = new Worker(new URL('typescriptWorker.mjs', import.meta.url), {

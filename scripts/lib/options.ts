@@ -1,5 +1,13 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 
+/** @throws Error naming the option, the range and what was there. */
+export function wholeNumber(name: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  const range = max === Number.MAX_SAFE_INTEGER ? `at least ${min}` : `from ${min} to ${max}`;
+  throw new Error(`--${name}: expected a whole number ${range}, got ${text}`);
+}
+
 /**
  * A command's options, by `util.parseArgs`. `--help` prints `usage` and ends the process.
  * @throws Error with `usage` in it, for options and arguments that the command does not have.

@@ -8,6 +8,7 @@ import {
   openStreams,
   type SessionEvent,
 } from '../../protocols/index.ts';
+import { answerThreads } from './answerThreads.ts';
 import { readModel } from './models.ts';
 
 export interface OwnerWorkerData {
@@ -16,6 +17,8 @@ export interface OwnerWorkerData {
   readonly answer: Answer;
   /** See SessionOptions. */
   readonly otChecks: boolean;
+  /** Threads for each session's answers of ring-LWE. */
+  readonly workers: number;
 }
 
 export interface OpenSession {
@@ -32,7 +35,7 @@ export type SessionNews = { readonly id: number } & (
   | { readonly news: 'failed'; readonly code: string; readonly message: string }
 );
 
-const { folder, answer, otChecks } = workerData as OwnerWorkerData;
+const { folder, answer, otChecks, workers } = workerData as OwnerWorkerData;
 const model = readModel(folder, answer);
 const tell = (news: SessionNews) => parentPort!.postMessage(news);
 
@@ -48,6 +51,7 @@ async function serve({ id, port, limit, answersBefore }: OpenSession): Promise<v
     onEvent,
     ot,
     otChecks,
+    pool: answerThreads(workers),
     limit,
     answersBefore,
   });

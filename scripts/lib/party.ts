@@ -9,6 +9,7 @@ import {
   type SessionReport,
 } from '../../protocols/index.ts';
 
+import { answerThreads } from './answerThreads.ts';
 import { type Classified, classifyEach, pictureFiles, type Unreadable } from './classifyEach.ts';
 import { connectParty, type Signal, type Transport } from './connect.ts';
 import { readImage } from './images.ts';
@@ -27,6 +28,8 @@ export interface PartyTask {
   readonly rttMs: number;
   readonly mbps: number;
   readonly otChecks: boolean;
+  /** The owner's threads for its answers of ring-LWE; as the cores allow, where it is left out. */
+  readonly workers: number | undefined;
 }
 
 export type PartyMessage =
@@ -56,6 +59,8 @@ async function run(task: PartyTask): Promise<void> {
     for (const listener of listeners) listener(message);
   });
   const otThread = startOtThread();
+  const pool = answerThreads(task.party === 'owner' ? task.workers : 0);
+  pool.open(); // they load while the parties connect
   const wire = await connectParty(task.party, task.transport, {
     send: tell,
     onSignal: (listener) => listeners.push(listener),
@@ -74,7 +79,7 @@ async function run(task: PartyTask): Promise<void> {
 
   if (task.party === 'owner') {
     const model = await readModel(await modelFolder(task.model));
-    const session = await OwnerSession.open(channel, model, { onEvent, ot, otChecks });
+    const session = await OwnerSession.open(channel, model, { onEvent, ot, otChecks, pool });
     await session.serve();
     tell({ result: { ...memory(session.plan), report: session.report() } });
   } else {

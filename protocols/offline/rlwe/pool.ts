@@ -71,6 +71,12 @@ interface Member {
   readonly asked: Asked[];
 }
 
+/** Workers by default: one core is left for this thread, which waits most of the time, the oblivious transfers and the page. */
+export const defaultWorkers = (cores: number): number => Math.min(cores - 1, mostWorkers);
+
+/** More would wait for the oblivious transfers, and each takes memory (docs/rlwe.md, "More cores"). */
+const mostWorkers = 8;
+
 /** Jobs that each Worker has, so that it need not wait for the next. */
 const jobsAhead = 2;
 
@@ -100,12 +106,15 @@ export class AnswerPool {
   open(): void {
     if (this.#members.length > 0) return;
     this.#failure = undefined;
-    this.#members = Array.from({ length: this.size }, () => {
-      const worker = this.start!((error) => this.#fail(error));
+    const members: Member[] = [];
+    this.#members = members;
+    while (members.length < this.size) {
+      // A Worker that was ended may still say something.
+      const worker = this.start!((error) => this.#members === members && this.#fail(error));
       const member: Member = { worker, asked: [] };
       worker.onmessage = ({ data }: { data: Done | Failed }) => this.#receive(member, data);
-      return member;
-    });
+      members.push(member);
+    }
   }
 
   /** @throws ProtocolError for keys that are none: here, or at the next job. */
