@@ -24,6 +24,8 @@ export type ToProtocolWorker =
       answer: Answer;
       limit: number | undefined;
       answersBefore: number;
+      /** Of this machine, as far as the browser tells. */
+      cores: number;
     }
   | { type: 'limit'; limit: number | undefined }
   | { type: 'check'; files: OwnerFiles }

@@ -1,6 +1,7 @@
 /**
  * One party of one session, off the main thread. The page starts a Worker for each pairing and ends it with it. This one starts another for
- * the oblivious transfers, so that these and the ring-LWE work here take place at the same time.
+ * the oblivious transfers, so that these and the ring-LWE work here take place at the same time; the owner's, where the machine has the cores,
+ * some more for its answers.
  */
 import {
   type Answer,
@@ -17,6 +18,7 @@ import {
 } from '../../../protocols/index.ts';
 import { requireFileSize } from '../../../protocols/inference/fileLimits.ts';
 import { publicPartFile } from '../../../protocols/inference/publicPart.ts';
+import { answersInWorkers } from './answersInWorkers.ts';
 import { batchEvents } from './eventBatch.ts';
 import type { FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
 import { runOnnx } from './onnxRunner.ts';
@@ -88,6 +90,7 @@ async function handle(message: ToProtocolWorker): Promise<void> {
         signal: abort.signal,
         ot,
         answersBefore: message.answersBefore,
+        pool: answersInWorkers(message.cores),
       });
       owner.limit = limit ?? Number.POSITIVE_INFINITY;
       post({ type: 'opened' });

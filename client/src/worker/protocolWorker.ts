@@ -63,7 +63,9 @@ export class ProtocolWorker {
     limit: number | undefined,
     answersBefore: number,
   ): void {
-    this.#open((wire) => ({ type: 'openOwner', wire, files, answer, limit, answersBefore }), channel);
+    // Not every browser tells.
+    const cores = navigator.hardwareConcurrency ?? 1;
+    this.#open((wire) => ({ type: 'openOwner', wire, files, answer, limit, answersBefore, cores }), channel);
   }
 
   setLimit(limit: number | undefined): void {
