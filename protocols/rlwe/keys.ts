@@ -200,9 +200,6 @@ export const automorphismKeyLength = (ring: Ring): number => ring.primes.length 
 /** The evaluator's side of `SecretKey.automorphismKey`. */
 export class AutomorphismKey {
   readonly #ciphertexts: Ciphertext[];
-  /** One transformed polynomial for each digit, and two to work in. */
-  readonly #digits: Polynomial[];
-  readonly #work: Ciphertext;
 
   constructor(
     readonly ring: Ring,
@@ -217,8 +214,6 @@ export class AutomorphismKey {
       readCiphertext(ring, bytes.subarray(i * each, (i + 1) * each), shared, ciphertext);
       return ciphertext;
     });
-    this.#digits = Array.from({ length }, () => ring.allocate());
-    this.#work = ring.allocateCiphertexts();
   }
 
   /** target += source(X^g), switched back to the key s. Both transformed; `target` is not `source`. */
@@ -227,12 +222,13 @@ export class AutomorphismKey {
     const { exports } = nttKernel();
     const { n, parameters, primes, ntts } = ring;
     const { digitsPerPrime, digitBits } = parameters;
+    const { digits, work } = ring.switching(this.#ciphertexts.length);
     // a(X^g) in coefficients, residue by residue.
-    const image = this.#work;
+    const image = work;
     ring.permute(ring.maskOf(source), g, image);
     // Where a residue is one digit, its own prime needs no transform back and forth: the permuted values are it.
     const whole = digitsPerPrime === 1;
-    if (whole) for (let i = 0; i < primes.length; i++) ring.residue(this.#digits[i], i).set(ring.residue(image, i));
+    if (whole) for (let i = 0; i < primes.length; i++) ring.residue(digits[i], i).set(ring.residue(image, i));
     ring.inverse(image);
     for (const [i, p] of primes.entries()) {
       const bits = digitBits[i];
@@ -241,7 +237,7 @@ export class AutomorphismKey {
       let offset = 0;
       for (let k = 0; k < digitsPerPrime; k++) offset += half * 2 ** (k * bits);
       for (let k = 0; k < digitsPerPrime; k++) {
-        const poly = this.#digits[i * digitsPerPrime + k];
+        const poly = digits[i * digitsPerPrime + k];
         // The topmost digit keeps what lies above: centred residues reach just beyond half the base.
         const mask = k === digitsPerPrime - 1 ? 0xffffffff : 2 ** bits - 1;
         for (const [j, ntt] of ntts.entries()) {
@@ -252,15 +248,15 @@ export class AutomorphismKey {
         }
       }
     }
-    ring.dot(this.#digits, this.#ciphertexts, this.#work);
-    ring.add(target, this.#work, target);
-    ring.add(ring.maskOf(target), ring.maskOf(this.#work), ring.maskOf(target));
-    ring.permute(source, g, this.#work);
-    ring.add(target, this.#work, target);
+    ring.dot(digits, this.#ciphertexts, work);
+    ring.add(target, work, target);
+    ring.add(ring.maskOf(target), ring.maskOf(work), ring.maskOf(target));
+    ring.permute(source, g, work);
+    ring.add(target, work, target);
   }
 
   release(): void {
-    for (const address of [...this.#ciphertexts, ...this.#digits, this.#work]) this.ring.release(address);
+    for (const address of this.#ciphertexts) this.ring.release(address);
   }
 }
 

@@ -39,6 +39,7 @@ export class Ring {
   readonly #orders = new Map<number, Polynomial>();
   #lists: { address: number; terms: number } | undefined;
   #work: number | undefined;
+  #switching: { readonly digits: readonly Polynomial[]; readonly work: Ciphertext } | undefined;
 
   /** One ring for each parameter set: its tables are kept. */
   static of(parameters: Parameters): Ring {
@@ -261,6 +262,15 @@ export class Ring {
         this.n,
       );
     });
+  }
+
+  /** Where a key switch works, one at a time: a transformed polynomial for each digit, and two more; kept. */
+  switching(digits: number): { readonly digits: readonly Polynomial[]; readonly work: Ciphertext } {
+    this.#switching ??= {
+      digits: Array.from({ length: digits }, () => this.allocate()),
+      work: this.allocateCiphertexts(),
+    };
+    return this.#switching;
   }
 
   /** X^exponent transformed. */

@@ -20,10 +20,10 @@ export interface OtThread {
   open(wire: Wire): { channel: FramedChannel; ot: OtStream };
 }
 
-/** Starts the thread, which loads while the parties connect. It ends with the process. */
-export function startOtThread(): OtThread {
+/** Starts the thread, which loads while the parties connect. It ends with the process. @param module see `startThread`. */
+export function startOtThread(module = 'otWorker.ts'): OtThread {
   const chunks = new MessageChannel();
-  const thread = startThread('otWorker.ts', (error) => ot.fail(error));
+  const thread = startThread(module, (error) => ot.fail(error));
   const ot = new OtWorker(thread, chunks.port2 as unknown as MessagePortLike);
   return {
     open(wire) {

@@ -74,8 +74,8 @@ interface Member {
 /** Workers by default: one core is left for this thread, which waits most of the time, the oblivious transfers and the page. */
 export const defaultWorkers = (cores: number): number => Math.min(cores - 1, mostWorkers);
 
-/** More would wait for the oblivious transfers, and each takes memory (docs/rlwe.md, "More cores"). */
-const mostWorkers = 8;
+/** A third of the owner's work is less than the client's oblivious transfers, so more would wait; and each takes memory (PERFORMANCE.md). */
+const mostWorkers = 3;
 
 /** Jobs that each Worker has, so that it need not wait for the next. */
 const jobsAhead = 2;
