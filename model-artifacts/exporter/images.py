@@ -1,18 +1,18 @@
-"""Images of a set's zip (`SPLIT/CLASS/*.jpg`, within a folder or not) as the client would prepare them: shorter side resized, centre crop, RGB bytes."""
+"""Images of a set (vit/folders.py) as the client would prepare them: shorter side resized, centre crop, RGB bytes."""
 from __future__ import annotations
 
 import io
 import random
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from vit.folders import list_images, open_tree
+
 from .folding import Array
 
-TEST_SPLITS = ('test', 'val')
 FILTERS = {'bilinear': Image.Resampling.BILINEAR, 'bicubic': Image.Resampling.BICUBIC}
 
 # What the client reads (client/src/worker/pictureFile.ts), so that a model is measured on what it will see.
@@ -117,54 +117,39 @@ class LabelledImages:
     labels: Array  # (N,)
 
 
-class ImageZip:
-    """The zip of an image set. Folders are matched with the labels by their letters and digits."""
+class ImageFiles:
+    """An image set's files, in a folder or a zip (vit/folders.py), with the positions of their labels."""
 
     def __init__(self, path: Path, labels: list[str], preprocessing: Preprocessing) -> None:
-        self.archive = zipfile.ZipFile(path)
-        self.preprocessing = preprocessing
-        self.labels = labels
-        positions = {_simplified(label): i for i, label in enumerate(labels)}
-        self.entries: list[tuple[str, str, int]] = []  # split, name, label
-        for name in sorted(self.archive.namelist()):
-            parts = name.split('/')[-3:]
-            if len(parts) != 3 or not name.lower().endswith(('.jpg', '.jpeg', '.png')) or parts[2].startswith('.'):
-                continue
-            if _simplified(parts[1]) not in positions:
-                raise ValueError(f'{path}: folder {parts[1]!r}: expected one of {labels}')
-            self.entries.append((parts[0], name, positions[_simplified(parts[1])]))
+        """Raises FileNotFoundError, or ValueError for what is no such set, or has a class that is none of `labels`."""
+        self.path, self.labels, self.preprocessing = path, labels, preprocessing
+        with open_tree(path) as tree:
+            listing = list_images(tree, str(path))
+        places = {folder: listing.position(folder, labels) for folder in listing.folders}
+        self.entries = {split: [(name, places[folder]) for name, folder in members] for split, members in listing.splits.items()}
 
-    def read(self, entries: list[tuple[str, str, int]]) -> LabelledImages:
-        images = [self.preprocessing.apply(open_picture(self.archive.read(name))) for _, name, _ in entries]
-        return LabelledImages(np.stack(images), np.array([label for _, _, label in entries]))
+    def read(self, entries: list[tuple[str, int]]) -> LabelledImages:
+        with open_tree(self.path) as tree:
+            images = [self.preprocessing.apply(open_picture(tree.read(name))) for name, _ in entries]
+        return LabelledImages(np.stack(images), np.array([label for _, label in entries]))
 
     def training(self, count: int, seed: int = 0) -> LabelledImages:
         """A random part of the training images, for calibration."""
-        return self.read(self._some(self._of('train'), count, seed))
+        return self.read(self._some(self.entries['train'], count, seed))
 
     def held_out(self, count: int, seed: int = 1) -> LabelledImages:
         """A random part of the test images, for figures only."""
-        return self.read(self._some(self._of(*TEST_SPLITS), count, seed))
+        return self.read(self._some(self.entries['test'], count, seed))
 
     def samples(self, per_class: int, seed: int = 2) -> list[tuple[str, bytes, int]]:
-        """(name in the zip, file, label): `per_class` test images of each class, chosen blindly."""
+        """(name in the set, file, label): `per_class` test images of each class, chosen blindly."""
         out = []
-        entries = self._of(*TEST_SPLITS)
-        for label in range(len(self.labels)):
-            mine = [e for e in entries if e[2] == label]
-            out += [(name, self.archive.read(name), label) for _, name, _ in self._some(mine, per_class, seed)]
+        with open_tree(self.path) as tree:
+            for label in range(len(self.labels)):
+                mine = [entry for entry in self.entries['test'] if entry[1] == label]
+                out += [(name, tree.read(name), label) for name, _ in self._some(mine, per_class, seed)]
         return out
-
-    def _of(self, *splits: str) -> list[tuple[str, str, int]]:
-        entries = [e for e in self.entries if e[0] in splits]
-        if not entries:
-            raise ValueError(f"{self.archive.filename}: expected images in {' or '.join(f'{split}/CLASS/' for split in splits)}")
-        return entries
 
     @staticmethod
     def _some(entries: list, count: int, seed: int) -> list:
         return random.Random(seed).sample(entries, min(count, len(entries)))
-
-
-def _simplified(name: str) -> str:
-    return ''.join(c for c in name.lower() if c.isalnum())

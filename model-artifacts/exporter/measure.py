@@ -9,12 +9,12 @@ from vit.data import ImageSetInfo
 
 from .card import FIXED_POINT_HEADING, fixed_point_section
 from .evaluate import evaluate
-from .images import ImageZip, Preprocessing
+from .images import ImageFiles, Preprocessing
 from .restore import restore
 
 
 def measure(folder: Path, info: ImageSetInfo, data: Path, images: int) -> dict[str, Any]:
-    """Evaluate the artifact in `folder` on `images` held-out images of the zip `data`, and put the figures on its card.
+    """Evaluate the artifact in `folder` on `images` held-out images of the set `data`, and put the figures on its card.
 
     The float figures are those of its ONNX file's weights, whose matrices are rounded to float16. Returns evaluate.py's figures without
     the ONNX file's error, which needs the checkpoint: against its own weights it is that of float32 alone.
@@ -26,7 +26,7 @@ def measure(folder: Path, info: ImageSetInfo, data: Path, images: int) -> dict[s
         raise ValueError(f'{card}: expected a section "{FIXED_POINT_HEADING}"')
     manifest = json.loads((folder / 'manifest.json').read_text())
     preprocessing = Preprocessing.from_json(manifest['preprocessing'])
-    held_out = ImageZip(data, info.labels, preprocessing).held_out(images)
+    held_out = ImageFiles(data, info.labels, preprocessing).held_out(images)
     figures = evaluate(folder, restore(folder, info).fold(), held_out)
     del figures['maxAbsLogitErrorOnnx']
     before, after = text.split(FIXED_POINT_HEADING)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image
 from .artifact import write_json
 from .folding import Array, FoldedModel
 from .forward import forward
-from .images import ImageZip, open_picture, to_rgb
+from .images import ImageFiles, open_picture, to_rgb
 
 # Longer sides in pixels: what is shown of a photograph; below the other, JPEG would alter what the model sees.
 SHOWN_SIDE, SMALL_SIDE = 1024, 128
@@ -30,14 +31,15 @@ class Sample:
     hard: bool = False
 
 
-def choose_samples(images: ImageZip, description: dict[str, Any], per_class: int) -> list[Sample]:
+def choose_samples(images: ImageFiles, description: dict[str, Any], per_class: int) -> list[Sample]:
     """By lot, so that as many are hard as the model is wrong. At least one: the first is for the golden vectors, whether samples ship or not."""
     chosen: list[Sample] = []
-    numbers: dict[int, int] = {}
+    numbers: dict[str, int] = {}
     for name, data, label in images.samples(max(1, per_class)):
-        numbers[label] = numbers.get(label, 0) + 1
         text = description['labels'][label]
-        chosen.append(Sample(f"{text.lower().replace(' ', '-')}-{numbers[label]}.jpg", text, f"{description['dataset']}, {name}", data))
+        stem = re.sub('[^a-z0-9]+', '-', text.lower()).strip('-') or 'class'
+        numbers[stem] = numbers.get(stem, 0) + 1
+        chosen.append(Sample(f'{stem}-{numbers[stem]}.jpg', text, f"{description['dataset']}, {name}", data))
     return chosen
 
 
@@ -51,12 +53,12 @@ def for_strangers(data: bytes) -> tuple[str, bytes]:
     return suffix, out.getvalue()
 
 
-def prepared(sample: Sample, images: ImageZip) -> Array:
+def prepared(sample: Sample, images: ImageFiles) -> Array:
     """As the model sees it, (S, S, 3)."""
     return images.preprocessing.apply(Image.open(io.BytesIO(sample.data)))
 
 
-def with_hard_ones(samples: list[Sample], images: ImageZip, model: FoldedModel, labels: list[str]) -> list[Sample]:
+def with_hard_ones(samples: list[Sample], images: ImageFiles, model: FoldedModel, labels: list[str]) -> list[Sample]:
     logits = forward(model, np.stack([prepared(sample, images) for sample in samples]))
     return [replace(sample, hard=labels[best] != sample.label) for sample, best in zip(samples, logits.argmax(1))]
 

@@ -9,11 +9,13 @@ import pytest
 from PIL import Image
 
 from exporter.cli import main
-from exporter.images import ImageZip, Preprocessing
+from exporter.images import ImageFiles, Preprocessing
 from exporter.measure import measure
+from exporter.samples import choose_samples
 from exporter.tiny import LABELS, tiny_images
+from privit.cli import main as privit
 from vit.checkpoint import save_checkpoint
-from vit.data import ImageSetInfo
+from vit.data import ImageSetInfo, image_set_info
 
 
 @pytest.fixture
@@ -89,9 +91,53 @@ def test_a_set_within_a_folder_is_read_alike(image_zip, tmp_path):
         new.writestr('__MACOSX/set/train/circle/._000.jpg', b'no image')
         for name in old.namelist():
             new.writestr(f'set/{name}', old.read(name))
-    a, b = (ImageZip(path, LABELS, Preprocessing(8, 8)) for path in (image_zip, nested))
+    a, b = (ImageFiles(path, LABELS, Preprocessing(8, 8)) for path in (image_zip, nested))
     np.testing.assert_array_equal(a.training(40).images, b.training(40).images)
     assert [data for _, data, _ in a.samples(1)] == [data for _, data, _ in b.samples(1)]
+
+
+@pytest.fixture
+def synsets(image_zip, tmp_path):
+    """The same images as Tiny-ImageNet's are kept: a directory, classes by number with their words beside, val/ with its classes in a list."""
+    root, listed = tmp_path / 'synsets', []
+    with zipfile.ZipFile(image_zip) as old:
+        for name in old.namelist():
+            split, label, file = name.split('/')
+            number = f'n{LABELS.index(label)}'
+            path = root / f'train/{number}/images/{file}' if split == 'train' else root / f'val/images/{number}-{file}'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(old.read(name))
+            listed += [f'{path.name}\t{number}\t0\t0'] if split == 'test' else []
+    (root / 'val/val_annotations.txt').write_text('\n'.join(listed))
+    (root / 'words.txt').write_text('\n'.join(f'n{i}\t{label}, of some kind' for i, label in enumerate(LABELS)))
+    return root
+
+
+def test_a_directory_of_synsets_is_the_same_set(image_zip, synsets):
+    a, b = (ImageFiles(path, LABELS, Preprocessing(8, 8)) for path in (image_zip, synsets))
+    for read in (lambda images: images.training(40), lambda images: images.held_out(12)):
+        pairs = [sorted(zip(part.labels.tolist(), (image.tobytes() for image in part.images))) for part in map(read, (a, b))]
+        assert pairs[0] == pairs[1]
+    assert [label for _, _, label in b.samples(1)] == [0, 1, 2, 3]
+
+
+def test_export_and_measure_take_a_directory(checkpoint, synsets, tmp_path, capsys):
+    path, out = tmp_path / 'tiny.safetensors', tmp_path / 'out'
+    info = image_set_info(str(synsets))
+    description = {**checkpoint.description, 'labels': info.labels, 'mean': list(info.mean), 'std': list(info.std), 'validation_accuracy': 0.25}
+    save_checkpoint(path, checkpoint.model.state_dict(), checkpoint.switches, {**checkpoint.model.config.to_dict(), **description})
+    privit(['export', str(path), '--data', str(synsets), '--out', str(out), '--calibration', '40', '--evaluate', '0', '--samples-per-class', '1'])
+    capsys.readouterr()
+    privit(['measure', str(out), '--dataset', str(synsets), '--data', str(synsets), '--images', '9'])
+    assert json.loads(capsys.readouterr().out)['images'] == 9
+
+
+def test_samples_of_labels_that_differ_by_signs_have_files_of_their_own(synsets):
+    labels = ['a b', 'a-b', "a'b!", 'c']
+    (synsets / 'words.txt').write_text('\n'.join(f'n{i}\t{i}' for i in range(4)))
+    images = ImageFiles(synsets, ['0', '1', '2', '3'], Preprocessing(8, 8))
+    samples = choose_samples(images, {'labels': labels, 'dataset': 'signs'}, 2)
+    assert len({sample.file for sample in samples}) == 8 and samples[2].file == 'a-b-3.jpg'
 
 
 def test_a_set_without_a_split_is_refused_by_name(image_zip, tmp_path):
@@ -100,8 +146,8 @@ def test_a_set_without_a_split_is_refused_by_name(image_zip, tmp_path):
         for name in old.namelist():
             if name.startswith('train/'):
                 new.writestr(name, old.read(name))
-    with pytest.raises(ValueError, match='only-train.zip: expected images in test/CLASS/ or val/CLASS/'):
-        ImageZip(only, LABELS, Preprocessing(8, 8)).samples(1)
+    with pytest.raises(ValueError, match='only-train.zip: expected held-out images in val/CLASS/ or test/CLASS/'):
+        ImageFiles(only, LABELS, Preprocessing(8, 8))
 
 
 def test_photographs_are_turned_and_laid_on_white():
@@ -118,4 +164,4 @@ def test_photographs_are_turned_and_laid_on_white():
 
 def test_folders_must_be_labels(image_zip):
     with pytest.raises(ValueError, match="folder 'cloud': expected one of"):
-        ImageZip(image_zip, LABELS[:3], Preprocessing(8, 8))
+        ImageFiles(image_zip, LABELS[:3], Preprocessing(8, 8))

@@ -119,7 +119,9 @@ def load_splits(
             raise FileNotFoundError(f'{path}: expected the image set of {info.title} (option --data-dir)')
         arrays = _decoded(info, path, cache / f'{info.name}-{info.size}')
     elif Path(name).exists():
-        info, arrays = _own_set(Path(name), cache, stored_size)
+        info, listing = _own_set(Path(name), stored_size)
+        # Another cache as soon as any of the files changes.
+        arrays = _decoded(info, Path(name), cache / f'{info.name}-{info.size}-{listing.digest}')
     else:
         raise ValueError(f"dataset: expected one of {[*IMAGE_SETS, 'synthetic']}, or the path of a folder or zip of images, got {name!r}")
     train = ImageSet(info, arrays['train_images'], arrays['train_labels'])
@@ -154,8 +156,17 @@ def stratified_holdout(labels: Tensor, count: int, seed: int = 2310) -> tuple[Te
     return held_out, rest.nonzero().flatten()
 
 
-def _own_set(path: Path, cache: Path, stored_size: int | None) -> tuple[ImageSetInfo, dict[str, Tensor]]:
-    """Of a folder or zip: what it is, and its images. The cache is another one as soon as any of the files changes."""
+def image_set_info(name: str) -> ImageSetInfo:
+    """Of `cifar10`, `imagenette`, or the path of a folder or zip. Raises ValueError for what is neither."""
+    if name in IMAGE_SETS:
+        return IMAGE_SETS[name]
+    if not Path(name).exists():
+        raise ValueError(f'dataset: expected one of {[*IMAGE_SETS]}, or the path of a folder or zip of images, got {name!r}')
+    return _own_set(Path(name), None)[0]
+
+
+def _own_set(path: Path, stored_size: int | None) -> tuple[ImageSetInfo, Listing]:
+    """Of a folder or zip: what it is, and what is in it."""
     with open_tree(path) as tree:
         listing = list_images(tree, str(path))
         size = stored_size or usual_size(tree, listing)
@@ -166,7 +177,7 @@ def _own_set(path: Path, cache: Path, stored_size: int | None) -> tuple[ImageSet
     images = len(listing.splits['train'])
     grey = (127.5,) * 3
     info = ImageSetInfo(name, path.resolve().stem, path.name, size, labels, grey, grey, max(len(labels), min(images // 20, 2500)), 0.875)
-    return info, _decoded(info, path, cache / f'{name}-{size}-{listing.digest}')
+    return info, listing
 
 
 def usual_size(tree: Tree, listing: Listing) -> int:
@@ -183,7 +194,7 @@ def _decoded(info: ImageSetInfo, path: Path, cache: Path) -> dict[str, Tensor]:
         cache.mkdir(parents=True, exist_ok=True)
         with open_tree(path) as tree:
             listing = list_images(tree, str(path))
-            place = {folder: _label_position(folder, listing, info) for folder in listing.folders}
+            place = {folder: listing.position(folder, info.labels) for folder in listing.folders}
             for key, members in listing.splits.items():
                 images = np.lib.format.open_memmap(cache / f'{key}_images.npy', 'w+', np.uint8, (len(members), 3, info.size, info.size))
                 for i, (name, _) in enumerate(members):
@@ -196,20 +207,6 @@ def _decoded(info: ImageSetInfo, path: Path, cache: Path) -> dict[str, Tensor]:
         (cache / 'complete').touch()
     # Memory-mapped: several runs then share one copy.
     return {key: torch.from_numpy(np.load(cache / f'{key}.npy', mmap_mode='c')) for key in keys}
-
-
-def _label_position(folder: str, listing: Listing, info: ImageSetInfo) -> int:
-    """Which of the set's labels a class folder is: by its words, else by its name, in any spelling of spaces, hyphens and capitals."""
-
-    def simplified(text: str) -> str:
-        return re.sub(r'[ _-]', '', text.lower())
-
-    known = [simplified(label) for label in info.labels]
-    word = listing.names.get(folder, folder)
-    for candidate in (f'{word} ({folder})', word, folder):
-        if simplified(candidate) in known:
-            return known.index(simplified(candidate))
-    raise ValueError(f'{folder!r}: expected one of the classes {info.labels}')
 
 
 def synthetic_splits(count: int = 96, size: int = 8, classes: int = 4, seed: int = 0) -> Splits:

@@ -82,6 +82,19 @@ class Listing:
         """The classes, with numbers in their names in order of size."""
         return sorted({folder for members in self.splits.values() for _, folder in members}, key=natural)
 
+    def position(self, folder: str, labels: list[str]) -> int:
+        """Which of a set's labels a class folder is: by its words, else by its name, in any spelling of spaces, signs and capitals."""
+        known = [_simplified(label) for label in labels]
+        word = self.names.get(folder, folder)
+        for candidate in (f'{word} ({folder})', word, folder):
+            if _simplified(candidate) in known:
+                return known.index(_simplified(candidate))
+        raise ValueError(f'folder {folder!r}: expected one of {labels}')
+
+
+def _simplified(text: str) -> str:
+    return ''.join(c for c in text.lower() if c.isalnum())
+
 
 def natural(text: str) -> list[tuple[int, str]]:
     """Sorts `class 10` after `class 9`."""

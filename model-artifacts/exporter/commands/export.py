@@ -14,7 +14,7 @@ from ..checkpoint import read_checkpoint
 from ..errors import ExportError
 from ..evaluate import evaluate
 from ..export import write_artifact
-from ..images import ImageZip, Preprocessing
+from ..images import ImageFiles, Preprocessing
 from ..samples import choose_samples, prepared, with_hard_ones, write_samples
 
 
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run an export; prints one JSON object of figures. Exits with 1 and a message when the model does not fit."""
     parser = argparse.ArgumentParser(prog='exporter', description='Export a trained ViT for two-party inference (docs/artifact.md).')
     parser.add_argument('checkpoint', type=Path, help='safetensors with timm names, optional switch.softmax, switch.gelu and config')
-    parser.add_argument('--data', type=Path, required=True, help="the image set's zip, SPLIT/CLASS/*.jpg")
+    parser.add_argument('--data', type=Path, required=True, help="the image set: train/CLASS/* and val/CLASS/* or test/CLASS/*, in a folder or a zip")
     parser.add_argument('--out', type=Path, required=True, help='folder to write')
     parser.add_argument('--name', default=None, help="default: the checkpoint's")
     parser.add_argument('--dataset', choices=sorted(IMAGE_SETS), default=None, help='of a plain timm state dict, which does not describe itself')
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     description = checkpoint.description
     resize = description['resize']
     preprocessing = Preprocessing(resize['shorter_side'], resize['crop'])
-    images = ImageZip(arguments.data, description['labels'], preprocessing)
+    images = ImageFiles(arguments.data, description['labels'], preprocessing)
     samples = choose_samples(images, description, arguments.samples_per_class)
     calibration = images.training(arguments.calibration).images
     golden = prepared(samples[0], images)
