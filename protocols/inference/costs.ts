@@ -96,7 +96,9 @@ export function stepsOf(sequence: Sequence, operations: readonly Op[]): StepPlan
     if (next !== direction) step.flights++;
     direction = next;
   }
-  return [...steps.values()];
+  // Where a norm is linear, some rows may be taken and nothing else done: that is no step.
+  const isFree = (step: StepPlan) => step.protocol === '' && !step.flights && !step.offlineCots;
+  return [...steps.values()].filter((step) => !isFree(step));
 }
 
 const shapeOf = (op: Op) => {

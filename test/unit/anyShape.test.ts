@@ -66,6 +66,10 @@ const shapes: Record<string, Shape> = {
     ...{ prefixTokens: 1, pool: 'norm-mean', imageSize: 6, softmax: 1, gelu: 0 },
     fixedNorms: ['0.norm1', '0.norm2', '1.norm1', '1.norm2', 'fc_norm'],
   },
+  'no norm before a class token alone goes on': {
+    ...plain,
+    ...{ prefixTokens: 1, pool: 'class', squareUnits: 5, fixedNorms: ['1.norm1'], withoutMlp: [0, 1] },
+  },
   'an MLP inside attention': { ...plain, imageSize: 6, withoutMlp: [0], fixedNorms: ['1.norm1'], gelu: 0.5 },
   'no MLP but square units': {
     ...plain,
@@ -99,6 +103,11 @@ describe.each(Object.entries(shapes))('%s', (_name, shape) => {
   const manifest = parseManifest(JSON.stringify(makeManifest(shape)));
   const { imageSize, imageWidth = imageSize } = manifest.architecture;
   const pixels = (seed: number) => picture(imageSize, seed, imageWidth);
+
+  // A step of free operations alone would be a line without words in the meters.
+  it('every step has a protocol', () => {
+    for (const { name, protocol } of modelOf(manifest).plan.steps) expect(protocol, name).not.toBe('');
+  });
 
   // Of square units the float network knows nothing.
   it.skipIf(shape.squareUnits)('integers are the network', () => {
