@@ -104,7 +104,11 @@ test('first visit to result: the trained model, by “Try it alone” in two tab
   const reference = evaluateReference(model.plan, model.weights, inputOf(pixels, model.manifest.architecture));
   const expected = Array.from(reference.logits, (logit) => logit * 2 ** -model.plan.logitFracBits);
   expect(logits).toHaveLength(expected.length);
-  for (const [i, logit] of logits.entries()) expect(Math.abs(logit - expected[i])).toBeLessThan(0.1);
+  // Truncations round at random: what that does to a logit goes with how far the network's logits lie apart.
+  const mean = expected.reduce((sum, logit) => sum + logit, 0) / expected.length;
+  const spread = Math.hypot(...expected.map((logit) => logit - mean));
+  expect(Math.hypot(...logits.map((logit, i) => logit - expected[i])) / spread).toBeLessThan(0.05);
+  expect(logits.indexOf(Math.max(...logits))).toBe(expected.indexOf(Math.max(...expected)));
 
   await client.getByRole('button', { name: 'Check against plaintext' }).click();
   await client.getByText('Same answer in plaintext').waitFor();
