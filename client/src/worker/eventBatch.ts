@@ -1,15 +1,16 @@
-import type { SessionEvent } from '../../../protocols/index.ts';
+import type { Phase, SessionEvent } from '../../../protocols/index.ts';
 
 /**
- * Five times a second: often enough to look live. Without a graphics card every update takes some 15 ms of a core that the protocol has a use for,
- * in either tab; fifteen updates a second, with transitions between, took more than half of two cores online (PERFORMANCE.md).
+ * While an image is classified five times a second, often enough to look live; twice in the longer phases before. Without a graphics card every
+ * update takes some 15 ms of a core that the protocol has a use for, in either tab; fifteen updates a second, with transitions between, took more
+ * than half of two cores online (PERFORMANCE.md).
  */
-const intervalMs = 200;
+const intervalMs = (phase: Phase): number => (phase === 'online' ? 200 : 500);
 
 type Meters = Extract<SessionEvent, { type: 'meters' }>;
 
 /**
- * Passes a session's events on: meters and progress at most every 200 ms, the latest of each. Everything else passes at once, after what is held
+ * Passes a session's events on: meters and progress at most every `intervalMs`, the latest of each. Everything else passes at once, after what is held
  * back.
  */
 export function batchEvents(post: (event: SessionEvent) => void): (event: SessionEvent) => void {
@@ -37,7 +38,7 @@ export function batchEvents(post: (event: SessionEvent) => void): (event: Sessio
       if (meters && meters.phase !== event.phase) flush();
       meters = event;
     } else progress = event;
-    const waitMs = lastMs + intervalMs - performance.now();
+    const waitMs = lastMs + intervalMs(event.phase) - performance.now();
     if (waitMs <= 0) flush();
     else timer ??= setTimeout(flush, waitMs);
   };
