@@ -1,11 +1,12 @@
 /**
- * npx tsx test/bench/tabs.ts [MODEL|FOLDER|FILE.blindsight] [PICTURE …]: private classifications between two Chromium tabs of this machine, over
+ * npx tsx test/bench/tabs.ts [MODEL|FOLDER|FILE.blindsight] [PICTURE …] [--cores N]: private classifications between two Chromium tabs of this machine, over
  * WebRTC; what the client's page says they cost, where the first one's processor time goes online, and the memory of the two tabs. A bundled model's samples are classified where no picture is given.
- * The client must have been built (npm run build).
+ * The client must have been built (npm run build). --cores: how many the pages believe that there are, for the owner's Workers.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import path from 'node:path';
+import { parseArgs } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
 import { publicPartFile } from '../../protocols/index.ts';
 import { defaultModel, modelNames } from '../../scripts/lib/models.ts';
@@ -97,9 +98,19 @@ function saySeconds(phase: string, before: Map<string, number>, after: Map<strin
     say(`processor of both browsers ${phase}, ${key}: ${value.toFixed(2)} s`);
 }
 
+async function pageOf(app: App): Promise<Page> {
+  const page = await app.page();
+  if (cores !== undefined)
+    await page.addInitScript(
+      (value) => Object.defineProperty(navigator, 'hardwareConcurrency', { value }),
+      Number(cores),
+    );
+  return page;
+}
+
 /** The owner's page with the model in it. */
 async function shareModel(app: App, model: string): Promise<Page> {
-  const owner = await app.page();
+  const owner = await pageOf(app);
   await owner.goto(app.url);
   await owner.getByRole('button', { name: 'Share a model' }).click();
   if ((await modelNames()).includes(model)) {
@@ -113,7 +124,10 @@ async function shareModel(app: App, model: string): Promise<Page> {
   return owner;
 }
 
-const [model = defaultModel, ...pictures] = process.argv.slice(2);
+const {
+  positionals: [model = defaultModel, ...pictures],
+  values: { cores },
+} = parseArgs({ allowPositionals: true, options: { cores: { type: 'string' } } });
 // A browser for each party: a page process then belongs to one of them for certain.
 const app = await startApp();
 const elsewhere = await startApp();
@@ -123,7 +137,7 @@ try {
   const owner = await shareModel(app, model);
   const startedMs = performance.now();
   const browsers = [app.browser, elsewhere.browser];
-  const client = await elsewhere.page();
+  const client = await pageOf(elsewhere);
   const atStart = await processorSeconds(browsers);
   await client.goto(await owner.getByTestId('invite').inputValue({ timeout: patienceMs }));
   await client.getByTestId('file').waitFor({ state: 'attached', timeout: patienceMs });

@@ -2,9 +2,14 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Wire } from '../../protocols/channel/channel.ts';
-import { type DataChannelLike, dataChannelWire, maxBufferedBytes } from '../../protocols/channel/dataChannel.ts';
+import {
+  type DataChannelLike,
+  dataChannelWire,
+  maxBufferedBytes,
+  probesAfterMs,
+} from '../../protocols/channel/dataChannel.ts';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
 import { memoryWirePair } from '../../protocols/channel/memory.ts';
@@ -243,6 +248,62 @@ describe('data channel wire', () => {
     });
     expect(read).toBe(0);
     expect(reason).toMatchObject({ code: 'length' });
+  });
+
+  describe('where nothing follows a chunk', () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
+    afterEach(() => void vi.useRealTimers());
+
+    const connected = () => {
+      const [a, b] = FakeDataChannel.pair();
+      const wires = [dataChannelWire(a), dataChannelWire(b)];
+      a.open();
+      b.open();
+      const seen: number[] = [];
+      b.addEventListener('message', ({ data }) => void seen.push((data as ArrayBuffer).byteLength));
+      const delivered: number[] = [];
+      wires[1].onChunk = (chunk) => void delivered.push(chunk.length);
+      const turn = () => new Promise(setImmediate);
+      return { a, wire: wires[0], seen, delivered, turn };
+    };
+
+    it('three empty messages do, once, which nobody is told of', async () => {
+      const { wire, seen, delivered, turn } = connected();
+      await wire.send(bytes(100));
+      vi.advanceTimersByTime(probesAfterMs[0] - 1);
+      await turn();
+      expect(seen).toEqual([100]);
+      for (let ms = 0; ms < 1000; ms++) {
+        vi.advanceTimersByTime(1);
+        await turn();
+      }
+      expect(seen).toEqual([100, 0, 0, 0]);
+      await wire.send(bytes(7));
+      await turn();
+      vi.advanceTimersByTime(1000);
+      await turn();
+      expect(seen).toEqual([100, 0, 0, 0, 7, 0, 0, 0]);
+      expect(delivered).toEqual([100, 7]);
+    });
+
+    it('none does while others do, or much waits to be sent, or after the end', async () => {
+      const { a, wire, seen, turn } = connected();
+      for (let i = 0; i < 10; i++) {
+        await wire.send(bytes(100));
+        vi.advanceTimersByTime(probesAfterMs[0] - 1);
+        await turn();
+      }
+      a.bufferedAmount += 50_000;
+      vi.advanceTimersByTime(500);
+      await turn();
+      expect(seen.filter((length) => length === 0)).toEqual([]);
+      a.bufferedAmount -= 50_000;
+      wire.close();
+      vi.advanceTimersByTime(500);
+      await turn();
+      expect(seen.filter((length) => length === 0)).toEqual([]);
+      expect(vi.getTimerCount()).toBe(0);
+    });
   });
 
   it('ends on an error of the connection, and on text', async () => {
