@@ -8,7 +8,7 @@ export interface DataChannelLike {
   readonly bufferedAmount: number;
   bufferedAmountLowThreshold: number;
   readonly readyState: string;
-  send(data: Uint8Array<ArrayBuffer>): void;
+  send(data: Uint8Array<ArrayBuffer> | string): void;
   close(): void;
   addEventListener(
     type: 'open' | 'message' | 'bufferedamountlow' | 'close' | 'error',
@@ -23,10 +23,10 @@ export interface DataChannelLike {
 export const maxBufferedBytes = 131_072;
 
 /**
- * When empty messages follow the last chunk, in milliseconds after it, as long as no other does.
+ * When probes follow the last chunk, in milliseconds after it, as long as no other does.
  *
- * A packet that is lost behind all others is missed only when another one comes, or after a timeout: 400 ms and more in Chromium. Each empty
- * message makes the receiver report the gap, and three reports make the sender repeat what is missing at once (RFC 9260, section 7.2.4). The
+ * A packet that is lost behind all others is missed only when another one comes, or after a timeout: 400 ms and more in Chromium. Each probe
+ * makes the receiver report the gap, and three reports make the sender repeat what is missing at once (RFC 9260, section 7.2.4). The
  * idea is TCP's (RFC 8985, section 7, tail loss probes).
  *
  * Measured between two tabs of one machine: a page that is not quick enough to read loses what goes beyond the 64 KiB that Chromium lets wait
@@ -34,11 +34,14 @@ export const maxBufferedBytes = 131_072;
  */
 export const probesAfterMs = [8, 12, 16];
 
+/** A text, since all else is bytes. */
+export const probeText = '.';
+
 class DataChannelWire extends QueueingWire {
   readonly maxChunkBytes = 65_536;
   private waiting: (() => void)[] = [];
   private lastSentMs = 0;
-  /** How many empty messages have followed the last chunk. */
+  /** How many probes have followed the last chunk. */
   private probes = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -82,7 +85,7 @@ class DataChannelWire extends QueueingWire {
     if (this.channel.bufferedAmount > 0) this.lastSentMs = now;
     const waitMs = () => this.lastSentMs + probesAfterMs[this.probes] - now;
     if (waitMs() <= 0) {
-      this.channel.send(new Uint8Array(0));
+      this.channel.send(probeText);
       this.probes++;
     }
     if (this.probes < probesAfterMs.length) this.timer = setTimeout(() => this.probe(), Math.max(waitMs(), 1));
@@ -101,8 +104,7 @@ class DataChannelWire extends QueueingWire {
 
   private receive(data: unknown): void {
     if (this.isClosed) return;
-    const isBytes = data instanceof ArrayBuffer || ArrayBuffer.isView(data);
-    if (isBytes && data.byteLength === 0) return; // a probe
+    if (data === probeText) return;
     if (data instanceof ArrayBuffer) this.deliver(new Uint8Array(data));
     else if (ArrayBuffer.isView(data)) this.deliver(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     else {

@@ -9,6 +9,7 @@ import {
   dataChannelWire,
   maxBufferedBytes,
   probesAfterMs,
+  probeText,
 } from '../../protocols/channel/dataChannel.ts';
 import { ProtocolError } from '../../protocols/channel/errors.ts';
 import { FramedChannel } from '../../protocols/channel/framed.ts';
@@ -34,7 +35,7 @@ class FakeDataChannel implements DataChannelLike {
   readyState = 'connecting';
   highestBufferedAmount = 0;
   peer: FakeDataChannel | undefined;
-  private readonly queue: Uint8Array[] = [];
+  private readonly queue: (Uint8Array | string)[] = [];
   private readonly listeners: { type: string; listener: (event: { data?: unknown }) => void }[] = [];
 
   static pair(): [FakeDataChannel, FakeDataChannel] {
@@ -57,12 +58,12 @@ class FakeDataChannel implements DataChannelLike {
     this.emit('open');
   }
 
-  send(data: Uint8Array<ArrayBuffer>): void {
+  send(data: Uint8Array<ArrayBuffer> | string): void {
     if (this.readyState !== 'open') throw new Error('InvalidStateError');
     if (data.length > 262_144) throw new Error('OperationError');
     this.bufferedAmount += data.length;
     this.highestBufferedAmount = Math.max(this.highestBufferedAmount, this.bufferedAmount);
-    this.queue.push(data.slice());
+    this.queue.push(data.slice()); // a text of so many bytes
     if (this.queue.length === 1) setImmediate(() => this.drain());
   }
 
@@ -93,7 +94,8 @@ class FakeDataChannel implements DataChannelLike {
       if (this.sentOfFirst === first.length) {
         this.sentOfFirst = 0;
         this.queue.shift();
-        if (this.peer!.readyState !== 'closed') this.peer!.emit('message', first.buffer);
+        if (this.peer!.readyState !== 'closed')
+          this.peer!.emit('message', typeof first === 'string' ? first : first.buffer);
       }
       if (before > this.bufferedAmountLowThreshold && this.bufferedAmount <= this.bufferedAmountLowThreshold)
         this.emit('bufferedamountlow');
@@ -260,47 +262,49 @@ describe('data channel wire', () => {
       a.open();
       b.open();
       const seen: number[] = [];
-      b.addEventListener('message', ({ data }) => void seen.push((data as ArrayBuffer).byteLength));
+      b.addEventListener(
+        'message',
+        ({ data }) => void seen.push(data === probeText ? 0 : (data as ArrayBuffer).byteLength),
+      );
       const delivered: number[] = [];
       wires[1].onChunk = (chunk) => void delivered.push(chunk.length);
       const turn = () => new Promise(setImmediate);
-      return { a, wire: wires[0], seen, delivered, turn };
+      const pass = async (milliseconds: number) => {
+        for (let ms = 0; ms < milliseconds; ms++) {
+          vi.advanceTimersByTime(1);
+          await turn();
+        }
+      };
+      return { a, wire: wires[0], seen, delivered, turn, pass };
     };
 
-    it('three empty messages do, once, which nobody is told of', async () => {
-      const { wire, seen, delivered, turn } = connected();
+    it('three probes do, once, which nobody is told of', async () => {
+      const { wire, seen, delivered, turn, pass } = connected();
       await wire.send(bytes(100));
       vi.advanceTimersByTime(probesAfterMs[0] - 1);
       await turn();
       expect(seen).toEqual([100]);
-      for (let ms = 0; ms < 1000; ms++) {
-        vi.advanceTimersByTime(1);
-        await turn();
-      }
+      await pass(1000);
       expect(seen).toEqual([100, 0, 0, 0]);
       await wire.send(bytes(7));
-      await turn();
-      vi.advanceTimersByTime(1000);
-      await turn();
+      await pass(1000);
       expect(seen).toEqual([100, 0, 0, 0, 7, 0, 0, 0]);
       expect(delivered).toEqual([100, 7]);
     });
 
     it('none does while others do, or much waits to be sent, or after the end', async () => {
-      const { a, wire, seen, turn } = connected();
+      const { a, wire, seen, turn, pass } = connected();
       for (let i = 0; i < 10; i++) {
         await wire.send(bytes(100));
         vi.advanceTimersByTime(probesAfterMs[0] - 1);
         await turn();
       }
       a.bufferedAmount += 50_000;
-      vi.advanceTimersByTime(500);
-      await turn();
+      await pass(500);
       expect(seen.filter((length) => length === 0)).toEqual([]);
       a.bufferedAmount -= 50_000;
       wire.close();
-      vi.advanceTimersByTime(500);
-      await turn();
+      await pass(500);
       expect(seen.filter((length) => length === 0)).toEqual([]);
       expect(vi.getTimerCount()).toBe(0);
     });
