@@ -117,6 +117,10 @@ class LabelledImages:
     labels: Array  # (N,)
 
 
+# What a page shows at once.
+MOST_SAMPLES = 20
+
+
 class ImageFiles:
     """An image set's files, in a folder or a zip (vit/folders.py), with the positions of their labels."""
 
@@ -142,13 +146,15 @@ class ImageFiles:
         return self.read(self._some(self.entries['test'], count, seed))
 
     def samples(self, per_class: int, seed: int = 2) -> list[tuple[str, bytes, int]]:
-        """(name in the set, file, label): `per_class` test images of each class, chosen blindly."""
-        out = []
+        """(name in the set, file, label): `per_class` test images of each class, of all these at most MOST_SAMPLES; chosen blindly."""
+        chosen = []
+        for label in range(len(self.labels)):
+            mine = [entry for entry in self.entries['test'] if entry[1] == label]
+            chosen += self._some(mine, per_class, seed)
+        if len(chosen) > MOST_SAMPLES:
+            chosen = sorted(self._some(chosen, MOST_SAMPLES, seed), key=chosen.index)
         with open_tree(self.path) as tree:
-            for label in range(len(self.labels)):
-                mine = [entry for entry in self.entries['test'] if entry[1] == label]
-                out += [(name, tree.read(name), label) for name, _ in self._some(mine, per_class, seed)]
-        return out
+            return [(name, tree.read(name), label) for name, label in chosen]
 
     @staticmethod
     def _some(entries: list, count: int, seed: int) -> list:

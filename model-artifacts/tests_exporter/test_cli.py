@@ -132,6 +132,15 @@ def test_export_and_measure_take_a_directory(checkpoint, synsets, tmp_path, caps
     assert json.loads(capsys.readouterr().out)['images'] == 9
 
 
+def test_of_many_classes_few_samples_ship(image_zip, monkeypatch):
+    images = ImageFiles(image_zip, LABELS, Preprocessing(8, 8))
+    all_of_them = images.samples(2)
+    monkeypatch.setattr('exporter.images.MOST_SAMPLES', 3)
+    few = images.samples(2)
+    assert len(all_of_them) == 8 and len(few) == 3
+    assert few == [sample for sample in all_of_them if sample in few] == images.samples(2)
+
+
 def test_samples_of_labels_that_differ_by_signs_have_files_of_their_own(synsets):
     labels = ['a b', 'a-b', "a'b!", 'c']
     (synsets / 'words.txt').write_text('\n'.join(f'n{i}\t{i}' for i in range(4)))
