@@ -87,8 +87,10 @@ test('the meters’ totals are WebRTC’s own, to within the framing that is sho
   const traffic = await owner.getByTestId('traffic').evaluate((element) => ({ ...(element as HTMLElement).dataset }));
   const measured = Number(traffic.measuredBytes);
   const webrtc = Number(traffic.webrtcBytes);
-  expect(measured).toBeGreaterThan(10_000);
-  expect(Math.abs(webrtc - measured)).toBeLessThanOrEqual(Number(traffic.framingBytes) + 64);
+  // Behind each of some hundred and fifty flights three probes of a byte may follow (protocols/channel/dataChannel.ts).
+  const probes = 3 * 150;
+  expect(measured).toBeGreaterThan(100 * probes);
+  expect(Math.abs(webrtc - measured)).toBeLessThanOrEqual(Number(traffic.framingBytes) + 64 + probes);
 });
 
 test('cancelling the preparation stops both sides, which can start again', async () => {
