@@ -83,7 +83,9 @@ test('first visit to result: the trained model, by “Try it alone” in two tab
     `first visit to result ${seconds.toFixed(1)} s; online: meters drawn ${perSecond.toFixed(1)} times a second, ` +
       `longest task ${longestMs.toFixed(1)} ms; layout shift client ${shifts.client.toFixed(3)}, owner ${shifts.owner.toFixed(3)}`,
   );
-  expect(updates.length).toBeGreaterThan(5);
+  // On a fast machine all of it takes half a second.
+  expect(updates.length).toBeGreaterThan(2);
+  expect(perSecond).toBeGreaterThan(3);
   expect(longestMs).toBeLessThanOrEqual(50);
   expect(shifts.client).toBeLessThan(0.1);
   expect(shifts.owner).toBeLessThan(0.1);
