@@ -119,7 +119,11 @@ def test_the_mean_of_the_tokens_gets_a_classifier_that_works_at_once(imported):
 def test_a_vit_teaches_what_it_said_where_it_was_trained(imported):
     teacher = TeachingViT(imported, SET.train.info)
     images = SET.train.images[:5]
+    quickly = teacher(images.float(), 2)
+    teacher._dtype = None  # in float32, also where hardware multiplies bfloat16
     tokens, pooled, logits = teacher(images.float(), 2)
+    for rounded, exact in zip(quickly, (tokens, pooled, logits)):
+        torch.testing.assert_close(rounded, exact, atol=0.1, rtol=0.1)
     torch.testing.assert_close(logits, own_logits(imported, images), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(F.linear(pooled, teacher.head.weight, teacher.head.bias), logits)
     assert tokens.shape == (5, 4, 16) and (teacher.token_channels, teacher.pooled_channels, teacher.img_size) == (16, 16, 8)
