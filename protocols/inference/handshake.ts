@@ -11,7 +11,7 @@ import type { OwnerModel } from './model.ts';
 import { type Answer, compilePlan, type Plan } from './plan.ts';
 
 /** Changes whenever the two sides' messages do. */
-export const protocolVersion = 13;
+export const protocolVersion = 14;
 const magic = 0x54474c42; // "BLGT" in little endian
 
 /** Set in the version's word by a side that asks for consistency checks; a version knows no other bits. */

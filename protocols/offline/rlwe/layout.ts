@@ -130,7 +130,7 @@ export function estimateWork({ parameters, leaves, terms, length, noise }: Candi
  * Milliseconds that a byte counts for when arrangements are compared: a link of 40 Mbit/s. Between two tabs of one machine a byte takes 0.00023 ms of
  * the processors, whatever the link: a packet has 1,200 of them and crosses a process border on either side (PERFORMANCE.md).
  */
-export const millisecondsPerByte = 2e-4;
+export const millisecondsPerByte = 1e-4;
 
 /** What a layout counts for in the same comparison. */
 export function layoutPrice(layout: Geometry): number {
