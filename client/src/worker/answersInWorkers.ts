@@ -1,15 +1,8 @@
-import { AnswerPool, type AnswerWorker, defaultWorkers } from '../../../protocols/index.ts';
+import { AnswerPool, defaultWorkers } from '../../../protocols/index.ts';
+import { beginHelper } from './helpers.ts';
 
-/** The Workers for the owner's ring-LWE answers; they end with the session, or with the one that started it. */
-export function answersInWorkers(cores: number): AnswerPool {
-  // In browsers whose Workers cannot start others, the thread that asks makes them.
-  if (typeof Worker === 'undefined') return new AnswerPool();
-  return new AnswerPool(defaultWorkers(cores), (onFailure) => {
-    const worker = new Worker(new URL('./answers.worker.ts', import.meta.url), { type: 'module', name: 'answers' });
-    worker.onerror = (event) => {
-      event.preventDefault();
-      onFailure(new Error('a Worker for the answers of ring-LWE could not run'));
-    };
-    return worker as unknown as AnswerWorker;
-  });
-}
+/** The Workers for the owner's ring-LWE answers; they end with the session. */
+export const answersInWorkers = (cores: number): AnswerPool =>
+  new AnswerPool(defaultWorkers(cores), (onFailure) =>
+    beginHelper('answers', () => onFailure(new Error('a Worker for the answers of ring-LWE could not run'))),
+  );

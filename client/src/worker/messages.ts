@@ -32,7 +32,12 @@ export type ToProtocolWorker =
   | { type: 'prepare' }
   | { type: 'classify'; pixels: Uint8Array }
   | { type: 'cancel' }
+  /** A helper of this number could not run, or died. */
+  | { type: 'helperFailed'; id: number }
   | { type: 'close' };
+
+/** What else runs in threads of its own (helperWorkers.ts). */
+export type HelperKind = 'ot' | 'answers';
 
 /** What went wrong, as the protocol said it; `code` is a ProtocolErrorCode or `internal`. */
 export interface Failure {
@@ -60,6 +65,9 @@ export type FromProtocolWorker =
   | { type: 'prepared' }
   | { type: 'classified'; classification: Classification }
   | { type: 'closed' }
+  /** For another thread, which is to serve this port. */
+  | { type: 'beginHelper'; kind: HelperKind; id: number; port: MessagePort }
+  | { type: 'endHelper'; id: number }
   | { type: 'failed'; failure: Failure };
 
 export interface Preprocessing {

@@ -1,4 +1,4 @@
-/** The oblivious transfers of one party of one session. */
+/** The oblivious transfers of one party of one session, for the Worker at the other end of the port that comes. */
 import { type Endpoint, serveOtStream } from '../../../protocols/index.ts';
 
-serveOtStream(self as unknown as Endpoint);
+self.onmessage = ({ data }: MessageEvent<MessagePort>) => serveOtStream(data as unknown as Endpoint);

@@ -1,7 +1,7 @@
 /**
- * One party of one session, off the main thread. The page starts a Worker for each pairing and ends it with it. This one starts another for
- * the oblivious transfers, so that these and the ring-LWE work here take place at the same time; the owner's, where the machine has the cores,
- * some more for its answers.
+ * One party of one session, off the main thread. The page starts a Worker for each pairing and ends it with it. This one asks it for
+ * another for the oblivious transfers, so that these and the ring-LWE work here take place at the same time; the owner's, where the machine has
+ * the cores, for some more for its answers.
  */
 import {
   type Answer,
@@ -20,6 +20,7 @@ import { requireFileSize } from '../../../protocols/inference/fileLimits.ts';
 import { publicPartFile } from '../../../protocols/inference/publicPart.ts';
 import { answersInWorkers } from './answersInWorkers.ts';
 import { batchEvents } from './eventBatch.ts';
+import { helperFailed } from './helpers.ts';
 import type { FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
 import { runOnnx } from './onnxRunner.ts';
 import { otInWorker } from './otInWorker.ts';
@@ -46,7 +47,7 @@ let limit: number | undefined;
 let running = 0;
 
 self.onmessage = async ({ data }: MessageEvent<ToProtocolWorker>) => {
-  const isOperation = data.type !== 'cancel' && data.type !== 'limit';
+  const isOperation = data.type !== 'cancel' && data.type !== 'limit' && data.type !== 'helperFailed';
   if (isOperation) running++;
   try {
     await handle(data);
@@ -101,6 +102,8 @@ async function handle(message: ToProtocolWorker): Promise<void> {
       limit = message.limit;
       if (owner) owner.limit = limit ?? Number.POSITIVE_INFINITY;
       return;
+    case 'helperFailed':
+      return helperFailed(message.id);
     case 'prepare':
       await client!.prepare();
       return post({ type: 'prepared' });

@@ -1,4 +1,5 @@
 import type { Answer, Classification, SessionEvent } from '../../../protocols/index.ts';
+import { HelperWorkers } from './helperWorkers.ts';
 import type {
   CheckedModel,
   Failure,
@@ -20,9 +21,10 @@ export interface ProtocolWorkerListener {
   onFailed(failure: Failure): void;
 }
 
-/** The page's handle on the Worker that runs the protocol. `terminate` frees everything it holds. */
+/** The page's handle on the Worker that runs the protocol, and on that one's helpers. `terminate` frees everything it holds. */
 export class ProtocolWorker {
   readonly #worker = new Worker(new URL('./protocol.worker.ts', import.meta.url), { type: 'module', name: 'protocol' });
+  readonly #helpers = new HelperWorkers((message) => this.#post(message));
 
   constructor(listener: ProtocolWorkerListener) {
     this.#worker.onmessage = ({ data }: MessageEvent<FromProtocolWorker>) => {
@@ -39,6 +41,10 @@ export class ProtocolWorker {
           return listener.onPrepared?.();
         case 'classified':
           return listener.onClassified?.(data.classification);
+        case 'beginHelper':
+          return this.#helpers.begin(data);
+        case 'endHelper':
+          return this.#helpers.end(data.id);
         case 'closed':
           return listener.onClosed?.();
         case 'failed':
@@ -91,6 +97,7 @@ export class ProtocolWorker {
 
   terminate(): void {
     this.#worker.terminate();
+    this.#helpers.terminate();
   }
 
   #post(message: ToProtocolWorker, transfer: Transferable[] = []): void {
