@@ -78,5 +78,5 @@ test('a client that leaves takes all Workers of its pairing with it', async () =
   await classifySample(client);
   await client.close();
   for (const name of ['protocol', 'ot', 'answers'])
-    await expect.poll(() => count(`ended ${name}`), name).toBe(count(`begun ${name}`));
+    await expect.poll(() => count(`ended ${name}`), { message: name }).toBe(count(`begun ${name}`));
 });

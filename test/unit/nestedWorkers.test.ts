@@ -13,7 +13,9 @@ const folder = fileURLToPath(new URL('../../client/src/worker/', import.meta.url
 function reached(file: string, seen = new Set<string>()): Set<string> {
   if (seen.has(file)) return seen;
   seen.add(file);
-  for (const [, from] of readFileSync(file, 'utf8').matchAll(/^(?:import|export|\}) (?!type)[^;]*?from '(\.[^']+\.ts)';/gms))
+  for (const [, from] of readFileSync(file, 'utf8').matchAll(
+    /^(?:import|export|\}) (?!type)[^;]*?from '(\.[^']+\.ts)';/gms,
+  ))
     reached(path.resolve(path.dirname(file), from), seen);
   return seen;
 }
@@ -27,6 +29,8 @@ test('there are some, and they reach the protocol', () => {
 });
 
 test.each(entries)('%s starts no other', (entry) => {
-  const starting = [...reached(folder + entry)].filter((file) => /\bnew (?:Shared)?Worker\(/.test(readFileSync(file, 'utf8')));
+  const starting = [...reached(folder + entry)].filter((file) =>
+    /\bnew (?:Shared)?Worker\(/.test(readFileSync(file, 'utf8')),
+  );
   expect(starting).toEqual([]);
 });
