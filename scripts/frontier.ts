@@ -64,7 +64,14 @@ async function main(): Promise<void> {
   const { depth: blocks, tokens } = manifest.architecture;
   const point: Point = {
     ...{ name: path.basename(folder), method, seed, blocks, tokens, softmaxRows, geluTokens },
-    ...{ accuracy: accuracy.top1, images: accuracy.testImages, onlineBytes, offlineBytes, flights, ...seconds },
+    ...{
+      accuracy: Number(accuracy.top1.toFixed(4)),
+      images: accuracy.testImages,
+      onlineBytes,
+      offlineBytes,
+      flights,
+      ...seconds,
+    },
     date: new Date().toISOString().slice(0, 10),
   };
   const before: Point[] = JSON.parse(await readFile(into, 'utf8').catch(() => '[]'));
@@ -74,7 +81,7 @@ async function main(): Promise<void> {
     `${JSON.stringify(
       points.toSorted((a, b) => a.onlineBytes - b.onlineBytes),
       undefined,
-      1,
+      2,
     )}\n`,
   );
   process.stdout.write(`${JSON.stringify(point)}\n`);
