@@ -69,3 +69,35 @@ def undominated(points: list[dict], cost: str) -> list[dict]:
         if not best or point['accuracy'] > best[-1]['accuracy']:
             best.append(point)
     return best
+
+
+def smallest_lead(above: list[dict], below: list[dict], cost: str) -> tuple[float, float]:
+    """By how much `above` leads where it leads least: (accuracy, 0..1; the figure of `cost`). Of both, the best that costs no more is
+    compared, at every figure that a point of either has, from the first where both have one. Neither list is empty."""
+    def best(points: list[dict], figure: float) -> float:
+        return max(p['accuracy'] for p in points if p[cost] <= figure)
+
+    first = max(min(p[cost] for p in points) for points in (above, below))
+    figures = sorted({p[cost] for p in above + below if p[cost] >= first})
+    return min((best(above, figure) - best(below, figure), figure) for figure in figures)
+
+
+def leads_table(points: list[dict]) -> str:
+    """Whether the cost-aware frontier lies above the faithful one, and that above every baseline's, as a Markdown table. Below the cheapest
+    point of a frontier it says nothing: polynomials alone, the cheapest of all, are also where PriViT's search ends at a budget of 0."""
+    methods = list(dict.fromkeys(p['method'] for p in points))
+    baselines = [m for m in methods if m not in ('exact', 'faithful', 'cost-aware')]
+    pairs = [('cost-aware', 'faithful'), *(('faithful', m) for m in baselines), *(('cost-aware', m) for m in baselines)]
+    costs = ['onlineBytes', 'totalBytes', 'flights']
+    lines = ['| above | below | ' + ' | '.join(f'smallest lead by {COSTS[c][0]}' for c in costs) + ' |', '|---' * (2 + len(costs)) + '|']
+    for above, below in pairs:
+        own, other = ([p for p in points if p['method'] == m] for m in (above, below))
+        if own and other:
+            lines.append(f'| {above} | {below} | ' + ' | '.join(_lead_in_words(own, other, c) for c in costs) + ' |')
+    return '\n'.join(lines)
+
+
+def _lead_in_words(above: list[dict], below: list[dict], cost: str) -> str:
+    lead, at = smallest_lead(above, below, cost)
+    words, factor = COSTS[cost]
+    return f'{100 * lead:+.2f} points at {factor * at:.4g} {words.split()[0]}'

@@ -10,7 +10,7 @@ from vit.checkpoint import check_labels, load_checkpoint
 from vit.model import count_on
 
 from ..evaluate import best_cross_entropy, logits_of, top1
-from ..frontier import frontier_points, frontier_table, recorded_points, recorded_table
+from ..frontier import frontier_points, frontier_table, leads_table, recorded_points, recorded_table
 from ..plots import plot_frontier, plot_recorded
 from ..ranges import RangeMaxima
 from .arguments import Commands, common, fallback_config, splits_of
@@ -36,7 +36,7 @@ def run_frontier(arguments: argparse.Namespace) -> None:
     if arguments.points:
         recorded = recorded_points(arguments.points)
         plot_recorded(recorded, arguments.out)
-        print(recorded_table(recorded))
+        print(recorded_table(recorded), leads_table(recorded), sep='\n\n')
         return
     points = frontier_points(arguments.runs)
     plot_frontier(points, arguments.out)
