@@ -71,6 +71,7 @@ async function main(): Promise<void> {
     workers,
     iceServers: () => turnServers(turn),
     log,
+    onBroken: () => process.exit(1), // for whoever restarts it
     ...(values.codes && { onCode: (room, code) => process.stdout.write(`code for room ${room}: ${code}\n`) }),
   });
   setInterval(() => log.info(owner.figures, 'health'), healthMs).unref();

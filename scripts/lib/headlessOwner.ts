@@ -30,6 +30,10 @@ export interface HeadlessOwnerOptions {
   readonly log: Logger;
   /** The protocol's threads. */
   readonly threads?: number;
+  /** What a thread runs; other than `ownerWorker.ts` in tests alone. */
+  readonly threadModule?: URL;
+  /** Threads fail again and again: nobody can be served any more. */
+  readonly onBroken?: (error: Error) => void;
   /** A typed code of a room, each time that there is another; for who asked to see them. */
   readonly onCode?: (room: number, code: string) => void;
 }
@@ -38,6 +42,16 @@ export interface HeadlessOwnerOptions {
 const lingerMs = 500;
 /** For what is being classified when the owner stops. */
 const graceMs = 10_000;
+
+/** A thread that failed is replaced as often, over all of them. */
+const maxReplacements = 3;
+
+interface Thread {
+  readonly worker: Worker;
+  /** It has the model. */
+  readonly ready: Promise<void>;
+  sessions: number;
+}
 
 interface Room {
   readonly index: number;
@@ -49,36 +63,64 @@ interface Room {
 
 export class HeadlessOwner {
   readonly #rooms: Room[] = [];
-  readonly #workers: { readonly worker: Worker; sessions: number }[];
-  readonly #sessions = new Map<number, { room: Room; worker: { sessions: number }; startedMs: number }>();
+  readonly #threads: Thread[];
+  readonly #sessions = new Map<number, { room: Room; thread: Thread; startedMs: number }>();
   #nextSession = 0;
   #failed = 0;
   #pairings = 0;
+  #replacements = 0;
   #stopping = false;
   #onIdle = () => {};
 
   private constructor(private readonly options: HeadlessOwnerOptions) {
-    const data: OwnerWorkerData = {
-      folder: options.folder,
-      answer: options.answer,
-      otChecks: options.otChecks ?? false,
-      workers: options.workers ?? 0,
-    };
-    this.#workers = Array.from({ length: options.threads ?? availableParallelism() }, () => {
-      const worker = new Worker(new URL('typescriptWorker.mjs', import.meta.url), {
-        workerData: { ...data, module: new URL('ownerWorker.ts', import.meta.url).href },
-      });
-      worker.on('message', (news: SessionNews) => this.#onNews(news));
-      worker.on('error', (error: unknown) => options.log.fatal({ error: String(error) }, 'a thread failed'));
-      return { worker, sessions: 0 };
-    });
+    this.#threads = Array.from({ length: options.threads ?? availableParallelism() }, () => this.#startThread());
   }
 
-  /** Opens all rooms. @throws RefusedError */
+  #startThread(): Thread {
+    const { folder, answer, otChecks = false, workers = 0, threadModule, log } = this.options;
+    const data: OwnerWorkerData = { folder, answer, otChecks, workers };
+    const module = threadModule ?? new URL('ownerWorker.ts', import.meta.url);
+    const worker = new Worker(new URL('typescriptWorker.mjs', import.meta.url), {
+      workerData: { ...data, module: module.href },
+    });
+    let failure = new Error('a thread ended early');
+    worker.on('error', (error: unknown) => {
+      failure = error instanceof Error ? error : new Error(String(error));
+    });
+    const ready = new Promise<void>((resolve, reject) => {
+      worker.on('message', (news: SessionNews | 'ready') => (news === 'ready' ? resolve() : this.#onNews(news)));
+      worker.on('exit', () => {
+        reject(failure);
+        if (this.#stopping) return;
+        log.error({ error: failure.message }, 'a thread failed');
+        this.#replace(thread, failure);
+      });
+    });
+    ready.catch(() => {}); // `open` hears of it, or who replaces the thread
+    const thread: Thread = { worker, ready, sessions: 0 };
+    return thread;
+  }
+
+  /** Its sessions end; another thread serves from now on, unless threads fail again and again. */
+  #replace(thread: Thread, error: Error): void {
+    const place = this.#threads.indexOf(thread);
+    if (place < 0) return; // while it was being made
+    for (const [id, session] of this.#sessions)
+      if (session.thread === thread) this.#onNews({ id, news: 'failed', code: 'internal', message: error.message });
+    if (this.#replacements++ < maxReplacements) this.#threads[place] = this.#startThread();
+    else {
+      for (const { pairing } of this.#rooms) pairing.close();
+      this.options.log.fatal({ error: error.message }, 'threads fail again and again: nobody is served any more');
+      this.options.onBroken?.(error);
+    }
+  }
+
+  /** Opens all rooms, once every thread has the model. @throws RefusedError; what a thread could not do, such as read the model */
   static async open(options: HeadlessOwnerOptions): Promise<{ owner: HeadlessOwner; invites: Invite[] }> {
     const owner = new HeadlessOwner(options);
     const invites: Invite[] = [];
     try {
+      await Promise.all(owner.#threads.map(({ ready }) => ready));
       for (let index = 0; index < options.rooms; index++) invites.push(await owner.#openRoom(index));
     } catch (error) {
       await owner.stop();
@@ -116,7 +158,7 @@ export class HeadlessOwner {
     await Promise.race([idle, tooLong]);
     for (const { pairing } of this.#rooms) pairing.close();
     await new Promise((resolve) => setTimeout(resolve, lingerMs)); // for the server to hear of it
-    await Promise.all(this.#workers.map(({ worker }) => worker.terminate()));
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
     this.options.log.info(this.figures, 'stopped');
   }
 
@@ -151,13 +193,13 @@ export class HeadlessOwner {
   }
 
   #serve(room: Room, link: PeerLink): void {
-    const thread = this.#workers.reduce((least, each) => (each.sessions < least.sessions ? each : least));
+    const thread = this.#threads.reduce((least, each) => (each.sessions < least.sessions ? each : least));
     const id = this.#nextSession++;
     const { port1, port2 } = new MessageChannel();
     relay(port1 as unknown as MessagePortLike, dataChannelWire(link.channel));
     thread.sessions++;
     room.session = id;
-    this.#sessions.set(id, { room, worker: thread, startedMs: performance.now() });
+    this.#sessions.set(id, { room, thread, startedMs: performance.now() });
     const open: OpenSession = { id, port: port2, limit: this.options.limit, answersBefore: room.answers };
     thread.worker.postMessage(open, [port2]);
   }
@@ -165,7 +207,7 @@ export class HeadlessOwner {
   #onNews(news: SessionNews): void {
     const session = this.#sessions.get(news.id);
     if (!session) return;
-    const { room, worker, startedMs } = session;
+    const { room, thread, startedMs } = session;
     const { log, limit } = this.options;
     const about = { room: room.index, session: news.id };
     if (news.news === 'open') {
@@ -176,7 +218,7 @@ export class HeadlessOwner {
       log.info({ ...about, answers: news.answers, elapsedMs: news.elapsedMs }, 'answered');
     } else {
       this.#sessions.delete(news.id);
-      worker.sessions--;
+      thread.sessions--;
       const elapsedMs = Math.round(performance.now() - startedMs);
       if (news.news === 'closed') log.info({ ...about, elapsedMs }, 'the client has finished');
       else {

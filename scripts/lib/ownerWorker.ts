@@ -28,6 +28,7 @@ export interface OpenSession {
   readonly answersBefore: number;
 }
 
+/** What a thread tells; and `ready`, once, when it has the model. */
 export type SessionNews = { readonly id: number } & (
   | { readonly news: 'open' }
   | { readonly news: 'closed' }
@@ -66,3 +67,6 @@ parentPort!.on('message', (open: OpenSession) => {
       tell({ id: open.id, news: 'failed', code: error.code ?? 'internal', message: error.message }),
   );
 });
+
+await model; // who cannot read it serves nobody: the thread fails, and says why
+parentPort!.postMessage('ready');

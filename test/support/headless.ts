@@ -18,7 +18,14 @@ export const plainImage = (value: number): RgbaImage => ({
   height: 16,
 });
 
-export async function startHeadless(options: { rooms: number; limit?: number; threads?: number }) {
+export async function startHeadless(options: {
+  rooms: number;
+  limit?: number;
+  threads?: number;
+  folder?: string;
+  threadModule?: URL;
+  onBroken?: (error: Error) => void;
+}) {
   const files = { distDir: '/nowhere', modelsDir: '/nowhere', modelFiles: new Set<string>() };
   const signaling = await createSignalingServer({
     ...files,
@@ -33,15 +40,18 @@ export async function startHeadless(options: { rooms: number; limit?: number; th
     lines.push(...String(data).trim().split('\n'));
     lines.splice(0, lines.length - 1000);
   });
-  const { owner, invites } = await HeadlessOwner.open({
+  const opened = HeadlessOwner.open({
     folder: tinyFolder,
     answer: 'logits',
     server,
-    rooms: options.rooms,
-    limit: options.limit ?? Number.POSITIVE_INFINITY,
+    limit: Number.POSITIVE_INFINITY,
+    ...options,
     iceServers: () => [],
     log: pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream),
-    ...(options.threads !== undefined && { threads: options.threads }),
+  });
+  const { owner, invites } = await opened.catch(async (error: unknown) => {
+    await signaling.stop();
+    throw error;
   });
   return {
     owner,

@@ -53,6 +53,40 @@ test('a room closes at its limit, and the others go on', async () => {
   expect(owner.answers).toEqual([1, 1]);
 });
 
+describe('threads that fail', () => {
+  const threadModule = new URL('../support/failingOwnerWorker.ts', import.meta.url);
+
+  test('one that cannot read the model: no room opens, and the owner says why', async () => {
+    await expect(start({ rooms: 1, threads: 1, folder: '/nowhere/' })).rejects.toThrow(/no such file/);
+  });
+
+  test('one that dies with a client: it is counted, and the client, who connects again, is served by another', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'owner-'));
+    closers.push(() => rm(folder, { recursive: true }));
+    process.env.FAILED_BEFORE = path.join(folder, 'failed');
+    const { owner, invites, classify, lines } = await start({ rooms: 1, threads: 1, threadModule });
+    await classify(invites[0]);
+    expect(owner.answers).toEqual([1]);
+    expect(owner.figures).toMatchObject({ pairings: 1, failed: 1 });
+    expect(lines.join('\n')).toContain('out of memory');
+  }, 60_000);
+
+  test('again and again: whoever runs the owner is told', async () => {
+    delete process.env.FAILED_BEFORE;
+    const broken: string[] = [];
+    const { invites, classify } = await start({
+      rooms: 1,
+      threads: 1,
+      threadModule,
+      onBroken: ({ message }) => broken.push(message),
+    });
+    // A client tries again by itself, though not for ever.
+    for (let i = 0; i < 4 && broken.length === 0; i++)
+      await expect(classify(invites[0], 128, 30_000)).rejects.toThrow();
+    expect(broken).toEqual(['out of memory']);
+  }, 120_000);
+});
+
 test('credentials for TURN end, as coturn checks them', () => {
   const [stun, turn] = turnServers({ urls: ['stun:s.example', 'turn:t.example'], secret: 'north' }, 1_800_000_000_000);
   expect(stun).toEqual({ urls: 'stun:s.example' });
