@@ -11,6 +11,7 @@ import { workersOf } from './lib/answerThreads.ts';
 import { type Classified, classifyEach, pictureFiles, type Unreadable } from './lib/classifyEach.ts';
 import { withOwner } from './lib/headlessClient.ts';
 import { readImage } from './lib/images.ts';
+import { introductionOf } from './lib/introduction.ts';
 import { defaultModel, modelFolder } from './lib/models.ts';
 import { installWebRtc } from './lib/nodeWebRtc.ts';
 import { readOptions } from './lib/options.ts';
@@ -74,6 +75,8 @@ async function connect(
 ): Promise<void> {
   const invite = parseInvite(link);
   if (!invite || !URL.canParse(link)) throw new Error('--connect: expected a whole invite link');
+  if (invite.offer)
+    throw new Error('--connect: this link needs a text to be carried back, which a browser does: open it in one');
   if (!(waitMs >= 0)) throw new Error('--wait: expected a number of seconds');
   const files = await pictureFiles(place);
   if (files.length === 1) await readImage(files[0]);
@@ -82,9 +85,10 @@ async function connect(
   const onEvent = (event: SessionEvent) => {
     if (event.type === 'progress') answers.progress(event);
   };
-  const server = new URL('/', link).href;
+  const { server, iceServers } = await introductionOf(link);
   let publicBlocks: number | undefined;
-  const report = await withOwner(invite, { server, onEvent, waitMs, otChecks }, async (session) => {
+  const options = { server, iceServers, onEvent, waitMs, otChecks };
+  const report = await withOwner(invite, options, async (session) => {
     publicBlocks = session.manifest.publicPart?.blocks;
     // After a connection that broke, with what is left.
     for await (const each of classifyEach(session, files, answers.all.length)) answers.add(each);

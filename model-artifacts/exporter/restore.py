@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,7 +13,7 @@ from onnx import numpy_helper
 
 from vit.checkpoint import describe
 from vit.data import ImageSetInfo
-from vit.model import VisionTransformer, ViTConfig
+from vit.model import SwitchTensors, VisionTransformer, ViTConfig
 
 from .checkpoint import Checkpoint
 from .folding import mean_factor
@@ -21,10 +23,34 @@ from .simulate import tokens_behind
 def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
     """The network that `folder` was exported from, up to the rounding of its matrices to float16. info: its image set, for labels and
     normalisation. Raises ValueError when a tensor is missing, or labels or normalisation differ."""
+    found = read_artifact(folder)
+    if found.manifest['labels'] != info.labels:
+        raise ValueError(f'{folder}: its labels are not those of {info.title}')
+    for name, wanted in (('mean', info.mean), ('std', info.std)):
+        own = getattr(found, name)
+        if own is None or not np.allclose(own, wanted, rtol=1e-4):
+            raise ValueError(f'{folder}/model.onnx: expected {name} {wanted} of {info.title}, got {own}')
+    description = describe(found.model.config, info, f"restored from {found.manifest['name']}", name=found.manifest['name'])
+    resize = found.manifest['preprocessing']
+    description['resize'] |= {'shorter_side': resize['shorterSide'], 'crop': resize['crop']}
+    return Checkpoint(found.model, found.switches, description)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What `model.onnx` and `manifest.json` say. mean, std: of colours in 0..255; None where the file has none."""
+
+    model: VisionTransformer
+    switches: SwitchTensors
+    manifest: dict[str, Any]
+    mean: list[float] | None
+    std: list[float] | None
+
+
+def read_artifact(folder: Path) -> Artifact:
+    """Any exported network. Raises ValueError when a tensor is missing."""
     folder = Path(folder)
     manifest = json.loads((folder / 'manifest.json').read_text())
-    if manifest['labels'] != info.labels:
-        raise ValueError(f'{folder}: its labels are not those of {info.title}')
     a = manifest['architecture']
     config = ViTConfig(
         a['imageSize'], a['patchSize'], a['dim'], a['depth'], a['heads'], a['mlpDim'] / a['dim'], a['classes'],
@@ -34,10 +60,6 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
         tuple((kept['block'], tuple(kept['tokens'])) for kept in a.get('keptTokens', [])),
     )  # fmt: skip
     tensors = named_tensors(onnx.load(folder / 'model.onnx').graph)
-    for name, wanted in (('mean', info.mean), ('std', info.std)):
-        found = tensors.get(name, tensors.get('mean'))  # equal tensors are one in the file, such as those of an own set
-        if found is None or not np.allclose(found.ravel(), wanted, rtol=1e-4):
-            raise ValueError(f'{folder}/model.onnx: expected {name} {wanted} of {info.title}, got {None if found is None else found.ravel().tolist()}')
     model = VisionTransformer(config)
     state = {}
     for name, wanted in model.state_dict().items():
@@ -52,10 +74,9 @@ def restore(folder: Path, info: ImageSetInfo) -> Checkpoint:
             rows[block, head, kept] = 1
     for block, kept in enumerate(manifest['switches']['geluTokens']):
         tokens[block, kept] = 1
-    description = describe(config, info, f"restored from {manifest['name']}", name=manifest['name'])
-    resize = manifest['preprocessing']
-    description['resize'] |= {'shorter_side': resize['shorterSide'], 'crop': resize['crop']}
-    return Checkpoint(model.eval(), (rows, tokens), description)
+    pixels = [tensors.get(name, tensors.get('mean')) for name in ('mean', 'std')]  # equal tensors are one in the file, such as those of an own set
+    mean, std = (None if values is None else values.ravel().tolist() for values in pixels)
+    return Artifact(model.eval(), (rows, tokens), manifest, mean, std)
 
 
 def fixed_norms(fixed: dict) -> list[str]:

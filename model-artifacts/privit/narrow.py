@@ -30,6 +30,7 @@ from vit.ood import ood_images
 
 from . import augment
 from .batches import draw_seed, step_generator
+from .distributed import autocast_dtype
 from .ood import shifted
 from .ranges import SCORE_LIMIT, RangePenalty
 
@@ -57,7 +58,7 @@ class NarrowOptions:
 
 @dataclass(frozen=True)
 class Photographs:
-    """Images of any sets, shown alike. mean, std: of the network's input, in 0..255."""
+    """Images of any sets, shown alike. mean, std: of the network's input, in 0..255. size: pixels a side that the teacher sees."""
 
     sets: Sequence[ImageSet]
     mean: Tensor
@@ -77,9 +78,9 @@ class Photographs:
             parts.append(augment.random_resized_crop_flip(chosen, self.size, self.min_area, generator))
         return self.normalised(torch.cat(parts))
 
-    def ood(self) -> Tensor:
+    def ood(self, size: int) -> Tensor:
         """What no photograph looks like, (B, 3, size, size)."""
-        return self.normalised(torch.from_numpy(ood_images(self.size)).permute(0, 3, 1, 2))
+        return self.normalised(torch.from_numpy(ood_images(size)).permute(0, 3, 1, 2))
 
     def centres(self, count: int) -> Tensor:
         """The first `count` of each set, whole."""
@@ -103,8 +104,9 @@ def score_limits(model: VisionTransformer, images: Tensor) -> dict[str, float]:
 
 @torch.no_grad()
 def agreement(model: VisionTransformer, before: VisionTransformer, images: Tensor, at_once: int = 32) -> float:
-    """Part of the images of which both say the same label."""
-    same = [(model(part).argmax(1) == before(part).argmax(1)) for part in images.split(at_once)]
+    """Part of the images, of the size that `before` sees, of which both say the same label."""
+    size = model.config.img_size
+    same = [(model(augment.resize(part, size)).argmax(1) == before(part).argmax(1)) for part in images.split(at_once)]
     return float(torch.cat(same).float().mean())
 
 
@@ -119,16 +121,19 @@ def narrow(
 ) -> VisionTransformer:
     """The moving average of the weights at the end. A run that was interrupted is taken up again from `run_dir`.
 
-    before: the network as it was, with the same weights; where `model` drops tokens, with all of them.
+    before: the network as it was, with the same weights; where `model` drops tokens, with all of them; where it sees smaller images, in its own
+    size.
     """
     o = options
     run_dir.mkdir(parents=True, exist_ok=True)
     before.requires_grad_(False).eval()
     model.eval()
-    kept, odd = held_out.centres(64), held_out.ood()
+    size = model.config.img_size
+    kept, odd = held_out.centres(64), held_out.ood(size)
     limits = score_limits(before, kept[:64])
     seed = draw_seed(o.seed, model)
     average = copy.deepcopy(model).requires_grad_(False)
+    dtype = autocast_dtype(torch.device('cpu'))
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=0.0)
     state, first = run_dir / 'last.pt', 0
     if state.exists():
@@ -145,13 +150,14 @@ def narrow(
             group['lr'] = o.learning_rate * min(1, (step + 1) / 50) * (1 + math.cos(math.pi * step / o.steps)) / 2
         weight = o.first_weight * (o.last_weight / o.first_weight) ** min(1, 2 * step / o.steps)
         batch = photographs.draw(o.batch_size, generator)
-        with torch.no_grad():
-            said = before(batch)
+        with torch.no_grad(), torch.autocast('cpu', dtype, enabled=dtype is not None):
+            said = before(batch).float()
         penalty, of_odd = (RangePenalty(one_in, limits, o.score_weight, square_rows=False) for one_in in (4, 1))
-        says = model(batch, None, penalty)
-        if o.ood_images:
-            chosen = torch.randperm(len(odd), generator=generator)[: o.ood_images]
-            model(shifted(odd[chosen], generator), None, of_odd)
+        with torch.autocast('cpu', dtype, enabled=dtype is not None):
+            says = model(augment.resize(batch, size), None, penalty).float()
+            if o.ood_images:
+                chosen = torch.randperm(len(odd), generator=generator)[: o.ood_images]
+                model(shifted(odd[chosen], generator), None, of_odd)
         same = F.mse_loss(says, said)
         apart = F.kl_div(says.log_softmax(-1), said.log_softmax(-1), log_target=True, reduction='batchmean')
         optimizer.zero_grad()

@@ -11,7 +11,10 @@ from exporter.images import Preprocessing
 from exporter.restore import restore
 from exporter.tiny import CONFIG, tiny_checkpoint, tiny_images
 from privit.cli import main
+from privit.commands.pretrained import write_artifact as write_artifact_as_timm
 from vit.data import IMAGE_SETS, ImageSetInfo
+from vit.imports import import_checkpoint
+from vit.model import computed
 
 ZOO = Path(__file__).resolve().parents[1] / 'zoo'
 
@@ -70,3 +73,24 @@ def test_every_part_of_an_architecture_comes_back(tmp_path):
     images = np.concatenate([images, images[:, :, :4]], 2)
     write_artifact(checkpoint, images[1:], images[0], 'seeded', Preprocessing(8, 8, crop_width=12), tmp_path)
     assert restore(tmp_path, info_of(checkpoint.description)).model.config == config
+
+
+def test_without_a_set_an_exact_network_becomes_what_timm_would_write(checkpoint, tmp_path):
+    """Anybody's ViT: imported, exported, and back."""
+    config = replace(CONFIG, positional=False, pool='class', prefix_tokens=1, square_units=0)
+    exact = tiny_checkpoint(config=config)
+    exact = replace(exact, switches=computed(config))
+    export_tiny(exact, tmp_path / 'artifact')
+    main(['restore', str(tmp_path / 'artifact'), '--out', str(tmp_path / 'timm')])
+    again = import_checkpoint(tmp_path / 'timm')
+    assert again.labels == exact.description['labels']
+    np.testing.assert_allclose(again.facts.value('mean'), [v / 255 for v in exact.description['mean']], rtol=1e-5)
+    assert again.facts.value('shorter_side') == exact.description['resize']['shorter_side']
+    images = torch.randn(3, 3, config.img_size, config.img_size)
+    with torch.no_grad():
+        torch.testing.assert_close(again.model(images), exact.model(images), atol=2e-3, rtol=1e-2)  # large matrices are float16 in the artifact
+
+
+def test_without_a_set_a_student_is_refused(artifact, tmp_path):
+    with pytest.raises(ValueError, match='expected'):
+        write_artifact_as_timm(artifact[0], tmp_path / 'timm')

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from privit.commands.pretrained import write_timm
+from privit.augment import resize
+from privit.commands.pretrained import resized_facts, write_timm
 from privit.narrow import NarrowOptions, Photographs, agreement, narrow, score_limits
+from privit.pretrained import resized
 from privit.ranges import SCORE_LIMIT, RangePenalty
 from vit.data import synthetic_splits
-from vit.imports import Fact, Facts, Imported, ImportProblem, import_checkpoint
+from vit.imports import Fact, Facts, ImportProblem, import_checkpoint
 from vit.kept_tokens import with_kept_tokens
 from vit.model import VisionTransformer, ViTConfig
 
@@ -53,7 +55,7 @@ def test_what_no_photograph_looks_like_is_held_to_the_same_ranges(tmp_path):
     without, with_odd = (
         narrow(wide(), wide(), shown('train'), shown('validation'), replace(OPTIONS, ood_images=count), tmp_path / str(count), print) for count in (0, 4)
     )
-    odd = shown('validation').ood()
+    odd = shown('validation').ood(CONFIG.img_size)
     assert excess(with_odd, odd) < 0.8 * excess(without, odd)
 
 
@@ -114,7 +116,7 @@ def test_fewer_tokens_are_learned_and_written_down(tmp_path):
     narrowed = narrow(fewer, before, shown('train'), shown('validation'), replace(OPTIONS, learning_rate=5e-3), tmp_path, lambda line: None)
     assert apart(narrowed) < 0.5 * untrained
     facts = {'mean': (0.5,) * 3, 'std': (0.25,) * 3, 'interpolation': 'bicubic', 'shorter_side': 10, 'keep_after': ('0:checkerboard',)}
-    write_timm(tmp_path, narrowed.state_dict(), Imported(narrowed, Facts({name: Fact(value, 'here') for name, value in facts.items()}), 'here', None))
+    write_timm(tmp_path, narrowed.state_dict(), narrowed.config, Facts({name: Fact(value, 'here') for name, value in facts.items()}), None)
     again = import_checkpoint(tmp_path)
     assert again.model.config.kept_tokens == narrowed.config.kept_tokens
     with pytest.raises(ImportProblem, match='keep_after: expected BLOCK:PATTERN'):
@@ -126,10 +128,34 @@ def test_what_is_written_is_imported_as_the_same_network(tmp_path):
         torch.manual_seed(5)
         model = VisionTransformer(replace(CONFIG, prefix_tokens=prefix_tokens)).eval()
         facts = Facts({name: Fact(value, 'here') for name, value in (('mean', (0.5,) * 3), ('std', (0.25,) * 3), ('interpolation', 'bicubic'), ('shorter_side', 10))})
-        write_timm(tmp_path, model.state_dict(), Imported(model, facts, 'here', ['a', 'b', 'c', 'd']))
+        write_timm(tmp_path, model.state_dict(), model.config, facts, ['a', 'b', 'c', 'd'])
         again = import_checkpoint(tmp_path)
         images = shown('validation').centres(4)
         with torch.no_grad():
             torch.testing.assert_close(again.model(images), model(images))
         assert again.labels == ['a', 'b', 'c', 'd']
         assert (again.facts.value('interpolation'), again.facts.value('shorter_side'), again.facts.value('std')) == ('bicubic', 10, (0.25,) * 3)
+
+
+def test_smaller_images_are_learned(tmp_path):
+    """The teacher sees 8 pixels a side, the student 4: one patch in place of four."""
+    torch.manual_seed(7)
+    before = VisionTransformer(CONFIG).eval()
+    with torch.no_grad():
+        before.pos_embed.normal_()
+        before.head.weight.mul_(20)
+    facts = Facts({name: Fact(value, 'here') for name, value in (('mean', (0.5,) * 3), ('std', (0.5,) * 3), ('interpolation', 'bicubic'), ('shorter_side', 10))})
+    small = resized(before, 4).eval()
+    images = shown('validation').centres(32)
+
+    def apart(model: VisionTransformer) -> float:
+        with torch.no_grad():
+            return float((model(resize(images, 4)) - before(images)).square().mean())
+
+    untrained = apart(small)
+    narrowed = narrow(small, before, shown('train'), shown('validation'), replace(OPTIONS, learning_rate=5e-3), tmp_path, lambda line: None)
+    assert apart(narrowed) < 0.7 * untrained
+    facts = resized_facts(facts, before.config, narrowed.config)
+    write_timm(tmp_path, narrowed.state_dict(), narrowed.config, facts, None)
+    again = import_checkpoint(tmp_path)
+    assert (again.model.config.img_size, again.facts.value('shorter_side')) == (4, 5)

@@ -106,8 +106,12 @@ export async function iceServers(): Promise<RTCIceServer[]> {
 /** The same anew, for another connection: credentials end. `before` where they cannot be had now. */
 export const renewed = (before: RTCIceServer[]): Promise<RTCIceServer[]> => iceServers().catch(() => before);
 
-async function fetchIceServers(): Promise<RTCIceServer[]> {
-  const response = await fetch('ice.json').catch(() => {
+/** The address of a file in the page's folder. @param page its address; undefined for this page */
+export const beside = (page: string | undefined, name: string): string => (page ? new URL(name, page).href : name);
+
+/** Those of `ice.json`. @param page whose; this one by default. @throws UnreachableError, v.ValiError */
+export async function fetchIceServers(page?: string): Promise<RTCIceServer[]> {
+  const response = await fetch(beside(page, 'ice.json')).catch(() => {
     throw new UnreachableError();
   });
   return response.ok ? (v.parse(IceServers, await response.json()) as RTCIceServer[]) : [];

@@ -32,7 +32,7 @@ export interface SignalingListener {
 /** The server refused; `code` says why. `timeout`: it did not answer, or not in the form that it should. */
 export class RefusedError extends Error {
   constructor(readonly code: RefusalCode | 'timeout') {
-    super(`The signaling server refused: ${code}`);
+    super(code === 'timeout' ? 'The signaling server does not answer' : `The signaling server refused: ${code}`);
   }
 }
 

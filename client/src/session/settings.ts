@@ -4,7 +4,7 @@
  * `?signaling=ADDRESS` in the page's own address comes before it; the invite link carries it on.
  */
 import * as v from 'valibot';
-import { UnreachableError } from '../pairing/iceServers.ts';
+import { beside, UnreachableError } from '../pairing/iceServers.ts';
 
 const Address = v.pipe(v.string(), v.url(), v.regex(/^(https?|wss?):/));
 const Settings = v.object({
@@ -13,16 +13,19 @@ const Settings = v.object({
   networkOrigins: v.optional(v.array(v.pipe(v.string(), v.url(), v.regex(/^http:/))), []),
 });
 
-/** @returns a server's address; undefined for the page's own; null for none. @throws UnreachableError, v.ValiError */
-export async function signalingServer(search: string): Promise<string | undefined | null> {
+/**
+ * @param search of the page's address. @param page its address; by default this page.
+ * @returns a server's address; undefined for the page's own; null for none. @throws UnreachableError, v.ValiError
+ */
+export async function signalingServer(search: string, page?: string): Promise<string | undefined | null> {
   const chosen = new URLSearchParams(search).get('signaling');
   if (chosen !== null) return v.parse(Address, chosen);
-  const { signaling } = await readSettings();
+  const { signaling } = await readSettings(page);
   return signaling === 'here' ? undefined : signaling;
 }
 
-async function readSettings(): Promise<v.InferOutput<typeof Settings>> {
-  const response = await fetch('settings.json').catch(() => {
+async function readSettings(page?: string): Promise<v.InferOutput<typeof Settings>> {
+  const response = await fetch(beside(page, 'settings.json')).catch(() => {
     throw new UnreachableError();
   });
   return v.parse(Settings, response.ok ? await response.json() : { signaling: 'here' });

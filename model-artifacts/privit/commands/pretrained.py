@@ -9,14 +9,16 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from exporter.restore import read_artifact
 from vit.data import load_splits
-from vit.imports import Imported, import_checkpoint
+from vit.imports import Fact, Facts, import_checkpoint
 from vit.imports.timm import named
 from vit.kept_tokens import PATTERNS
+from vit.model import ViTConfig, computed
 
 from ..narrow import NarrowOptions, Photographs, narrow
 from ..options import add_options, read_options
-from ..pretrained import pixel_values
+from ..pretrained import pixel_values, resized
 from .arguments import Commands, add_facts, given_facts
 
 
@@ -25,22 +27,34 @@ def run_narrow(arguments: argparse.Namespace) -> None:
     given = given_facts(arguments)
     before = import_checkpoint(arguments.teacher or arguments.checkpoint, given)
     imported = import_checkpoint(arguments.checkpoint, given | {'keep_after': arguments.keep_after})
+    student, facts = imported.model, imported.facts
+    if arguments.size:
+        student = resized(student, arguments.size)
+        facts = resized_facts(facts, imported.model.config, student.config)
     splits = [load_splits(name, arguments.data_dir, arguments.cache_dir) for name in arguments.photographs]
-    mean, std, size = pixel_values(imported, 'mean'), pixel_values(imported, 'std'), imported.model.config.img_size
+    mean, std, size = pixel_values(imported, 'mean'), pixel_values(imported, 'std'), before.model.config.img_size
     train, held_out = (
         Photographs([getattr(s, part) for s in splits], mean, std, size, options.min_crop_area) for part in ('train', 'validation')
     )
     arguments.run_dir.mkdir(parents=True, exist_ok=True)
     with (arguments.run_dir / 'log.txt').open('a') as log:
-        narrowed = narrow(imported.model, before.model, train, held_out, options, arguments.run_dir, lambda line: print(line, file=log, flush=True))
-    write_timm(arguments.out or arguments.run_dir / 'narrowed', narrowed.state_dict(), imported)
+        narrowed = narrow(student, before.model, train, held_out, options, arguments.run_dir, lambda line: print(line, file=log, flush=True))
+    write_timm(arguments.out or arguments.run_dir / 'narrowed', narrowed.state_dict(), narrowed.config, facts, imported.labels)
 
 
-def write_timm(out: Path, weights: dict[str, torch.Tensor], imported: Imported) -> None:
-    """A folder that `exporter import` and timm read: model.safetensors and config.json."""
+def resized_facts(facts: Facts, old: ViTConfig, new: ViTConfig) -> Facts:
+    """Of the same network in another size, which is shown as much of a photograph."""
+    changed = Facts({**facts, 'image_size': Fact((new.img_size, new.width), '--size')})
+    if 'shorter_side' in facts:
+        changed['shorter_side'] = Fact(round(facts.value('shorter_side') * new.img_size / old.img_size), '--size')
+    return changed
+
+
+def write_timm(out: Path, weights: dict[str, torch.Tensor], config: ViTConfig, facts: Facts, labels: list[str] | None) -> None:
+    """A folder that `exporter import` and timm read: model.safetensors and config.json. facts: mean and std of colours in 0..1, and what is known of
+    interpolation, shorter_side, keep_after."""
     out.mkdir(parents=True, exist_ok=True)
     save_file(named(weights), out / 'model.safetensors', metadata={'format': 'pt'})
-    facts, config = imported.facts, imported.model.config
     size = [config.img_size, config.width]
     seen: dict[str, Any] = {'input_size': [3, *size], 'mean': facts.value('mean'), 'std': facts.value('std')}
     if 'interpolation' in facts:
@@ -50,9 +64,26 @@ def write_timm(out: Path, weights: dict[str, torch.Tensor], imported: Imported) 
     said: dict[str, Any] = {'model_args': {'num_heads': config.num_heads, 'img_size': size}, 'pretrained_cfg': seen}
     if 'keep_after' in facts:
         said['model_args']['keep_after'] = facts.value('keep_after')
-    if imported.labels:
-        said['label_names'] = imported.labels
+    if labels:
+        said['label_names'] = labels
     (out / 'config.json').write_text(json.dumps(said, indent=1) + '\n')
+
+
+def write_artifact(folder: Path, out: Path) -> None:
+    """An exported network that is exact everywhere, as timm would have it. Raises ValueError for one that timm has no names for."""
+    found = read_artifact(folder)
+    config = found.model.config
+    if config.positional or config.square_units or config.fixed_norms or config.kept_tokens or config.pool == 'mean':
+        raise ValueError(f'{folder}: expected a plain ViT to write as a checkpoint of timm; with --dataset it becomes one of this project')
+    if any(bool((switch != there).any()) for switch, there in zip(found.switches, computed(config))):
+        raise ValueError(f'{folder}: expected every softmax row and GELU token exact; with --dataset it becomes a checkpoint of this project')
+    if found.mean is None or found.std is None:
+        raise ValueError(f'{folder}/model.onnx: expected mean and std')
+    resize, source = found.manifest['preprocessing'], str(folder)
+    said = {'mean': [v / 255 for v in found.mean], 'std': [v / 255 for v in found.std], 'shorter_side': resize['shorterSide'],
+            'interpolation': resize['interpolation']}  # fmt: skip
+    facts = Facts({name: Fact(value, source) for name, value in said.items()})
+    write_timm(out, found.model.state_dict(), config, facts, found.manifest['labels'])
 
 
 def register(commands: Commands) -> None:
@@ -68,6 +99,7 @@ def register(commands: Commands) -> None:
         '--keep-after', nargs='+', default=None, metavar='BLOCK:PATTERN',
         help=f'behind these blocks, counted from 0, fewer tokens go on, which it learns to do with: {", ".join(PATTERNS)}',
     )  # fmt: skip
+    p.add_argument('--size', type=int, default=None, help='pixels a side that it learns to do with; the teacher sees its own; default: its own')
     add_facts(p)
     add_options(p, NarrowOptions)
     p.set_defaults(run_command=run_narrow)

@@ -1,0 +1,44 @@
+/** A client without a screen meets the owner as a tab that opens the same link would. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { introductionOf } from '../../scripts/lib/introduction.ts';
+
+const invite = `${'A'.repeat(22)}.${'A'.repeat(43)}`;
+const closers: (() => unknown)[] = [];
+afterEach(() => closers.splice(0).forEach((close) => void close()));
+
+/** A page with these files beside it, in a folder of its host. */
+async function page(files: Record<string, unknown>): Promise<string> {
+  const server = createServer(({ url = '' }, response) => {
+    const file = files[url.replace('/app/', '')];
+    response.writeHead(file === undefined ? 404 : 200).end(JSON.stringify(file ?? 'none'));
+  });
+  closers.push(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/app/`;
+}
+
+test('a page that says nothing: its own server, and nobody else', async () => {
+  const address = await page({});
+  const server = new URL('/', address).href;
+  expect(await introductionOf(`${address}#${invite}`)).toEqual({ server, iceServers: [] });
+});
+
+test('what the page says, and what the link says before it', async () => {
+  const stun = [{ urls: 'stun:s.example' }];
+  const address = await page({ 'settings.json': { signaling: 'https://m.example' }, 'ice.json': stun });
+  expect(await introductionOf(`${address}#${invite}`)).toEqual({ server: 'https://m.example', iceServers: stun });
+  const link = `${address}?signaling=https://n.example#${invite}&ice=stun:t.example`;
+  expect(await introductionOf(link)).toEqual({
+    server: 'https://n.example',
+    iceServers: [{ urls: 'stun:t.example' }],
+  });
+});
+
+test('what stands in the way is said', async () => {
+  const byText = await page({ 'settings.json': { signaling: null } });
+  await expect(introductionOf(`${byText}#${invite}`)).rejects.toThrow('which takes a browser');
+  await expect(introductionOf(`http://127.0.0.1:9/#${invite}`)).rejects.toThrow('http://127.0.0.1:9/: does not answer');
+  await expect(introductionOf(`${await page({})}#${invite}&ice=nonsense`)).rejects.toThrow('servers that are none');
+});
