@@ -4,7 +4,7 @@
  * otherwise later. `--site`: where the folder will be, for the picture that links to it show.
  */
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
@@ -31,8 +31,39 @@ export interface StaticBuild {
   site?: string | undefined;
 }
 
-export async function buildStatic({ out, modelsDir, modelFiles, signaling, site }: StaticBuild): Promise<void> {
-  await rm(out, { recursive: true, force: true });
+/**
+ * Replaces `out` once everything has been built; until then what is there stays.
+ * @throws Error where `out` is something else than a folder for this, or an empty one
+ */
+export async function buildStatic({ out, ...rest }: StaticBuild): Promise<void> {
+  await expectOurs(out);
+  const next = `${out}.next`;
+  await rm(next, { recursive: true, force: true });
+  try {
+    await buildInto({ out: next, ...rest });
+    await rm(out, { recursive: true, force: true });
+    await mkdir(path.dirname(out), { recursive: true });
+    await rename(next, out);
+  } finally {
+    await rm(next, { recursive: true, force: true });
+  }
+}
+
+/** Of what such a folder has, and hardly another. */
+const signs = ['index.html', 'offline.js', 'settings.json', 'models/index.json'];
+
+async function expectOurs(out: string): Promise<void> {
+  const entries = await readdir(out).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw new Error(`--out: expected a folder, got ${out} (${error.code})`);
+  });
+  if (entries.length === 0) return;
+  const have = await Promise.all(signs.map((name) => stat(path.join(out, name)).catch(() => undefined)));
+  if (have.some((found) => !found))
+    throw new Error(`--out: ${out} has other files in it, which would be lost: expected a new folder`);
+}
+
+async function buildInto({ out, modelsDir, modelFiles, signaling, site }: StaticBuild): Promise<void> {
   await build({
     configFile: path.join(root, 'client/vite.config.ts'),
     mode: 'static',
@@ -88,6 +119,10 @@ async function main(): Promise<void> {
     signaling: { type: 'string' },
     site: { type: 'string' },
   });
+  for (const [name, address] of Object.entries({ signaling: values.signaling, site: values.site }))
+    if (address !== undefined && !/^(https?|wss?):$/.test(URL.canParse(address) ? new URL(address).protocol : ''))
+      throw new Error(`--${name}: expected an address such as https://example.org, got ${address}`);
+  if (!values.out) throw new Error('--out: expected the name of a folder');
   const modelsDir = path.join(root, 'model-artifacts/zoo');
   const out = path.resolve(values.out);
   const say = (text: string) => process.stderr.write(`${text}\n`);

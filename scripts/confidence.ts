@@ -15,10 +15,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { type Confidence, levelOf, levels, softmax } from '../client/src/client/confidenceLevels.ts';
-import { parseManifest, prepareImage } from '../protocols/index.ts';
+import { parseManifest } from '../protocols/index.ts';
 import { classFinder } from './lib/classNames.ts';
-import { defaultData, type LabelledImage, readImages } from './lib/dataset.ts';
-import { readImage } from './lib/images.ts';
+import { defaultData, readImages, withPixels } from './lib/dataset.ts';
 import { defaultModel, modelFolder } from './lib/models.ts';
 import { readOptions } from './lib/options.ts';
 import { PlaintextModel } from './lib/plaintext.ts';
@@ -63,13 +62,13 @@ async function main(): Promise<void> {
   const folder = await modelFolder(values.model);
   const manifest = parseManifest(await readFile(`${folder}/manifest.json`, 'utf8')); // whole: what a session knows has no digests
   const onnx = await PlaintextModel.load(folder, availableParallelism());
-  const logitsOf = async (images: readonly LabelledImage[]) => {
+  const read = async (place: string, count: number) =>
+    withPixels(await readImages(place, count), manifest.preprocessing);
+  const logitsOf = async (images: Awaited<ReturnType<typeof read>>) => {
     const logits: number[][] = [];
     for (let at = 0; at < images.length; at += 64) {
-      const pixels = [];
-      for (const { bytes } of images.slice(at, at + 64))
-        pixels.push(prepareImage(await readImage(Buffer.from(bytes)), manifest.preprocessing));
-      for (const row of await onnx.logits(pixels)) logits.push([...row]);
+      const batch = images.slice(at, at + 64).map(({ pixels }) => pixels);
+      for (const row of await onnx.logits(batch)) logits.push([...row]);
       process.stderr.write(`\r${logits.length} of ${images.length}`);
     }
     process.stderr.write('\n');
@@ -77,7 +76,7 @@ async function main(): Promise<void> {
   };
 
   const source = values.data ?? (await defaultData(values.model, folder));
-  const images = await readImages(source, Number(values.images));
+  const images = await read(source, Number(values.images));
   // The bundled samples are one or two of a class: a temperature fitted to them would say nothing.
   if (images.length < leastImages)
     throw new Error(
@@ -102,7 +101,7 @@ async function main(): Promise<void> {
   };
   if (values.outsiders && values.classes) {
     const excluded = await synsetsOf(values.classes, relatives[values.model] ?? '');
-    const others = (await readImages(values.outsiders, 10_000)).filter(({ label }) => !excluded.has(label));
+    const others = (await read(values.outsiders, 10_000)).filter(({ label }) => !excluded.has(label));
     const judged = (await logitsOf(others)).map((logits) => ({ logits, label: -1 }));
     confidence.outsiders = { images: judged.length, levels: table(judged, temperature, leastLogit) };
     process.stdout.write(`told apart by the largest logit: AUROC ${auroc(judge, judged).toFixed(3)}\n`);

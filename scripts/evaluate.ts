@@ -11,11 +11,9 @@ import {
   memoryWirePair,
   type OwnerModel,
   OwnerSession,
-  prepareImage,
 } from '../protocols/index.ts';
 import { classFinder } from './lib/classNames.ts';
-import { defaultData, readImages, spread } from './lib/dataset.ts';
-import { readImage } from './lib/images.ts';
+import { defaultData, readImages, spread, withPixels } from './lib/dataset.ts';
 import { defaultModel, modelFolder, readModel } from './lib/models.ts';
 import { runOnnx } from './lib/onnxRunner.ts';
 import { readOptions } from './lib/options.ts';
@@ -150,15 +148,8 @@ async function readExamples(
   model: OwnerModel,
   classOf: (folder: string) => number,
 ): Promise<Example[]> {
-  const examples: Example[] = [];
-  for (const { name, label, bytes } of await readImages(source, count)) {
-    examples.push({
-      name,
-      label: classOf(label),
-      pixels: prepareImage(await readImage(Buffer.from(bytes)), model.manifest.preprocessing),
-    });
-  }
-  return examples;
+  const images = await withPixels(await readImages(source, count), model.manifest.preprocessing);
+  return images.map(({ name, label, pixels }) => ({ name, label: classOf(label), pixels }));
 }
 
 /** The integer reference on all cores. */

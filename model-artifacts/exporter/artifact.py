@@ -15,6 +15,7 @@ GOLDEN_SUFFIXES = (
 )  # fmt: skip
 
 
+FORMAT = 'blindsight-manifest/1'
 PUBLIC_PART = 'public.onnx'
 LARGE_SUFFIXES = ('attn.scores', 'attn.probabilities')
 GOLDEN_BYTES = 16 << 20
@@ -46,7 +47,7 @@ def pack(tensors: dict[str, Array]) -> tuple[list[dict], bytes]:
 
 
 def write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + '\n')
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + '\n', 'utf-8')
 
 
 def write_weights(folder: Path, index: list[dict], data: bytes) -> None:
@@ -86,7 +87,7 @@ def manifest(
 ) -> dict:
     """manifest.json, as protocols/inference/manifest.ts reads it."""
     return {
-        'format': 'blindsight-manifest/1',
+        'format': FORMAT,
         'name': name,
         'title': title,
         'description': description,

@@ -23,7 +23,7 @@ def write_card(
     else:
         text = f"# {d['name']}\n\nA vision transformer for {d['dataset']}: {d['recipe']}.\n{licence_note(d)}\n"
         text += f'\n{notes}\n' if notes else ''
-    (out / 'card.md').write_text(text + fixed_point_section(out, figures, calibration))
+    (out / 'card.md').write_text(text + fixed_point_section(out, figures, calibration), 'utf-8', 'replace')
 
 
 def write_imported_card(out: Path, checkpoint: Checkpoint, facts: Facts, figures: dict[str, Any], calibration: int, notes: str) -> None:
@@ -38,12 +38,12 @@ def write_imported_card(out: Path, checkpoint: Checkpoint, facts: Facts, figures
         *(f'| {name} | {fact.value} | {fact.source} |' for name, fact in facts.items()),
     ]  # fmt: skip
     lines += ['', notes or "Origin and licence: see where the checkpoint is from.", '']
-    (out / 'card.md').write_text('\n'.join(lines) + fixed_point_section(out, figures, calibration))
+    (out / 'card.md').write_text('\n'.join(lines) + fixed_point_section(out, figures, calibration), 'utf-8', 'replace')
 
 
 def fixed_point_section(out: Path, figures: dict[str, Any] | None, calibration: int) -> str:
     """Markdown: scales in short, and the figures of evaluate.py when there are any."""
-    manifest = json.loads((out / 'manifest.json').read_text())
+    manifest = json.loads((out / 'manifest.json').read_text('utf-8'))
     fixed = manifest['fixedPoint']
     size = sum((out / file).stat().st_size for file in ('weights.bin', 'model.onnx')) / 1e6
     lines = [

@@ -20,6 +20,7 @@ from .onnx_model import to_onnx
 from .quantise import quantise
 from .scales import DEFAULT_PRECISION, Precision, choose_scales
 from .simulate import Simulation
+from .text import plain_text
 
 CHECKED_IMAGES = 256
 """Of the calibration, run through the integers: scales were chosen with room for all, so this finds faults, not rare images. Fewer of a large
@@ -38,6 +39,11 @@ def describe_switches(model: FoldedModel) -> str:
     return f'{rows} of {model.heads * all_tokens} softmax rows and {tokens} of {all_tokens} GELU tokens are exact{units}{fewer}'
 
 
+def title_of(checkpoint: Checkpoint) -> str:
+    d, c = checkpoint.description, checkpoint.model.config
+    return plain_text(f"{d['dataset']}: vision transformer, {c.depth} × {c.embed_dim}, {c.num_tokens} tokens")
+
+
 def write_artifact(
     checkpoint: Checkpoint,
     calibration: Array,
@@ -48,16 +54,16 @@ def write_artifact(
     precision: Precision = DEFAULT_PRECISION,
     say: Callable[[int], object] = lambda done: None,
 ) -> FoldedModel:
-    """Write manifest, weights, ONNX and golden files to the folder `out`.
+    """Write manifest, weights, ONNX and golden files to the folder `out`, which `check_output` has let pass.
 
     calibration: uint8 (N, S, S, 3) training images, to which ood_images are added. golden: one image (S, S, 3). Raises ExportError
     when the model does not fit the plan's limits, on the calibration images too: nothing is written then.
     """
     check_limits(checkpoint, preprocessing)
     model = checkpoint.fold()
-    d, c = checkpoint.description, checkpoint.model.config
-    title = f"{d['dataset']}: vision transformer, {c.depth} × {c.embed_dim}, {c.num_tokens} tokens"
-    description = f"{d['recipe']}; {describe_switches(model)}."
+    d = checkpoint.description
+    title = title_of(checkpoint)
+    description = plain_text(f"{d['recipe']}; {describe_switches(model)}.")
     check_words(title, description)
     images = np.concatenate([calibration, ood_images(model.height, model.width)])
     batch = min(64, max(1, BATCHED_SCORES // (model.heads * model.tokens**2)))

@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
-from vit.folders import list_images, open_tree
+from vit.folders import Tree, list_images, open_tree
 
 from .folding import Array
 
@@ -20,10 +21,24 @@ READ_FORMATS = ('PNG', 'JPEG', 'GIF', 'WEBP')
 HEADER_BYTES = 16 << 20
 MAX_PIXELS = 100_000_000
 SRGB = ImageCms.createProfile('sRGB')
+ORIENTATION = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""By EXIF's orientation: what turns the stored picture upright."""
 
 
 class PictureError(ValueError):
     """The file is not read; the text says why."""
+
+
+def read_file(read: Callable[[], bytes]) -> bytes:
+    """A picture's file. Raises PictureError when its folder or zip does not give it: a wrong checksum, a password, a right that is missing."""
+    try:
+        return read()
+    except Exception as error:  # each of a zip's compressions has its own kinds
+        raise PictureError(f'cannot be read: {error}') from error
 
 
 def open_picture(file: bytes) -> Image.Image:
@@ -33,7 +48,9 @@ def open_picture(file: bytes) -> Image.Image:
         if image.width * image.height > MAX_PIXELS:
             raise PictureError(f'{image.width}×{image.height} pixels: expected {MAX_PIXELS} at most')
         return Image.open(io.BytesIO(file), formats=READ_FORMATS)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except PictureError:
+        raise
+    except Exception as error:  # Pillow's readers of damaged headers end in many kinds
         raise PictureError(f"expected {', '.join(READ_FORMATS)}, its size within the first {HEADER_BYTES} bytes: {error}") from None
 
 
@@ -41,9 +58,15 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """As browsers show it on a white page: turned as its orientation says, its profile's colours in sRGB. Raises PictureError."""
     try:
         image.load()
-    except (OSError, SyntaxError) as error:
-        raise PictureError(f'damaged or cut off: {error}') from None
-    image = ImageOps.exif_transpose(image)
+        return _shown(image)
+    except Exception as error:  # Pillow's decoders end in many kinds
+        raise PictureError(f'damaged or cut off: {error}') from error
+
+
+def _shown(image: Image.Image) -> Image.Image:
+    turn = TURNS.get(_orientation(image))
+    if turn is not None:
+        image = image.transpose(turn)
     if image.mode.startswith('I;16'):  # 16-bit grey, which Pillow's own conversion cuts off at 255
         image = Image.fromarray(((np.asarray(image, np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
     if image.has_transparency_data:
@@ -53,13 +76,20 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert('RGB') if image.mode == 'CMYK' else _in_srgb(image.convert('RGB'))
 
 
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(ORIENTATION, 1)
+    except Exception:  # of broken metadata: browsers show the picture as it is stored
+        return 1
+
+
 def _in_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get('icc_profile')
     if not profile:
         return image
     try:
         return ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), SRGB, outputMode=image.mode) or image
-    except ImageCms.PyCMSError:  # of grey, or broken: browsers leave the colours as they are
+    except (OSError, ImageCms.PyCMSError):  # of grey, or broken: browsers leave the colours as they are
         return image
 
 
@@ -133,9 +163,16 @@ class ImageFiles:
         self.entries = {split: [(name, places[folder]) for name, folder in members] for split, members in listing.splits.items()}
 
     def read(self, entries: list[tuple[str, int]]) -> LabelledImages:
+        """Raises PictureError, naming the file, for one that cannot be read."""
         with open_tree(self.path) as tree:
-            images = [self.preprocessing.apply(open_picture(tree.read(name))) for name, _ in entries]
+            images = [self._seen(tree, name) for name, _ in entries]
         return LabelledImages(np.stack(images), np.array([label for _, label in entries]))
+
+    def _seen(self, tree: Tree, name: str) -> Array:
+        try:
+            return self.preprocessing.apply(open_picture(read_file(lambda: tree.read(name))))
+        except PictureError as error:
+            raise PictureError(f'{self.path}: {name}: {error}') from error
 
     def training(self, count: int, seed: int = 0) -> LabelledImages:
         """A random part of the training images, for calibration."""
@@ -154,7 +191,7 @@ class ImageFiles:
         if len(chosen) > MOST_SAMPLES:
             chosen = sorted(self._some(chosen, MOST_SAMPLES, seed), key=chosen.index)
         with open_tree(self.path) as tree:
-            return [(name, tree.read(name), label) for name, label in chosen]
+            return [(name, read_file(lambda name=name: tree.read(name)), label) for name, label in chosen]  # type: ignore[misc]
 
     @staticmethod
     def _some(entries: list, count: int, seed: int) -> list:

@@ -21,15 +21,15 @@ def measure(folder: Path, info: ImageSetInfo, data: Path, images: int) -> dict[s
     Raises ValueError when the card has no section on fixed point.
     """
     card = folder / 'card.md'
-    text = card.read_text()
+    text = card.read_text('utf-8')
     if FIXED_POINT_HEADING not in text:
         raise ValueError(f'{card}: expected a section "{FIXED_POINT_HEADING}"')
-    manifest = json.loads((folder / 'manifest.json').read_text())
+    manifest = json.loads((folder / 'manifest.json').read_text('utf-8'))
     preprocessing = Preprocessing.from_json(manifest['preprocessing'])
     held_out = ImageFiles(data, info.labels, preprocessing).held_out(images)
     figures = evaluate(folder, restore(folder, info).fold(), held_out)
     del figures['maxAbsLogitErrorOnnx']
     before, after = text.split(FIXED_POINT_HEADING)
     calibration = int(after.split('domains from ')[1].split()[0])
-    card.write_text(before.rstrip('\n') + '\n' + fixed_point_section(folder, figures, calibration))
+    card.write_text(before.rstrip('\n') + '\n' + fixed_point_section(folder, figures, calibration), 'utf-8')
     return figures

@@ -5,21 +5,22 @@ its path are believed; without them a part is held out at random.
 """
 from __future__ import annotations
 
-import csv
 import json
 import random
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
 from .folding import Array
-from .images import LabelledImages, PictureError, Preprocessing, open_picture
+from .images import LabelledImages, PictureError, Preprocessing, open_picture, read_file
+from .limits import LONGEST_LABEL
+from .text import cut, plain_text
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.gif')
-LONGEST_LABEL = 80
 
 
 class PicturesProblem(ValueError):
@@ -28,18 +29,21 @@ class PicturesProblem(ValueError):
 
 @dataclass(frozen=True)
 class Labels:
-    """names: of the classes, in the model's order. aliases: other words for a class, such as its synset."""
+    """names: of the classes, in the model's order, as a manifest takes them. aliases: all words for a class, such as its synset."""
 
     names: list[str]
     aliases: dict[str, int]
 
     @classmethod
     def of(cls, names: list[str], others: list[list[str]] | None = None) -> Labels:
+        """others: more words for each class. A name comes before a part of another's name, and before a number."""
         aliases: dict[str, int] = {}
-        for i, name in enumerate(names):
-            for word in (str(i), *name.split(','), name, *(others[i] if others else [])):
-                aliases.setdefault(simplified(word), i)
-        return cls([name[:LONGEST_LABEL] for name in names], aliases)
+        words = [[name, *more] for name, more in zip(names, others or [[] for _ in names])]
+        for of_class in (words, [name.split(',') for name in names], [[str(i)] for i in range(len(names))]):
+            for i, own in enumerate(of_class):
+                for word in filter(None, map(simplified, own)):
+                    aliases.setdefault(word, i)
+        return cls([cut(plain_text(name), LONGEST_LABEL) for name in names], aliases)
 
     def index(self, folder: str) -> int:
         """−1 for what is no class."""
@@ -51,19 +55,49 @@ def simplified(name: str) -> str:
 
 
 def read_labels(path: Path) -> Labels:
-    """A line for each class (its name, or columns with a synset and a name), or JSON: a list, or a dict by number."""
+    """A line for each class (its name, or columns with a synset and a name, divided by tabs, with or without the number first), or JSON: a
+    list, or a dict by number. As scripts/lib/classNames.ts reads it (test/vectors/labels.json). Raises PicturesProblem."""
     if not path.exists():
         raise PicturesProblem(f'{path}: there is no such file of labels')
-    text = path.read_text()
-    if path.suffix == '.json':
-        value = json.loads(text)
-        if isinstance(value, dict):
-            value = [value[str(i)] for i in range(len(value))]
-        return Labels.of([v if isinstance(v, str) else v[-1] for v in value], [[v] if isinstance(v, str) else list(v) for v in value])
-    rows = [row for row in csv.reader(text.splitlines(), delimiter='\t') if row] if '\t' in text else [[line] for line in text.splitlines() if line.strip()]
-    if all(row[0].strip() == str(i) for i, row in enumerate(rows)) and len(rows[0]) > 1:
+    try:
+        text = path.read_text('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise PicturesProblem(f'{path}: expected UTF-8, which byte {error.start} is not: save the labels as UTF-8') from error
+    except OSError as error:
+        raise PicturesProblem(f'{path}: cannot be read ({error.strerror})') from error
+    rows = _json_rows(path, text) if path.suffix == '.json' else _line_rows(text)
+    if not rows:
+        raise PicturesProblem(f'{path}: holds no label')
+    for place, row in rows.items():
+        if not row[-1]:
+            raise PicturesProblem(f'{path}: {place}: expected a label, got none')
+    return Labels.of([row[-1] for row in rows.values()], [*rows.values()])
+
+
+def _line_rows(text: str) -> dict[str, list[str]]:
+    """By their places, in words. Empty lines at the end are none."""
+    rows = [[plain_text(cell) for cell in line.split('\t')] for line in text.split('\n')]
+    while rows and not any(rows[-1]):
+        rows.pop()
+    if all(len(row) > 1 and row[0] == str(i) for i, row in enumerate(rows)):
         rows = [row[1:] for row in rows]
-    return Labels.of([row[-1].strip() for row in rows], [[cell.strip() for cell in row] for row in rows])
+    return {f'line {i + 1}': row for i, row in enumerate(rows)}
+
+
+def _json_rows(path: Path, text: str) -> dict[str, list[str]]:
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PicturesProblem(f'{path}: no JSON ({error})') from error
+    if isinstance(value, dict):
+        value = [value.get(str(i)) for i in range(len(value))]
+    if not isinstance(value, list):
+        raise PicturesProblem(f'{path}: expected a list of labels, or an object of them by number')
+    rows = {f'label {i}': each if isinstance(each, list) else [each] for i, each in enumerate(value)}
+    for place, row in rows.items():
+        if not row or not all(isinstance(cell, str) for cell in row):
+            raise PicturesProblem(f'{path}: {place}: expected a name, or a list of a synset and a name')
+    return {place: [plain_text(cell) for cell in row] for place, row in rows.items()}
 
 
 @dataclass(frozen=True)
@@ -79,11 +113,12 @@ def find_pictures(path: Path, labels: Labels) -> list[Picture]:
     if not path.exists():
         raise PicturesProblem(f'{path}: there is no such folder or zip of pictures')
     if path.is_dir():
-        files: list[tuple[str, Callable[[], bytes]]] = [(p.relative_to(path).as_posix(), p.read_bytes) for p in sorted(path.rglob('*')) if p.is_file()]
+        found = [p for p in sorted(path.rglob('*')) if p.is_file()]
+        files: list[tuple[str, Callable[[], bytes]]] = [(p.relative_to(path).as_posix(), p.read_bytes) for p in found]
     else:
         try:
             archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, NotImplementedError) as error:
             raise PicturesProblem(f'{path}: expected a folder or a zip of pictures ({error})') from error
         files = [(name, lambda name=name: archive.read(name)) for name in sorted(archive.namelist())]  # type: ignore[misc]
     out = []
@@ -120,16 +155,18 @@ def choose(pictures: list[Picture], calibration: int, held_out: int, seed: int =
     return Chosen(train[:calibration], test[:held_out], False)
 
 
-def load(pictures: list[Picture], preprocessing: Preprocessing, say: Callable[[int], object] = lambda done: None) -> tuple[LabelledImages, list[Picture], list[str]]:
+def load(
+    pictures: list[Picture], preprocessing: Preprocessing, say: Callable[[int], object] = lambda done: None
+) -> tuple[LabelledImages, list[Picture], list[str]]:
     """(as the network sees them, the pictures that these are, sentences about those that cannot be read and are left out)."""
     images: list[Array] = []
     read, problems = [], []
     for i, picture in enumerate(pictures):
         try:
-            images.append(preprocessing.apply(open_picture(picture.read())))
+            images.append(preprocessing.apply(open_picture(read_file(picture.read))))
             read.append(picture)
         except PictureError as error:
-            problems.append(f'{picture.name}: {error}')
+            problems.append(plain_text(f'{picture.name}: {error}'))
         say(i + 1)
     if not images:
         raise PicturesProblem(f'none of {len(pictures)} pictures can be read: {problems[0] if problems else "none was chosen"}')

@@ -16,7 +16,7 @@ def publish(folder: Path, checkpoint: Checkpoint, blocks: int) -> None:
     """Give the artifact in `folder`, exported from `checkpoint`, a public part."""
     check_public_blocks(blocks, checkpoint.model.config.depth)
     onnx = to_onnx(checkpoint, public_blocks=blocks)
-    manifest = json.loads((folder / 'manifest.json').read_text())
+    manifest = json.loads((folder / 'manifest.json').read_text('utf-8'))
     private = {name: tensor for name, tensor in read_weights(folder, stored=True).items() if is_private(name, blocks)}
     index, data = pack(private)
     part = {'blocks': blocks, 'bytes': len(onnx), 'sha256': hashlib.sha256(onnx).hexdigest()}

@@ -50,7 +50,7 @@ class Artifact:
 def read_artifact(folder: Path) -> Artifact:
     """Any exported network. Raises ValueError when a tensor is missing."""
     folder = Path(folder)
-    manifest = json.loads((folder / 'manifest.json').read_text())
+    manifest = json.loads((folder / 'manifest.json').read_text('utf-8'))
     a = manifest['architecture']
     config = ViTConfig(
         a['imageSize'], a['patchSize'], a['dim'], a['depth'], a['heads'], a['mlpDim'] / a['dim'], a['classes'],

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,14 @@ from .artifact import write_json
 from .folding import Array, FoldedModel
 from .forward import forward
 from .images import ImageFiles, open_picture, to_rgb
+from .output import sample_files
 
 # Longer sides in pixels: what is shown of a photograph; below the other, JPEG would alter what the model sees.
 SHOWN_SIDE, SMALL_SIDE = 1024, 128
+# Of an owner's own model, what its guests' tabs take: `sampleLimits` of client/src/session/ownSamples.ts.
+MOST_SHARED, MOST_BYTES = 16, 2**19
+JPEG_STEPS = ((SHOWN_SIDE, 92), (SHOWN_SIDE, 80), (768, 80), (512, 80))
+"""(longer side, quality), tried in this order. The last has room for noise: 0.7 bytes a pixel, 180 kB."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,28 @@ def choose_samples(images: ImageFiles, description: dict[str, Any], per_class: i
 
 
 def for_strangers(data: bytes) -> tuple[str, bytes]:
-    """(suffix, file) of a picture's pixels alone, at most SHOWN_SIDE long: a camera's file says where and when, and holds what was cropped away."""
-    image = to_rgb(open_picture(data))
-    image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    plain, out = Image.fromarray(np.asarray(image)), io.BytesIO()
-    suffix = '.png' if max(plain.size) <= SMALL_SIDE else '.jpg'
-    plain.save(out, 'PNG' if suffix == '.png' else 'JPEG', quality=92)
-    return suffix, out.getvalue()
+    """(suffix, file) of a picture's pixels alone, at most SHOWN_SIDE long and of at most MOST_BYTES: a camera's file says where and when, and
+    holds what was cropped away. Raises PictureError."""
+    image = Image.fromarray(np.asarray(to_rgb(open_picture(data))))
+    if max(image.size) <= SMALL_SIDE:
+        return '.png', _encoded(image, 'PNG')
+    for side, quality in JPEG_STEPS:
+        image.thumbnail((side, side))
+        file = _encoded(image, 'JPEG', quality=quality)
+        if len(file) <= MOST_BYTES:
+            break
+    return '.jpg', file
+
+
+def _encoded(image: Image.Image, kind: str, **options: int) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
 
 
 def prepared(sample: Sample, images: ImageFiles) -> Array:
     """As the model sees it, (S, S, 3)."""
-    return images.preprocessing.apply(Image.open(io.BytesIO(sample.data)))
+    return images.preprocessing.apply(open_picture(sample.data))
 
 
 def with_hard_ones(samples: list[Sample], images: ImageFiles, model: FoldedModel, labels: list[str]) -> list[Sample]:
@@ -64,10 +78,12 @@ def with_hard_ones(samples: list[Sample], images: ImageFiles, model: FoldedModel
 
 
 def write_samples(out: Path, samples: list[Sample]) -> None:
-    """samples/CLASS-N.jpg and samples/samples.json [{file, label, source, hard?}], in place of those from before."""
+    """samples/CLASS-N.jpg and samples/samples.json [{file, label, source, hard?}], in place of those that the latter listed before."""
     folder = out / 'samples'
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    for file in sample_files(out):
+        file.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
     for sample in samples:
         (folder / sample.file).write_bytes(sample.data)
-    write_json(folder / 'samples.json', [{'file': s.file, 'label': s.label, 'source': s.source, **({'hard': True} if s.hard else {})} for s in samples])
+    index = [{'file': s.file, 'label': s.label, 'source': s.source, **({'hard': True} if s.hard else {})} for s in samples]
+    write_json(folder / 'samples.json', index)

@@ -161,7 +161,7 @@ class Simulation:
     @classmethod
     def load(cls, folder: Path, noise: np.random.Generator | None = None) -> Simulation:
         folder = Path(folder)
-        return cls(json.loads((folder / 'manifest.json').read_text()), read_weights(folder), noise, folder / PUBLIC_PART)
+        return cls(json.loads((folder / 'manifest.json').read_text('utf-8')), read_weights(folder), noise, folder / PUBLIC_PART)
 
     def run(self, images: Array, observe: Observer = lambda name, value: None) -> Array:
         """Logits (B, classes) as real numbers (integers·2^-fracBits), for uint8 images (B, H, W, 3).

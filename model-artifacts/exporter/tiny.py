@@ -18,6 +18,7 @@ from .checkpoint import Checkpoint
 from .export import write_artifact
 from .folding import Array
 from .images import Preprocessing
+from .output import check_output
 from .simulate import Simulation
 
 LABELS = ['circle', 'square', 'stripe', 'cloud']
@@ -67,6 +68,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog='exporter.tiny', description=__doc__.split('\n')[0])
     parser.add_argument('--out', type=Path, required=True)
     out = parser.parse_args(argv).out
+    check_output(out)
     images = tiny_images(257)
     write_artifact(tiny_checkpoint(), images[1:], images[0], 'an image from a seeded generator', Preprocessing(8, 8), out)
     write_simulated(out, tiny_images(12, seed=11))

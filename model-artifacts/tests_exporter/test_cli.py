@@ -171,6 +171,20 @@ def test_photographs_are_turned_and_laid_on_white():
     assert (Preprocessing(8, 8).apply(clear) == 255).all()
 
 
+@pytest.mark.parametrize(('options', 'words'), [
+    (['--samples-per-class', '-1'], '--samples-per-class -1: expected 0 or more'),
+    (['--calibration', '0'], '--calibration 0: expected 1 or more'),
+    (['--evaluate', '-1'], '--evaluate -1: expected 0 or more'),
+    (['--evaluations', 'none.json'], '--evaluations none.json: there is no such file'),
+    ([], 'expected --dataset|[Nn]o such file'),
+    (['--data', 'none.zip'], 'none.zip|[Nn]o such file'),
+])  # fmt: skip
+def test_a_mistake_is_one_sentence(options, words, image_zip, tmp_path):
+    with pytest.raises(SystemExit, match=f'^exporter: .*({words})'):
+        main([str(tmp_path / 'none.safetensors'), '--data', str(image_zip), '--out', str(tmp_path / 'out'), *options])
+    assert not (tmp_path / 'out').exists()
+
+
 def test_folders_must_be_labels(image_zip):
     with pytest.raises(ValueError, match="folder 'cloud': expected one of"):
         ImageFiles(image_zip, LABELS[:3], Preprocessing(8, 8))

@@ -1,12 +1,19 @@
-"""Odd picture files are seen as the tab and Node see them (test/vectors/pictures.json, which all three are held to)."""
+"""Odd picture files are seen as the tab and Node see them (test/vectors/pictures.json, which all three are held to); damaged ones are left out."""
 import base64
+import io
 import json
+import random
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
-from exporter.images import PictureError, Preprocessing, open_picture
+from exporter.commands.rounding import batches
+from exporter.images import ImageFiles, PictureError, Preprocessing, open_picture, to_rgb
+from exporter.pictures import Labels, find_pictures, load
 
 VECTORS = Path(__file__).parents[2] / 'test/vectors'
 TABLE = json.loads((VECTORS / 'pictures.json').read_text())
@@ -34,3 +41,111 @@ def test_odd_picture(case):
     expected = np.frombuffer(base64.b64decode(case['rgb']), np.uint8).reshape(TABLE['side'], TABLE['side'], 3)
     seen = preprocessing.apply(open_picture(file_of(case)))
     assert np.abs(seen.astype(int) - expected).max() <= LARGEST_DIFFERENCE
+
+
+def encoded(kind: str, **options) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8)).save(out, kind, **options)
+    return out.getvalue()
+
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+EXIF = Image.Exif()
+EXIF[0x0112], EXIF[0x010E] = 6, 'at home'
+
+
+@pytest.mark.parametrize('profile', [b'no profile', PROFILE[:200], bytes(128), PROFILE[:40] + bytes(40) + PROFILE[80:]])
+def test_a_broken_profile_is_as_none(profile):
+    seen, plain = (np.asarray(to_rgb(open_picture(encoded('PNG', **more)))) for more in ({'icc_profile': profile}, {}))
+    np.testing.assert_array_equal(seen, plain)
+
+
+def test_broken_metadata_do_not_turn():
+    picture = to_rgb(open_picture(encoded('PNG', exif=EXIF)))
+    assert picture.size == (24, 20)
+    assert to_rgb(open_picture(encoded('PNG', exif=b'Exif\0\0MM\1*\0\0\0\x08'))).size == (20, 24)
+
+
+def with_checksums(png: bytes) -> bytes:
+    out, at = bytearray(png), 8
+    while at + 12 <= len(out):
+        end = at + 8 + int.from_bytes(out[at : at + 4], 'big')
+        out[end : end + 4] = zlib.crc32(out[at + 4 : end]).to_bytes(4, 'big')
+        at = end + 4
+    return bytes(out)
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_a_damaged_picture_is_a_picture_error_or_a_picture():
+    rng = random.Random(5)
+    whole = {'exif': EXIF, 'icc_profile': PROFILE}
+    files = [encoded(kind, **whole) for kind in ('PNG', 'JPEG', 'WEBP')] + [encoded('PNG', exif=EXIF), encoded('GIF')]
+    for _ in range(3000):
+        file = bytearray(rng.choice(files))
+        for _ in range(rng.randint(1, 4)):
+            place = rng.randrange(min(len(file), rng.choice([40, 200, 4000])))
+            if rng.random() < 0.8:
+                file[place] = rng.choice([0, 1, 255, rng.randrange(256)])
+            else:
+                del file[place : place + rng.randint(1, 8)]
+        try:
+            picture = open_picture(with_checksums(bytes(file)) if file.startswith(b'\x89PNG') else bytes(file))
+            if picture.width * picture.height < 1 << 20:
+                to_rgb(picture)
+        except PictureError:
+            pass
+
+
+def zip_of(folder: Path, files: dict[str, bytes]) -> Path:
+    path = folder / 'set.zip'
+    with zipfile.ZipFile(path, 'w') as archive:
+        for name, file in files.items():
+            archive.writestr(name, file)
+    return path
+
+
+def damaged_zip(folder: Path) -> Path:
+    """One good picture, and members with a wrong checksum, a password, a compression that nobody has, and data that are none."""
+    picture = encoded('PNG')
+    path = zip_of(folder, {f'{name}.png': picture for name in ('good', 'checksum', 'password', 'method', 'deflate')})
+    data = bytearray(path.read_bytes())
+    central = data.index(b'PK\1\2')
+    for name, field, value in (('password', 8, 1), ('method', 10, 99), ('deflate', 10, 8)):
+        entry = data.rindex(b'PK\1\2', central, data.index(f'{name}.png'.encode(), central))
+        header = data.rindex(b'PK\3\4', 0, data.index(f'{name}.png'.encode()))
+        data[entry + field] = data[header + field - 2] = value
+    data[data.index(b'checksum.png') + 40] ^= 1
+    path.write_bytes(data)
+    return path
+
+
+def test_members_of_a_zip_that_cannot_be_read_are_left_out_and_said(tmp_path):
+    pictures = find_pictures(damaged_zip(tmp_path), Labels.of(['a', 'b']))
+    images, read, problems = load(pictures, Preprocessing(8, 8))
+    assert len(images.images) == 1 and [p.name for p in read] == ['good.png']
+    assert sorted(p.split(':')[0] for p in problems) == ['checksum.png', 'deflate.png', 'method.png', 'password.png']
+    assert all(len(p.splitlines()) == 1 for p in problems)
+
+
+def test_files_of_a_folder_that_cannot_be_read_are_left_out_and_said(tmp_path):
+    (tmp_path / 'good.png').write_bytes(encoded('PNG'))
+    (tmp_path / 'gone.png').write_bytes(encoded('PNG'))
+    pictures = find_pictures(tmp_path, Labels.of(['a', 'b']))
+    (tmp_path / 'gone.png').unlink()
+    _, read, problems = load(pictures, Preprocessing(8, 8))
+    assert [p.name for p in read] == ['good.png'] and problems[0].startswith('gone.png: cannot be read')
+
+
+def test_a_sets_picture_that_cannot_be_read_is_named(tmp_path):
+    picture = encoded('PNG')
+    files = {f'{split}/{label}/0.png': picture for split in ('train', 'val') for label in 'ab'}
+    images = ImageFiles(zip_of(tmp_path, files | {'train/b/0.png': picture[:60]}), ['a', 'b'], Preprocessing(8, 8))
+    assert len(images.held_out(2).images) == 2
+    with pytest.raises(PictureError, match='set.zip: train/b/0.png: damaged'):
+        images.training(2)
+
+
+def test_a_rounding_goes_on_without_pictures_that_cannot_be_read(tmp_path, capsys):
+    pictures = find_pictures(damaged_zip(tmp_path), Labels.of(['a', 'b']))
+    assert sum(len(images) for images in batches(pictures, Preprocessing(8, 8), 1)) == 1
+    assert capsys.readouterr().err.count('left out') == 4

@@ -14,6 +14,7 @@ from typescript import has_node, securely, typescript
 from exporter.cli import main
 from exporter.images import Preprocessing
 from exporter.pictures import Labels, PicturesProblem, choose, find_pictures, read_labels
+from exporter.samples import JPEG_STEPS, MOST_BYTES, MOST_SHARED, for_strangers
 from exporter.simulate import Simulation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +87,86 @@ def test_samples_are_pictures_alone(tmp_path, capsys):
         assert b'Jane' not in data + json.dumps(entry).encode() and len(data) < 2**19
         with Image.open(io.BytesIO(data)) as picture:
             assert picture.size == (576, 1024) and not picture.getexif()
+
+
+def test_samples_are_what_a_guests_tab_takes():
+    """`sampleLimits` of the client; noise is what JPEG makes least smaller."""
+    limits = (ROOT / 'client/src/session/ownSamples.ts').read_text('utf-8')
+    assert f'pictures: {MOST_SHARED},' in limits and 'pictureBytes: 2 ** 19,' in limits and MOST_BYTES == 2**19
+    rng = np.random.default_rng(0)
+    for shape in ((1024, 1024, 3), (900, 1600, 3), (2000, 3000, 3), (400, 400, 3), (128, 128, 3), (1, 3000, 3)):
+        noise = Image.fromarray(rng.integers(0, 256, shape, np.uint8))
+        out = io.BytesIO()
+        noise.save(out, 'PNG')
+        suffix, data = for_strangers(out.getvalue())
+        with Image.open(io.BytesIO(data)) as picture:
+            assert len(data) <= MOST_BYTES and max(picture.size) >= min(512, *noise.size)
+            assert suffix == {'PNG': '.png', 'JPEG': '.jpg'}[picture.format]
+    side, quality = JPEG_STEPS[-1]  # nothing comes behind it: black and white noise is the longest that there is
+    Image.fromarray(rng.choice(np.array([0, 255], np.uint8), (side, side, 3))).save(out := io.BytesIO(), 'JPEG', quality=quality)
+    assert len(out.getvalue()) <= MOST_BYTES / 2
+
+
+def test_an_import_in_place_of_another_leaves_a_persons_own_files(pictures, tmp_path, capsys):
+    path, _, _ = write(tmp_path / 'checkpoint', 'nested .pth')
+    out, arguments = tmp_path / 'my-model', ('--calibration', '10', '--evaluate', '3', '--samples')
+    run(path, pictures, out, capsys, *arguments, '3', '--public-blocks', '1')
+    own = {out / 'samples/own.jpg', out / 'notes.txt', out / 'float/model.safetensors'}
+    for file in own:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text('own')
+    run(path, pictures, out, capsys, *arguments, '1', '--title', 'cats\x1b and\u202e dogs', '--labels', str(labels_file(tmp_path, 10)))
+    assert all(file.read_text() == 'own' for file in own)
+    with zipfile.ZipFile(tmp_path / 'my-model.blindsight') as bundle:
+        packed = set(bundle.namelist())
+    there = {file.relative_to(out).as_posix() for file in out.rglob('*') if file.is_file() and file not in own}
+    assert packed == there and 'public.onnx' not in packed and sum(name.startswith('samples/') for name in packed) == 2
+    manifest = json.loads((out / 'manifest.json').read_text('utf-8'))
+    assert manifest['title'].startswith('cats and dogs: ') and manifest['labels'][:2] == ['"Rex', '🦈' * 40]
+
+
+def labels_file(folder, classes):
+    path = folder / 'labels.txt'
+    path.write_text('\n'.join(['"Rex', '🦈' * 80, *(f'class {i}' for i in range(2, classes))]), 'utf-8')
+    return path
+
+
+@pytest.mark.parametrize(('options', 'words'), [
+    (['--image-size', 'abc'], '--image-size abc: expected HEIGHTxWIDTH'),
+    (['--image-size', '32x'], '--image-size 32x: expected HEIGHTxWIDTH'),
+    (['--image-size', '32,64'], '--image-size 32,64: expected HEIGHTxWIDTH'),
+    (['--image-size', ''], '--image-size : expected HEIGHTxWIDTH'),
+    (['--image-size', '32x32x3'], '--image-size 32x32x3: expected HEIGHTxWIDTH'),
+    (['--image-size', '0'], '--image-size 0: expected 4 to 512'),
+    (['--image-size', '9' * 5000], 'expected HEIGHTxWIDTH'),
+    (['--samples', '-1'], '--samples -1: expected 0 to 16'),
+    (['--samples', '17'], '--samples 17: expected 0 to 16'),
+    (['--calibration', '0'], '--calibration 0: expected 1 or more'),
+    (['--evaluate', '-3'], '--evaluate -3: expected 1 or more'),
+    (['--heads', '0'], '--heads 0: expected 1 or more'),
+    (['--shorter-side', '-5'], '--shorter-side -5: expected 4 to 1024'),
+    (['--epsilon', 'nan'], '--epsilon nan: expected 0 to 1'),
+    (['--mean', 'nan'], '--mean: expected one or three numbers in 0..1'),
+    (['--std', '0'], '--std: expected one or three numbers in 0..1, and not 0'),
+    (['--title', 121 * 'x'], 'title: observed'),
+    (['--name', 'My Model'], 'name: observed My Model'),
+    (['--labels', '.'], 'cannot be read'),
+    (['--labels', 'latin1.txt'], 'expected UTF-8'),
+    (['--labels', 'broken.json'], 'no JSON'),
+    (['--labels', 'empty.txt'], 'line 2: expected a label'),
+])  # fmt: skip
+def test_a_mistake_is_one_sentence_before_pictures_are_read(options, words, pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('latin1.txt').write_bytes(b'B\xfccherregal\n')
+    Path('broken.json').write_text('["tench", ')
+    Path('empty.txt').write_text('n01\ttench\nn02\t\n')
+    monkeypatch.setattr('exporter.commands.checkpoints.load', None)
+    path, _, _ = write(tmp_path / 'c', 'nested .pth')
+    with pytest.raises(SystemExit) as ended:
+        main(['import', str(path), '--images', str(pictures), '--out', str(tmp_path / 'out'), *options])
+    said = str(ended.value.code)
+    assert said.startswith('exporter: ') and words in said and '\n' not in said
+    assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.parametrize('blocks', [0, 1, 2])

@@ -26,7 +26,10 @@ import {
 } from './fixedPoint.ts';
 import { faultOfKeptTokens, indices, tokensBehind } from './tokens.ts';
 
-const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
+/** A line in any language. No control characters and no overrides of direction: a stranger's words stand beside ours, and in terminals. */
+const text = (max: number) =>
+  v.pipe(v.string(), v.maxLength(max), v.regex(/^[^\p{Cc}\u202a-\u202e\u2066-\u2069]*$/u, 'no control characters'));
+const Label = v.pipe(text(80), v.minLength(1));
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 /** Limits on what a stranger's manifest may ask to be looked at; what it may cost is limited by its plan (limits.ts). */
 const [maxImageSize, maxTokens, maxDim, maxDepth, maxHeads, maxMlpDim, maxClasses] = [
@@ -167,7 +170,7 @@ export const ManifestSchema = v.pipe(
       cropWidth: v.exactOptional(int(4, maxImageSize)),
       interpolation: v.exactOptional(v.picklist(['bilinear', 'bicubic'])),
     }),
-    labels: v.pipe(v.array(text(80)), v.minLength(2), v.maxLength(maxClasses)),
+    labels: v.pipe(v.array(Label), v.minLength(2), v.maxLength(maxClasses)),
     switches: v.strictObject({
       /** [layer][head] → rows (query tokens, of those that go on) whose softmax is exact, ascending. */
       softmaxRows: v.pipe(v.array(v.pipe(v.array(places), v.maxLength(maxHeads))), v.maxLength(maxDepth)),
@@ -216,10 +219,8 @@ export const ManifestSchema = v.pipe(
   v.check(({ architecture: a, labels }) => labels.length === a.classes, 'one label for each class'),
   v.check(
     ({ architecture: a, preprocessing: p }) =>
-      p.crop === a.imageSize &&
-      p.cropWidth === a.imageWidth &&
-      p.shorterSide >= Math.min(p.crop, p.cropWidth ?? p.crop),
-    'crop = imageSize, cropWidth = imageWidth, the smaller of them ≤ shorterSide',
+      p.crop === a.imageSize && p.cropWidth === a.imageWidth && (p.fit === 'squash' || p.shorterSide >= p.crop),
+    'crop = imageSize, cropWidth = imageWidth, crop ≤ shorterSide', // `shorterSide` is of the height, the width follows (image.ts)
   ),
   v.check(
     ({ architecture: a, fixedPoint }) => fixedPoint.blocks.length === a.depth,

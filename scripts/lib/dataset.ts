@@ -5,6 +5,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { unzip } from 'fflate';
+import { prepareImage } from '../../protocols/index.ts';
+import type { Preprocessing } from '../../protocols/inference/image.ts';
+import { readImage } from './images.ts';
 
 export interface LabelledImage {
   readonly name: string;
@@ -50,6 +53,27 @@ export async function readImages(source: string, count: number): Promise<Labelle
   if (images.length === 0)
     throw new Error(`${source}: no picture in it (of a divided set: under test/ or val/), and no samples.json`);
   return images;
+}
+
+/**
+ * Each with its pixels, as the model sees them. One that is no picture is left out, and named on standard error.
+ * @throws Error when none is left.
+ */
+export async function withPixels(
+  images: readonly LabelledImage[],
+  preprocessing: Preprocessing,
+): Promise<(LabelledImage & { readonly pixels: Uint8Array })[]> {
+  const read = [];
+  for (const image of images) {
+    try {
+      const picture = await readImage(Buffer.from(image.bytes), image.name);
+      read.push({ ...image, pixels: prepareImage(picture, preprocessing) });
+    } catch (error) {
+      process.stderr.write(`left out: ${(error as Error).message}\n`);
+    }
+  }
+  if (read.length === 0) throw new Error('none of the files is a picture');
+  return read;
 }
 
 /** Every n-th of a sorted list. */

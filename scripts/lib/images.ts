@@ -4,8 +4,11 @@ import sharp from 'sharp';
 import { headerBytes, inspectHeader, inspectWhole, maxPixels } from '../../client/src/worker/pictureFile.ts';
 import type { RgbaImage } from '../../protocols/index.ts';
 
-/** @throws Error when the file cannot be read, is no image, or is one of a kind that is refused. */
-export async function readImage(file: string | Buffer): Promise<RgbaImage> {
+/** @param name for errors. @throws Error when the file cannot be read, is no image, or is one of a kind that is refused. */
+export async function readImage(
+  file: string | Buffer,
+  name = typeof file === 'string' ? file : 'image',
+): Promise<RgbaImage> {
   const bytes = typeof file === 'string' ? await readFile(file) : file;
   try {
     const { components } = inspectWhole(bytes, inspectHeader(bytes.subarray(0, headerBytes), bytes.length));
@@ -19,9 +22,7 @@ export async function readImage(file: string | Buffer): Promise<RgbaImage> {
     if (components === 4) inksToRgba(data);
     return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width: info.width, height: info.height };
   } catch (error) {
-    throw new Error(
-      `${typeof file === 'string' ? file : 'image'}: cannot be read as an image (${(error as Error).message})`,
-    );
+    throw new Error(`${name}: cannot be read as an image (${(error as Error).message})`);
   }
 }
 

@@ -15,11 +15,6 @@ export class FakeWorker {
     FakeWorker.all.push(this);
   }
 
-  /** The newest of this name that runs. */
-  static last(name: string): FakeWorker | undefined {
-    return FakeWorker.all.findLast((worker) => worker.name === name && !worker.ended);
-  }
-
   postMessage(message: { type?: string }): void {
     this.posted.push(message);
     if (this.name === 'image') prepare(message as ToImageWorker, (data) => this.say(data));

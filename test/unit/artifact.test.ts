@@ -42,6 +42,7 @@ async function golden() {
 interface Editable {
   architecture: Record<string, unknown>;
   preprocessing: Record<string, unknown>;
+  title: string;
   labels: string[];
   switches: { softmaxRows: number[][][]; geluTokens: number[][] };
   fixedPoint: { blocks: { attn: { exp: { minimum: number } } }[] };
@@ -256,6 +257,10 @@ describe('tiny artifact', () => {
       },
       'a square grid',
     ],
+    ['a label that moves a terminal’s cursor', ({ labels }) => (labels[1] = '\u001b[31mcat'), 'no control'],
+    ['a label of two lines', ({ labels }) => (labels[1] = 'a\ncat'), 'no control'],
+    ['a title that turns the words around', (m) => (m.title = 'a\u202emodel'), 'no control'],
+    ['a label without letters', ({ labels }) => (labels[1] = ''), 'labels'],
     ['a label too few', ({ labels }) => labels.pop(), 'one label for each class'],
     ['another crop', ({ preprocessing: p }) => (p.crop = 7), 'crop = imageSize'],
     ['another crop’s width', ({ preprocessing: p }) => (p.cropWidth = 9), 'crop = imageSize'],

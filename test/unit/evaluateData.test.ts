@@ -5,13 +5,28 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { zipSync } from 'fflate';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { classFinder } from '../../scripts/lib/classNames.ts';
-import { readImages } from '../../scripts/lib/dataset.ts';
+import { readImages, withPixels } from '../../scripts/lib/dataset.ts';
 import { TINY_SAMPLES, tinySample } from '../support/tinySamples.ts';
 
 const root = path.join(import.meta.dirname, '../..');
 const tiny = path.join(import.meta.dirname, '../vectors/tiny');
+
+interface LabelFile {
+  name: string;
+  file: string;
+  text?: string;
+  base64?: string;
+  /** As a manifest takes them. */
+  names?: string[];
+  /** By folders; -1 for what is none. */
+  classes?: Record<string, number>;
+  problem?: string;
+}
+const labelFiles: LabelFile[] = JSON.parse(
+  await readFile(path.join(import.meta.dirname, '../vectors/labels.json'), 'utf8'),
+);
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'evaluate-'));
@@ -48,6 +63,18 @@ describe('the class of a folder', () => {
     expect(['n01', 'n02', 'N03', 'tench', 'n04'].map(classOf)).toEqual([0, 1, 2, 0, -1]);
   });
 
+  // The exporter is held to the same (tests_exporter/test_labels.py). Names of signs alone are no words: the file's own are found.
+  it.each(labelFiles)(
+    'by a file of labels: $name',
+    async ({ file: name, text, base64, names = [], classes = {}, problem }) => {
+      const path = await file(`vectors/${name}`, base64 === undefined ? text! : Buffer.from(base64, 'base64'));
+      const finder = classFinder(Array<string>(names.length).fill('?'), path);
+      if (problem !== undefined) return expect(finder).rejects.toThrow(problem);
+      const classOf = await finder;
+      expect(Object.fromEntries(Object.keys(classes).map((word) => [word, classOf(word)]))).toEqual(classes);
+    },
+  );
+
   it('refuses a file for another number of classes, and one that is not there', async () => {
     await expect(classFinder(names, await file('two.txt', 'a\nb\n'))).rejects.toThrow('2 labels for 3 classes');
     await expect(classFinder(names, path.join(folder, 'none.tsv'))).rejects.toThrow('there is no such file of labels');
@@ -69,6 +96,24 @@ describe('the pictures of an evaluation', () => {
       ['cats/a.png', 'cats'],
     ]);
     await expect(read(['readme.txt'])).rejects.toThrow('no picture in it');
+  });
+});
+
+describe('what is no picture', () => {
+  const preprocessing = { shorterSide: 8, crop: 8 };
+
+  it('is left out, and named', async () => {
+    const errors: string[] = [];
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => errors.push(String(text)) > 0);
+    const good = { name: 'a/good.png', label: 'a', bytes: await tinySample(TINY_SAMPLES[0]) };
+    const bad = { name: 'a/bad.jpg', label: 'a', bytes: new TextEncoder().encode('not a picture') };
+    try {
+      expect((await withPixels([bad, good], preprocessing)).map(({ name }) => name)).toEqual(['a/good.png']);
+      await expect(withPixels([bad], preprocessing)).rejects.toThrow('none of the files is a picture');
+    } finally {
+      write.mockRestore();
+    }
+    expect(errors[0]).toMatch(/^left out: a\/bad\.jpg: /);
   });
 });
 

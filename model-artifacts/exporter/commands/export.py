@@ -5,25 +5,29 @@ import argparse
 import json
 import sys
 import time
+import zipfile
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from vit.data import IMAGE_SETS
 
 from ..card import write_card
 from ..checkpoint import read_checkpoint
-from ..errors import ExportError
+from ..errors import ExportError, UsageProblem, check_number
 from ..evaluate import evaluate
 from ..export import write_artifact
 from ..images import ImageFiles, Preprocessing
+from ..output import check_output
 from ..samples import choose_samples, prepared, with_hard_ones, write_samples
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run an export; prints one JSON object of figures. Exits with 1 and a message when the model does not fit."""
+    """Run an export; prints one JSON object of figures. Exits with 1 and a sentence when something is wrong, or the model does not fit."""
     parser = argparse.ArgumentParser(prog='exporter', description='Export a trained ViT for two-party inference (docs/artifact.md).')
     parser.add_argument('checkpoint', type=Path, help='safetensors with timm names, optional switch.softmax, switch.gelu and config')
     parser.add_argument('--data', type=Path, required=True, help="the image set: train/CLASS/* and val/CLASS/* or test/CLASS/*, in a folder or a zip")
-    parser.add_argument('--out', type=Path, required=True, help='folder to write')
+    parser.add_argument('--out', type=Path, required=True, help='folder to write: new, empty, or an earlier artifact, which is replaced')
     parser.add_argument('--name', default=None, help="default: the checkpoint's")
     parser.add_argument('--dataset', choices=sorted(IMAGE_SETS), default=None, help='of a plain timm state dict, which does not describe itself')
     parser.add_argument('--calibration', type=int, default=2000, help='training images')
@@ -33,16 +37,20 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--notes', default='', help='for the card: hours, machine')
     arguments = parser.parse_args(argv)
     started = time.monotonic()
-    checkpoint = read_checkpoint(arguments.checkpoint, arguments.dataset)
-    if arguments.name:
-        checkpoint.description['name'] = arguments.name
-    description = checkpoint.description
-    resize = description['resize']
-    preprocessing = Preprocessing(resize['shorter_side'], resize['crop'])
-    images = ImageFiles(arguments.data, description['labels'], preprocessing)
-    samples = choose_samples(images, description, arguments.samples_per_class)
-    calibration = images.training(arguments.calibration).images
-    golden = prepared(samples[0], images)
+    try:
+        _check_options(arguments)
+        checkpoint = read_checkpoint(arguments.checkpoint, arguments.dataset)
+        if arguments.name:
+            checkpoint.description['name'] = arguments.name
+        description = checkpoint.description
+        resize = description['resize']
+        preprocessing = Preprocessing(resize['shorter_side'], resize['crop'])
+        images = ImageFiles(arguments.data, description['labels'], preprocessing)
+        samples = choose_samples(images, description, arguments.samples_per_class)
+        calibration = images.training(arguments.calibration).images
+        golden = prepared(samples[0], images)
+    except (OSError, ValueError, zipfile.BadZipFile, SafetensorError) as problem:
+        sys.exit(f'exporter: {problem}')
     try:
         model = write_artifact(checkpoint, calibration, golden, f'samples/{samples[0].file}', preprocessing, arguments.out)
     except ExportError as error:
@@ -52,3 +60,13 @@ def main(argv: list[str] | None = None) -> None:
     figures = evaluate(arguments.out, model, images.held_out(arguments.evaluate)) if arguments.evaluate else None
     write_card(arguments.out, arguments.checkpoint, checkpoint, figures, len(calibration), arguments.evaluations, arguments.notes)
     print(json.dumps({'out': str(arguments.out), 'seconds': round(time.monotonic() - started), **(figures or {})}, indent=1))
+
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    """Raises UsageProblem."""
+    for name, low in (('calibration', 1), ('evaluate', 0), ('samples_per_class', 0)):
+        check_number(f'--{name.replace("_", "-")}', getattr(arguments, name), low)
+    for path in arguments.evaluations:
+        if not path.is_file():
+            raise UsageProblem(f'--evaluations {path}: there is no such file')
+    check_output(arguments.out, arguments.checkpoint, arguments.data, *arguments.evaluations)

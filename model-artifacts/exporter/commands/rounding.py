@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UsageProblem, check_number
 from ..folding import Array
 from ..images import Preprocessing
 from ..pictures import Labels, Picture, PicturesProblem, find_pictures, load
-from ..progress import step
+from ..progress import say, step
 from ..simulate import Simulation
 
 ANSWER_FRAC_BITS = 8
@@ -33,10 +34,11 @@ def main(argv: list[str] | None = None) -> None:
     p.add_argument('--count', type=int, default=None, help='so many, spread evenly; default all')
     arguments = p.parse_args(argv)
     try:
+        check_number('--count', arguments.count, 1)
         simulation = Simulation.load(arguments.artifact)
         pictures = find_pictures(arguments.images, Labels.of(simulation.manifest['labels']))
         figures = rounding(simulation, spread(held_out(pictures), arguments.count))
-    except (PicturesProblem, FileNotFoundError) as problem:
+    except (PicturesProblem, UsageProblem, OSError) as problem:
         sys.exit(f'exporter: {problem}')
     print(json.dumps(figures, indent=1))
     if figures['otherLabels'] > 0:
@@ -65,6 +67,8 @@ def rounding(simulation: Simulation, pictures: list[Picture], batch: int = 16) -
             exact.append(integers)
             rounded.append(revealed(integers, simulation.logit_frac_bits))
             done(simulation.seen)
+    if not exact:
+        raise PicturesProblem(f'none of {len(pictures)} pictures can be read')
     figures = compare(np.concatenate(exact), np.concatenate(rounded))
     return {**figures, 'unit': 2.0**-min(ANSWER_FRAC_BITS, simulation.logit_frac_bits), 'imagesOutOfRange': len(simulation.violations.images)}
 
@@ -89,5 +93,13 @@ def compare(exact: Array, rounded: Array) -> dict[str, int]:
 
 
 def batches(pictures: list[Picture], preprocessing: Preprocessing, size: int) -> Iterator[Array]:
+    """What cannot be read is left out, and said."""
     for start in range(0, len(pictures), size):
-        yield load(pictures[start : start + size], preprocessing)[0].images
+        try:
+            images, _, problems = load(pictures[start : start + size], preprocessing)
+        except PicturesProblem as problem:  # of all in the batch
+            say(f'  left out: {problem}')
+            continue
+        for left_out in problems:
+            say(f'  left out: {left_out}')
+        yield images.images

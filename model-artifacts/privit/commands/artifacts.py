@@ -38,7 +38,7 @@ def register(commands: Commands) -> None:
 
     p = commands.add_parser('measure', help="an artifact's accuracy in floats and integers, onto its card")
     p.add_argument('artifact', type=Path, help="folder with the artifact's files")
-    p.add_argument('--dataset', default=None, help='cifar10, imagenette, or the path of a folder or zip of images; without: a checkpoint as timm writes it, of a plain ViT that is exact everywhere')
+    p.add_argument('--dataset', required=True, help='cifar10, imagenette, or the path of a folder or zip of images')
     p.add_argument('--data', type=Path, required=True, help="the image set's folder or zip")
     p.add_argument('--images', type=int, default=1000, help='held-out images, at random; default 1000')
     p.set_defaults(run_command=run_measure)

@@ -81,7 +81,7 @@ def write_artifact(folder: Path, out: Path) -> None:
         raise ValueError(f'{folder}/model.onnx: expected mean and std')
     resize, source = found.manifest['preprocessing'], str(folder)
     said = {'mean': [v / 255 for v in found.mean], 'std': [v / 255 for v in found.std], 'shorter_side': resize['shorterSide'],
-            'interpolation': resize['interpolation']}  # fmt: skip
+            'interpolation': resize.get('interpolation', 'bilinear')}  # fmt: skip
     facts = Facts({name: Fact(value, source) for name, value in said.items()})
     write_timm(out, found.model.state_dict(), config, facts, found.manifest['labels'])
 
