@@ -183,6 +183,14 @@ def test_tiny_imagenets_layout_with_annotated_validation_images_and_words(tmp_pa
     assert len(splits.train) == 6
 
 
+def test_one_image_of_each_class_leaves_none_to_hold_out(tmp_path):
+    for split, kind in (('train', 'a'), ('train', 'b'), ('val', 'a'), ('val', 'b')):
+        (tmp_path / 'set' / split / kind).mkdir(parents=True)
+        (tmp_path / 'set' / split / kind / '0.png').write_bytes(picture(16, 40))
+    with pytest.raises(ValueError, match='at least two training images of each class'):
+        load_splits(str(tmp_path / 'set'), tmp_path, tmp_path / 'cache')
+
+
 def test_folders_that_are_no_image_set_say_what_is_missing(own_set, tmp_path):
     cache = tmp_path / 'cache'
     with pytest.raises(ValueError, match="would leave no training image of 'kind 9'"):

@@ -127,6 +127,8 @@ def load_splits(
     train = ImageSet(info, arrays['train_images'], arrays['train_labels'])
     test = ImageSet(info, arrays['test_images'], arrays['test_labels'])
     count = info.num_validation if num_validation is None else num_validation
+    if len(train) < 2 * len(info.labels):
+        raise ValueError(f'{name}: expected at least two training images of each class, one of them to be held out, got {len(train)} of {len(info.labels)} classes')
     if not len(info.labels) <= count <= len(train) // 2:
         raise ValueError(f'num_validation: expected {len(info.labels)}..{len(train) // 2}, got {count}')
     sizes = train.labels.bincount(minlength=len(info.labels))
