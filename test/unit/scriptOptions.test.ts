@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -36,4 +36,18 @@ describe('options of the commands', () => {
     },
     30_000,
   );
+
+  it('end without a word where nobody reads any more', async () => {
+    const options = JSON.stringify(path.join(repository, 'scripts/lib/options.ts'));
+    const program = `import(${options}).then(({ readOptions }) => {
+      readOptions('x', {}, []);
+      setInterval(() => process.stdout.write('line\\n'), 1);
+    })`;
+    const child = spawn(process.execPath, ['--import', 'tsx', '--eval', program], { cwd: repository });
+    let stderr = '';
+    child.stderr.on('data', (data) => (stderr += data));
+    child.stdout.once('data', () => child.stdout.destroy());
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(0);
+    expect(stderr).toBe('');
+  }, 30_000);
 });
