@@ -88,20 +88,29 @@ async function buildInto({ out, modelsDir, modelFiles, signaling, site }: Static
   await writeServiceWorker(out);
 }
 
-/** After everything else is there: it lists what it keeps. */
-async function writeServiceWorker(out: string): Promise<void> {
-  const names = (await readdir(out, { recursive: true, withFileTypes: true }))
+/** All files in a folder but the compressed ones, in order, and a name for what is in them: 16 hex digits. */
+export async function versionOf(folder: string): Promise<{ version: string; names: string[] }> {
+  const names = (await readdir(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile() && !/\.(gz|br)$/.test(entry.name))
-    .map((entry) => path.relative(out, path.join(entry.parentPath, entry.name)).replaceAll(path.sep, '/'))
-    .filter((name) => !name.startsWith('models/'))
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)).replaceAll(path.sep, '/'))
     .sort();
   const hash = createHash('sha256');
-  for (const name of names) hash.update(name).update(await readFile(path.join(out, name)));
-  const files = ['./', ...names.filter((name) => name !== 'index.html').map((name) => `./${name}`)];
+  for (const name of names) {
+    const digest = createHash('sha256').update(await readFile(path.join(folder, name)));
+    hash.update(`${digest.digest('hex')} ${name}\n`);
+  }
+  return { version: hash.digest('hex').slice(0, 16), names };
+}
+
+/** After everything else is there: it lists what it keeps. */
+async function writeServiceWorker(out: string): Promise<void> {
+  const { version, names } = await versionOf(out);
+  const first = names.filter((name) => name !== 'index.html' && !name.startsWith('models/'));
+  const files = ['./', ...first.map((name) => `./${name}`)];
   await build({
     configFile: false,
     logLevel: 'warn',
-    define: { version: JSON.stringify(hash.digest('hex').slice(0, 16)), files: JSON.stringify(files) },
+    define: { version: JSON.stringify(version), files: JSON.stringify(files) },
     publicDir: false,
     build: {
       outDir: out,

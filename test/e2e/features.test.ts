@@ -4,7 +4,9 @@ import path from 'node:path';
 import { strToU8, zipSync } from 'fflate';
 import { expect, test } from 'vitest';
 import { answerBits, compilePlan, parseManifest, protocolVersion } from '../../protocols/index.ts';
-import { publicManifest } from '../../protocols/inference/manifest.ts';
+import { type Manifest, publicManifest } from '../../protocols/inference/manifest.ts';
+import { makeManifest } from '../support/manifest.ts';
+import { ownFiles } from '../support/ownFiles.ts';
 import { TINY_SAMPLES, tinySample } from '../support/tinySamples.ts';
 import { screenshotsDir } from './support/app.ts';
 import { violations } from './support/axe.ts';
@@ -124,6 +126,24 @@ test('cancelling the preparation stops both sides, which can start again', async
   await classifySample(client);
 });
 
+test('a picture that is chosen after an end waits beside the last answer, until the tabs are connected again', async () => {
+  const { owner, client } = await pair(app);
+  await classifySample(client);
+  await owner.getByRole('button', { name: 'Disconnect the client' }).click();
+  await said(client, 'The owner disconnected this tab').waitFor();
+  const logits = () => client.getByTestId('result').getAttribute('data-logits');
+  const before = await logits();
+  await client.getByTestId('sample').nth(1).click();
+  await client.getByText('it is classified when you have connected again').waitFor();
+  expect(await logits()).toBe(before);
+  await client.getByRole('button', { name: 'Check against plaintext' }).waitFor();
+  await shoot(client, '09-waits-for-connection');
+  await client.getByRole('button', { name: 'Connect again' }).click();
+  await expect
+    .poll(async () => (await client.getByTestId('result').count()) > 0 && (await logits()) !== before)
+    .toBe(true);
+});
+
 test('the owner’s limit closes the room after the answer', async () => {
   const { owner, client } = await pair(app);
   await owner.getByLabel('Close the room after').selectOption('1');
@@ -136,10 +156,11 @@ test('the owner’s limit closes the room after the answer', async () => {
   expect(await client.getByRole('alert').count()).toBe(0);
   expect(await client.getByTestId('result').count()).toBe(1);
   await owner.getByText('The model has answered once').waitFor();
-  // Another picture is shown, and nothing is promised that will not come.
+  // Another picture is refused in words: nothing is promised that will not come, and the answer stays.
   await client.getByTestId('sample').nth(1).click();
-  await client.getByText('This model knows 4 things').waitFor();
-  expect(await client.getByText(/Getting ready|Classified as soon/).count()).toBe(0);
+  await client.getByText('was not taken').waitFor();
+  expect(await client.getByText(/Getting ready|Classified as soon|is next/).count()).toBe(0);
+  expect(await client.getByTestId('result').count()).toBe(1);
   // A new room keeps the limit, which the owner has to raise first.
   const tiny = await readFile(path.join(import.meta.dirname, '../vectors/tiny/manifest.json'), 'utf8');
   const bits = answerBits(compilePlan(parseManifest(tiny), 'logits'));
@@ -162,6 +183,46 @@ test('an owner who reveals the label only', async () => {
   await shoot(client, '12-label-only');
   await client.getByRole('button', { name: 'Check against plaintext' }).click();
   await client.getByText('Same answer in plaintext').waitFor();
+});
+
+test('a model that looks at all of a picture, which is not square, and knows things from right to left', async () => {
+  const made = makeManifest({ imageSize: 16, imageWidth: 32, patchSize: 4, classes: 4, positional: false });
+  const manifest: Manifest = {
+    ...made,
+    title: 'חיות: מבחן',
+    preprocessing: { ...made.preprocessing, fit: 'squash' },
+    labels: ['חתול', 'כלב (גדול)', 'ציפור', 'דג'],
+  };
+  const owner = await app.page();
+  await owner.goto(app.url);
+  await owner.getByRole('button', { name: 'Share a model' }).click();
+  await owner.getByLabel('Files of your model').setInputFiles(ownFiles(manifest));
+  const client = await app.page();
+  await client.goto(await owner.getByTestId('invite').inputValue());
+  await client.getByTestId('file').setInputFiles({
+    ...{ name: 'חתול.png', mimeType: 'image/png', buffer: await tinySample('#844') },
+  });
+  // Nothing of the picture is dark: the model sees all of it. Its corner is as its centre.
+  const drawn = client.locator('section.picture canvas');
+  const colours = await drawn.nth(0).evaluate((canvas: HTMLCanvasElement) => {
+    const context = canvas.getContext('2d')!;
+    const at = (x: number, y: number) => [...context.getImageData(x, y, 1, 1).data].join();
+    return [at(1, 1), at(canvas.width - 2, 1), at(1, canvas.height - 2)];
+  });
+  expect(new Set(colours).size).toBe(1);
+  const size = (canvas: HTMLCanvasElement) => [canvas.width, canvas.height];
+  expect(await drawn.nth(1).evaluate(size)).toEqual([32, 16]);
+  await client.getByText('It looks at a thumbnail of 32 × 16 pixels').first().waitFor();
+  await client.getByRole('button', { name: 'Classify privately' }).click();
+  await client.getByTestId('result').waitFor({ timeout: 60_000 });
+  for (const page of [client, owner]) {
+    const noise = page.getByLabel('The masked image: noise');
+    expect(await noise.evaluate(size)).toEqual([32, 16]);
+    // The number of bits that the plan gives each of the values.
+    const { ringBits } = compilePlan(manifest).input.output!;
+    await page.getByText(`modulo 2^${ringBits}`).waitFor();
+    await shoot(page, `18-not-square-${page === client ? 'client' : 'owner'}`);
+  }
 });
 
 test('a picture from the camera', async () => {

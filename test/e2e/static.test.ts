@@ -80,6 +80,43 @@ test('two tabs pair by two texts, without any server of ours', async () => {
   expect(asked).toEqual([]);
 });
 
+test('after an end both say that it takes a new link, and an answer to the one before changes nothing', async () => {
+  const owner = await app.page();
+  await owner.goto(url);
+  await owner.getByRole('button', { name: 'Share a model' }).click();
+  await modelButton(owner, 'tiny').click();
+  const invite = await owner.getByTestId('invite').inputValue();
+  const client = await app.page();
+  await client.goto(invite);
+  const answer = await client.getByTestId('answer').inputValue();
+  await owner.getByTestId('answer-field').fill(answer);
+  await owner.getByRole('button', { name: 'Connect' }).click();
+  await client.getByTestId('sample').first().waitFor();
+  await owner.getByRole('button', { name: 'Disconnect the client' }).click();
+
+  await client.getByText('ask the owner for a new link').waitFor();
+  expect(await client.getByRole('button', { name: 'Connect again' }).count()).toBe(0);
+  await shoot(client, '17-static-client-ended');
+  await client.reload();
+  await client.getByText('This link was used before').waitFor();
+
+  await expect.poll(() => owner.getByTestId('invite').inputValue()).not.toBe(invite);
+  const next = await owner.getByTestId('invite').inputValue();
+  await owner.getByTestId('answer-field').fill(answer);
+  await owner.getByRole('button', { name: 'Connect' }).click();
+  await owner.getByText('belongs to an earlier link').waitFor();
+  await shoot(owner, '17-static-owner-earlier');
+  const scanned = await owner.context().newPage();
+  await scanned.goto(answer);
+  await scanned.getByText('belongs to an earlier link').waitFor();
+
+  const other = await app.page();
+  await other.goto(next);
+  await owner.getByTestId('answer-field').fill(await other.getByTestId('answer').inputValue());
+  await owner.getByRole('button', { name: 'Connect' }).click();
+  await classifySample(other);
+});
+
 test('an answer that is scanned on the owner’s device finds the tab that waits for it', async () => {
   const owner = await app.page();
   await owner.goto(url);

@@ -75,9 +75,35 @@ test('owner and client exchange an offer and an answer, and no more', async () =
   expect(client.onSignal.mock.calls).toEqual([[offer], [ice]]);
   void clientEnd.signal(answer);
   await vi.runAllTimersAsync();
-  expect(byText.receive(`https://example.org/#answer.${texts[1]}`)).toBe(true);
+  const foreign = packSignals([{ ...answer, attempt: 'cd'.repeat(8) } as Signal]);
+  for (const [text, fate] of [
+    [foreign, 'earlier'],
+    ['hello', 'unreadable'],
+    [texts[0], 'unreadable'],
+    [`https://example.org/#answer.${texts[1]}`, 'taken'],
+    [texts[1], 'earlier'], // one answer settles it
+  ] as const)
+    expect(byText.receive(text)).toBe(fate);
+  expect(byText.isAnswered).toBe(true);
+  expect(owner.onSignal).not.toHaveBeenCalled(); // whoever calls has finished first
+  await vi.runAllTimersAsync();
   expect(owner.onSignal.mock.calls).toEqual([[answer]]);
-  expect(byText.receive('hello')).toBe(false);
+  // The owner's candidates, for whom has answered, make no other link.
+  void ownerEnd.signal(ice);
+  await vi.runAllTimersAsync();
+  expect(texts).toHaveLength(2);
+  // The next offer, asked for twice at once.
+  byText.renew();
+  byText.renew();
+  await vi.runAllTimersAsync();
+  expect(owner.onPeerJoined).toHaveBeenCalledTimes(2);
+  expect(byText.isAnswered).toBe(false);
+  expect(byText.receive(texts[1])).toBe('earlier'); // before the next offer is there
+  void ownerEnd.signal({ ...offer, attempt: 'cd'.repeat(8) } as Signal);
+  await vi.runAllTimersAsync();
+  expect(texts).toHaveLength(3);
+  expect(byText.receive(texts[1])).toBe('earlier');
+  expect(byText.receive(foreign)).toBe('taken');
   await expect(clientEnd.join('', {} as never)).rejects.toThrow(RefusedError);
   vi.useRealTimers();
 });

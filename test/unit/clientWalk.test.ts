@@ -131,17 +131,33 @@ describe('prepared by the two parties', () => {
   });
 });
 
-test.each([8, 32, 60, 224])('a picture of %i pixels becomes 64: each the mean of its square', (crop) => {
-  const edge = (i: number) => Math.floor((i * crop) / 8);
-  const pixels = new Uint8Array(3 * crop * crop);
-  for (const square of every) {
-    for (let y = edge(square >> 3); y < edge((square >> 3) + 1); y++) {
-      for (let x = edge(square & 7); x < edge((square & 7) + 1); x++) {
-        pixels.fill(samplePicture[square], 3 * (y * crop + x), 3 * (y * crop + x) + 3);
+test.each([
+  [8, 8],
+  [32, 32],
+  [60, 60],
+  [224, 224],
+  [32, 64],
+  [100, 8],
+])('a picture of %i × %i pixels becomes 64: each the mean of its field', (height, width) => {
+  const [down, across] = [height, width].map((length) => (i: number) => Math.floor((i * length) / 8));
+  const pixels = new Uint8Array(3 * height * width);
+  for (const field of every) {
+    for (let y = down(field >> 3); y < down((field >> 3) + 1); y++) {
+      for (let x = across(field & 7); x < across((field & 7) + 1); x++) {
+        pixels.fill(samplePicture[field], 3 * (y * width + x), 3 * (y * width + x) + 3);
       }
     }
   }
-  expect(greyPicture(pixels, crop)).toEqual(samplePicture);
+  expect(greyPicture(pixels, { width, height })).toEqual(samplePicture);
   pixels.set([255, 255, 255]);
-  expect(greyPicture(pixels, crop)[0]).toBe(Math.round(samplePicture[0] + (255 - samplePicture[0]) / edge(1) ** 2));
+  expect(greyPicture(pixels, { width, height })[0]).toBe(
+    Math.round(samplePicture[0] + (255 - samplePicture[0]) / (down(1) * across(1))),
+  );
+});
+
+test('a picture of fewer pixels than fields shows each of them', () => {
+  const pixels = Uint8Array.from({ length: 3 * 4 * 8 }, (_, i) => 5 * Math.floor(i / 3)); // 4 × 8
+  expect([...greyPicture(pixels, { width: 8, height: 4 })]).toEqual(
+    Array.from({ length: 64 }, (_, at) => 5 * (8 * Math.floor((at >> 3) / 2) + (at & 7))),
+  );
 });

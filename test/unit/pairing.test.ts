@@ -227,7 +227,7 @@ describe('over an honest server', () => {
     const reloaded = (introduce: Introduce) => new OwnerPairing(new Side().listener, [], introduce);
     const three = (code: RefusedError['code']) => Array.from({ length: 3 }, () => new RefusedError(code));
     const away = reloaded(server(three('timeout')));
-    await expect(away.open(saved)).rejects.toThrow('timeout');
+    await expect(away.open(saved)).rejects.toMatchObject({ code: 'timeout' });
     expect(await away.open(saved)).toEqual(before.invite);
     const taken = await reloaded(server(three('room-full'))).open(saved);
     expect(taken.code).not.toBe(before.invite.code);
@@ -336,7 +336,7 @@ describe('a server that works together with a guest of the same link', () => {
     });
     const tab = new Signaling({ onState: () => {}, onPeerLeft: () => {}, onSignal: () => {} }, url);
     closers.push(() => tab.close());
-    await expect(tab.open(new RoomKey())).rejects.toThrow('timeout');
-    await expect(tab.grantLocator()).rejects.toThrow('timeout');
+    await expect(tab.open(new RoomKey())).rejects.toMatchObject({ code: 'timeout' });
+    await expect(tab.grantLocator()).rejects.toMatchObject({ code: 'timeout' });
   });
 });

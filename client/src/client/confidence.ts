@@ -1,5 +1,6 @@
 /** How much an answer can be trusted, in words: numbers alone read as more certain than they are. */
 import { t } from '../language/language.ts';
+import { isolated } from '../ui/bidi.ts';
 import { formatCount } from '../ui/format.ts';
 import { type Confidence, type Level, levelOf, softmax, uncalibrated } from './confidenceLevels.ts';
 
@@ -21,7 +22,7 @@ export function trustIn(logits: readonly number[], labels: readonly string[], fi
   const sentences = [
     level === 'clear' || second === undefined
       ? ''
-      : words.second(labels[second] ?? t().client.result.unnamedClass(second)),
+      : words.second(isolated(labels[second] ?? t().client.result.unnamedClass(second))),
     figures ? measured(level, labels.length, figures) : words.unmeasured,
   ];
   return { level, probabilities, title: words.titles[level], text: sentences.filter(Boolean).join(' ') };

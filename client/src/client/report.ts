@@ -5,7 +5,7 @@ import { protocolVersion } from '../../../protocols/inference/handshake.ts';
 import { type Manifest, publicManifest } from '../../../protocols/inference/manifest.ts';
 import { version } from '../../package.json';
 import { t } from '../language/language.ts';
-import { maskedPixels } from '../live/maskedPixels.ts';
+import { maskedImage } from '../live/maskedPixels.ts';
 import type { Result } from '../session/clientStore.svelte.ts';
 import { formatBytes, formatCount, formatMs, formatPercent } from '../ui/format.ts';
 import { trustIn } from './confidence.ts';
@@ -73,6 +73,9 @@ export function csvReport({ layers, date }: Result, manifest: Manifest): Blob {
   return new Blob([[fields.join(','), ...lines].join('\r\n')], { type: 'text/csv' });
 }
 
+/** Of the square in which the noise is drawn, in the summary's pixels. */
+const noiseSide = 310;
+
 /**
  * A picture to share: label, bars, costs, and the noise that the owner got.
  * @param masked as it crossed the wire
@@ -118,11 +121,12 @@ export async function summaryImage(
   }
   if (top.length === 0) text(words.labelOnly, 70, 262, 28, soft);
 
-  const side = manifest.architecture.imageSize;
   if (masked) {
-    const noise = new ImageData(maskedPixels(masked, side, manifest.architecture.patchSize), side, side);
+    const noise = await createImageBitmap(maskedImage(masked, manifest));
+    const scale = noiseSide / Math.max(noise.width, noise.height);
+    const [width, height] = [scale * noise.width, scale * noise.height];
     context.imageSmoothingEnabled = false;
-    context.drawImage(await createImageBitmap(noise), 820, 150, 310, 310);
+    context.drawImage(noise, 820 + (noiseSide - width) / 2, 150 + (noiseSide - height) / 2, width, height);
     text(words.noise, 820, 498, 24, soft);
   }
 

@@ -1,4 +1,5 @@
 /** The picture that walks: the client's own, where there is one, in the walk's few pixels. */
+import type { PictureSize } from '../ui/pixels.ts';
 import { side } from './walkRun.ts';
 
 /** A cat. */
@@ -16,17 +17,21 @@ export const samplePicture = Int32Array.from(
 );
 
 /**
- * A picture's mean brightness (ITU-R BT.601) in 8 × 8 squares, from 0 to 255.
- * @param pixels crop × crop × 3 RGB bytes; crop is 8 at least.
+ * A picture's mean brightness (ITU-R BT.601) in 8 × 8 fields of like size, from 0 to 255. Where it has fewer pixels than fields, some share one.
+ * @param pixels height × width × 3 RGB bytes; both are 1 at least.
  */
-export function greyPicture(pixels: Uint8Array, crop: number): Int32Array {
-  const edge = (i: number) => Math.floor((i * crop) / side);
+export function greyPicture(pixels: Uint8Array, { width, height }: PictureSize): Int32Array {
+  const field = (i: number, length: number) => {
+    const from = Math.floor((i * length) / side);
+    return [from, Math.max(from + 1, Math.floor(((i + 1) * length) / side))] as const;
+  };
   return Int32Array.from({ length: side * side }, (_, at) => {
-    const [row, column] = [Math.floor(at / side), at % side];
+    const [top, bottom] = field(Math.floor(at / side), height);
+    const [left, right] = field(at % side, width);
     let [sum, count] = [0, 0];
-    for (let y = edge(row); y < edge(row + 1); y++) {
-      for (let x = edge(column); x < edge(column + 1); x++, count++) {
-        const i = 3 * (y * crop + x);
+    for (let y = top; y < bottom; y++) {
+      for (let x = left; x < right; x++, count++) {
+        const i = 3 * (y * width + x);
         sum += 0.299 * pixels[i] + 0.587 * pixels[i + 1] + 0.114 * pixels[i + 2];
       }
     }

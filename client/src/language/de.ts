@@ -27,6 +27,8 @@ export const de: Words = {
       owner: 'Ihr Raum wird geschlossen, und sein Link geht nicht mehr.',
       client:
         'Die Verbindung endet, und die Antworten auf dieser Seite gehen verloren. Derselbe Link geht wieder, solange der Raum des Besitzers offen ist.',
+      clientByText:
+        'Die Verbindung endet, und die Antworten auf dieser Seite gehen verloren. Ein Link gilt für eine Verbindung: Für eine weitere bitten Sie den Besitzer um einen neuen Link.',
       stay: 'Bleiben',
     },
     notLoaded: (what) => `${what}: nicht geladen, laden Sie die Seite neu`,
@@ -119,6 +121,10 @@ export const de: Words = {
   },
 
   handOver: {
+    earlier: {
+      title: 'Diese Antwort gehört zu einem früheren Link.',
+      text: 'Jeder Link gilt für eine Verbindung. Schicken Sie den Link, den der Tab mit dem Modell jetzt zeigt, und bringen Sie ihm die Antwort auf diesen.',
+    },
     taken: {
       title: 'Die Antwort ist angekommen.',
       text: 'Der Tab mit dem Modell hat sie und verbindet sich. Sie können diesen schließen.',
@@ -193,6 +199,7 @@ export const de: Words = {
     another: 'Ein anderes Bild',
     next: 'Nächstes Bild',
     nextNote: 'Es wird erkannt, sobald Sie es wählen.',
+    waitingNote: 'Dieses Bild ist als nächstes dran: Es wird erkannt, wenn Sie sich wieder verbunden haben.',
     chooseNote: 'Das Bild bleibt in diesem Tab. Nur maskierte Zahlen verlassen ihn.',
     asTheModelSeesIt: 'Wie das Modell es sieht',
     crop: 'Der Ausschnitt, den das Modell beurteilt',
@@ -360,7 +367,7 @@ export const de: Words = {
       ofTest: (images) => `von ${images} Testbildern`,
       ofValidation: 'von Validierungsbildern',
       looksAt: 'Betrachtet',
-      pixels: (side) => `${side} × ${side} Pixel`,
+      pixels: (width, height) => `${width} × ${height} Pixel`,
       oneAnswer: 'Eine Antwort',
       time: (offline, online) => `Etwa ${offline} Vorbereitung, dann etwa ${online}`,
       timeNote: 'zwischen zwei Tabs auf einem Rechner wie diesem; eine langsame Verbindung kommt dazu',
@@ -377,6 +384,8 @@ export const de: Words = {
       label: 'Antwort der anderen Person',
       connect: 'Verbinden',
       noAnswer: 'Das ist keine ganze Antwort. Kopieren Sie sie noch einmal, bis zum Ende.',
+      earlier:
+        'Diese Antwort gehört zu einem früheren Link. Schicken Sie den Link, der hier steht, und nehmen Sie die Antwort auf diesen.',
     },
     invite: {
       title: 'Schicken Sie diesen Link der Person mit dem Bild',
@@ -543,8 +552,10 @@ export const de: Words = {
       allClasses: 'Alle Klassen, die es kennt',
       more: (labels, count) => `${labels} und ${count} mehr`,
       or: 'oder',
-      thumbnail: (side) => `Es betrachtet ein Vorschaubild von ${side} × ${side} Pixeln: ein Ding, groß, in der Mitte.`,
-      photograph: (side) => `Es betrachtet ${side} × ${side} Pixel aus der Mitte eines Fotos.`,
+      thumbnail: (width, height) =>
+        `Es betrachtet ein Vorschaubild von ${width} × ${height} Pixeln: ein Ding, groß, in der Mitte.`,
+      photograph: (width, height) => `Es betrachtet ${width} × ${height} Pixel aus der Mitte eines Fotos.`,
+      squashed: (width, height) => `Es betrachtet ein ganzes Foto, auf ${width} × ${height} Pixel gestaucht.`,
       exact: (softmax, rows, gelu, tokens) =>
         `${softmax} von ${rows} Softmax-Zeilen, ${gelu} von ${tokens} GELU-Tokens`,
       withoutGelu: (softmax, rows) => `${softmax} von ${rows} Softmax-Zeilen; Quadrate statt GELU`,
@@ -904,6 +915,10 @@ export const de: Words = {
     again: {
       owner: 'Ihr Raum ist noch offen: Derselbe Link geht wieder.',
       client: 'Verbinden Sie sich mit demselben Link noch einmal.',
+      byText: {
+        owner: 'Ihr Raum ist noch offen, mit einem neuen Link: Jeder gilt für eine Verbindung.',
+        client: 'Dieser Link galt für eine Verbindung: Bitten Sie den Besitzer um einen neuen Link.',
+      },
     },
     refusals: {
       noSuchRoom: {
@@ -939,26 +954,28 @@ export const de: Words = {
       },
       unreachable: {
         title: 'Die beiden Tabs fanden keinen Weg zueinander.',
-        text: 'Sie müssen auf einem Gerät oder in einem Netz sein oder einen TURN-Server benutzen (docs/app.md sagt, wie). Auch ein VPN oder eine Firewall auf einer der Seiten kann im Weg sein: Versuchen Sie es ohne. Verbinden Sie sich dann neu.',
+        text: 'Sie müssen auf einem Gerät oder in einem Netz sein oder einen TURN-Server benutzen (docs/app.md sagt, wie). Auch ein VPN oder eine Firewall auf einer der Seiten kann im Weg sein: Versuchen Sie es ohne.',
       },
       gone: {
         owner: {
           title: 'Die Person mit dem Bild kam nicht wieder.',
-          text: 'Der Tab wurde geschlossen, oder das Netz fiel aus. Ihr Raum ist noch offen: Derselbe Link geht wieder.',
+          text: 'Der Tab wurde geschlossen, oder das Netz fiel aus.',
         },
         client: {
           title: 'Der Besitzer ist weg.',
-          text: 'Sein Tab wurde geschlossen, oder das Netz fiel aus. Der Link geht wieder, wenn dieser Tab wiederkommt; sonst bitten Sie den Besitzer um einen neuen.',
+          text: 'Sein Tab wurde geschlossen, oder das Netz fiel aus.',
+          again: 'Der Link geht wieder, wenn dieser Tab wiederkommt; sonst bitten Sie den Besitzer um einen neuen.',
         },
       },
       clientLeft: 'Die Person mit dem Bild ist gegangen.',
       clientCancelled: {
         title: 'Die Person mit dem Bild hat abgebrochen.',
-        text: (again) => `Niemand hat dadurch etwas erfahren. ${again}`,
+        text: 'Niemand hat dadurch etwas erfahren.',
       },
       dismissed: {
         title: 'Der Besitzer hat diesen Tab getrennt.',
-        text: 'Antworten, die Sie haben, bleiben hier. Solange der Raum offen ist, können Sie sich mit demselben Link neu verbinden.',
+        text: 'Antworten, die Sie haben, bleiben hier.',
+        again: 'Solange der Raum offen ist, können Sie sich mit demselben Link neu verbinden.',
       },
       roomClosed: {
         title: 'Der Besitzer hat den Raum geschlossen.',
@@ -972,10 +989,8 @@ export const de: Words = {
         title: 'Ihr Raum ist weg.',
         text: 'Die Verbindung zum Vermittlungsserver brach ab, und der Raum war nicht wieder zu bekommen. Öffnen Sie einen neuen und schicken Sie dessen Link.',
       },
-      finished: {
-        title: 'Die Person mit dem Bild ist fertig.',
-        text: 'Ihr Raum ist noch offen: Derselbe Link geht wieder.',
-      },
+      finished: 'Die Person mit dem Bild ist fertig.',
+      linkUsed: 'Dieser Link wurde schon benutzt.',
       limitReached: {
         title: 'Ihre Grenze ist erreicht.',
         text: (served) =>
@@ -983,13 +998,13 @@ export const de: Words = {
       },
       stoppedReconnecting: {
         title: 'Nicht verbunden.',
-        text: 'Sie haben das Neuverbinden abgebrochen. Derselbe Link geht noch.',
+        text: 'Sie haben das Neuverbinden abgebrochen.',
       },
     },
     failures: {
       cancelled: {
         title: 'Sie haben abgebrochen.',
-        text: (again) => `Weder das Bild noch das Modell wurde verraten. ${again}`,
+        text: 'Weder das Bild noch das Modell wurde verraten.',
       },
       peerAborted: {
         owner: 'Die Person mit dem Bild hat die Sitzung beendet.',
@@ -1002,7 +1017,7 @@ export const de: Words = {
       },
       version: {
         title: 'Die beiden Tabs haben verschiedene Versionen.',
-        text: 'Laden Sie beide Tabs neu und verbinden Sie sich dann noch einmal.',
+        text: 'Laden Sie beide Tabs neu.',
       },
       manifest: {
         title: 'Die Beschreibung des Modells ist nicht zu gebrauchen.',
@@ -1011,7 +1026,7 @@ export const de: Words = {
       },
       plan: {
         title: 'Die beiden Tabs sind sich nicht einig, was zu berechnen ist.',
-        text: 'Laden Sie beide Tabs neu und verbinden Sie sich dann noch einmal.',
+        text: 'Laden Sie beide Tabs neu.',
       },
       altered: 'Eine Nachricht war verändert oder abgeschnitten, deshalb wurde die Sitzung beendet.',
       internal: {
@@ -1027,6 +1042,8 @@ export const de: Words = {
       reloaded: {
         title: 'Dieser Tab wurde neu geladen.',
         text: 'Wählen Sie Ihr Modell noch einmal: Der Link, den Sie verschickt haben, bleibt derselbe.',
+        byText:
+          'Wählen Sie Ihr Modell noch einmal: Dann gibt es einen neuen Link anstelle dessen, den Sie verschickt haben.',
       },
       missingFile: {
         title: 'Eine Datei fehlt.',
@@ -1052,14 +1069,13 @@ export const de: Words = {
       },
       worker: {
         title: 'Dieser Tab kann gerade keine Bilder lesen.',
-        text: 'Ein Teil der App wurde nicht geladen. Laden Sie die Seite neu; der Link bleibt derselbe.',
+        text: 'Ein Teil der App wurde nicht geladen. Laden Sie die Seite neu.',
       },
       file: (name) => `„${name}“`,
       unnamed: 'Dieses Bild',
-      busy: {
-        title: (file) => `${file} wurde nicht übernommen.`,
-        text: 'Das Bild davor wurde gerade beurteilt. Wählen Sie es noch einmal, wenn die Antwort da ist.',
-      },
+      notTaken: (file) => `${file} wurde nicht übernommen.`,
+      busy: 'Das Bild davor wurde gerade beurteilt. Wählen Sie es noch einmal, wenn die Antwort da ist.',
+      ended: 'Die Verbindung ist beendet, und dieser Link führt zu keiner weiteren.',
       size: (width, height) => ` (${width} × ${height} Pixel)`,
       stands: (name) => (name ? `Das Bild davor bleibt: „${name}“.` : 'Das Bild davor bleibt.'),
       refused: {
@@ -1097,7 +1113,7 @@ export const de: Words = {
         },
         'too-large': {
           title: (file, size) => `${file} ist zu groß${size}.`,
-          text: 'Mehr als 100 Megapixel passen nicht in den Speicher eines Tabs. Wählen Sie ein kleineres; das Modell betrachtet ohnehin ein kleines Quadrat.',
+          text: 'Mehr als 100 Megapixel passen nicht in den Speicher eines Tabs. Wählen Sie ein kleineres; das Modell sieht es ohnehin stark verkleinert.',
         },
       },
     },

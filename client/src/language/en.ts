@@ -26,6 +26,8 @@ export const en = {
       owner: 'Your room closes, and its link stops working.',
       client:
         'The connection ends, and the answers on this page go. The same link works again while the owner’s room is open.',
+      clientByText:
+        'The connection ends, and the answers on this page go. A link serves one connection: for another one, ask the owner for a new link.',
       stay: 'Stay',
     },
     notLoaded: (what: string) => `${what}: not loaded, reload this page`,
@@ -114,6 +116,10 @@ export const en = {
   },
 
   handOver: {
+    earlier: {
+      title: 'This answer belongs to an earlier link.',
+      text: 'Each link serves one connection. Send the link that the tab with the model shows now, and bring it the answer to that one.',
+    },
     taken: {
       title: 'The answer has arrived.',
       text: 'The tab with the model has it and connects. You can close this one.',
@@ -188,6 +194,7 @@ export const en = {
     another: 'Another picture',
     next: 'Next picture',
     nextNote: 'It is classified as soon as you choose it.',
+    waitingNote: 'This picture is next: it is classified when you have connected again.',
     chooseNote: 'The picture stays in this tab. Only masked numbers leave it.',
     asTheModelSeesIt: 'As the model sees it',
     crop: 'The crop that the model classifies',
@@ -350,7 +357,7 @@ export const en = {
       ofTest: (images: string) => `of ${images} test images`,
       ofValidation: 'of validation images',
       looksAt: 'Looks at',
-      pixels: (side: number) => `${side} × ${side} pixels`,
+      pixels: (width: number, height: number) => `${width} × ${height} pixels`,
       oneAnswer: 'One answer',
       time: (offline: string, online: string) => `About ${offline} in preparation, then about ${online}`,
       timeNote: 'between two tabs on a machine like this one; a slow connection adds to it',
@@ -368,6 +375,8 @@ export const en = {
       label: 'Their answer',
       connect: 'Connect',
       noAnswer: 'This is not a whole answer. Copy it again, to its end.',
+      earlier:
+        'This answer belongs to an earlier link. Send the link that stands here, and take the answer to that one.',
     },
     invite: {
       title: 'Send this link to the person with the image',
@@ -534,9 +543,12 @@ export const en = {
       allClasses: 'All classes it knows',
       more: (labels: string, count: string) => `${labels} and ${count} more`,
       or: 'or',
-      thumbnail: (side: number) =>
-        `It looks at a thumbnail of ${side} × ${side} pixels: one thing, large, in the middle.`,
-      photograph: (side: number) => `It looks at ${side} × ${side} pixels from the middle of a photograph.`,
+      thumbnail: (width: number, height: number) =>
+        `It looks at a thumbnail of ${width} × ${height} pixels: one thing, large, in the middle.`,
+      photograph: (width: number, height: number) =>
+        `It looks at ${width} × ${height} pixels from the middle of a photograph.`,
+      squashed: (width: number, height: number) =>
+        `It looks at all of a photograph, squeezed into ${width} × ${height} pixels.`,
       exact: (softmax: string, rows: string, gelu: string, tokens: string) =>
         `${softmax} of ${rows} softmax rows, ${gelu} of ${tokens} GELU tokens`,
       withoutGelu: (softmax: string, rows: string) => `${softmax} of ${rows} softmax rows; squares in place of GELU`,
@@ -893,6 +905,10 @@ export const en = {
     again: {
       owner: 'Your room is still open: the same link works again.',
       client: 'Connect again with the same link.',
+      byText: {
+        owner: 'Your room is still open, with a new link: each serves one connection.',
+        client: 'This link has served its one connection: ask the owner for a new link.',
+      },
     },
     refusals: {
       noSuchRoom: {
@@ -928,26 +944,28 @@ export const en = {
       },
       unreachable: {
         title: 'The two tabs found no way to each other.',
-        text: 'They must be on one machine or in one network, or use a TURN server (docs/app.md says how). A VPN or a firewall on either side may also be in the way: try without it. Then connect again.',
+        text: 'They must be on one machine or in one network, or use a TURN server (docs/app.md says how). A VPN or a firewall on either side may also be in the way: try without it.',
       },
       gone: {
         owner: {
           title: 'The client did not come back.',
-          text: 'Its tab was closed, or the network failed. Your room is still open: the same link works again.',
+          text: 'Its tab was closed, or the network failed.',
         },
         client: {
           title: 'The owner is gone.',
-          text: 'Its tab was closed, or the network failed. The link works again if that tab comes back; if not, ask the owner for a new one.',
+          text: 'Its tab was closed, or the network failed.',
+          again: 'The link works again if that tab comes back; if not, ask the owner for a new one.',
         },
       },
       clientLeft: 'The client has left.',
       clientCancelled: {
         title: 'The client cancelled.',
-        text: (again: string) => `Nobody learned anything from it. ${again}`,
+        text: 'Nobody learned anything from it.',
       },
       dismissed: {
         title: 'The owner disconnected this tab.',
-        text: 'Answers that you have stay here. While the room is open, you can connect again with the same link.',
+        text: 'Answers that you have stay here.',
+        again: 'While the room is open, you can connect again with the same link.',
       },
       roomClosed: {
         title: 'The owner closed the room.',
@@ -961,7 +979,8 @@ export const en = {
         title: 'Your room is gone.',
         text: 'The connection to the signaling server broke, and the room was not to be had again. Open a new one, and send its link.',
       },
-      finished: { title: 'The client has finished.', text: 'Your room is still open: the same link works again.' },
+      finished: 'The client has finished.',
+      linkUsed: 'This link was used before.',
       limitReached: {
         title: 'Your limit is reached.',
         text: (served: number) =>
@@ -969,20 +988,20 @@ export const en = {
       },
       stoppedReconnecting: {
         title: 'Not connected.',
-        text: 'You stopped reconnecting. The same link still works.',
+        text: 'You stopped reconnecting.',
       },
     },
     failures: {
       cancelled: {
         title: 'You cancelled.',
-        text: (again: string) => `Neither the image nor the model was revealed. ${again}`,
+        text: 'Neither the image nor the model was revealed.',
       },
       peerAborted: { owner: 'The client ended the session.', client: 'The owner ended the session.' },
       silent: { owner: 'The client did not answer any more.', client: 'The owner did not answer any more.' },
       refused: { owner: 'The client does not serve this.', client: 'The owner does not serve this.' },
       version: {
         title: 'The two tabs run different versions.',
-        text: 'Reload both tabs, then connect again.',
+        text: 'Reload both tabs.',
       },
       manifest: {
         title: 'The model’s description cannot be used.',
@@ -991,7 +1010,7 @@ export const en = {
       },
       plan: {
         title: 'The two tabs do not agree on what to compute.',
-        text: 'Reload both tabs, then connect again.',
+        text: 'Reload both tabs.',
       },
       altered: 'A message was altered or cut off, so the session was stopped.',
       internal: {
@@ -1007,6 +1026,7 @@ export const en = {
       reloaded: {
         title: 'This tab was reloaded.',
         text: 'Choose your model again: the link that you sent stays the same.',
+        byText: 'Choose your model again: then there is a new link, in place of the one that you sent.',
       },
       missingFile: {
         title: 'A file is missing.',
@@ -1032,14 +1052,13 @@ export const en = {
       },
       worker: {
         title: 'This tab cannot decode images now.',
-        text: 'A part of the app did not load. Reload this page; the link stays the same.',
+        text: 'A part of the app did not load. Reload this page.',
       },
       file: (name: string) => `“${name}”`,
       unnamed: 'This picture',
-      busy: {
-        title: (file: string) => `${file} was not taken.`,
-        text: 'The picture before it was being classified. Choose it again after the answer.',
-      },
+      notTaken: (file: string) => `${file} was not taken.`,
+      busy: 'The picture before it was being classified. Choose it again after the answer.',
+      ended: 'The connection has ended, and this link does not lead to another.',
       size: (width: string, height: string) => ` (${width} × ${height} pixels)`,
       stands: (name: string | undefined) =>
         name ? `The picture before it stays: “${name}”.` : 'The picture before it stays.',
@@ -1079,7 +1098,7 @@ export const en = {
         },
         'too-large': {
           title: (file: string, size: string) => `${file} is too large${size}.`,
-          text: 'More than 100 megapixels do not fit into a tab’s memory. Choose a smaller one; the model looks at a small square anyway.',
+          text: 'More than 100 megapixels do not fit into a tab’s memory. Choose a smaller one; the model sees it much reduced anyway.',
         },
       },
     },

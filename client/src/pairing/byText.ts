@@ -9,7 +9,7 @@ import { maxCandidates, Signal } from '../../../signaling-server/events.ts';
 import type { Introduce, Introduction } from './introduction.ts';
 import { RefusedError } from './signaling.ts';
 
-/** Between the tabs of one browser: an answer that one of them was opened with, and `taken` by the one that waited for it. */
+/** Between the tabs of one browser: an answer that one of them was opened with, and what it is (`AnswerFate`) to each that waits for one. */
 export const answerChannel = 'blindsight answer';
 
 /** A browser has found its addresses when it names no further one for this long; the first may take a moment. */
@@ -66,10 +66,15 @@ const atHand = {
   isByHand: true,
 } as const;
 
+/** What a text is to the owner: `taken`, an answer to the offer that waits for one; `earlier`, one to another offer; or no answer at all. */
+export type AnswerFate = 'taken' | 'earlier' | 'unreadable';
+
 export interface OwnerByText {
   readonly introduce: Introduce;
-  /** Whether the text is an answer; one to an offer of before changes nothing. */
-  receive(answer: string): boolean;
+  /** The offer of this link has its answer: its connection is being made, or was. */
+  readonly isAnswered: boolean;
+  /** Takes an answer to the pending offer, and passes it on once this has returned; another text changes nothing. */
+  receive(answer: string): AnswerFate;
   /** Makes another offer: each serves one client, once. */
   renew(): void;
 }
@@ -80,9 +85,20 @@ export interface OwnerByText {
  */
 export function ownerByText(onOffer: (text: string) => void, keyId: () => string): OwnerByText {
   let listener: Parameters<Introduce>[0] | undefined;
+  /** Number of the offer that waits for its answer. */
+  let pending: string | undefined;
+  let isAnswered = false;
+  let renewal: ReturnType<typeof setTimeout> | undefined;
   const outbox = new Outbox(onOffer);
   // As if a client with the link were there, of which the owner knows no more than that.
-  const renew = () => setTimeout(() => listener?.onPeerJoined?.(keyId(), null));
+  const renew = () => {
+    clearTimeout(renewal);
+    renewal = setTimeout(() => {
+      pending = undefined;
+      isAnswered = false;
+      listener?.onPeerJoined?.(keyId(), null);
+    });
+  };
   return {
     introduce: (own): Introduction => ({
       ...atHand,
@@ -92,21 +108,56 @@ export function ownerByText(onOffer: (text: string) => void, keyId: () => string
         renew();
       },
       join: nobody,
-      signal: async (signal) => outbox.put(signal),
-      dismiss: async () => void renew(),
+      signal: async (signal) => {
+        if (signal.kind === 'offer') pending = signal.attempt;
+        // The owner's candidates are for whom has answered, and would go into no link any more.
+        if (!isAnswered) outbox.put(signal);
+      },
+      dismiss: async () => renew(),
       close: async () => {
+        clearTimeout(renewal);
         outbox.close();
-        listener = undefined;
+        listener = pending = undefined;
         own.onState('closed');
       },
     }),
+    get isAnswered() {
+      return isAnswered;
+    },
     receive(answer) {
       const signals = unpackSignals(answer.split('#answer.').at(-1)!, 'answer');
-      for (const signal of signals ?? []) listener?.onSignal(signal);
-      return signals !== undefined;
+      const [first] = signals ?? [];
+      if (first?.kind !== 'answer') return 'unreadable';
+      if (!listener || first.attempt !== pending) return 'earlier';
+      pending = undefined;
+      isAnswered = true;
+      setTimeout(() => {
+        for (const signal of signals!) listener?.onSignal(signal);
+      });
+      return 'taken';
     },
     renew,
   };
+}
+
+const usedKey = 'blindsight used offer';
+
+/** Whether this tab had a connection by this offer, before a reload too. */
+export function wasUsed(offer: string): boolean {
+  try {
+    return sessionStorage.getItem(usedKey) === offer;
+  } catch {
+    return false; // where the browser keeps nothing
+  }
+}
+
+/** The offer has served its one connection. */
+export function markUsed(offer: string): void {
+  try {
+    sessionStorage.setItem(usedKey, offer);
+  } catch {
+    // Then a reload makes another answer, which the owner's tab refuses in words.
+  }
 }
 
 /** @param onAnswer called with the text that the owner needs. */

@@ -196,7 +196,9 @@ export class ClientPairing {
     const link = this.#link;
     this.#link = undefined;
     link?.close();
-    const maxTries = this.#connectedAtMs === undefined ? firstConnectionTries : retryPausesMs.length;
+    const again = this.#connectedAtMs === undefined ? firstConnectionTries : retryPausesMs.length;
+    // The owner's offer, which people carried over, was good for one connection.
+    const maxTries = this.#signaling.isByHand ? 0 : again;
     if (performance.now() - (this.#connectedAtMs ?? Number.POSITIVE_INFINITY) > steadyMs) this.#tries = 0;
     let outcome: Outcome = why;
     while (outcome !== 'connected' && this.#tries < maxTries) {

@@ -6,7 +6,7 @@
 import { Signaling, type SignalingListener } from './signaling.ts';
 
 export type Introduction = { readonly [K in keyof Signaling]: Signaling[K] } & {
-  /** People carry the messages: it takes them minutes, and they go to nobody but whom they are for. */
+  /** People carry the messages: it takes them minutes, they go to nobody but whom they are for, and serve one connection. */
   readonly isByHand?: boolean;
 };
 

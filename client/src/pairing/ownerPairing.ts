@@ -242,9 +242,10 @@ export class OwnerPairing {
     if (this.#linkState !== state) this.#setLinkState(state);
   }
 
-  /** The client is gone without a word of goodbye: its place is kept for it. */
+  /** The client is gone without a word of goodbye: its place is kept for it, where it can come back by the same link. */
   #lose(): void {
     if (!this.#link) return;
+    if (this.#signaling.isByHand) return this.#end('lost');
     this.#drop('reconnecting');
     this.listener.onLost();
     this.#waitTimer = setTimeout(() => this.#end('lost'), waitForClientMs);

@@ -2,7 +2,7 @@ import type { Classification } from '../../../protocols/index.ts';
 import type { Manifest } from '../../../protocols/inference/manifest.ts';
 import type { Confidence } from '../client/confidenceLevels.ts';
 import { t } from '../language/language.ts';
-import { clientByText } from '../pairing/byText.ts';
+import { clientByText, markUsed, wasUsed } from '../pairing/byText.ts';
 import { ClientPairing } from '../pairing/clientPairing.ts';
 import { iceServers, renewed } from '../pairing/iceServers.ts';
 import type { Introduce } from '../pairing/introduction.ts';
@@ -17,14 +17,18 @@ import { LinkStatistics } from './linkStatistics.svelte.ts';
 import { fetchConfidence, listSamples, type Sample } from './models.ts';
 import {
   BusyError,
+  EndedError,
   endNotice,
   failureNotice,
+  final,
   iceNotice,
   imageNotice,
+  linkUsedNotice,
   type Notice,
-  notice,
+  type Reader,
   refusalNotice,
   SampleError,
+  stoppedNotice,
 } from './notices.ts';
 import { drawSamples, type OwnSample, receiveSamples } from './ownSamples.ts';
 import { PictureQueue } from './pictureQueue.svelte.ts';
@@ -65,8 +69,8 @@ export type ClientState =
   | { readonly name: 'classifying' }
   /** The connection was lost, and another is being made, on the `attempt`th try. */
   | { readonly name: 'reconnecting'; readonly asked: boolean; readonly retry?: { attempt: number; of: number } }
-  /** `isLost`: the owner was there, and is given up. */
-  | { readonly name: 'ended'; readonly notice: Notice; readonly isLost: boolean };
+  /** `isLost`: the owner was there, and is given up. What was asked for is done after connecting again. */
+  | { readonly name: 'ended'; readonly asked: boolean; readonly notice: Notice; readonly isLost: boolean };
 
 /** Everything the client's screen shows, and what its buttons do. */
 export class ClientStore {
@@ -91,7 +95,16 @@ export class ClientStore {
   answerText = $state<string>();
   /** What was measured of this model's answers. */
   confidence = $state.raw<Confidence>();
+  /** The last answer, until the next classification begins. */
   result = $state.raw<Result>();
+  /** The picture is being classified, or is going to be, by this connection or one that is being made. */
+  isUnderway = $derived(this.state.name === 'classifying' || (this.state.name !== 'ended' && this.state.asked));
+  /** The answer to show: none while the next is under way. */
+  shownResult = $derived(this.isUnderway ? undefined : this.result);
+  /** The picture to show: that of the answer to show, or the one that is chosen. */
+  shownImage = $derived(this.shownResult?.image ?? this.image);
+  /** A picture that is classified after connecting again. */
+  waitingImage = $derived(this.state.name === 'ended' && this.state.asked ? this.image : undefined);
   /** Pictures that were chosen together. */
   readonly queue = new PictureQueue();
   readonly statistics = new LinkStatistics();
@@ -115,7 +128,11 @@ export class ClientStore {
   /** Joins the owner's room; also to start again after a failure. */
   async connect(): Promise<void> {
     this.#stop();
-    this.state = { name: 'connecting', asked: false };
+    if (this.#isUsed()) {
+      this.state = { name: 'ended', asked: false, notice: linkUsedNotice(), isLost: false };
+      return;
+    }
+    this.state = { name: 'connecting', asked: this.asked };
     const attempt = ++this.#attempt;
     this.signaling = 'connecting';
     let servers: RTCIceServer[];
@@ -126,7 +143,7 @@ export class ClientStore {
     } catch (error) {
       if (attempt !== this.#attempt) return;
       this.#stop();
-      this.state = { name: 'ended', notice: iceNotice(error), isLost: false };
+      this.state = { name: 'ended', asked: this.asked, notice: iceNotice(error), isLost: false };
       return;
     }
     if (attempt !== this.#attempt) return;
@@ -135,7 +152,11 @@ export class ClientStore {
       {
         // One that was stopped lingers for a moment; it has no say any more.
         onSignaling: (state) => this.#pairing === pairing && (this.signaling = state),
-        onLink: (state) => this.#pairing === pairing && (this.link = state),
+        onLink: (state) => {
+          if (this.#pairing !== pairing) return;
+          this.link = state;
+          if (state === 'connected') this.#markUsed();
+        },
         onCompareWords: (words) => this.#pairing === pairing && (this.words = words),
         onChannel: (link) => this.#pairing === pairing && this.#startSession(link),
         onLost: () => this.#pairing === pairing && this.#suspendSession(),
@@ -145,7 +166,7 @@ export class ClientStore {
         },
         onEnded: (end) => {
           if (this.#pairing === pairing)
-            this.#end(endNotice(end, 'client'), { isLost: end === 'lost' || end === 'no-such-room' });
+            this.#end(endNotice(end, this.#reader), { isLost: end === 'lost' || end === 'no-such-room' });
         },
       },
       () => renewed(servers),
@@ -159,7 +180,8 @@ export class ClientStore {
       const code = error instanceof RefusedError ? error.code : 'timeout';
       // A link that worked before is not mistyped.
       const isGone = code === 'no-such-room' && this.session !== undefined;
-      this.#end(isGone ? endNotice(code, 'client') : refusalNotice(code));
+      const said = isGone ? endNotice(code, this.#reader) : refusalNotice(code);
+      this.#end(this.#reader.isByText ? final(said) : said);
     }
   }
 
@@ -218,6 +240,10 @@ export class ClientStore {
       this.imageNotice = imageNotice(new BusyError(), name, undefined);
       return;
     }
+    if (this.state.name === 'ended' && this.state.notice.isFinal) {
+      this.imageNotice = imageNotice(new EndedError(), name, undefined);
+      return;
+    }
     const id = ++this.#decodeId;
     this.imageNotice = undefined;
     this.decoding = true;
@@ -228,9 +254,7 @@ export class ClientStore {
       this.#file = { file, name, truth };
       this.image = { ...image, ...(name ? { name } : {}), truth };
       if (this.session) this.session.maskedImage = undefined; // that of the image before
-      if (!this.result) return;
-      this.result = undefined;
-      this.classify();
+      if (this.result) this.classify();
     } catch (error) {
       if (id === this.#decodeId) this.imageNotice = imageNotice(error, name, this.image);
     } finally {
@@ -241,21 +265,20 @@ export class ClientStore {
     }
   }
 
-  /** Whether the picture that is shown, or is being decoded, is to be classified when that can begin. */
+  /** Whether the picture that was chosen last, or is being decoded, is to be classified when that can begin. */
   get asked(): boolean {
     return 'asked' in this.state && this.state.asked;
   }
 
   classify(): void {
     if (!this.image || !('asked' in this.state)) return;
-    this.result = undefined;
     this.state = { ...this.state, asked: true };
     this.#classifyWhenPrepared();
   }
 
   /** Gives up on an owner who was lost. */
   cancelReconnecting(): void {
-    this.#end(notice('info', ({ ends }) => ends.stoppedReconnecting));
+    this.#end(stoppedNotice(this.#reader), { asked: false });
   }
 
   /** Stops what is going on; the owner is told. */
@@ -269,6 +292,19 @@ export class ClientStore {
     this.#images.terminate();
   }
 
+  get #reader(): Reader {
+    return { role: 'client', isByText: !this.introduce && this.invite.offer !== undefined };
+  }
+
+  /** Whether the offer in the invite has served a connection: an answer to it again would reach nobody. */
+  #isUsed(): boolean {
+    return this.#reader.isByText && wasUsed(this.invite.offer!);
+  }
+
+  #markUsed(): void {
+    if (this.#reader.isByText) markUsed(this.invite.offer!);
+  }
+
   #byText(): Introduce | undefined {
     const { offer } = this.invite;
     return offer === undefined ? undefined : clientByText(offer, (text) => (this.answerText = text));
@@ -277,6 +313,7 @@ export class ClientStore {
   #classifyWhenPrepared(): void {
     if (this.state.name !== 'ready' || !this.state.asked || !this.image || this.decoding) return;
     this.state = { name: 'classifying' };
+    this.result = undefined;
     this.#worker!.classify(this.image.pixels);
   }
 
@@ -298,7 +335,7 @@ export class ClientStore {
       onPrepared: () => {
         this.state = { name: 'ready', asked: this.asked };
         this.#classifyWhenPrepared();
-        if (this.state.name === 'ready' && this.result) void this.#nextInQueue();
+        if (this.state.name === 'ready' && !this.asked && this.result) void this.#nextInQueue();
       },
       onClassified: (classification) => {
         const { offline, online } = session.totals;
@@ -312,7 +349,10 @@ export class ClientStore {
       onFailed: (failure) => {
         if (this.#worker !== worker) return;
         if (failure.code === 'closed') this.#pairing?.peerLost();
-        else this.#end(failureNotice(failure, 'client'), { afterMs: lingerMs });
+        else {
+          const asked = this.asked && failure.code !== 'cancelled';
+          this.#end(failureNotice(failure, this.#reader), { afterMs: lingerMs, asked });
+        }
       },
     });
     this.#worker = worker;
@@ -361,11 +401,13 @@ export class ClientStore {
     this.confidence = confidence;
   }
 
-  #end(said: Notice, { afterMs = 0, isLost = false } = {}): void {
+  /** @param asked whether connecting again goes on with the picture: not where the user has stopped it. */
+  #end(said: Notice, { afterMs = 0, isLost = false, asked = this.asked } = {}): void {
     // What failed first says why; what follows from it (the connection closes) would hide that.
     if (!this.#pairing) return;
     this.#stop(afterMs);
-    this.state = { name: 'ended', notice: said, isLost };
+    if (this.answerText !== undefined) this.#markUsed();
+    this.state = { name: 'ended', asked: asked && !said.isFinal, notice: said, isLost };
   }
 
   #stop(afterMs = 0, reason: 'closed' | 'unload' = 'closed'): void {

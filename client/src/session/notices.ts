@@ -3,6 +3,7 @@ import type { RefusalCode } from '../../../signaling-server/events.ts';
 import { t, type Words } from '../language/language.ts';
 import { IceServersError } from '../pairing/iceServers.ts';
 import type { PairingEnd } from '../pairing/ownerPairing.ts';
+import { isolated } from '../ui/bidi.ts';
 import { formatCount } from '../ui/format.ts';
 import type { Failure } from '../worker/messages.ts';
 import { PictureError } from '../worker/pictureFile.ts';
@@ -20,7 +21,21 @@ export interface Notice {
 }
 
 /** Where nothing is left to do with this link. */
-const final = (notice: Notice): Notice => Object.defineProperty(notice, 'isFinal', { value: true });
+export const final = (notice: Notice): Notice => Object.defineProperty(notice, 'isFinal', { value: true });
+
+/** Whom a notice is for. `isByText`: the two tabs were introduced by two texts, and each link serves one connection. */
+export interface Reader {
+  readonly role: Role;
+  readonly isByText: boolean;
+}
+
+/** What the link is good for after an end. */
+const againWords = ({ again }: Words['notices'], { role, isByText }: Reader): string =>
+  (isByText ? again.byText : again)[role];
+
+/** After an end: the client of a link that serves one connection needs another one. */
+const after = (reader: Reader, said: Notice): Notice =>
+  reader.isByText && reader.role === 'client' ? final(said) : said;
 
 /** @param words looked up whenever the notice is drawn: its language may change while it stands. */
 export const notice = (
@@ -58,67 +73,110 @@ export function refusalNotice(code: RefusalCode | 'timeout'): Notice {
   }
 }
 
-export function endNotice(end: PairingEnd, role: Role): Notice {
+export function endNotice(end: PairingEnd, reader: Reader): Notice {
   switch (end) {
     case 'peer-left':
-      return role === 'owner'
-        ? notice('info', ({ ends, again }) => ({ title: ends.clientLeft, text: again.owner }))
+      return reader.role === 'owner'
+        ? notice('info', (all) => ({ title: all.ends.clientLeft, text: againWords(all, reader) }))
         : final(notice('info', ({ ends }) => ends.roomClosed));
     case 'dismissed':
-      return notice('info', ({ ends }) => ends.dismissed);
+      return after(
+        reader,
+        withAgain('info', reader, ({ ends }) => ends.dismissed),
+      );
     case 'lost':
     case 'no-such-room':
-      return goneNotice(role);
+      return goneNotice(reader);
     case 'room-full':
     case 'server':
-      return refusalNotice(end === 'server' ? 'timeout' : end);
+      return after(reader, refusalNotice(end === 'server' ? 'timeout' : end));
     case 'authentication':
-      return notice('error', ({ ends }) => ends.authentication);
+      return after(
+        reader,
+        notice('error', ({ ends }) => ends.authentication),
+      );
     case 'unreachable':
     case 'timeout':
-      return notice('error', ({ ends }) => ends.unreachable);
+      return after(
+        reader,
+        withAgain('error', reader, ({ ends }) => ends.unreachable),
+      );
   }
 }
 
-/** Whether a tab was closed or the network failed looks the same from here. A client may close its tab: no alarm. */
-const goneNotice = (role: Role, detail?: string): Notice =>
-  notice(role === 'owner' ? 'info' : 'error', ({ ends }) => ends.gone[role], detail);
+/** A notice that ends with what the link is good for now: as its own `again` says, or as for everything else. */
+function withAgain(
+  tone: Notice['tone'],
+  reader: Reader,
+  words: (all: Words['notices']) => { title: string; text: string; again?: string },
+  detail?: string,
+): Notice {
+  const all = (notices: Words['notices']) => {
+    const { title, text, again } = words(notices);
+    const last = again !== undefined && !reader.isByText ? again : againWords(notices, reader);
+    return { title, text: `${text} ${last}` };
+  };
+  return notice(tone, all, detail);
+}
 
-export function failureNotice({ code, message, peerCode }: Failure, role: Role): Notice {
+/** Whether a tab was closed or the network failed looks the same from here. A client may close its tab: no alarm. */
+const goneNotice = (reader: Reader, detail?: string): Notice =>
+  after(
+    reader,
+    withAgain(reader.role === 'owner' ? 'info' : 'error', reader, ({ ends }) => ends.gone[reader.role], detail),
+  );
+
+/** The user gave up on an owner who was lost. */
+export const stoppedNotice = (reader: Reader): Notice =>
+  after(
+    reader,
+    withAgain('info', reader, ({ ends }) => ends.stoppedReconnecting),
+  );
+
+/** The client said goodbye. */
+export const finishedNotice = (reader: Reader): Notice =>
+  notice('info', (all) => ({ title: all.ends.finished, text: againWords(all, reader) }));
+
+/** This tab knows that the link has served a connection, as after a reload. */
+export const linkUsedNotice = (): Notice =>
+  final(notice('error', ({ ends, again }) => ({ title: ends.linkUsed, text: again.byText.client })));
+
+export function failureNotice(failure: Failure, reader: Reader): Notice {
+  return after(reader, failureWords(failure, reader));
+}
+
+function failureWords({ code, message, peerCode }: Failure, reader: Reader): Notice {
+  const { role } = reader;
   const error = (words: Parameters<typeof notice>[1]) => notice('error', words, `${code} · ${message}`);
+  const again = (title: (all: Words['notices']) => string) =>
+    error((all) => ({ title: title(all), text: againWords(all, reader) }));
   switch (code) {
     case 'cancelled':
-      return notice('info', ({ failures: { cancelled }, again }) => ({
-        title: cancelled.title,
-        text: cancelled.text(again[role]),
-      }));
+      return withAgain('info', reader, ({ failures }) => failures.cancelled);
     case 'closed':
-      return goneNotice(role, `${code} · ${message}`);
+      return goneNotice(reader, `${code} · ${message}`);
     case 'peer-aborted':
       if (peerCode === 'refused' && role === 'client') return final(notice('info', ({ ends }) => ends.limitOfOwner));
       if (peerCode === 'cancelled' && role === 'owner')
-        return notice('info', ({ ends, again }) => ({
-          title: ends.clientCancelled.title,
-          text: ends.clientCancelled.text(again.owner),
-        }));
-      return error(({ failures, again }) => ({ title: failures.peerAborted[role], text: again[role] }));
+        return withAgain('info', reader, ({ ends }) => ends.clientCancelled);
+      return again(({ failures }) => failures.peerAborted[role]);
     case 'silent':
-      return error(({ failures, again }) => ({ title: failures.silent[role], text: again[role] }));
+      return again(({ failures }) => failures.silent[role]);
     case 'refused':
-      return error(({ failures, again }) => ({ title: failures.refused[role], text: again[role] }));
+      return again(({ failures }) => failures.refused[role]);
     case 'version':
     case 'plan':
-      return error(({ failures }) => failures[code]);
+      return withAgain('error', reader, ({ failures }) => failures[code], `${code} · ${message}`);
     case 'manifest':
       return error(({ failures: { manifest } }) => ({ title: manifest.title, text: manifest[role] }));
     case 'length':
     case 'checksum':
     case 'value':
-      return error(({ failures, again }) => ({ title: failures.altered, text: again[role] }));
+      return again(({ failures }) => failures.altered);
     default:
-      return error(({ failures: { internal }, again }) => ({
-        title: internal.title,
-        text: internal.text(again[role]),
+      return error((all) => ({
+        title: all.failures.internal.title,
+        text: all.failures.internal.text(againWords(all, reader)),
       }));
   }
 }
@@ -135,6 +193,9 @@ export class SampleError extends Error {}
 /** A picture was chosen while the one before was being classified: the answer must belong to what is shown. */
 export class BusyError extends Error {}
 
+/** A picture was chosen after an end from which no link leads back. */
+export class EndedError extends Error {}
+
 /**
  * @param name of the file, where it has one
  * @param standing the picture that stays on the screen, and is what a click on “Classify privately” would classify
@@ -145,10 +206,11 @@ export function imageNotice(
   standing: { name?: string } | undefined,
 ): Notice {
   return notice('error', ({ images }) => {
-    const file = name ? images.file(name) : images.unnamed;
+    const file = name ? images.file(isolated(name)) : images.unnamed;
     const words = () => {
       if (problem instanceof SampleError) return images.sample;
-      if (problem instanceof BusyError) return { title: images.busy.title(file), text: images.busy.text };
+      if (problem instanceof BusyError) return { title: images.notTaken(file), text: images.busy };
+      if (problem instanceof EndedError) return { title: images.notTaken(file), text: images.ended };
       if (!(problem instanceof PictureError)) return images.worker;
       const { title, text } = images.refused[problem.problem];
       const { width, height } = problem;
@@ -156,6 +218,6 @@ export function imageNotice(
       return { title: title(file, size), text };
     };
     const { title, text } = words();
-    return { title, text: standing ? `${text} ${images.stands(standing.name)}` : text };
+    return { title, text: standing ? `${text} ${images.stands(standing.name && isolated(standing.name))}` : text };
   });
 }

@@ -1,7 +1,7 @@
 import { type Answer, defaultLimit } from '../../../protocols/index.ts';
 import { maxManifestBytes } from '../../../protocols/inference/manifest.ts';
 import { secretId } from '../pairing/authenticate.ts';
-import { type OwnerByText, ownerByText } from '../pairing/byText.ts';
+import { type AnswerFate, type OwnerByText, ownerByText } from '../pairing/byText.ts';
 import { confirmedIce, iceServers, renewed } from '../pairing/iceServers.ts';
 import type { Introduce } from '../pairing/introduction.ts';
 import { formatInvite, type Invite } from '../pairing/invite.ts';
@@ -14,7 +14,16 @@ import { checkOwnerFiles, ProtocolWorker } from '../worker/protocolWorker.ts';
 import { BundleError } from './bundle.ts';
 import { LinkStatistics } from './linkStatistics.svelte.ts';
 import { type ChosenModel, fetchBundledModel, listBundledModels } from './models.ts';
-import { endNotice, failureNotice, iceNotice, type Notice, notice, refusalNotice } from './notices.ts';
+import {
+  endNotice,
+  failureNotice,
+  finishedNotice,
+  iceNotice,
+  type Notice,
+  notice,
+  type Reader,
+  refusalNotice,
+} from './notices.ts';
 import { type DrawnSample, drawSamples, type OwnSample, sendSamples } from './ownSamples.ts';
 import { type ModelPrice, modelPrice } from './price.ts';
 import { forgetOwner, loadOwner, type SavedOwner, saveOwner } from './savedRoom.ts';
@@ -67,10 +76,11 @@ export class OwnerStore {
   isByText = $state(false);
   #byText: OwnerByText | undefined;
   #offer: string | undefined;
-  #isAnswered = false;
   #invite: Invite | undefined;
   #pairing: OwnerPairing | undefined;
   #worker: ProtocolWorker | undefined;
+  /** Shows the session of the connection that was made last. */
+  #begin: (() => void) | undefined;
   /** For a client that was lost. */
   #isWaiting = false;
   /** The room from before a reload, until it is open again. */
@@ -103,7 +113,12 @@ export class OwnerStore {
       });
     }
     if (!this.model) {
-      this.notice = notice('info', ({ model }) => model.reloaded);
+      const isByText = (await signalingServer(location.search).catch(() => undefined)) === null;
+      if (this.#closed || this.model || this.loading) return;
+      this.notice = notice('info', ({ model: { reloaded } }) => ({
+        title: reloaded.title,
+        text: isByText ? reloaded.byText : reloaded.text,
+      }));
     }
   }
 
@@ -129,7 +144,7 @@ export class OwnerStore {
       if ('failure' in checked)
         this.notice = failureNotice(
           { ...checked.failure, code: checked.failure.code === 'internal' ? 'internal' : 'manifest' },
-          'owner',
+          this.#reader,
         );
       else {
         [this.model, this.samples, this.price] = [model, samples, price];
@@ -192,7 +207,7 @@ export class OwnerStore {
         onSignaling: (state) => isCurrent() && (this.signaling = state),
         // An offer that waits for its answer is no connection that is being made.
         onLink: (state) =>
-          isCurrent() && (this.link = this.isByText && state === 'connecting' && !this.#isAnswered ? 'closed' : state),
+          isCurrent() && (this.link = state === 'connecting' && this.#byText?.isAnswered === false ? 'closed' : state),
         onCompareWords: (words) => isCurrent() && (this.words = words),
         onCode: (code) => isCurrent() && (this.code = code),
         onSecrets: () => isCurrent() && this.#save(),
@@ -201,9 +216,8 @@ export class OwnerStore {
         onRoomLost: () => isCurrent() && this.#onRoomLost(),
         onEnded: (end) => {
           if (!isCurrent()) return;
-          this.#endSession(endNotice(end, 'owner'));
+          this.#endSession(endNotice(end, this.#reader));
           this.lost = end === 'lost' || end === 'peer-left';
-          this.#byText?.renew();
         },
       },
       () => renewed(servers),
@@ -224,11 +238,14 @@ export class OwnerStore {
     }
   }
 
-  /** @returns whether the text is a client's answer. */
-  takeAnswer(text: string): boolean {
-    const isAnswer = this.#byText?.receive(text) ?? false;
-    if (isAnswer) [this.#isAnswered, this.link] = [true, 'connecting'];
-    return isAnswer;
+  /** Takes a client's answer to the link that is shown; what is none changes nothing. */
+  takeAnswer(text: string): AnswerFate {
+    const fate = this.#byText?.receive(text) ?? 'unreadable';
+    if (fate === 'taken') {
+      this.link = 'connecting';
+      this.#begin?.();
+    }
+    return fate;
   }
 
   setLimit(limit: number | undefined): void {
@@ -296,8 +313,12 @@ export class OwnerStore {
     this.#pairing?.close({ reason: 'unload' });
   }
 
+  get #reader(): Reader {
+    return { role: 'owner', isByText: this.isByText };
+  }
+
   #showInvite({ offer }: { offer?: string }): void {
-    if (offer !== undefined) [this.#offer, this.#isAnswered] = [offer, false];
+    if (offer !== undefined) this.#offer = offer;
     if (!this.#invite || (this.isByText && this.#offer === undefined)) return;
     const { code, secret } = this.#invite;
     const invite = { code, secret, ...(this.isByText ? { offer: this.#offer! } : {}) };
@@ -333,11 +354,16 @@ export class OwnerStore {
 
   #startSession(link: PeerLink): void {
     this.#stopWorker();
-    this.#isWaiting = this.lost = false;
-    this.notice = undefined;
+    this.#isWaiting = false;
     const session = new SessionView('owner', this.statistics);
-    this.session = session;
-    this.statistics.start(link);
+    this.#begin = () => {
+      this.lost = false;
+      this.notice = undefined;
+      this.session = session;
+      this.statistics.start(link);
+    };
+    // Until an offer has its answer nobody is there: what is said of the session before stays.
+    if (this.#byText?.isAnswered !== false) this.#begin();
     if (this.sharesSamples) void sendSamples(link.samples, this.samples);
     const worker = new ProtocolWorker({
       onEvent: (event) => {
@@ -352,13 +378,13 @@ export class OwnerStore {
       },
       onMaskedImage: (bytes) => (session.maskedImage = bytes),
       onPassing: (bytes) => (session.passing = bytes),
-      onClosed: () => this.#endSession(notice('info', ({ ends }) => ends.finished)),
+      onClosed: () => this.#endSession(finishedNotice(this.#reader)),
       onFailed: (failure) => {
         if (this.#worker !== worker) return;
         // An answer counts from when it leaves: the connection may have broken before it had arrived.
         if (this.isAtLimit) this.#closeAtLimit();
         else if (failure.code === 'closed') this.#pairing?.peerLost();
-        else this.#endSession(failureNotice(failure, 'owner'), lingerMs);
+        else this.#endSession(failureNotice(failure, this.#reader), lingerMs);
       },
     });
     this.#worker = worker;
@@ -378,6 +404,7 @@ export class OwnerStore {
     if (!this.#worker && !this.#isWaiting) return;
     this.#isWaiting = false;
     this.#pairing?.dropPeer(afterMs);
+    this.#byText?.renew(); // the link that is shown has served its one connection
     this.#stopWorker(afterMs);
     this.session?.interrupt();
     this.words = [];

@@ -1,7 +1,7 @@
 import { getContext, setContext } from 'svelte';
 import type { PreparedImage } from '../worker/messages.ts';
 
-type OwnPicture = () => Pick<PreparedImage, 'pixels' | 'crop'> | undefined;
+type OwnPicture = () => Pick<PreparedImage, 'pixels' | 'seen'> | undefined;
 
 const key = Symbol('the client’s picture');
 

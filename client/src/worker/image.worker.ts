@@ -14,7 +14,8 @@ self.onmessage = async ({ data }: MessageEvent<ToImageWorker>) => {
     const pixels = prepareImageAreas({ width, height, read: areaReader(bitmap) }, preprocessing);
     const preview = reduce(bitmap, previewSide);
     bitmap.close();
-    answer({ id, image: { pixels, crop: preprocessing.crop, width, height, preview } }, [pixels.buffer, preview]);
+    const seen = { width: preprocessing.cropWidth ?? preprocessing.crop, height: preprocessing.crop };
+    answer({ id, image: { pixels, seen, width, height, preview } }, [pixels.buffer, preview]);
   } catch (error) {
     const { problem, width, height } = error instanceof PictureError ? error : new PictureError('damaged');
     answer({ id, problem, ...(width && height ? { width, height } : {}) });

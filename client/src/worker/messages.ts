@@ -1,5 +1,7 @@
 import type { Answer, Classification, Manifest, SessionEvent } from '../../../protocols/index.ts';
+import type { Preprocessing } from '../../../protocols/inference/image.ts';
 import type { WalkRun } from '../explain/walkRun.ts';
+import type { PictureSize } from '../ui/pixels.ts';
 import type { PictureProblem } from './pictureFile.ts';
 
 /** The data channel itself where browsers can move one into a Worker, otherwise a port that the page relays to. */
@@ -70,17 +72,14 @@ export type FromProtocolWorker =
   | { type: 'endHelper'; id: number }
   | { type: 'failed'; failure: Failure };
 
-export interface Preprocessing {
-  shorterSide: number;
-  crop: number;
-}
+export type { Preprocessing };
 
 export type ToImageWorker = { id: number; file: Blob; preprocessing: Preprocessing; maxPixels: number };
 
 export interface PreparedImage {
-  /** crop × crop × 3 RGB bytes: exactly what the model sees. */
+  /** seen.height × seen.width × 3 RGB bytes: exactly what the model sees. */
   pixels: Uint8Array;
-  crop: number;
+  seen: PictureSize;
   /** Of the file, before any reduction. */
   width: number;
   height: number;

@@ -1,6 +1,7 @@
 /** Runs a bundled model in plaintext, to compare with. Possible only because this demonstration's model is public. */
 import * as ort from 'onnxruntime-web/wasm';
 import { parseManifest, publicManifest } from '../../../protocols/index.ts';
+import { pictureSize, planarOf } from '../ui/pixels.ts';
 import type { FromPlaintextWorker, ToPlaintextWorker } from './messages.ts';
 
 ort.env.wasm.numThreads = 1;
@@ -17,14 +18,10 @@ self.onmessage = async ({ data }: MessageEvent<ToPlaintextWorker>) => {
     const bundled = publicManifest(parseManifest(await manifest.text()));
     const sameModel = JSON.stringify(bundled) === JSON.stringify(data.manifest);
     const session = await ort.InferenceSession.create(new Uint8Array(await onnx.arrayBuffer()));
-    const side = data.manifest.architecture.imageSize;
-    const planar = new Float32Array(3 * side * side);
-    for (let pixel = 0; pixel < side * side; pixel++) {
-      for (let channel = 0; channel < 3; channel++)
-        planar[channel * side * side + pixel] = data.pixels[3 * pixel + channel];
-    }
+    const { width, height } = pictureSize(data.manifest.architecture);
+    const planar = planarOf(data.pixels);
     const startMs = performance.now();
-    const { logits } = await session.run({ image: new ort.Tensor('float32', planar, [1, 3, side, side]) });
+    const { logits } = await session.run({ image: new ort.Tensor('float32', planar, [1, 3, height, width]) });
     answer({ logits: Array.from(logits.data as Float32Array), elapsedMs: performance.now() - startMs, sameModel });
     await session.release();
   } catch (error) {
