@@ -1,9 +1,12 @@
 /**
- * npm run evaluate -- [--model NAME|PATH] [--data ZIP_OR_DIR] [--labels FILE] [--images N] [--secure N] [--json]
+ * npm run evaluate -- [--model NAME|PATH] [--data ZIP_OR_DIR] [--labels FILE] [--images N] [--secure N] [--against NAME|PATH] [--json]
  * Top-1 on held-out images: float ONNX, integer reference, and some of them securely. Where no folder is a class, agreement alone.
+ * `--against`: how often another model of the same classes says the same, both in integers, and what this one costs beside it.
  */
+import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { costOf } from '../client/src/worker/costOf.ts';
 import {
   answerBits,
   ClientSession,
@@ -30,7 +33,7 @@ interface Example {
 const batchSize = 64;
 
 const usage =
-  'npm run evaluate -- [--model NAME|PATH] [--data ZIP_OR_DIR] [--labels FILE] [--images N] [--secure N] [--json]';
+  'npm run evaluate -- [--model NAME|PATH] [--data ZIP_OR_DIR] [--labels FILE] [--images N] [--secure N] [--against NAME|PATH] [--json]';
 
 async function main(): Promise<void> {
   const values = readOptions(usage, {
@@ -39,13 +42,17 @@ async function main(): Promise<void> {
     labels: { type: 'string' },
     images: { type: 'string', default: '1000' },
     secure: { type: 'string', default: '0' },
+    against: { type: 'string' },
     json: { type: 'boolean', default: false },
   });
   const [imageCount, secureCount] = [Number(values.images), Number(values.secure)];
   if (!(imageCount >= 1) || !(secureCount >= 0)) throw new Error('--images: expected at least 1; --secure: at least 0');
   const say = (text: string) => values.json || process.stderr.write(text);
   const folder = await modelFolder(values.model);
+  const other = values.against === undefined ? undefined : await modelFolder(values.against);
   const model = await readModel(folder);
+  if (other && (await readModel(other)).manifest.labels.join('\n') !== model.manifest.labels.join('\n'))
+    throw new Error(`--against: expected a model of the same classes, got ${values.against}`);
   const source = values.data ?? (await defaultData(values.model, folder));
   const classOf = await classFinder(model.manifest.labels, values.labels);
   const examples = await readExamples(source, imageCount, model, classOf);
@@ -86,6 +93,7 @@ async function main(): Promise<void> {
   );
   if (indices.length > 0) say('\n');
   const chosen = indices.map((i) => referenceLogits[i]);
+  const against = other && (await compare(folder, other, source, imageCount, referenceLogits, say));
 
   const result = {
     model: values.model,
@@ -114,6 +122,7 @@ async function main(): Promise<void> {
         ...secure.map((logits, i) => (argmax(logits) === argmax(chosen[i]) ? 0 : margin(chosen[i]))),
       ),
     },
+    ...(against && { against: { model: values.against, ...against } }),
   };
   if (values.json) {
     process.stdout.write(`${JSON.stringify(result)}\n`);
@@ -139,7 +148,42 @@ async function main(): Promise<void> {
       `largest logit difference ${result.secure.maxAbsLogitError.toFixed(4)}, largest margin of a different label ${result.secure.largestDisagreeingMargin.toFixed(4)}\n`,
     );
   }
+  if (against) {
+    const { onlineBytes, offlineBytes, flights } = against.ratios;
+    process.stdout.write(
+      `${values.against}’s label ${percent(against.agreementTop1)}, for ${percent(onlineBytes)} of its bytes online, ${percent(offlineBytes)} offline, ${percent(flights)} of its flights\n`,
+    );
+  }
   for (const text of violations.slice(0, 5)) process.stderr.write(`out of range: ${text}\n`);
+}
+
+/** Against another model of the same classes, in integers. Ratios are this one's to the other's, by their plans. */
+async function compare(
+  folder: string,
+  other: string,
+  source: string,
+  count: number,
+  logits: readonly (readonly number[])[],
+  say: (text: string) => void,
+) {
+  const model = await readModel(other);
+  const images = await readExamples(source, count, model, () => -1);
+  const answers = await evaluateAll(other, images, (done) => say(`\rthe other ${done} of ${images.length}`));
+  say('\n');
+  const [mine, its] = await Promise.all(
+    [folder, other].map(async (place) => costOf(await readFile(`${place}manifest.json`, 'utf8'))),
+  );
+  return {
+    agreementTop1: agreement(
+      logits.map(argmax),
+      answers.map((answer) => argmax(answer.logits)),
+    ),
+    ratios: {
+      onlineBytes: mine.onlineBytes / its.onlineBytes,
+      offlineBytes: mine.offlineBytes / its.offlineBytes,
+      flights: mine.flights / its.flights,
+    },
+  };
 }
 
 async function readExamples(

@@ -145,4 +145,14 @@ describe('npm run evaluate', () => {
     expect(known.result).toMatchObject({ images: 2, labelled: 2 });
     expect([0, 0.5, 1]).toContain(known.result.floatTop1);
   }, 120_000);
+
+  it('tells how often another model says the same, and at what cost', async () => {
+    const data = await file('picture/0.png', await tinySample(TINY_SAMPLES[0]));
+    const { result } = await evaluate('--data', path.dirname(data), '--against', tiny);
+    const ratios = { onlineBytes: 1, offlineBytes: 1, flights: 1 };
+    expect(result.against).toEqual({ model: tiny, agreementTop1: 1, ratios });
+    await expect(evaluate('--data', path.dirname(data), '--against', 'cifar10')).rejects.toMatchObject({
+      stderr: expect.stringContaining('expected a model of the same classes'),
+    });
+  }, 120_000);
 });
