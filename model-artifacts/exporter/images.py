@@ -122,9 +122,11 @@ class Preprocessing:
         return cls(value['shorterSide'], value['crop'], value.get('cropWidth'), value.get('interpolation', 'bilinear'), value.get('fit', 'crop'))
 
     def apply(self, image: Image.Image) -> Array:
-        """RGB uint8 (crop, width, 3). Antialiased: Pillow's filters, which widen when they shrink."""
+        """RGB uint8 (crop, width, 3). Antialiased: Pillow's filters, which widen when they shrink. Raises PictureError."""
         image = to_rgb(image)
         size = self._resized(*image.size)
+        if size[0] * max(size[1], image.height) > MAX_PIXELS:  # the client computes no more of it than it needs
+            raise PictureError(f'{image.width}×{image.height} pixels: too long and narrow, resized it would have more than {MAX_PIXELS} pixels')
         if size != image.size:
             # Each pass rounds to bytes, and Pillow begins with whichever is cheaper; the client begins with the columns.
             image = image.resize((size[0], image.height), FILTERS[self.interpolation]).resize(size, FILTERS[self.interpolation])

@@ -149,3 +149,10 @@ def test_a_rounding_goes_on_without_pictures_that_cannot_be_read(tmp_path, capsy
     pictures = find_pictures(damaged_zip(tmp_path), Labels.of(['a', 'b']))
     assert sum(len(images) for images in batches(pictures, Preprocessing(8, 8), 1)) == 1
     assert capsys.readouterr().err.count('left out') == 4
+
+
+@pytest.mark.parametrize('size', [(1, 50_000), (50_000, 1)])
+def test_a_thread_of_a_picture_is_left_out_before_it_fills_the_memory(size):
+    with pytest.raises(PictureError, match='too long and narrow'):
+        Preprocessing(248, 224).apply(Image.new('RGB', size))
+    assert Preprocessing(248, 224, fit='squash').apply(Image.new('RGB', size)).shape == (224, 224, 3)
