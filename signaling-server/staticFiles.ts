@@ -131,6 +131,8 @@ export interface ListedModel {
   description: string;
   /** Size of the owner's weights. */
   weightsBytes: number;
+  /** That enter the first block. */
+  tokens: number;
   /** By the model's card; null where it says nothing. */
   accuracy: Accuracy | null;
   /** Whether `confidence.json` says what its answers are worth. */
@@ -151,6 +153,7 @@ export async function listModels(modelsDir: string, files: ReadonlySet<string>):
           title: String(manifest.title),
           description: String(manifest.description),
           weightsBytes: size,
+          tokens: Number(manifest.architecture.tokens),
           isMeasured: files.has(`${name}/confidence.json`),
           accuracy: accuracyOf(card) ?? null,
         };

@@ -65,6 +65,7 @@ const model = {
   title: manifest.title,
   description: '',
   weightsBytes: 1,
+  tokens: 16,
   accuracy: null,
   isMeasured: false,
 };

@@ -31,9 +31,9 @@ beforeAll(async () => {
   await symlink(path.join(folder, 'secret.txt'), path.join(folder, 'dist/leak.txt'));
   await symlink(path.join(folder, 'dist/index.html'), path.join(folder, 'dist/inside.html'));
   await write('dist/assets/kernel.wasm', new Uint8Array([0, 97, 115, 109]));
-  await write('models/tiny/manifest.json', '{"title":"Tiny","description":"For tests"}');
+  await write('models/tiny/manifest.json', '{"title":"Tiny","description":"For tests","architecture":{"tokens":16}}');
   await write('models/tiny/weights.bin', new Uint8Array(12));
-  await write('models/told/manifest.json', '{"title":"Told","description":"With a card"}');
+  await write('models/told/manifest.json', '{"title":"Told","description":"With a card","architecture":{"tokens":16}}');
   await write('models/told/weights.bin', new Uint8Array(3));
   await write('models/told/card.md', '| validation top-1, float | 75.00 % |');
   await write('models/tiny/notes.txt', 'private');
@@ -166,12 +166,21 @@ test('a link that stays inside is followed', async () => {
 describe('models', () => {
   test('are listed, with the accuracy that their card gives, or none', async () => {
     expect(JSON.parse((await get('/models/index.json')).body.toString())).toEqual([
-      { name: 'tiny', title: 'Tiny', description: 'For tests', weightsBytes: 12, accuracy: null, isMeasured: false },
+      {
+        name: 'tiny',
+        title: 'Tiny',
+        description: 'For tests',
+        weightsBytes: 12,
+        tokens: 16,
+        accuracy: null,
+        isMeasured: false,
+      },
       {
         name: 'told',
         title: 'Told',
         description: 'With a card',
         weightsBytes: 3,
+        tokens: 16,
         accuracy: { top1: 0.75, testImages: null },
         isMeasured: false,
       },

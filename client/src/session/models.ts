@@ -20,8 +20,8 @@ export interface ChosenModel {
   samples: readonly OwnSample[];
 }
 
-/** What a first visitor should meet first: photographs, then thumbnails; everything else after them by name. */
-const preferred = ['imagenette', 'cifar10'];
+/** What a first visitor should meet first: photographs, thumbnails, a thousand things; everything else after them by name. */
+const preferred = ['imagenette', 'cifar10', 'imagenet1k-small'];
 
 export async function listBundledModels(): Promise<BundledModel[]> {
   const models: BundledModel[] = await (await fetchOk('models/index.json')).json();
@@ -36,6 +36,13 @@ export const setName = (title: string): string => title.split(/[,:]/)[0].trim();
 export function ofOneSet(models: readonly BundledModel[]): BundledModel[][] {
   const sets = [...new Set(models.map(({ title }) => setName(title)))];
   return sets.map((set) => models.filter(({ title }) => setName(title) === set));
+}
+
+/** Those of one set, less often right to more often; where that is not known of all, fewer tokens to more, which is what they cost. */
+export function cheapestFirst(models: readonly BundledModel[]): BundledModel[] {
+  const rights = models.map(({ accuracy }) => accuracy?.top1);
+  const order = rights.includes(undefined) ? models.map(({ tokens }) => tokens) : (rights as number[]);
+  return models.toSorted((a, b) => order[models.indexOf(a)] - order[models.indexOf(b)]);
 }
 
 export async function fetchBundledModel({ name, title }: BundledModel): Promise<ChosenModel> {
