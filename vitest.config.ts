@@ -1,9 +1,9 @@
-import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { svelte, vitePreprocess } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   // The client's stores and components; in Node they are compiled as for a server.
-  plugins: [svelte({ configFile: 'client/svelte.config.js' })],
+  plugins: [svelte({ configFile: false, preprocess: vitePreprocess() })],
   test: {
     include: ['test/unit/**/*.test.ts', 'test/transcripts/**/*.test.ts', 'test/vectors/**/*.test.ts'],
     testTimeout: 60_000,
