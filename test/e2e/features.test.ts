@@ -284,7 +284,7 @@ test('models of one data set share a card, and a slider goes from the cheapest t
   await sliders.first().waitFor();
   const mostAccurate: (string | null)[] = [];
   for (const slider of await sliders.all()) {
-    const card = owner.locator('article', { has: slider });
+    const card = slider.locator('xpath=ancestor::article');
     const seen: { title: string; accuracy: string; megabytes: number }[] = [];
     const last = Number(await slider.getAttribute('max'));
     await slider.press('Home');
