@@ -29,14 +29,38 @@ const joinScript = `
   if client and client ~= ARGV[2] and redis.call('exists', 'blindsight:process:' .. process) == 1 then return {1} end
   redis.call('hset', KEYS[1], 'client', ARGV[2], 'clientProcess', ARGV[3])
   return {2, owner}`;
-/** Unseats the tab; answers with its peer. */
-const leaveScript = `
-  local owner, client, locator = unpack(redis.call('hmget', KEYS[1], 'owner', 'client', 'locator'))
-  if owner == ARGV[2] then
-    redis.call('del', KEYS[1])
+/** A locator that has expired may be another room's by now. */
+const dropLocator = `
+  local function drop(locator)
     if locator and redis.call('get', 'blindsight:locator:' .. locator) == ARGV[1] then
       redis.call('del', 'blindsight:locator:' .. locator)
     end
+  end`;
+/** ARGV also: locator. 0: no room of the tab's, 1: another room has the locator, 2: it is this one's, in place of the one before. */
+const grantScript = `${dropLocator}
+  local owner, before = unpack(redis.call('hmget', KEYS[1], 'owner', 'locator'))
+  if owner ~= ARGV[2] then return 0 end
+  if not redis.call('set', 'blindsight:locator:' .. ARGV[4], ARGV[1], 'NX', 'PX', ${locatorLifetimeMs}) then return 1 end
+  drop(before)
+  redis.call('hset', KEYS[1], 'locator', ARGV[4])
+  return 2`;
+const withdrawScript = `${dropLocator}
+  local owner, locator = unpack(redis.call('hmget', KEYS[1], 'owner', 'locator'))
+  if owner ~= ARGV[2] then return end
+  drop(locator)
+  redis.call('hdel', KEYS[1], 'locator')`;
+/** Unseats the client of the tab's room, and answers with it. */
+const dismissScript = `
+  local owner, client = unpack(redis.call('hmget', KEYS[1], 'owner', 'client'))
+  if owner ~= ARGV[2] then return false end
+  redis.call('hdel', KEYS[1], 'client', 'clientProcess')
+  return client`;
+/** Unseats the tab; answers with its peer. */
+const leaveScript = `${dropLocator}
+  local owner, client, locator = unpack(redis.call('hmget', KEYS[1], 'owner', 'client', 'locator'))
+  if owner == ARGV[2] then
+    redis.call('del', KEYS[1])
+    drop(locator)
     return client
   end
   if client == ARGV[2] then
@@ -95,27 +119,19 @@ export class RedisRooms implements RoomStore {
   async grantLocator(owner: string): Promise<{ locator: string; lifetimeMs: number } | { refused: RefusalCode }> {
     const place = this.#tabs.get(owner);
     if (!place?.isOwner) return { refused: 'no-such-room' };
-    await this.withdrawLocator(owner);
     for (let i = 0; i < maxDraws; i++) {
       const locator = drawLocator();
-      const isFree = await this.redis.set(locatorKey(locator), place.code, {
-        condition: 'NX',
-        expiration: { type: 'PX', value: locatorLifetimeMs },
-      });
-      if (isFree === null) continue;
-      await this.redis.hSet(roomKey(place.code), 'locator', locator);
-      return { locator, lifetimeMs: locatorLifetimeMs };
+      const outcome = await this.#run(grantScript, place.code, owner, locator);
+      if (outcome === 0) return { refused: 'no-such-room' };
+      if (outcome === 2) return { locator, lifetimeMs: locatorLifetimeMs };
     }
+    await this.withdrawLocator(owner);
     return { refused: 'busy' };
   }
 
   async withdrawLocator(owner: string): Promise<void> {
     const place = this.#tabs.get(owner);
-    if (!place?.isOwner) return;
-    const locator = await this.redis.hGet(roomKey(place.code), 'locator');
-    if (locator === null) return;
-    await this.redis.del(locatorKey(locator));
-    await this.redis.hDel(roomKey(place.code), 'locator');
+    if (place?.isOwner) await this.#run(withdrawScript, place.code, owner);
   }
 
   async join(client: string, code: string): Promise<{ owner: string } | { refused: RefusalCode }> {
@@ -141,10 +157,8 @@ export class RedisRooms implements RoomStore {
 
   async dismiss(owner: string): Promise<string | undefined> {
     const place = this.#tabs.get(owner);
-    const client = place?.isOwner && (await this.redis.hGet(roomKey(place.code), 'client'));
-    if (!place || !client) return undefined;
-    await this.#run(leaveScript, place.code, client);
-    return client;
+    if (!place?.isOwner) return undefined;
+    return ((await this.#run(dismissScript, place.code, owner)) as string | null) ?? undefined;
   }
 
   async peerOf(tab: string): Promise<string | undefined> {
@@ -163,8 +177,8 @@ export class RedisRooms implements RoomStore {
     return ((await this.#run(leaveScript, place.code, tab)) as string | null) ?? undefined;
   }
 
-  #run(script: string, code: string, tab: string): Promise<unknown> {
-    return this.redis.eval(script, { keys: [roomKey(code)], arguments: [code, tab, this.#process] });
+  #run(script: string, code: string, tab: string, ...more: string[]): Promise<unknown> {
+    return this.redis.eval(script, { keys: [roomKey(code)], arguments: [code, tab, this.#process, ...more] });
   }
 
   async #beat(): Promise<void> {

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ClientPairing } from '../../client/src/pairing/clientPairing.ts';
 import type { Invite } from '../../client/src/pairing/invite.ts';
@@ -166,6 +167,53 @@ describe.skipIf(!hasRedis)('rooms in Redis', () => {
     // The guest kept its place.
     expect(await b.rooms.join('later', code)).toEqual({ refused: 'room-full' });
     expect(await b.rooms.join('guest', code)).toEqual({ owner: 'owner again' });
+  });
+
+  test('what an owner takes back or renews late is its own, not what has become another’s', async () => {
+    const redis = await createClient({ url: redisUrl }).connect();
+    closers.push(() => redis.destroy());
+    const [a, b] = await Promise.all([RedisRooms.connect(redisUrl, 8), RedisRooms.connect(redisUrl, 8)]);
+    closers.push(
+      () => a.rooms.close(),
+      () => b.rooms.close(),
+    );
+    const [mine, other] = ['M'.repeat(22), 'O'.repeat(22)];
+    await a.rooms.open('owner', mine);
+    await b.rooms.open('other owner', other);
+    const locatorOf = async () => ((await a.rooms.grantLocator('owner')) as { locator: string }).locator;
+
+    // Its locator has expired, and was drawn for another room.
+    for (const late of [
+      locatorOf,
+      () => a.rooms.withdrawLocator('owner'),
+      () => a.rooms.open('owner', mine).then(() => a.rooms.leave('owner')),
+    ]) {
+      const locator = await locatorOf();
+      await redis.set(`blindsight:locator:${locator}`, other);
+      await late();
+      expect(await b.rooms.find(locator)).toBe(other);
+    }
+
+    // A room that is gone is not begun again by its locator.
+    await a.rooms.open('owner', mine);
+    await redis.del(`blindsight:room:${mine}`);
+    expect(await a.rooms.grantLocator('owner')).toEqual({ refused: 'no-such-room' });
+    expect(await redis.exists(`blindsight:room:${mine}`)).toBe(0);
+
+    // Two grants at once: one locator leads here.
+    await a.rooms.open('owner', mine);
+    const both = await Promise.all([locatorOf(), locatorOf()]);
+    expect((await Promise.all(both.map((locator) => b.rooms.find(locator)))).filter(Boolean)).toEqual([mine]);
+
+    // The room was opened at another process, whose owner's guest stays.
+    await redis.hSet(`blindsight:room:${mine}`, 'ownerProcess', 'gone');
+    expect(await b.rooms.open('owner again', mine)).toEqual({ code: mine });
+    expect(await b.rooms.join('guest', mine)).toEqual({ owner: 'owner again' });
+    expect(await a.rooms.dismiss('owner')).toBeUndefined();
+    expect(await b.rooms.peerOf('owner again')).toBe('guest');
+    expect(await a.rooms.grantLocator('owner')).toEqual({ refused: 'no-such-room' });
+    expect(await b.rooms.dismiss('owner again')).toBe('guest');
+    expect(await b.rooms.dismiss('owner again')).toBeUndefined();
   });
 
   test('one process is killed: pairs go on and take their rooms at the other, and new ones are made', async () => {
