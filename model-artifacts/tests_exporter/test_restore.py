@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny_artifact import export_tiny
 
+from exporter.commands.checkpoints import preprocessing_of
 from exporter.export import write_artifact
 from exporter.images import Preprocessing
 from exporter.restore import restore
@@ -89,6 +90,26 @@ def test_without_a_set_an_exact_network_becomes_what_timm_would_write(checkpoint
     images = torch.randn(3, 3, config.img_size, config.img_size)
     with torch.no_grad():
         torch.testing.assert_close(again.model(images), exact.model(images), atol=2e-3, rtol=1e-2)  # large matrices are float16 in the artifact
+
+
+@pytest.mark.parametrize(('changes', 'preprocessing'), [
+    ({'pool': 'norm-mean'}, Preprocessing(9, 8)),
+    ({'pool': 'mean'}, Preprocessing(13, 8, interpolation='bicubic')),
+    ({'pool': 'norm-mean', 'prefix_tokens': 1}, Preprocessing(8, 8, fit='squash')),
+    ({'pool': 'mean', 'prefix_tokens': 3}, Preprocessing(8, 8)),
+    ({'pool': 'class', 'prefix_tokens': 1, 'activation': 'quick-gelu', 'norm_eps': 1e-12}, Preprocessing(11, 8)),
+    ({'pool': 'class', 'prefix_tokens': 1, 'activation': 'gelu-tanh', 'norm_eps': 1e-3}, Preprocessing(11, 8)),
+])  # fmt: skip
+def test_nothing_of_it_is_lost_on_the_way(changes, preprocessing, tmp_path):
+    config = replace(CONFIG, positional=False, square_units=0, **changes)
+    exact = replace(tiny_checkpoint(config=config), switches=computed(config))
+    images = tiny_images(65)
+    write_artifact(exact, images[1:], images[0], 'seeded', preprocessing, tmp_path / 'artifact')
+    write_artifact_as_timm(tmp_path / 'artifact', tmp_path / 'timm')
+    again = import_checkpoint(tmp_path / 'timm')
+    assert replace(again.model.config, norm_eps=0) == replace(config, norm_eps=0)
+    assert again.model.config.norm_eps == pytest.approx(config.norm_eps, rel=1e-9)
+    assert preprocessing_of(again) == preprocessing
 
 
 def test_without_a_set_a_student_is_refused(artifact, tmp_path):

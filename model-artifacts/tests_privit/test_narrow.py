@@ -137,6 +137,34 @@ def test_what_is_written_is_imported_as_the_same_network(tmp_path):
         assert (again.facts.value('interpolation'), again.facts.value('shorter_side'), again.facts.value('std')) == ('bicubic', 10, (0.25,) * 3)
 
 
+@pytest.mark.parametrize('fit', ['crop', 'squash'])
+@pytest.mark.parametrize('activation', ['gelu', 'gelu-tanh', 'quick-gelu', 'relu'])
+@pytest.mark.parametrize(('pool', 'prefix_tokens'), [('class', 1), ('class', 5), ('mean', 0), ('mean', 1), ('norm-mean', 0), ('norm-mean', 1), ('norm-mean', 3)])
+def test_every_part_of_a_network_is_written_and_read_again(pool, prefix_tokens, activation, fit, tmp_path):
+    torch.manual_seed(6)
+    for epsilon in (1e-6, 1e-12, 0.1):
+        model = VisionTransformer(replace(CONFIG, pool=pool, prefix_tokens=prefix_tokens, activation=activation, norm_eps=epsilon)).eval()
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.5)
+        said = {'mean': (0.5,) * 3, 'std': (0.25,) * 3, 'interpolation': 'bicubic', 'shorter_side': 9, 'fit': fit}
+        write_timm(tmp_path, model.state_dict(), model.config, Facts({name: Fact(value, 'here') for name, value in said.items()}), None)
+        again = import_checkpoint(tmp_path)
+        assert again.model.config == model.config
+        assert (again.facts.value('fit'), again.facts.value('shorter_side')) == (fit, 9 if fit == 'crop' else 8)
+        images = torch.randn(2, 3, 8, 8)
+        with torch.no_grad():
+            torch.testing.assert_close(again.model(images), model(images))
+
+
+@pytest.mark.parametrize('unsaid', [{'square_units': 4}, {'fixed_norms': ('fc_norm',)}, {'kept_tokens': ((0, (0, 1)),)}])
+def test_what_timm_has_no_name_for_is_not_written(unsaid, tmp_path):
+    model = VisionTransformer(replace(CONFIG, **unsaid))
+    facts = Facts({name: Fact((0.5,) * 3, 'here') for name in ('mean', 'std')})
+    with pytest.raises(ValueError, match=f'{next(iter(unsaid))}: expected none'):
+        write_timm(tmp_path / 'out', model.state_dict(), model.config, facts, None)
+    assert not (tmp_path / 'out').exists()
+
+
 def test_smaller_images_are_learned(tmp_path):
     """The teacher sees 8 pixels a side, the student 4: one patch in place of four."""
     torch.manual_seed(7)

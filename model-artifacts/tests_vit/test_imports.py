@@ -1,5 +1,6 @@
 """Checkpoints as people have them become this project's network with the same function, or are refused by a sentence that names why."""
 import json
+import math
 import pickle
 
 import pytest
@@ -8,6 +9,7 @@ from checkpoints import ORDINARY, REFUSED, Recipe, write
 from safetensors.torch import save_file
 
 from vit.imports import ImportProblem, import_checkpoint
+from vit.imports.timm import crop_pct
 
 
 def assert_same(imported, recipe, state):
@@ -70,6 +72,94 @@ def test_an_option_is_believed_before_a_file(tmp_path):
     path = recipe.write(tmp_path, recipe.state())
     facts = import_checkpoint(path, {'activation': 'gelu', 'epsilon': 1e-5}).facts
     assert (facts['activation'].value, facts['activation'].source, facts['epsilon'].value) == ('gelu', '--activation', 1e-5)
+
+
+def said_by_timm(folder, **changes):
+    """A checkpoint of Recipe() whose config.json says this too: of model_args, of pretrained_cfg (seen), or beside them (own)."""
+    recipe = Recipe()
+    config = recipe.config()
+    for name, value in changes.items():
+        part, _, key = name.partition('__')
+        {'model': config['model_args'], 'seen': config['pretrained_cfg'], 'own': config}[part][key] = value
+    path = recipe.write(folder, recipe.state())
+    (path / 'config.json').write_text(json.dumps(config))
+    return path
+
+
+@pytest.mark.parametrize(('changes', 'option', 'words'), [
+    ({'model__act_layer': 'silu'}, {'activation': 'gelu'}, "expected an act_layer of gelu, .*got 'silu' .--activation"),
+    ({'model__act_layer': 3}, {'activation': 'gelu'}, 'expected an act_layer .*got 3'),
+    *(({'own__global_pool': pool}, {'pool': 'class'}, f"expected a global_pool of token or avg, got '{pool}' .--pool") for pool in ('max', 'avgmax', 'map', '')),
+    ({'model__global_pool': 'avg'}, {'pool': 'class'}, "expected one global_pool, got 'token' and in model_args 'avg'"),
+    ({'model__num_heads': '3'}, {'heads': 3}, "expected num_heads of 1 or more, got '3'"),
+    ({'model__norm_eps': -1}, {'epsilon': 1e-6}, 'expected a norm_eps in 0..1, got -1'),
+    ({'model__img_size': [32]}, {'image_size': (32, 32)}, 'expected an image size of two numbers'),
+    ({'seen__crop_mode': 'border'}, {'fit': 'crop'}, "expected a crop_mode of center or squash, got 'border'"),
+    ({'seen__crop_mode': 'squash'}, {'fit': 'squash'}, 'a centre crop behind a squash .crop_pct 0.9. is not supported'),
+    ({'seen__crop_pct': 0}, {'shorter_side': 36}, 'expected a crop_pct of more than 0'),
+    ({'seen__mean': [0.5]}, {'mean': (0.5,) * 3}, 'expected a mean of three numbers'),
+])  # fmt: skip
+def test_a_value_that_is_there_and_unknown_is_not_passed_over(changes, option, words, tmp_path):
+    path = said_by_timm(tmp_path, **changes)
+    with pytest.raises(ImportProblem, match=f'config.json.*: {words}'):
+        import_checkpoint(path)
+    assert import_checkpoint(path, option).facts[next(iter(option))].value == next(iter(option.values()))
+
+
+@pytest.mark.parametrize(('changes', 'words'), [
+    ({'model__norm_layer': 'rmsnorm'}, "norm_layer 'rmsnorm' is not supported: expected 'layernorm'"),
+    ({'model__pre_norm': True}, 'pre_norm True is not supported'),
+    ({'model__pool_include_prefix': True}, 'pool_include_prefix True is not supported'),
+    ({'model__block_fn': 'ResPostBlock'}, "block_fn 'ResPostBlock' is not supported"),
+    ({'model__patch_size': 99}, "patch_size 99, but the tensors' is 8"),
+    ({'model__depth': 12}, "depth 12, but the tensors' is 2"),
+    ({'model__embed_dim': 64}, "embed_dim 64, but the tensors' is 48"),
+    ({'model__logit_scale': 2}, "logit_scale 2: no argument of timm's VisionTransformer"),
+    ({'own__architecture': 'vit_base_patch16_rpn_224.sw_in1k'}, 'norms behind attention and MLP are not supported'),
+])  # fmt: skip
+def test_a_configuration_of_another_network_is_refused(changes, words, tmp_path):
+    with pytest.raises(ImportProblem, match=words):
+        import_checkpoint(said_by_timm(tmp_path, **changes), {'heads': 3, 'activation': 'gelu', 'pool': 'class'})
+
+
+def test_a_configuration_that_says_the_same_as_the_tensors_is_read(tmp_path):
+    plain = {'norm_layer': 'layer_norm', 'pre_norm': False, 'pool_include_prefix': False, 'patch_size': 8, 'depth': 2, 'embed_dim': 48, 'drop_path_rate': 0.1}
+    path = said_by_timm(tmp_path, seen__crop_mode='squash', seen__crop_pct=1.0, **{f'model__{name}': value for name, value in plain.items()})
+    recipe = Recipe()
+    imported = import_checkpoint(path)
+    assert_same(imported, recipe, recipe.state())
+    assert imported.facts['fit'].value == 'squash'
+
+
+@pytest.mark.parametrize(('file', 'changes', 'option', 'words'), [
+    ('config', {'hidden_act': 'silu'}, {'activation': 'gelu'}, "expected a hidden_act of gelu, .*got 'silu'"),
+    ('preprocessor_config', {'resample': 1}, {'interpolation': 'bicubic'}, 'expected a resample of 2 .bilinear. or 3 .bicubic., got 1'),
+    ('preprocessor_config', {'size': {'longest_edge': 32}}, None, 'expected a size of shortest_edge, or of height and width'),
+    ('preprocessor_config', {'do_rescale': False}, None, 'colours that are not divided by 255'),
+    ('preprocessor_config', {'rescale_factor': 1 / 127.5}, None, 'colours that are not divided by 255'),
+])  # fmt: skip
+def test_nor_is_one_of_hugging_faces(file, changes, option, words, tmp_path):
+    recipe = Recipe(naming='hf5')
+    path = recipe.write(tmp_path, recipe.state())
+    said = tmp_path / f'{file}.json'
+    said.write_text(json.dumps(json.loads(said.read_text()) | changes))
+    with pytest.raises(ImportProblem, match=f'{file}.json: {words}'):
+        import_checkpoint(path)
+    if option:
+        import_checkpoint(path, option)
+
+
+@pytest.mark.parametrize('pool', ['token', 'avg'])
+def test_the_last_norm_is_fc_norm_wherever_it_is_called_so(pool, tmp_path):
+    """timm's fc_norm=True beside a class token."""
+    recipe = Recipe(pool='class' if pool == 'token' else 'mean')
+    path = recipe.write(tmp_path, {name.replace('norm.', 'fc_norm.') if name.startswith('norm.') else name: t for name, t in recipe.state().items()})
+    assert import_checkpoint(path).model.config.pool == recipe.pool
+
+
+def test_the_shorter_side_survives_every_crop_pct():
+    wrong = [(size, shorter) for size in range(4, 513) for shorter in range(size, 1025) if math.floor(size / crop_pct(size, shorter)) != shorter]
+    assert wrong == []
 
 
 def test_timms_name_tells_heads_only_of_the_width_it_stands_for(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -12,7 +11,7 @@ from safetensors.torch import save_file
 from exporter.restore import read_artifact
 from vit.data import load_splits
 from vit.imports import Fact, Facts, import_checkpoint
-from vit.imports.timm import named
+from vit.imports.timm import configuration, named
 from vit.kept_tokens import PATTERNS
 from vit.model import ViTConfig, computed
 
@@ -52,20 +51,10 @@ def resized_facts(facts: Facts, old: ViTConfig, new: ViTConfig) -> Facts:
 
 def write_timm(out: Path, weights: dict[str, torch.Tensor], config: ViTConfig, facts: Facts, labels: list[str] | None) -> None:
     """A folder that `exporter import` and timm read: model.safetensors and config.json. facts: mean and std of colours in 0..1, and what is known of
-    interpolation, shorter_side, keep_after."""
+    interpolation, shorter_side, fit, keep_after. Raises ValueError, before anything is written, for a network that timm has no names for."""
+    said = configuration(config, facts, labels)
     out.mkdir(parents=True, exist_ok=True)
-    save_file(named(weights), out / 'model.safetensors', metadata={'format': 'pt'})
-    size = [config.img_size, config.width]
-    seen: dict[str, Any] = {'input_size': [3, *size], 'mean': facts.value('mean'), 'std': facts.value('std')}
-    if 'interpolation' in facts:
-        seen['interpolation'] = facts.value('interpolation')
-    if 'shorter_side' in facts:
-        seen['crop_pct'] = config.img_size / facts.value('shorter_side')
-    said: dict[str, Any] = {'model_args': {'num_heads': config.num_heads, 'img_size': size}, 'pretrained_cfg': seen}
-    if 'keep_after' in facts:
-        said['model_args']['keep_after'] = facts.value('keep_after')
-    if labels:
-        said['label_names'] = labels
+    save_file(named(weights, config.pool), out / 'model.safetensors', metadata={'format': 'pt'})
     (out / 'config.json').write_text(json.dumps(said, indent=1) + '\n')
 
 
@@ -73,7 +62,7 @@ def write_artifact(folder: Path, out: Path) -> None:
     """An exported network that is exact everywhere, as timm would have it. Raises ValueError for one that timm has no names for."""
     found = read_artifact(folder)
     config = found.model.config
-    if config.positional or config.square_units or config.fixed_norms or config.kept_tokens or config.pool == 'mean':
+    if config.positional or config.square_units or config.fixed_norms or config.kept_tokens:
         raise ValueError(f'{folder}: expected a plain ViT to write as a checkpoint of timm; with --dataset it becomes one of this project')
     if any(bool((switch != there).any()) for switch, there in zip(found.switches, computed(config))):
         raise ValueError(f'{folder}: expected every softmax row and GELU token exact; with --dataset it becomes a checkpoint of this project')
@@ -81,7 +70,7 @@ def write_artifact(folder: Path, out: Path) -> None:
         raise ValueError(f'{folder}/model.onnx: expected mean and std')
     resize, source = found.manifest['preprocessing'], str(folder)
     said = {'mean': [v / 255 for v in found.mean], 'std': [v / 255 for v in found.std], 'shorter_side': resize['shorterSide'],
-            'interpolation': resize.get('interpolation', 'bilinear')}  # fmt: skip
+            'interpolation': resize.get('interpolation', 'bilinear'), 'fit': resize.get('fit', 'crop')}  # fmt: skip
     facts = Facts({name: Fact(value, source) for name, value in said.items()})
     write_timm(out, found.model.state_dict(), config, facts, found.manifest['labels'])
 

@@ -3,6 +3,7 @@
 `import_checkpoint` reads a file or a folder. What the tensors cannot tell (heads, epsilon, activation, normalisation,
 resizing) comes from an option, from the configuration beside the file, or from a rule of the library that the file is
 from, in this order, and says which (`facts.py`). Without any of them the import is refused: nothing is guessed in silence.
+So is a configuration that says what is not known here.
 
 A new format is one file, with the functions of `Format`, and a line in FORMATS.
 """

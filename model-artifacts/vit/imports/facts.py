@@ -24,10 +24,11 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Fact:
-    """A value and its source: an option, a file, or a library's rule."""
+    """A value and its source: an option, a file, or a library's rule. problem: what is wrong with it, in words; then nothing can be made of it."""
 
     value: Any
     source: str
+    problem: str = ''
 
 
 class Facts(dict[str, Fact]):
@@ -52,13 +53,16 @@ class Facts(dict[str, Fact]):
 
 
 def known(sources: Iterable[Facts]) -> Facts:
-    """The first that says it is believed."""
+    """The first that says it is believed. Raises ImportProblem when that one has a problem: what is there and not understood is not passed over."""
     out = Facts()
     for source in sources:
         for name, fact in source.items():
             if name not in NAMES:
                 raise TypeError(f'fact: expected one of {[*NAMES]}, got {name}')
             out.setdefault(name, fact)
+    wrong = next((name for name in out if out[name].problem), None)
+    if wrong:
+        raise ImportProblem(f'{out[wrong].source}: {out[wrong].problem} (--{wrong.replace("_", "-")} is believed before it)')
     return out
 
 

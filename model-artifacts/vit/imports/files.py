@@ -39,7 +39,7 @@ class Files:
         if by_id:
             labels = [by_id[str(i)] for i in range(len(by_id)) if str(i) in by_id]
             return labels if len(labels) == len(by_id) else None
-        return self.config.get('label_names') or self.config.get('pretrained_cfg', {}).get('label_names')
+        return self.config.get('label_names') or (self.config.get('pretrained_cfg') or {}).get('label_names')
 
 
 def read_files(path: Path) -> Files:

@@ -89,34 +89,34 @@ def facts(files: Files, tensors: dict[str, Tensor]) -> list[Facts]:
     config, pre = files.config, files.preprocessor
     said: dict[str, Fact] = {}
 
-    def say(name: str, value: Any, source: str) -> None:
+    def say(name: str, value: Any, source: str, problem: str = '') -> None:
         if value is not None:
-            said.setdefault(name, Fact(value, source))
+            said.setdefault(name, Fact(value, source, problem))
 
     say('heads', config.get('num_attention_heads'), 'config.json')
     say('epsilon', config.get('layer_norm_eps'), 'config.json')
     act = config.get('hidden_act')
-    if act is not None and act not in ACTIVATIONS:
-        raise ImportProblem(f'config.json: expected a hidden_act of {", ".join(ACTIVATIONS)}, got {act}')
-    say('activation', ACTIVATIONS.get(act or ''), 'config.json')
+    say('activation', ACTIVATIONS.get(str(act), act), 'config.json', _unless(str(act) in ACTIVATIONS, f'a hidden_act of {", ".join(ACTIVATIONS)}', act))
     say('image_size', _pair(config.get('image_size')), 'config.json')
     source = 'preprocessor_config.json'
+    if pre.get('do_rescale', True) is False or abs(255 * (pre.get('rescale_factor') or 1 / 255) - 1) > 1e-3:
+        raise ImportProblem(f'{source}: colours that are not divided by 255 (do_rescale, rescale_factor) are not supported')
     if pre.get('do_normalize', True):
         say('mean', _tuple(pre.get('image_mean')), source)
         say('std', _tuple(pre.get('image_std')), source)
     else:
         say('mean', (0.0, 0.0, 0.0), source)
         say('std', (1.0, 1.0, 1.0), source)
-    resample = pre.get('resample')
-    if resample is not None and resample not in RESAMPLING:
-        raise ImportProblem(f'{source}: expected a resample of 2 (bilinear) or 3 (bicubic), got {resample}')
-    say('interpolation', RESAMPLING.get(resample) if resample is not None else None, source)
+    resample: Any = pre.get('resample')
+    say('interpolation', RESAMPLING.get(resample, resample), source, _unless(resample in RESAMPLING, 'a resample of 2 (bilinear) or 3 (bicubic)', resample))
     size = pre.get('size')
     if isinstance(size, dict) and 'shortest_edge' in size:
         say('shorter_side', size['shortest_edge'], source)
         say('fit', 'crop', source)
     elif size is not None:
-        height = size if isinstance(size, int) else size.get('height')
+        height = size if isinstance(size, int) else size.get('height') if isinstance(size, dict) else None
+        if height is None:
+            raise ImportProblem(f'{source}: expected a size of shortest_edge, or of height and width, got {size!r}')
         cropped = pre.get('do_center_crop', False)
         say('shorter_side', height, source)
         # Resized to the exact size; a centre crop of a smaller one would follow a squash, which no published ViT does.
@@ -125,6 +125,11 @@ def facts(files: Files, tensors: dict[str, Tensor]) -> list[Facts]:
         say('fit', 'squash', source)
     rules = Facts({'pool': Fact('class', "Hugging Face's rule for a ViT that classifies")})
     return [Facts(said), rules]
+
+
+def _unless(fine: bool, expected: str, got: object) -> str:
+    """A Fact's problem."""
+    return '' if fine else f'expected {expected}, got {got!r}'
 
 
 def _pair(value: Any) -> tuple[int, int] | None:
