@@ -68,13 +68,17 @@ export const Signal = v.variant('kind', [
     share: hexadecimal(32),
     tag: Tag,
   }),
-  v.strictObject({
-    kind: v.literal('ice'),
-    attempt: Attempt,
-    candidate: text(maxCandidateLength),
-    sdpMid: v.nullable(text(32)),
-    sdpMLineIndex: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(16))),
-  }),
+  /** One of the two says what it is a candidate of, or it is none (WebRTC 1.0, section 4.8.1). */
+  v.pipe(
+    v.strictObject({
+      kind: v.literal('ice'),
+      attempt: Attempt,
+      candidate: text(maxCandidateLength),
+      sdpMid: v.nullable(text(32)),
+      sdpMLineIndex: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(16))),
+    }),
+    v.check(({ sdpMid, sdpMLineIndex }) => sdpMid !== null || sdpMLineIndex !== null),
+  ),
   ...codeSignals,
 ]);
 export type Signal = v.InferOutput<typeof Signal>;

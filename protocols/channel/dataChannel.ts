@@ -63,7 +63,7 @@ class DataChannelWire extends QueueingWire {
       throw new RangeError(`chunk: expected at most ${this.maxChunkBytes} bytes, got ${chunk.length}`);
     }
     await this.room(chunk.length);
-    this.channel.send(chunk as Uint8Array<ArrayBuffer>);
+    this.transmit(chunk as Uint8Array<ArrayBuffer>);
     this.lastSentMs = performance.now();
     this.probes = 0;
     this.timer ??= setTimeout(() => this.probe(), probesAfterMs[0]);
@@ -85,10 +85,29 @@ class DataChannelWire extends QueueingWire {
     if (this.channel.bufferedAmount > 0) this.lastSentMs = now;
     const waitMs = () => this.lastSentMs + probesAfterMs[this.probes] - now;
     if (waitMs() <= 0) {
-      this.channel.send(probeText);
+      try {
+        this.transmit(probeText);
+      } catch {
+        return; // nobody waits for a probe, and the wire has said that it ended
+      }
       this.probes++;
     }
     if (this.probes < probesAfterMs.length) this.timer = setTimeout(() => this.probe(), Math.max(waitMs(), 1));
+  }
+
+  /**
+   * A channel's state can be behind: node-datachannel's is `open` until a callback has run, and what is gone throws.
+   * @throws ProtocolError `closed`; then the wire has ended
+   */
+  private transmit(data: Uint8Array<ArrayBuffer> | string): void {
+    try {
+      this.channel.send(data);
+    } catch (error) {
+      const reason = new ProtocolError('closed', 'data channel', (error as Error).message);
+      this.finish(reason);
+      this.channel.close();
+      throw reason;
+    }
   }
 
   private async room(bytes: number): Promise<void> {

@@ -314,6 +314,8 @@ function lengthError(message: string): ProtocolError {
 }
 
 function closedError(reason: unknown, inMessage: boolean): ProtocolError {
+  // A wire may know better, such as that the other side's version is another.
+  if (reason instanceof ProtocolError && reason.code !== 'closed') return reason;
   const where = inMessage ? ' in the middle of a message' : '';
   const why = reason instanceof Error ? `: ${reason.message}` : '';
   return new ProtocolError('closed', 'channel', `the connection is gone${where}${why}`);

@@ -311,13 +311,34 @@ describe('data channel wire', () => {
   });
 
   it('ends on an error of the connection, and on text', async () => {
-    for (const event of ['error', 'message'] as const) {
+    for (const [event, data, code] of [
+      ['error', undefined, 'closed'],
+      ['message', 'hello', 'length'],
+    ] as const) {
       const [a] = FakeDataChannel.pair();
       const channel = new FramedChannel(dataChannelWire(a));
       a.open();
       const waiting = channel.receive(1);
-      a.emit(event, event === 'message' ? 'hello' : undefined);
-      await expect(waiting).rejects.toMatchObject({ code: 'closed' });
+      a.emit(event, data);
+      await expect(waiting).rejects.toMatchObject({ code });
+    }
+  });
+
+  it('ends when what is gone throws though its state is still open: a chunk, or a probe, of which nobody else hears', async () => {
+    const gone = () => {
+      throw new Error('DataChannel is closed');
+    };
+    for (const isProbe of [false, true]) {
+      const [a] = FakeDataChannel.pair();
+      const wire = dataChannelWire(a);
+      a.open();
+      const ended = new Promise<unknown>((resolve) => {
+        wire.onClose = resolve;
+      });
+      if (isProbe) await wire.send(bytes(1));
+      a.send = gone;
+      if (!isProbe) await expect(wire.send(bytes(1))).rejects.toMatchObject({ code: 'closed' });
+      expect(await ended).toMatchObject({ code: 'closed' });
     }
   });
 });
@@ -388,7 +409,7 @@ describe('message port wire', () => {
     const channel = new FramedChannel(messagePortWire(near));
     const waiting = channel.receive(1);
     far.postMessage({ hello: 1 }, []);
-    await expect(waiting).rejects.toMatchObject({ code: 'closed' });
+    await expect(waiting).rejects.toMatchObject({ code: 'length' });
   });
 });
 

@@ -149,6 +149,28 @@ describe('who alters one side’s view is found out by that side', () => {
   });
 });
 
+test('candidates that are none, early and late, are as if they had not come', async () => {
+  const bad = (signal: LinkSignal): LinkSignal[] =>
+    signal.kind === 'ice'
+      ? [
+          { ...signal, sdpMid: null, sdpMLineIndex: null },
+          { ...signal, candidate: 'x' },
+          { ...signal, sdpMid: 'nowhere' },
+          { ...signal, candidate: 'candidate:1 1 UDP 1 999.0.2.1 9 typ host' },
+          signal,
+        ]
+      : [signal];
+  const { owner, client } = connect({ toOwner: bad, toClient: bad });
+  await expect.poll(() => isConnected(owner) && isConnected(client), within).toBe(true);
+  const { attempt } = owner.sent[0];
+  for (const { link } of [owner, client])
+    for (const late of bad({ kind: 'ice', attempt, candidate: 'candidate:1', sdpMid: '0', sdpMLineIndex: 0 }))
+      link.receive(late);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect([...owner.failures, ...client.failures]).toEqual([]);
+  expect(await client.link.check()).toBe(true);
+});
+
 test('50,000 candidates: few are read, in no time', async () => {
   const { owner, client } = connect({ toOwner: () => [] });
   await expect.poll(() => client.sent.length, within).toBeGreaterThan(0);

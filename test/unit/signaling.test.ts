@@ -294,6 +294,7 @@ describe('untrusted input', () => {
     ['a signature that is none', { ...offer, signature: 'zz' }],
     ['extra fields', { ...offer, image: 'x' }],
     ['no object', null],
+    ['a candidate of nothing', { kind: 'ice', attempt, candidate: 'x', sdpMid: null, sdpMLineIndex: null }],
     ['a share that is none', { kind: 'code-share', nonce: '0'.repeat(32), share: '0'.repeat(63) }],
     ['tries without an end', { kind: 'code-reject', triesLeft: 1e9 }],
   ])('%s is not relayed', async (_, signal) => {

@@ -105,7 +105,18 @@ export class PeerLink {
 
   #receiveCandidate({ attempt, candidate, sdpMid, sdpMLineIndex }: Extract<LinkSignal, { kind: 'ice' }>): void {
     if (attempt !== this.#attempt || ++this.#candidates > maxCandidates) return;
-    this.#peer.signal({ type: 'candidate', candidate: { candidate, sdpMid, sdpMLineIndex } } as SimplePeer.SignalData);
+    void this.#addCandidate({ candidate, sdpMid, sdpMLineIndex });
+  }
+
+  /** Candidates are not signed: one that is none of the other tab's, or none at all, must not end what the others may bring about. */
+  async #addCandidate(candidate: RTCIceCandidateInit): Promise<void> {
+    try {
+      // simple-peer keeps early ones; later ones would end its connection when they are refused.
+      if (this.connection.remoteDescription) await this.connection.addIceCandidate(candidate);
+      else this.#peer.signal({ type: 'candidate', candidate } as SimplePeer.SignalData);
+    } catch {
+      // As if it had not come.
+    }
   }
 
   /** One answer settles whom the owner is paired with; what a server sends after it, or again, changes nothing. */
