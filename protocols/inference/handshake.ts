@@ -65,7 +65,13 @@ export async function greetOwner(
 export async function greetClient(channel: Channel, model: OwnerModel, otChecks = false): Promise<Agreement> {
   const theirs = await channel.receive(8);
   channel.send(hello(otChecks));
-  const agreement = agree(theirs, otChecks);
+  let agreement: Agreement;
+  try {
+    agreement = agree(theirs, otChecks);
+  } catch (error) {
+    await channel.flush().catch(() => {}); // by this hello the client can say what is wrong
+    throw error;
+  }
   const manifest = utf8ToBytes(model.manifestJson);
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, manifest.length, true);

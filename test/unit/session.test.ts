@@ -556,8 +556,10 @@ describe('session', () => {
     const [a, b] = channels();
     const owner = OwnerSession.open(b, model, { onEvent: () => {} });
     a.send(Uint8Array.of(0x42, 0x4c, 0x47, 0x54, protocolVersion + 1, 0, 0, 0));
-    await a.flush();
+    const reply = a.receive(8);
     await expect(owner).rejects.toThrow(new RegExp(`version ${protocolVersion} .* version ${protocolVersion + 1}`));
+    // Before it gives up, the owner says its own version: so the client's side can name the fault.
+    expect(await reply).toEqual(Uint8Array.of(0x42, 0x4c, 0x47, 0x54, protocolVersion, 0, 0, 0));
 
     const [c, d] = channels();
     const [client, second] = await Promise.all([

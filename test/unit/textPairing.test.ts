@@ -195,6 +195,13 @@ describe.each(['en', 'de'] as const)('what is said of the link after an end (%s)
     }
   });
 
+  test.each(['version', 'plan'] as const)('%s: the same words, whichever side found out', (code) => {
+    const reader = { role: 'client', isByText: false } as const;
+    const ours = failureNotice({ code, message: '' }, reader);
+    const theirs = failureNotice({ code: 'peer-aborted', message: '', peerCode: code }, reader);
+    expect([theirs.title, theirs.text]).toEqual([ours.title, ours.text]);
+  });
+
   test('by a server, it does', () => {
     for (const role of ['client', 'owner'] as const) {
       const texts = notices({ role, isByText: false }).map(({ text }) => text);

@@ -150,6 +150,8 @@ function failureWords({ code, message, peerCode }: Failure, reader: Reader): Not
   const error = (words: Parameters<typeof notice>[1]) => notice('error', words, `${code} · ${message}`);
   const again = (title: (all: Words['notices']) => string) =>
     error((all) => ({ title: title(all), text: againWords(all, reader) }));
+  const mismatch = (what: 'version' | 'plan') =>
+    withAgain('error', reader, ({ failures }) => failures[what], `${code} · ${message}`);
   switch (code) {
     case 'cancelled':
       return withAgain('info', reader, ({ failures }) => failures.cancelled);
@@ -159,6 +161,8 @@ function failureWords({ code, message, peerCode }: Failure, reader: Reader): Not
       if (peerCode === 'refused' && role === 'client') return final(notice('info', ({ ends }) => ends.limitOfOwner));
       if (peerCode === 'cancelled' && role === 'owner')
         return withAgain('info', reader, ({ ends }) => ends.clientCancelled);
+      // The tabs do not fit together, whichever of them found out.
+      if (peerCode === 'version' || peerCode === 'plan') return mismatch(peerCode);
       return again(({ failures }) => failures.peerAborted[role]);
     case 'silent':
       return again(({ failures }) => failures.silent[role]);
@@ -166,7 +170,7 @@ function failureWords({ code, message, peerCode }: Failure, reader: Reader): Not
       return again(({ failures }) => failures.refused[role]);
     case 'version':
     case 'plan':
-      return withAgain('error', reader, ({ failures }) => failures[code], `${code} · ${message}`);
+      return mismatch(code);
     case 'manifest':
       return error(({ failures: { manifest } }) => ({ title: manifest.title, text: manifest[role] }));
     case 'length':
