@@ -72,20 +72,24 @@ async function main(): Promise<void> {
     iceServers: () => turnServers(turn),
     log,
     onBroken: () => process.exit(1), // for whoever restarts it
+    onDone: () => stop('every room has reached its limit'),
     ...(values.codes && { onCode: (room, code) => process.stdout.write(`code for room ${room}: ${code}\n`) }),
   });
   setInterval(() => log.info(owner.figures, 'health'), healthMs).unref();
+  // A connection that fails in a way that nobody foresaw must not take the other rooms with it: the protocol, and all that is secret but
+  // the links, is in threads of its own.
+  process.on('uncaughtException', (error) => log.error({ error: error.stack }, 'an error that nobody caught'));
 
   let stopping = false;
-  const stop = (signal: string) => {
+  function stop(reason: string): void {
     if (stopping) process.exit(1); // asked twice
     stopping = true;
-    log.info({ signal }, 'stopping');
+    log.info({ reason }, 'stopping');
     void owner
       .stop()
       .then(() => own?.stop())
       .finally(() => process.exit(0)); // the native WebRTC library keeps the process alive otherwise
-  };
+  }
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   // Last: whoever sees the links may send a signal.

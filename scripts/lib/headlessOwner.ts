@@ -34,6 +34,8 @@ export interface HeadlessOwnerOptions {
   readonly threadModule?: URL;
   /** Threads fail again and again: nobody can be served any more. */
   readonly onBroken?: (error: Error) => void;
+  /** Every room has reached its limit. */
+  readonly onDone?: () => void;
   /** A typed code of a room, each time that there is another; for who asked to see them. */
   readonly onCode?: (room: number, code: string) => void;
 }
@@ -237,6 +239,7 @@ export class HeadlessOwner {
           if (!this.#stopping)
             log.info({ room: room.index, answers: room.answers }, 'the limit is reached: the room is closed');
           room.pairing.close({ afterMs: lingerMs });
+          if (!this.#stopping && this.#rooms.every(({ answers }) => answers >= limit)) this.options.onDone?.();
         } else room.pairing.dropPeer(lingerMs);
       }
       this.#onIdle();

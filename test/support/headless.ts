@@ -25,6 +25,7 @@ export async function startHeadless(options: {
   folder?: string;
   threadModule?: URL;
   onBroken?: (error: Error) => void;
+  onDone?: () => void;
 }) {
   const files = { distDir: '/nowhere', modelsDir: '/nowhere', modelFiles: new Set<string>() };
   const signaling = await createSignalingServer({
