@@ -1,24 +1,24 @@
 /**
  * npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--ot-checks] [--workers N] [--json]
- * npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--ot-checks] [--json]
+ * npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--link-servers use|ignore] [--ot-checks] [--json]
  * Both parties as processes of this machine; with an invite link only the client, whose owner is at the other end.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseInvite } from '../client/src/pairing/invite.ts';
-import type { Phase, PhaseMeter, SessionEvent, SessionReport } from '../protocols/index.ts';
+import type { ClientSession, Phase, PhaseMeter, SessionEvent, SessionReport } from '../protocols/index.ts';
 import { workersOf } from './lib/answerThreads.ts';
 import { type Classified, classifyEach, pictureFiles, type Unreadable } from './lib/classifyEach.ts';
 import { withOwner } from './lib/headlessClient.ts';
 import { readImage } from './lib/images.ts';
-import { introductionOf } from './lib/introduction.ts';
+import { introductionOf, type LinkServers, linkServersChoices } from './lib/introduction.ts';
 import { defaultModel, modelFolder } from './lib/models.ts';
 import { installWebRtc } from './lib/nodeWebRtc.ts';
 import { readOptions } from './lib/options.ts';
 import type { PartyMessage, PartyResult, PartyTask } from './lib/party.ts';
 
 const usage = `npm run classify -- --image FILE|FOLDER [--model NAME|PATH] [--transport memory|webrtc] [--rtt MS] [--mbps N] [--ot-checks] [--workers N] [--json]
-       npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--ot-checks] [--json]`;
+       npm run classify -- --image FILE|FOLDER --connect LINK [--wait SECONDS] [--link-servers use|ignore] [--ot-checks] [--json]`;
 
 async function main(): Promise<void> {
   const values = readOptions(usage, {
@@ -32,20 +32,26 @@ async function main(): Promise<void> {
     json: { type: 'boolean', default: false },
     connect: { type: 'string' },
     wait: { type: 'string', default: '0' },
+    'link-servers': { type: 'string' },
   });
   const { image, model, transport, json, 'ot-checks': otChecks } = values;
   const [rttMs, mbps] = [Number(values.rtt), Number(values.mbps)];
   if (!image || (transport !== 'memory' && transport !== 'webrtc') || !(rttMs >= 0) || !(mbps >= 0))
     throw new Error(`usage: ${usage}`);
+  const linkServers = linkServersChoices.find((choice) => choice === values['link-servers']);
+  if (linkServers !== values['link-servers'])
+    throw new Error(`--link-servers: expected ${linkServersChoices.join(' or ')}`);
   if (values.connect !== undefined)
-    return connect(values.connect, image, { waitMs: 1000 * Number(values.wait), otChecks, json });
+    return connect(values.connect, image, { waitMs: 1000 * Number(values.wait), linkServers, otChecks, json });
   const workers = workersOf(values.workers);
   await modelFolder(model);
   await pictureFiles(image);
 
   const task = { transport, model, image, rttMs, mbps, otChecks, workers } as const;
   const answers = new Answers(json);
-  const { client, owner } = await runParties({ ...task, party: 'client' }, { ...task, party: 'owner' }, answers);
+  const { client, owner } = await answers.orWhatThereIs(
+    runParties({ ...task, party: 'client' }, { ...task, party: 'owner' }, answers),
+  );
   const { plaintextLogits = [], report } = client;
   const errors = answers.classified.map(({ classification: { logits } }, i) =>
     Math.max(...logits.map((logit, k) => Math.abs(logit - plaintextLogits[i][k]))),
@@ -67,11 +73,18 @@ async function main(): Promise<void> {
   });
 }
 
+interface ConnectOptions {
+  readonly waitMs: number;
+  readonly linkServers: LinkServers | undefined;
+  readonly otChecks: boolean;
+  readonly json: boolean;
+}
+
 /** As a client of an owner elsewhere: another's page, or `npm run owner`. */
 async function connect(
   link: string,
   place: string,
-  { waitMs, otChecks, json }: { waitMs: number; otChecks: boolean; json: boolean },
+  { waitMs, linkServers, otChecks, json }: ConnectOptions,
 ): Promise<void> {
   const invite = parseInvite(link);
   if (!invite || !URL.canParse(link)) throw new Error('--connect: expected a whole invite link');
@@ -85,15 +98,16 @@ async function connect(
   const onEvent = (event: SessionEvent) => {
     if (event.type === 'progress') answers.progress(event);
   };
-  const { server, iceServers } = await introductionOf(link);
+  const { server, iceServers } = await introductionOf(link, linkServers);
   let publicBlocks: number | undefined;
   const options = { server, iceServers, onEvent, waitMs, otChecks };
-  const report = await withOwner(invite, options, async (session) => {
+  const work = async (session: ClientSession) => {
     publicBlocks = session.manifest.publicPart?.blocks;
     // After a connection that broke, with what is left.
     for await (const each of classifyEach(session, files, answers.all.length)) answers.add(each);
     return session.report();
-  });
+  };
+  const report = await answers.orWhatThereIs(withOwner(invite, options, work));
   answers.write({ publicBlocks, correlations: report.correlations, layers: report.layers });
   process.exit(0); // the native WebRTC library keeps the process alive otherwise
 }
@@ -133,13 +147,23 @@ class Answers {
     else process.stdout.write(`\n${each.file}: ${labelOf(each.classification)}\n`);
   }
 
+  /** As JSON all answers wait for the end. One that comes early takes none with it: each was computed, and counts with the owner. */
+  async orWhatThereIs<T>(rest: Promise<T>): Promise<T> {
+    try {
+      return await rest;
+    } catch (error) {
+      if (this.isJson && this.all.length > 0) {
+        const images = this.all.map((each) => ('unreadable' in each ? each : flat(each)));
+        process.stdout.write(`${JSON.stringify({ images, error: (error as Error).message })}\n`);
+      }
+      throw error;
+    }
+  }
+
   /** @throws Error when no picture could be read. */
   write({ plaintextLogits = [], ...facts }: Facts): void {
     const { classified } = this;
     if (classified.length === 0) throw new Error('none of the files is a picture');
-    const flat = ({ file, classification: { label, labelIndex, logits }, phases }: Classified) => ({
-      ...{ file, label, labelIndex, logits, phases },
-    });
     if (this.isJson) {
       let next = 0;
       const images = this.all.map((each) =>
@@ -169,6 +193,10 @@ class Answers {
       );
   }
 }
+
+const flat = ({ file, classification: { label, labelIndex, logits }, phases }: Classified) => ({
+  ...{ file, label, labelIndex, logits, phases },
+});
 
 const withPlaintext = <T extends object>(answer: T, logits: number[] | undefined) =>
   logits ? { ...answer, plaintextLogits: logits } : answer;

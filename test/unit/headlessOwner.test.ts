@@ -44,13 +44,16 @@ test('one link, several clients: who finds the room full waits for its turn', as
 });
 
 test('a room closes at its limit, and the others go on', async () => {
-  const { owner, invites, classify } = await start({ rooms: 2, limit: 1 });
+  let done = 0;
+  const { owner, invites, classify } = await start({ rooms: 2, limit: 1, onDone: () => done++ });
   await classify(invites[0]);
   await expect
     .poll(() => classify(invites[0]).then(String, (error) => error.message), { timeout: 20_000 })
     .toContain('no-such-room');
+  expect(done).toBe(0);
   await classify(invites[1]);
   expect(owner.answers).toEqual([1, 1]);
+  await expect.poll(() => done).toBe(1);
 });
 
 describe('threads that fail', () => {
@@ -147,6 +150,21 @@ describe('as commands', () => {
     expect(log).toContain('"msg":"stopped"');
     expect(log).not.toContain(link.split('#')[1]);
   }, 120_000);
+
+  test('an owner’s limit in the middle of a folder: what was answered before is given, with the reason', async () => {
+    const { invites, server } = await start({ rooms: 1, limit: 1 });
+    const { formatInvite } = await import('../../client/src/pairing/invite.ts');
+    const link = formatInvite(server, invites[0]);
+    const folder = path.join(root, 'model-artifacts/zoo/cifar10/samples');
+    const client = promisify(execFile)(
+      process.execPath,
+      program('scripts/classify.ts', '--image', folder, '--connect', link, '--json'),
+      { cwd: root },
+    );
+    const { stdout, code } = await client.catch((error) => error);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ images: [{ label: expect.any(String) }], error: expect.any(String) });
+  }, 60_000);
 
   test('the demo ends with the signal that its supervisor sends to npm’s child', async () => {
     const demo = spawn(process.execPath, program('signaling-server/main.ts'), {

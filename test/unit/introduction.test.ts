@@ -30,11 +30,31 @@ test('what the page says, and what the link says before it', async () => {
   const address = await page({ 'settings.json': { signaling: 'https://m.example' }, 'ice.json': stun });
   expect(await introductionOf(`${address}#${invite}`)).toEqual({ server: 'https://m.example', iceServers: stun });
   const link = `${address}?signaling=https://n.example#${invite}&ice=stun:t.example`;
-  expect(await introductionOf(link)).toEqual({
-    server: 'https://n.example',
-    iceServers: [{ urls: 'stun:t.example' }],
-  });
+  const server = 'https://n.example';
+  expect(await introductionOf(link, 'use')).toEqual({ server, iceServers: [{ urls: 'stun:t.example' }] });
+  expect(await introductionOf(link, 'ignore')).toEqual({ server, iceServers: stun });
 });
+
+test('servers that a link brings are not used without a yes, nor is anybody asked before it', async () => {
+  const link = `http://127.0.0.1:9/#${invite}&ice=stun:t.example`;
+  await expect(introductionOf(link)).rejects.toThrow('the link names stun:t.example, which would learn');
+});
+
+test('an address that has moved, as a tab follows it; and a host that takes the connection and says nothing', async () => {
+  const address = await page({});
+  const moved = createServer((_, response) => response.writeHead(301, { location: address }).end());
+  const silent = createServer(() => {});
+  for (const server of [moved, silent]) {
+    closers.push(
+      () => server.close(),
+      () => server.closeAllConnections(),
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  }
+  const at = (server: typeof moved) => `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  expect((await introductionOf(`${at(moved)}#${invite}`)).server).toBe(new URL('/', address).href);
+  await expect(introductionOf(`${at(silent)}#${invite}`)).rejects.toThrow('does not answer');
+}, 30_000);
 
 test('what stands in the way is said', async () => {
   const byText = await page({ 'settings.json': { signaling: null } });

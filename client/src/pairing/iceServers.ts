@@ -106,13 +106,23 @@ export async function iceServers(): Promise<RTCIceServer[]> {
 /** The same anew, for another connection: credentials end. `before` where they cannot be had now. */
 export const renewed = (before: RTCIceServer[]): Promise<RTCIceServer[]> => iceServers().catch(() => before);
 
-/** The address of a file in the page's folder. @param page its address; undefined for this page */
-export const beside = (page: string | undefined, name: string): string => (page ? new URL(name, page).href : name);
+/** A server that takes the connection and says nothing would have the tab wait for ever. */
+const answerMs = 15_000;
 
-/** Those of `ice.json`. @param page whose; this one by default. @throws UnreachableError, v.ValiError */
-export async function fetchIceServers(page?: string): Promise<RTCIceServer[]> {
-  const response = await fetch(beside(page, 'ice.json')).catch(() => {
+/**
+ * A small file of the page's folder, as JSON; undefined where there is none.
+ * @param page its address; undefined for this page. @throws UnreachableError, SyntaxError
+ */
+export async function readBeside(page: string | undefined, name: string): Promise<unknown> {
+  const unreachable = () => {
     throw new UnreachableError();
-  });
-  return response.ok ? (v.parse(IceServers, await response.json()) as RTCIceServer[]) : [];
+  };
+  const options = { signal: AbortSignal.timeout(answerMs) };
+  const response = await fetch(page ? new URL(name, page).href : name, options).catch(unreachable);
+  return response.ok ? JSON.parse(await response.text().catch(unreachable)) : undefined;
+}
+
+/** Those of `ice.json`. @param page whose; this one by default. @throws UnreachableError, SyntaxError, v.ValiError */
+export async function fetchIceServers(page?: string): Promise<RTCIceServer[]> {
+  return v.parse(IceServers, (await readBeside(page, 'ice.json')) ?? []) as RTCIceServer[];
 }

@@ -4,7 +4,7 @@
  * `?signaling=ADDRESS` in the page's own address comes before it; the invite link carries it on.
  */
 import * as v from 'valibot';
-import { beside, UnreachableError } from '../pairing/iceServers.ts';
+import { readBeside } from '../pairing/iceServers.ts';
 
 const Address = v.pipe(v.string(), v.url(), v.regex(/^(https?|wss?):/));
 const Settings = v.object({
@@ -25,10 +25,7 @@ export async function signalingServer(search: string, page?: string): Promise<st
 }
 
 async function readSettings(page?: string): Promise<v.InferOutput<typeof Settings>> {
-  const response = await fetch(beside(page, 'settings.json')).catch(() => {
-    throw new UnreachableError();
-  });
-  return v.parse(Settings, response.ok ? await response.json() : { signaling: 'here' });
+  return v.parse(Settings, (await readBeside(page, 'settings.json')) ?? { signaling: 'here' });
 }
 
 /** The address by which this page was opened means another machine there. */
