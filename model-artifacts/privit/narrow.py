@@ -143,7 +143,7 @@ def narrow(
         optimizer.load_state_dict(saved['optimizer'])
         first = saved['step']
     say(json.dumps({'scoreLimits': {name.split('.')[1]: limit for name, limit in limits.items()}, 'firstStep': first}))
-    sums = torch.zeros(3)
+    sums, counted = torch.zeros(3), first
     for step in range(first, o.steps):
         generator = step_generator(seed, step)
         for group in optimizer.param_groups:
@@ -174,10 +174,11 @@ def narrow(
             partial = state.with_suffix('.partial')
             torch.save({'model': model.state_dict(), 'average': average.state_dict(), 'optimizer': optimizer.state_dict(), 'step': done}, partial)
             os.replace(partial, state)
-            mse, kl, excess = (sums / ((done - first - 1) % o.save_every + 1)).tolist()
+            mse, kl, excess = (sums / (done - counted)).tolist()
             line = {'step': done, 'mse': round(mse, 4), 'kl': round(kl, 4), 'excess': round(excess, 1), 'weight': f'{weight:.1e}'}
             if done % (4 * o.save_every) == 0 or done == o.steps:
                 line['agreement'] = agreement(average, before, kept)
             say(json.dumps(line))
             sums.zero_()
+            counted = done
     return average

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from vit.data import IMAGENETTE_IMAGENET_INDICES, ImageSet, ImageSetInfo
 from vit.imports import Imported
-from vit.model import VisionTransformer
+from vit.model import VisionTransformer, ViTConfig
 
 from .evaluate import batches
 from .teaching import TeachingCnn
@@ -93,6 +93,12 @@ def middle_positions(positions: Tensor, side: int) -> Tensor:
     return grid[:, first : first + side, first : first + side].flatten(1, 2)
 
 
+def check_square(what: str, config: ViTConfig) -> None:
+    """Raises ValueError for a network that does not see the square images that every training shows."""
+    if config.width != config.img_size:
+        raise ValueError(f'{what}: expected a network for square images, got one for {config.img_size} x {config.width}')
+
+
 def resized(model: VisionTransformer, img_size: int, middle: bool = False) -> VisionTransformer:
     """The same weights for square images of another size. middle: it sees what the middle of the old grid saw, in place of all of it with other
     eyes: for a network that is trained little, that is better (LOG.md). Raises ValueError for constants of relative position and for tokens that are dropped, which are of one size."""
@@ -100,8 +106,9 @@ def resized(model: VisionTransformer, img_size: int, middle: bool = False) -> Vi
         raise ValueError(f'img_size: expected {model.config.img_size}, for whose offsets the relative positions are, got {img_size}')
     if model.config.kept_tokens and img_size != model.config.img_size:
         raise ValueError(f'img_size: expected {model.config.img_size}, of whose tokens the network keeps some, got {img_size}')
-    if model.config.width != model.config.img_size:
-        raise ValueError('start: expected a network for square images')
+    check_square('start', model.config)
+    if img_size < model.config.patch_size:
+        raise ValueError(f'img_size: expected {model.config.patch_size} or more, one patch, got {img_size}')
     other = VisionTransformer(replace(model.config, img_size=img_size, img_width=None))
     side = img_size // model.config.patch_size
     fit = middle_positions if middle else resize_positions
@@ -172,6 +179,7 @@ class TeachingViT(TeachingCnn):
         classes = classes_of(imported, info)
         if classes is None:
             raise ValueError(f'{imported.origin}: it does not know the classes of {info.title}: fine-tune it first (privit teacher --start)')
+        check_square(imported.origin, imported.model.config)
         super().__init__(with_classes(imported.model, classes, len(classes), False))
         self.mean, self.std = (pixel_values(imported, name).view(1, 3, 1, 1) for name in ('mean', 'std'))
         self.token_channels = self.pooled_channels = self.net.config.embed_dim

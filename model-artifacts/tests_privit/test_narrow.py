@@ -1,11 +1,13 @@
 """What comes out is a checkpoint that anybody reads, says what it said, and stays in narrower ranges; an interrupted run goes on as if it had not been."""
 import copy
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 
 from privit.augment import resize
+from privit.cli import main
 from privit.commands.pretrained import resized_facts, write_timm
 from privit.narrow import NarrowOptions, Photographs, agreement, narrow, score_limits
 from privit.pretrained import resized
@@ -76,6 +78,46 @@ def test_an_interrupted_run_goes_on(tmp_path):
     parts = narrow(wide(), wide(), shown('train'), shown('validation'), OPTIONS, tmp_path / 'parts', print)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(parts.state_dict()[name], value)
+
+
+def test_what_the_log_tells_is_the_mean_of_the_steps_since_its_last_line(tmp_path):
+    """Of a run that was longer the second time too."""
+    torch.manual_seed(8)
+    before, still = VisionTransformer(CONFIG), replace(OPTIONS, steps=60, learning_rate=0.0)
+    lines: dict[str, list[str]] = {'whole': [], 'parts': []}
+    narrow(wide(), before, shown('train'), shown('validation'), still, tmp_path / 'whole', lines['whole'].append)
+    for steps in (30, 60):
+        narrow(wide(), before, shown('train'), shown('validation'), replace(still, steps=steps), tmp_path / 'parts', lines['parts'].append)
+    whole, parts = ([line for line in map(json.loads, lines[run]) if 'mse' in line] for run in ('whole', 'parts'))
+    assert [line['step'] for line in parts] == [20, 30, 40, 60]
+    assert parts[-1] == pytest.approx(whole[-1] | {'weight': parts[-1]['weight']})
+    assert (parts[1]['mse'] + parts[2]['mse']) / 2 == pytest.approx(whole[1]['mse'], abs=2e-4)
+
+
+def checkpoint_of(config: ViTConfig, folder, **said) -> str:
+    facts = {'mean': (0.5,) * 3, 'std': (0.25,) * 3, 'interpolation': 'bicubic', 'shorter_side': 10} | said
+    write_timm(folder, VisionTransformer(config).state_dict(), config, Facts({name: Fact(value, 'here') for name, value in facts.items()}), None)
+    return str(folder)
+
+
+def test_what_a_checkpoint_says_of_all_its_tokens_is_learned(tmp_path, monkeypatch):
+    """Where its own configuration drops some; a teacher that is named is taken as it is."""
+    fewer = with_kept_tokens(CONFIG, [(0, 'checkerboard')])
+    path, seen = checkpoint_of(fewer, tmp_path / 'fewer', keep_after=('0:checkerboard',)), []
+    monkeypatch.setattr('privit.commands.pretrained.narrow', lambda model, before, *rest: seen.append((model.config, before.config)) or model)
+    for more in ([], ['--teacher', path], ['--keep-after', '0:quarter']):
+        main(['narrow', path, '--photographs', 'synthetic', '--run-dir', str(tmp_path / 'run'), *more])
+    assert seen == [(fewer, CONFIG), (fewer, fewer), (with_kept_tokens(CONFIG, [(0, 'quarter')]), CONFIG)]
+
+
+def test_a_network_for_images_that_are_not_square_is_refused_in_a_sentence(tmp_path):
+    square, oblong = (checkpoint_of(replace(CONFIG, img_width=width), tmp_path / str(width)) for width in (None, 16))
+    for files in ([oblong], [square, '--teacher', oblong], [oblong, '--size', '12']):
+        with pytest.raises(ValueError, match='16: expected a network for square images, got one for 8 x 16'):
+            main(['narrow', *files, '--photographs', 'synthetic', '--run-dir', str(tmp_path / 'run')])
+    for size in ('0', '-4'):
+        with pytest.raises(ValueError, match=f'img_size: expected 4 or more, one patch, got {size}'):
+            main(['narrow', square, '--photographs', 'synthetic', '--run-dir', str(tmp_path / 'run'), '--size', size])
 
 
 def test_limits_are_of_each_layer():

@@ -74,6 +74,12 @@ def test_keys_without_their_mean_make_scores_that_a_square_can_see(imported):
             x = block(x, None, None, '', None)
 
 
+def test_a_teacher_for_images_that_are_not_square_is_refused(imported):
+    oblong = replace(imported, model=VisionTransformer(replace(CONFIG, img_width=16)))
+    with pytest.raises(ValueError, match='six classes: expected a network for square images, got one for 8 x 16'):
+        TeachingViT(oblong, SET.train.info)
+
+
 def test_a_smooth_position_embedding_keeps_its_shape_in_another_size():
     """Values that are linear in the place stay so, up to the antialiasing kernel's rounding, except within two tokens of the border, where
     the kernel is cut. (Half a token off, such as with aligned corners, would be 0.5.)"""

@@ -17,17 +17,20 @@ from vit.model import ViTConfig, computed
 
 from ..narrow import NarrowOptions, Photographs, narrow
 from ..options import add_options, read_options
-from ..pretrained import pixel_values, resized
+from ..pretrained import check_square, pixel_values, resized
 from .arguments import Commands, add_facts, given_facts
 
 
 def run_narrow(arguments: argparse.Namespace) -> None:
     options = read_options(arguments, NarrowOptions)
     given = given_facts(arguments)
-    before = import_checkpoint(arguments.teacher or arguments.checkpoint, given)
+    # What the checkpoint's own configuration drops is dropped by the student alone.
+    before = import_checkpoint(arguments.teacher, given) if arguments.teacher else import_checkpoint(arguments.checkpoint, given | {'keep_after': ()})
     imported = import_checkpoint(arguments.checkpoint, given | {'keep_after': arguments.keep_after})
     student, facts = imported.model, imported.facts
-    if arguments.size:
+    for path, config in ((arguments.checkpoint, student.config), (arguments.teacher, before.model.config)):
+        check_square(str(path), config)
+    if arguments.size is not None:
         student = resized(student, arguments.size)
         facts = resized_facts(facts, imported.model.config, student.config)
     splits = [load_splits(name, arguments.data_dir, arguments.cache_dir) for name in arguments.photographs]
