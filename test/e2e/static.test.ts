@@ -1,7 +1,8 @@
 /** The folder that `npm run build:static` makes, behind a server that knows nothing of this program. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer as createHost } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
@@ -129,6 +130,83 @@ test('an answer that is scanned on the owner’s device finds the tab that waits
   await scanned.goto(answer);
   await scanned.getByText('The answer has arrived').waitFor();
   await client.getByTestId('sample').first().waitFor();
+});
+
+test('two builds on one host, which lets browsers keep files for minutes: each is kept, and is of one version', async () => {
+  let version = 1;
+  const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
+  const host = createHost((request, response) => {
+    const [, build, name] = /^\/(a|b)\/([^?]*)/.exec(request.url!) ?? [];
+    void readFile(path.join(folder, 'some/path', name || 'index.html'))
+      .then((bytes) => {
+        // Each build, and each version of the first, has a worker, a page and a model of its own.
+        const text = bytes.toString();
+        const is = build === 'b' ? '0' : `${version}`;
+        const body: Record<string, string | Buffer> = {
+          '': text.replace('<html', `<html data-version="${is}"`),
+          'offline.js': text.replace(/\b[0-9a-f]{16}\b/, is.repeat(16)),
+          'models/tiny/manifest.json': is,
+          'models/tiny/weights.bin': is,
+        };
+        const type = types[(name || '.html').split('.').at(-1)!] ?? 'application/octet-stream';
+        response.writeHead(200, { 'Cache-Control': 'max-age=600', 'Content-Type': type }).end(body[name] ?? bytes);
+      })
+      .catch(() => response.writeHead(404).end());
+  });
+  await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve));
+  try {
+    const at = (build: string) => `http://localhost:${(host.address() as AddressInfo).port}/${build}/`;
+    const page = await app.page();
+    const visit = async (build: string) => {
+      await page.goto('about:blank');
+      await page.goto(`${at(build)}#secret`);
+      await page.evaluate(async () => {
+        await navigator.serviceWorker.ready;
+        if (!navigator.serviceWorker.controller)
+          await new Promise((resolve) => navigator.serviceWorker.addEventListener('controllerchange', resolve));
+      });
+    };
+    const model = async () => {
+      const files = ['manifest.json', 'weights.bin'];
+      const text = (file: string) => page.evaluate(async (url) => (await fetch(url)).text(), `models/tiny/${file}`);
+      return [await page.locator('html').getAttribute('data-version'), ...(await Promise.all(files.map(text)))];
+    };
+    /** Of each build's caches: what is in them of its page and its model. */
+    const kept = () =>
+      page.evaluate(async () => {
+        const found: Record<string, string[]> = {};
+        for (const name of await caches.keys()) {
+          const cache = await caches.open(name);
+          const text = async (url: string) => (await (await cache.match(url))?.text()) ?? '';
+          if ((await cache.keys()).some(({ url }) => url.includes('secret'))) found.secret = [name];
+          const [, build] = /\/(a|b)\//.exec((await cache.keys())[0].url)!;
+          const ofPage = /data-version="(.)"/.exec(await text(`/${build}/`))?.[1] ?? '';
+          const ofModel = await Promise.all(
+            ['manifest.json', 'weights.bin'].map((file) => text(`/${build}/models/tiny/${file}`)),
+          );
+          found[name.replace(/^.*\/(a|b)\/ /, '$1 ')] = [ofPage, ...ofModel];
+        }
+        return found;
+      });
+    await visit('a');
+    expect(await model()).toEqual(['1', '1', '1']);
+    version = 2;
+    await visit('b');
+    expect(await model()).toEqual(['0', '0', '0']);
+    await visit('a');
+    expect(await model()).toEqual(['2', '2', '2']);
+    // The next worker waits until no page of the one before is open.
+    await visit('b');
+    const first = '0'.repeat(16);
+    const second = '2'.repeat(16);
+    await expect.poll(async () => Object.keys(await kept()).sort()).toEqual([`a ${second}`, `b ${first}`]);
+    await visit('a');
+    expect(await model()).toEqual(['2', '2', '2']);
+    await expect.poll(kept).toEqual({ [`b ${first}`]: ['0', '0', '0'], [`a ${second}`]: ['2', '2', '2'] });
+  } finally {
+    host.closeAllConnections();
+    host.close();
+  }
 });
 
 // The last one: it ends the server.

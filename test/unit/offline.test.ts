@@ -27,8 +27,8 @@ class FakeCaches {
     };
     return {
       put,
-      addAll: async (names: string[]) => {
-        for (const each of names) await put(each, await fetch(new Request(at(each))));
+      addAll: async (requests: (Request | string)[]) => {
+        for (const each of requests) await put(each, await fetch(typeof each === 'string' ? at(each) : each));
       },
       match: async (request: Request | string) => {
         const entry = entries.get(url(request));
@@ -42,29 +42,42 @@ class FakeCaches {
   delete = async (name: string) => this.kept.delete(name);
 }
 
-/** A server, its files by their names below the page's folder. */
+/** A server, its files by their names below the page's folder, and before it what the browser itself keeps for some minutes. */
 class FakeServer {
   isAway = false;
-  asked: string[] = [];
-  constructor(readonly files: Record<string, string>) {}
-  fetch = async (request: Request): Promise<Response> => {
-    this.asked.push(request.url.slice(scope.length));
+  /** Awaited before an answer. */
+  delay: (name: string) => Promise<void> | undefined = () => undefined;
+  readonly #recent = new Map<string, string>();
+  constructor(
+    readonly files: Record<string, string>,
+    readonly hasMaxAge = false,
+  ) {}
+  fetch = async (asked: Request | string, init?: RequestInit): Promise<Response> => {
+    const request = new Request(asked, init);
+    const name = request.url.slice(scope.length).split('#')[0];
+    const recent = request.cache === 'default' ? this.#recent.get(name) : undefined;
+    if (recent !== undefined) return new Response(recent);
     if (this.isAway) throw new TypeError('Failed to fetch');
-    const body = this.files[request.url.slice(scope.length)];
+    const body = this.files[name];
+    await this.delay(name);
+    if (body !== undefined && this.hasMaxAge) this.#recent.set(name, body);
     return body === undefined ? new Response('', { status: 404 }) : new Response(body);
   };
 }
 
-const site = () =>
-  new FakeServer({
-    ...{ '': 'page 1', 'app.js': 'app 1', 'settings.json': 'settings 1', 'ice.json': 'ice 1' },
-    ...{ 'models/index.json': 'index 1', 'models/a/manifest.json': 'a 1', 'models/a/weights.bin': 'weights of a 1' },
-    ...{
-      'models/a/samples/1.jpg': 'sample 1',
-      'models/b/manifest.json': 'b 1',
-      'models/b/weights.bin': 'weights of b 1',
+const site = (hasMaxAge?: boolean) =>
+  new FakeServer(
+    {
+      ...{ '': 'page 1', 'app.js': 'app 1', 'settings.json': 'settings 1', 'ice.json': 'ice 1' },
+      ...{ 'models/index.json': 'index 1', 'models/a/manifest.json': 'a 1', 'models/a/weights.bin': 'weights of a 1' },
+      ...{
+        'models/a/samples/1.jpg': 'sample 1',
+        'models/b/manifest.json': 'b 1',
+        'models/b/weights.bin': 'weights of b 1',
+      },
     },
-  });
+    hasMaxAge,
+  );
 const first = ['./', './app.js', './settings.json', './ice.json'];
 
 /** Starts the worker, as a browser does at the first visit, or for a new version. */
@@ -161,6 +174,45 @@ test.each([
   for (const name of names) expect(await get(name)).toBe(server.files[name]);
 });
 
+test('a host that lets the browser keep files for minutes does not mix versions', async () => {
+  const server = site(true);
+  const caches = new FakeCaches();
+  const one = await start(server, caches);
+  const names = Object.keys(server.files);
+  for (const name of names) {
+    await one.get(name, name === '' ? 'navigate' : undefined);
+    await server.fetch(at(name)); // a page without a worker, such as a first one
+  }
+  for (const name of names) server.files[name] = server.files[name].replace('1', '2');
+  expect(await one.get('', 'navigate')).toBe('page 2');
+  for (const name of names.filter((each) => each.startsWith('models/')))
+    expect(await one.get(name), name).toBe(server.files[name]);
+  server.isAway = true;
+  expect(await one.get('models/a/weights.bin')).toBe('weights of a 2');
+  server.isAway = false;
+
+  const two = await start(server, caches, 'two');
+  server.isAway = true;
+  expect(await two.get('', 'navigate')).toBe('page 2');
+  for (const name of ['app.js', 'settings.json', 'ice.json']) expect(await two.get(name)).toBe(server.files[name]);
+});
+
+test('what was on its way when its model changed is not kept', async () => {
+  const server = site();
+  const { get } = await start(server, new FakeCaches());
+  await get('models/a/manifest.json');
+  let arrive = () => {};
+  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  server.delay = (name) => (name.endsWith('a/weights.bin') ? arrived : undefined);
+  const slow = get('models/a/weights.bin');
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  Object.assign(server.files, { 'models/a/manifest.json': 'a 2', 'models/a/weights.bin': 'weights of a 2' });
+  expect(await get('models/a/manifest.json')).toBe('a 2');
+  arrive();
+  expect(await slow).toBe('weights of a 1');
+  expect(await get('models/a/weights.bin')).toBe('weights of a 2');
+});
+
 test('a server that has an error does not cost what is kept', async () => {
   const server = site();
   const { get } = await start(server, new FakeCaches());
@@ -196,14 +248,21 @@ test('the answer does not wait until it is kept, and the worker lives until then
     ...(await open.call(caches, name)),
     put: () => new Promise<void>((resolve) => (keep = resolve)),
   });
-  const { answered, lasting } = await dispatch('fetch', { request: new Request(at('models/a/weights.bin')) });
-  expect(await (await answered!).text()).toBe('weights of a 1');
+  const { answered, lasting } = await dispatch('fetch', { request: new Request(at('models/a/samples/1.jpg')) });
+  expect(await (await answered!).text()).toBe('sample 1');
   let isOver = false;
   const over = Promise.all(lasting).then(() => (isOver = true));
   await new Promise((resolve) => setTimeout(resolve, 10));
   expect([lasting.length, isOver]).toEqual([1, false]);
   keep();
   await over;
+});
+
+test('the secret of an invite link is not kept', async () => {
+  const caches = new FakeCaches();
+  const { get } = await start(site(), caches);
+  expect(await get('#code.secret', 'navigate')).toBe('page 1');
+  for (const kept of caches.kept.values()) expect([...kept.keys()].join()).not.toContain('secret');
 });
 
 test('another version begins anew, and leaves what others keep on this host', async () => {
@@ -214,8 +273,29 @@ test('another version begins anew, and leaves what others keep on this host', as
   await get('models/a/weights.bin');
   server.files['models/a/weights.bin'] = 'weights of a 2';
   const next = await start(server, caches, 'two');
-  expect([...caches.kept.keys()]).toEqual(['of another app', 'blindsight two']);
+  expect([...caches.kept.keys()]).toEqual(['of another app', `blindsight ${scope} two`]);
   expect(await next.get('models/a/weights.bin')).toBe('weights of a 2');
+});
+
+test('builds at several paths of one host leave each other’s', async () => {
+  const caches = new FakeCaches();
+  const hold = async (name: string, ...urls: string[]) => {
+    const cache = await caches.open(name);
+    for (const url of urls) await cache.put(new Request(url), new Response(''));
+  };
+  const others: [string, ...string[]][] = [
+    ['blindsight https://example.org/ one', 'https://example.org/'],
+    ['blindsight https://example.org/some/path/below/ one', `${scope}below/`],
+    // Of before names had a scope.
+    ['blindsight elsewhere', 'https://example.org/b/', 'https://example.org/b/app.js'],
+    ['blindsight below', `${scope}below/`, `${scope}below/app.js`],
+    ['blindsight above', 'https://example.org/', scope],
+  ];
+  for (const each of others) await hold(...each);
+  await hold('blindsight before', scope, at('app.js'));
+  await hold(`blindsight ${scope} zero`, scope);
+  await start(site(), caches);
+  expect([...caches.kept.keys()]).toEqual([...others.map(([name]) => name), `blindsight ${scope} one`]);
 });
 
 test('other requests are none of its business', async () => {
