@@ -168,6 +168,26 @@ describe('a picture that waits for the preparation', () => {
     expect(classified()).toEqual([1]);
   });
 
+  test('is refused so when several are chosen, and those in line that had no answer say that none will come', async () => {
+    vi.stubGlobal('document', {
+      createElement: () => ({ getContext: () => ({ drawImage() {} }), toDataURL: () => 'data:,' }),
+    });
+    const { store } = await open();
+    await answerOne(store);
+    prepared();
+    await store.chooseImages([picture(2), picture(3), picture(4)]);
+    await expect.poll(() => store.state.name).toBe('classifying');
+    worker().say(answered(5));
+    prepared();
+    await expect.poll(() => store.state.name).toBe('classifying');
+    worker().say({ type: 'failed', failure: { code: 'peer-aborted', message: '', peerCode: 'refused' } });
+    expect(store.queue.pictures.map(({ state }) => state)).toEqual(['answered', 'left', 'left']);
+    expect(store.queue.isRunning).toBe(false);
+    await store.chooseImages([picture(5), picture(6)]);
+    expect(store.queue.pictures).toHaveLength(3);
+    expect(store.imageNotice!.text).toContain('this link does not lead to another');
+  });
+
   test('comes before those that wait in line', async () => {
     vi.stubGlobal('document', {
       createElement: () => ({ getContext: () => ({ drawImage() {} }), toDataURL: () => 'data:,' }),

@@ -190,6 +190,7 @@ export const de: Words = {
       begin: 'Beginnen Sie mit „Privat erkennen“; die anderen folgen von selbst.',
       waiting: 'wartet',
       current: 'ist an der Reihe',
+      left: 'hat keine Antwort: Die Verbindung ist beendet',
       pasted: 'eingefügtes Bild',
       cost: (seconds, bytes) => `${seconds}, ${bytes}`,
       mean: (offline, online, offlineBytes, onlineBytes) =>

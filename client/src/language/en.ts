@@ -185,6 +185,7 @@ export const en = {
       begin: 'Begin with “Classify privately”; the others follow by themselves.',
       waiting: 'waits',
       current: 'is next, or being classified',
+      left: 'has no answer: the connection has ended',
       pasted: 'pasted picture',
       cost: (seconds: string, bytes: string) => `${seconds}, ${bytes}`,
       mean: (offline: string, online: string, offlineBytes: string, onlineBytes: string) =>

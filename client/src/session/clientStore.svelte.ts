@@ -72,6 +72,9 @@ export type ClientState =
   /** `isLost`: the owner was there, and is given up. What was asked for is done after connecting again. */
   | { readonly name: 'ended'; readonly asked: boolean; readonly notice: Notice; readonly isLost: boolean };
 
+/** What was pasted or photographed has none. */
+const nameOf = (file: Blob): string | undefined => (file instanceof File ? file.name : undefined);
+
 /** Everything the client's screen shows, and what its buttons do. */
 export class ClientStore {
   state = $state.raw<ClientState>({ name: 'connecting', asked: false });
@@ -190,7 +193,7 @@ export class ClientStore {
    * before waits until the new image is there, and is then asked of that one.
    * @param name of the file; what was pasted or photographed has none
    */
-  async chooseImage(file: Blob, name = file instanceof File ? file.name : undefined): Promise<void> {
+  async chooseImage(file: Blob, name = nameOf(file)): Promise<void> {
     await this.#choose(async () => file, name);
   }
 
@@ -201,6 +204,10 @@ export class ClientStore {
   async chooseImages(files: readonly Blob[]): Promise<void> {
     if (!this.session?.manifest) return;
     if (files.length === 1 && !this.queue.isRunning) return this.chooseImage(files[0]);
+    if (this.#isOver) {
+      this.imageNotice = imageNotice(new EndedError(), nameOf(files[0]), undefined);
+      return;
+    }
     const isRunning = this.queue.isRunning;
     this.queue.add(files);
     // Where nothing is going on; else the next preparation's end takes one.
@@ -232,6 +239,11 @@ export class ClientStore {
     );
   }
 
+  /** No link leads back. */
+  get #isOver(): boolean {
+    return this.state.name === 'ended' && this.state.notice.isFinal === true;
+  }
+
   /** @param truth what a sample is labelled */
   async #choose(load: () => Promise<Blob>, name: string | undefined, truth?: string): Promise<void> {
     const preprocessing = this.session?.manifest?.preprocessing;
@@ -240,7 +252,7 @@ export class ClientStore {
       this.imageNotice = imageNotice(new BusyError(), name, undefined);
       return;
     }
-    if (this.state.name === 'ended' && this.state.notice.isFinal) {
+    if (this.#isOver) {
       this.imageNotice = imageNotice(new EndedError(), name, undefined);
       return;
     }
@@ -408,6 +420,7 @@ export class ClientStore {
     this.#stop(afterMs);
     if (this.answerText !== undefined) this.#markUsed();
     this.state = { name: 'ended', asked: asked && !said.isFinal, notice: said, isLost };
+    if (said.isFinal) this.queue.end();
   }
 
   #stop(afterMs = 0, reason: 'closed' | 'unload' = 'closed'): void {

@@ -15,7 +15,8 @@ export interface QueuedPicture {
   readonly file: Blob;
   /** Of the file; what was pasted has none. */
   readonly name: string | undefined;
-  readonly state: 'waiting' | 'current' | 'answered' | 'unreadable';
+  /** `left`: it had no answer when the connection ended for good. */
+  readonly state: 'waiting' | 'current' | 'answered' | 'unreadable' | 'left';
   /** A small picture of it as a data URL, once it was decoded. */
   readonly thumbnail?: string;
   readonly answered?: Answered;
@@ -68,6 +69,12 @@ export class PictureQueue {
   /** Those that wait are left out. */
   stop(): void {
     this.pictures = this.pictures.filter(({ state }) => state !== 'waiting');
+  }
+
+  /** No further answer can come. */
+  end(): void {
+    for (const { id, state } of this.pictures)
+      if (state === 'waiting' || state === 'current') this.#change(id, { state: 'left' });
   }
 
   /** Of those that have an answer; undefined where none has. */
