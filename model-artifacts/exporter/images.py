@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms
 
-from vit.folders import Tree, list_images, open_tree
+from vit.folders import list_images, open_tree
 
 from .folding import Array
+from .progress import say
+from .text import plain_text
 
 FILTERS = {'bilinear': Image.Resampling.BILINEAR, 'bicubic': Image.Resampling.BICUBIC}
 
@@ -165,16 +167,26 @@ class ImageFiles:
         self.entries = {split: [(name, places[folder]) for name, folder in members] for split, members in listing.splits.items()}
 
     def read(self, entries: list[tuple[str, int]]) -> LabelledImages:
-        """Raises PictureError, naming the file, for one that cannot be read."""
-        with open_tree(self.path) as tree:
-            images = [self._seen(tree, name) for name, _ in entries]
-        return LabelledImages(np.stack(images), np.array([label for _, label in entries]))
+        """What cannot be read is left out, and said. Raises PictureError when nothing is left."""
+        seen = self._readable(entries)
+        return LabelledImages(np.stack([image for _, image, _ in seen]), np.array([label for _, _, label in seen]))
 
-    def _seen(self, tree: Tree, name: str) -> Array:
-        try:
-            return self.preprocessing.apply(open_picture(read_file(lambda: tree.read(name))))
-        except PictureError as error:
-            raise PictureError(f'{self.path}: {name}: {error}') from error
+    def _readable(self, entries: list[tuple[str, int]]) -> list[tuple[str, Array, int]]:
+        """(name, as the network sees it, label)."""
+        seen, problems = [], []
+        with open_tree(self.path) as tree:
+            for name, label in entries:
+                try:
+                    file = read_file(lambda name=name: tree.read(name))  # type: ignore[misc]
+                    seen.append((name, self.preprocessing.apply(open_picture(file)), label))
+                except PictureError as error:
+                    problems.append(plain_text(f'{name}: {error}'))
+        first = f'; the first: {problems[0]}' if problems else ''
+        if not seen:
+            raise PictureError(f'{self.path}: none of {len(entries)} pictures can be read{first}')
+        if problems:
+            say(f'  left out: {len(problems)} of {len(entries)} pictures that cannot be read{first}')
+        return seen
 
     def training(self, count: int, seed: int = 0) -> LabelledImages:
         """A random part of the training images, for calibration."""
@@ -185,15 +197,17 @@ class ImageFiles:
         return self.read(self._some(self.entries['test'], count, seed))
 
     def samples(self, per_class: int, seed: int = 2) -> list[tuple[str, bytes, int]]:
-        """(name in the set, file, label): `per_class` test images of each class, of all these at most MOST_SAMPLES; chosen blindly."""
+        """(name in the set, file, label): `per_class` test images of each class, of all these at most MOST_SAMPLES; chosen blindly, before those
+        that cannot be read are left out. Raises PictureError when nothing is left."""
         chosen = []
         for label in range(len(self.labels)):
             mine = [entry for entry in self.entries['test'] if entry[1] == label]
             chosen += self._some(mine, per_class, seed)
         if len(chosen) > MOST_SAMPLES:
             chosen = sorted(self._some(chosen, MOST_SAMPLES, seed), key=chosen.index)
+        readable = self._readable(chosen)
         with open_tree(self.path) as tree:
-            return [(name, read_file(lambda name=name: tree.read(name)), label) for name, label in chosen]  # type: ignore[misc]
+            return [(name, tree.read(name), label) for name, _, label in readable]
 
     @staticmethod
     def _some(entries: list, count: int, seed: int) -> list:

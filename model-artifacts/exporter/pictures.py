@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from vit.folders import SUFFIXES
+
 from .folding import Array
 from .images import LabelledImages, PictureError, Preprocessing, open_picture, read_file
 from .limits import LONGEST_LABEL
 from .text import cut, plain_text
-
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.gif')
 
 
 class PicturesProblem(ValueError):

@@ -2,6 +2,7 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -51,6 +52,25 @@ def test_export_writes_every_file(checkpoint, image_zip, tmp_path, capsys):
     assert 'top-1 agreement' in card and 'logit error, ONNX' in card and '| images with a value outside its range | 0 |' in card
     for file in ('manifest.json', 'weights.json', 'weights.bin', 'model.onnx', 'golden.bin'):
         assert (out / file).stat().st_size > 0
+
+
+def test_broken_pictures_are_left_out_of_an_export_and_of_a_measurement(checkpoint, image_zip, tmp_path, capsys):
+    """A held-out one, one that calibrates, and one that would have been a sample."""
+    path, out, broken = tmp_path / 'tiny.safetensors', tmp_path / 'out', tmp_path / 'broken.zip'
+    save_checkpoint(path, checkpoint.model.state_dict(), checkpoint.switches, {**checkpoint.model.config.to_dict(), **checkpoint.description})
+    sample = ImageFiles(image_zip, LABELS, Preprocessing(8, 8)).samples(1)[0][0]
+    with zipfile.ZipFile(image_zip) as old, zipfile.ZipFile(broken, 'w') as new:
+        for name in old.namelist():
+            new.writestr(name, b'broken' if name in (sample, 'train/circle/000.jpg') else old.read(name))
+    main([str(path), '--data', str(broken), '--out', str(out), '--calibration', '40', '--evaluate', '12', '--samples-per-class', '1'])
+    said = capsys.readouterr()
+    assert json.loads(said.out)['images'] == 11
+    for words in ('1 of 4 pictures', '1 of 40 pictures', '1 of 12 pictures'):
+        assert f'left out: {words} that cannot be read' in said.err
+    assert 'domains from 39 training images' in (out / 'card.md').read_text() and len(json.loads((out / 'samples/samples.json').read_text())) == 3
+    d = checkpoint.description
+    info = ImageSetInfo('tiny', 'tiny', '', 8, d['labels'], tuple(d['mean']), tuple(d['std']), 0)
+    assert measure(out, info, broken, 12)['images'] == 11
 
 
 def test_an_artifact_is_measured_again_and_only_its_figures_change(checkpoint, image_zip, tmp_path):
@@ -176,6 +196,8 @@ def test_photographs_are_turned_and_laid_on_white():
     (['--calibration', '0'], '--calibration 0: expected 1 or more'),
     (['--evaluate', '-1'], '--evaluate -1: expected 0 or more'),
     (['--evaluations', 'none.json'], '--evaluations none.json: there is no such file'),
+    (['--evaluations', __file__], '--evaluations .*: no JSON'),
+    (['--evaluations', str(Path(__file__).parents[2] / 'package.json')], '--evaluations .*: expected what `privit evaluate` printed'),
     ([], 'expected --dataset|[Nn]o such file'),
     (['--data', 'none.zip'], 'none.zip|[Nn]o such file'),
 ])  # fmt: skip

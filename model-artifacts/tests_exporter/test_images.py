@@ -3,6 +3,7 @@ import base64
 import io
 import json
 import random
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,9 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from exporter import pictures
 from exporter.commands.rounding import batches
-from exporter.images import ImageFiles, PictureError, Preprocessing, open_picture, to_rgb
+from exporter.images import READ_FORMATS, ImageFiles, PictureError, Preprocessing, open_picture, to_rgb
 from exporter.pictures import Labels, find_pictures, load
+from vit.data import load_splits
+from vit.folders import SUFFIXES
 
 VECTORS = Path(__file__).parents[2] / 'test/vectors'
 TABLE = json.loads((VECTORS / 'pictures.json').read_text())
@@ -136,13 +140,44 @@ def test_files_of_a_folder_that_cannot_be_read_are_left_out_and_said(tmp_path):
     assert [p.name for p in read] == ['good.png'] and problems[0].startswith('gone.png: cannot be read')
 
 
-def test_a_sets_picture_that_cannot_be_read_is_named(tmp_path):
+def test_a_sets_pictures_that_cannot_be_read_are_left_out_and_said(tmp_path, capsys):
     picture = encoded('PNG')
-    files = {f'{split}/{label}/0.png': picture for split in ('train', 'val') for label in 'ab'}
-    images = ImageFiles(zip_of(tmp_path, files | {'train/b/0.png': picture[:60]}), ['a', 'b'], Preprocessing(8, 8))
-    assert len(images.held_out(2).images) == 2
-    with pytest.raises(PictureError, match='set.zip: train/b/0.png: damaged'):
-        images.training(2)
+    files = {f'{split}/{label}/{i}.png': picture for split in ('train', 'val') for label in 'ab' for i in range(2)}
+    broken = {name: picture[:60] for name in ('train/b/0.png', 'val/a/1.png', 'val/b/0.png', 'val/b/1.png')}
+    images = ImageFiles(zip_of(tmp_path, files | broken), ['a', 'b'], Preprocessing(8, 8))
+    assert images.training(4).labels.tolist().count(1) == 1
+    assert capsys.readouterr().err.startswith('  left out: 1 of 4 pictures that cannot be read; the first: train/b/0.png: damaged')
+    assert images.held_out(4).labels.tolist() == [0] and [name for name, _, _ in images.samples(2)] == ['val/a/0.png']
+    assert capsys.readouterr().err.count('left out: 3 of 4 pictures') == 2
+    only = ImageFiles(zip_of(tmp_path, {name: file if 'train' in name else file[:60] for name, file in files.items()}), ['a', 'b'], Preprocessing(8, 8))
+    for read in (only.held_out, only.samples):
+        with pytest.raises(PictureError, match='set.zip: none of 4 pictures can be read; the first: val/'):
+            read(4)
+
+
+def test_one_kind_of_files_is_looked_for_read_and_shown(tmp_path):
+    """In sets that are trained on, in any folder that is imported, and in the tab."""
+    assert {Image.registered_extensions()[suffix] for suffix in SUFFIXES} == set(READ_FORMATS) and pictures.SUFFIXES is SUFFIXES
+    client = (Path(__file__).parents[2] / 'client/src/worker/pictureFile.ts').read_text('utf-8')
+    shown = re.findall("'([a-z]+)'", re.search(r'readTypes = \[(.*)\]', client)[1])
+    assert {Image.registered_extensions()[f'.{kind}'] for kind in shown} == set(READ_FORMATS)
+    kinds = {'.png': 'PNG', '.jpg': 'JPEG', '.jpeg': 'JPEG', '.gif': 'GIF', '.webp': 'WEBP'}
+    assert set(kinds) == set(SUFFIXES)
+    files = {f'{split}/{label}/0{suffix}': encoded(kind) for split in ('train', 'val') for label in 'ab' for suffix, kind in kinds.items()}
+    path = zip_of(tmp_path, files)
+    assert len(ImageFiles(path, ['a', 'b'], Preprocessing(8, 8)).training(99).images) == 2 * len(kinds)
+    assert len(load_splits(str(path), tmp_path, tmp_path / 'cache', 2).test) == 2 * len(kinds)
+    assert len(find_pictures(path, Labels.of(['a', 'b']))) == len(files)
+
+
+def test_a_set_of_bmps_is_refused_before_it_is_trained_on(tmp_path):
+    files = {f'{split}/{label}/0.png': encoded('PNG') for split in ('train', 'val') for label in 'ab'}
+    path = zip_of(tmp_path, files | {'train/b/1.BMP': encoded('BMP')})
+    for read in (lambda: load_splits(str(path), tmp_path, tmp_path / 'cache'), lambda: ImageFiles(path, ['a', 'b'], Preprocessing(8, 8))):
+        with pytest.raises(ValueError, match='train/b/1.BMP: expected one of .jpg, .*save it as PNG'):
+            read()
+    zip_of(tmp_path, files | {'notes/1.bmp': encoded('BMP')})
+    ImageFiles(path, ['a', 'b'], Preprocessing(8, 8))
 
 
 def test_a_rounding_goes_on_without_pictures_that_cannot_be_read(tmp_path, capsys):

@@ -18,7 +18,8 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp')
+SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.gif')
+"""Of all pictures that are looked for, in whatever folder or zip: what the client reads (client/src/worker/pictureFile.ts), and so a model is shown."""
 SPLITS = {'train': 'train', 'val': 'test', 'validation': 'test', 'test': 'test'}
 """Names of folders and what they hold; where there is more than one of the latter, the first in this order that has labels."""
 
@@ -102,7 +103,8 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 
 def list_images(tree: Tree, title: str) -> Listing:
-    """Raises ValueError when there is no train/CLASS, or no val/ or test/ with the same classes, saying what was found."""
+    """Raises ValueError when there is no train/CLASS, or no val/ or test/ with the same classes, saying what was found; and for a BMP, which
+    would be trained on and could not be classified."""
     versions = tree.versions()
     split_of: dict[str, dict[str, list[tuple[str, str]]]] = {}
     annotated: dict[str, str] = {}
@@ -116,7 +118,7 @@ def list_images(tree: Tree, title: str) -> Listing:
             rows = (line.split('\t') for line in tree.read(name).decode().splitlines())
             names |= {row[0]: row[1].split(',')[0].strip() for row in rows if len(row) > 1}
     for name in sorted(versions):
-        if not name.lower().endswith(SUFFIXES) or '__MACOSX' in name:
+        if not name.lower().endswith((*SUFFIXES, '.bmp')) or '__MACOSX' in name:
             continue
         folders = PurePosixPath(name).parts[:-1]
         place = next((i for i, folder in enumerate(folders) if folder.lower() in SPLITS), None)
@@ -124,6 +126,8 @@ def list_images(tree: Tree, title: str) -> Listing:
             continue
         inside = folders[place + 1] if len(folders) > place + 1 else None
         label = annotated.get(name, None if inside == 'images' and place + 2 == len(folders) else inside)
+        if label is not None and name.lower().endswith('.bmp'):
+            raise ValueError(f'{title}: {name}: expected one of {", ".join(SUFFIXES)}, which the client reads: save it as PNG')
         if label is not None:
             split_of.setdefault(folders[place].lower(), {}).setdefault(label, []).append((name, label))
     found = {kind: next((split_of[s] for s, k in SPLITS.items() if k == kind and s in split_of), {}) for kind in ('train', 'test')}
@@ -134,7 +138,9 @@ def list_images(tree: Tree, title: str) -> Listing:
     strange = sorted(set(found['test']) - set(found['train']))
     if strange:
         raise ValueError(f'{title}: {strange[0]!r} is among the held-out classes but not in train/')
-    digest = hashlib.sha256(''.join(f'{n}\0{versions[n]}\n' for n in sorted(versions)).encode()).hexdigest()[:16]
+    # GIFs were none of the images once: with them it is another cache.
+    kinds = 'GIF' if any(name.lower().endswith('.gif') for classes in found.values() for members in classes.values() for name, _ in members) else ''
+    digest = hashlib.sha256((''.join(f'{n}\0{versions[n]}\n' for n in sorted(versions)) + kinds).encode()).hexdigest()[:16]
     splits = {kind: sorted(member for members in classes.values() for member in members) for kind, classes in found.items()}
     return Listing(splits, {k: v for k, v in names.items() if k in found['train']}, digest)
 

@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         images = ImageFiles(arguments.data, description['labels'], preprocessing)
         samples = choose_samples(images, description, arguments.samples_per_class)
         calibration = images.training(arguments.calibration).images
+        held_out = images.held_out(arguments.evaluate) if arguments.evaluate else None
         golden = prepared(samples[0], images)
     except (OSError, ValueError, zipfile.BadZipFile, SafetensorError) as problem:
         sys.exit(f'exporter: {problem}')
@@ -57,9 +58,21 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f'exporter: {arguments.checkpoint.name} does not fit the fixed-point plan: {error}')
     shipped = with_hard_ones(samples, images, model, description['labels']) if arguments.samples_per_class else []
     write_samples(arguments.out, shipped)
-    figures = evaluate(arguments.out, model, images.held_out(arguments.evaluate)) if arguments.evaluate else None
+    figures = evaluate(arguments.out, model, held_out) if held_out else None
     write_card(arguments.out, arguments.checkpoint, checkpoint, figures, len(calibration), arguments.evaluations, arguments.notes)
     print(json.dumps({'out': str(arguments.out), 'seconds': round(time.monotonic() - started), **(figures or {})}, indent=1))
+
+
+def _check_evaluation(path: Path) -> None:
+    """Raises UsageProblem for what the card cannot be written of in the end."""
+    if not path.is_file():
+        raise UsageProblem(f'--evaluations {path}: there is no such file')
+    try:
+        report = json.loads(path.read_text())
+    except ValueError as error:
+        raise UsageProblem(f'--evaluations {path}: no JSON ({error})') from error
+    if not isinstance(report, dict) or not {'split', 'top1', 'images', 'maxima'} <= report.keys():
+        raise UsageProblem(f'--evaluations {path}: expected what `privit evaluate` printed')
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -67,6 +80,5 @@ def _check_options(arguments: argparse.Namespace) -> None:
     for name, low in (('calibration', 1), ('evaluate', 0), ('samples_per_class', 0)):
         check_number(f'--{name.replace("_", "-")}', getattr(arguments, name), low)
     for path in arguments.evaluations:
-        if not path.is_file():
-            raise UsageProblem(f'--evaluations {path}: there is no such file')
+        _check_evaluation(path)
     check_output(arguments.out, arguments.checkpoint, arguments.data, *arguments.evaluations)
