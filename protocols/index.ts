@@ -22,6 +22,7 @@ export { type Budget, demandOf } from './inference/limits.ts';
 export { type Manifest, parseManifest, publicManifest } from './inference/manifest.ts';
 export type { Phase, PhaseMeter, StepMeter } from './inference/meters.ts';
 export { loadOwnerModel, type OwnerModel } from './inference/model.ts';
+export { type OnnxThread, onnxInThread, type ReadyOnnx, serveOnnx } from './inference/onnxThread.ts';
 export { OwnerSession } from './inference/ownerSession.ts';
 export { type Answer, answerBits, compilePlan, type Plan, type StepPlan } from './inference/plan.ts';
 export { type OnnxRunner, publicInput, publicPartFile } from './inference/publicPart.ts';

@@ -79,7 +79,8 @@ export class ClientSession extends Session {
     requirePixels(pixels, this.manifest.architecture);
     await this.prepare();
     return this.guard(async () => {
-      const input = await publicInput(pixels, this.manifest, this.#publicPart, this.options.runOnnx);
+      const { runOnnx, signal } = this.options;
+      const input = await publicInput(pixels, this.manifest, this.#publicPart, runOnnx, signal);
       const prepared = this.#prepared!;
       this.#prepared = undefined;
       await this.#ask(command.classify);

@@ -4,7 +4,7 @@
  * residual stream. So the client learns those weights, and the owner learns no more than before.
  *
  * The file is a stranger's. Its length is limited (manifest.ts), its digest is the manifest's, and whoever runs it does so in a sandbox: in
- * WebAssembly (onnxruntime-web), never by a native library.
+ * WebAssembly (onnxruntime-web), never by a native library, and in a thread that can be ended (onnxThread.ts).
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
@@ -23,12 +23,14 @@ export const publicPartStep = 'public part';
 /**
  * Runs an ONNX file: input `image` float32 (1, 3, height, width), RGB 0 to 255; output `stream` float32 (1, rows, dim).
  * @param planar the picture, channel by channel.
+ * @param signal ends the run.
  * @returns the output's numbers.
  */
 export type OnnxRunner = (
   onnx: Uint8Array,
   planar: Float32Array,
   shape: readonly [1, 3, number, number],
+  signal?: AbortSignal,
 ) => Promise<Float32Array>;
 
 /** The client asks for it once it has the plan, so that nothing large is on its way before the client knows how large. */
@@ -58,6 +60,7 @@ export async function receivePublicPart(
  * The plan's input for a picture.
  * @param pixels imageSize×imageWidth×3 RGB bytes.
  * @param onnx the public part, where the manifest has one.
+ * @param signal ends its run.
  * @throws RangeError when there are more or fewer pixels; ProtocolError `value` when the file cannot be run, or gives something else than the
  *   stream.
  */
@@ -66,6 +69,7 @@ export async function publicInput(
   manifest: Manifest,
   onnx: Uint8Array | undefined,
   run: OnnxRunner | undefined,
+  signal?: AbortSignal,
 ): Promise<Int32Array> {
   const { imageSize: height, imageWidth: width = height } = manifest.architecture;
   if (!manifest.publicPart) return inputOf(pixels, manifest.architecture);
@@ -77,7 +81,7 @@ export async function publicInput(
   for (let i = 0; i < plane; i++) for (let c = 0; c < 3; c++) planar[c * plane + i] = pixels[3 * i + c];
   let stream: Float32Array;
   try {
-    stream = await run(onnx, planar, [1, 3, height, width]);
+    stream = await run(onnx, planar, [1, 3, height, width], signal);
   } catch (error) {
     throw new ProtocolError('value', 'session', `the public part cannot be run: ${(error as Error).message}`);
   }

@@ -3,11 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { ClientSession } from '../../protocols/inference/clientSession.ts';
 import { parseManifest } from '../../protocols/inference/manifest.ts';
 import { loadOwnerModel, type OwnerModel } from '../../protocols/inference/model.ts';
+import { onnxInThread, serveOnnx } from '../../protocols/inference/onnxThread.ts';
 import { OwnerSession } from '../../protocols/inference/ownerSession.ts';
 import { compilePlan } from '../../protocols/inference/plan.ts';
 import { type OnnxRunner, publicInput } from '../../protocols/inference/publicPart.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import { inputShape } from '../../protocols/inference/vit.ts';
+import type { Endpoint } from '../../protocols/offline/endpoint.ts';
+import { startOnnxThread } from '../../scripts/lib/onnxRunner.ts';
 import { idealOffline } from '../ideal/dealer.ts';
 import { makeManifest } from '../support/manifest.ts';
 import { channels, modelOf, picture } from '../support/pairing.ts';
@@ -61,6 +64,64 @@ describe.each([0, 1, 2])('%i of 2 blocks are public', (blocks) => {
     expect(inputShape(manifest)).toEqual({
       ...{ rows: blocks === 2 ? 1 : 17, cols: 16, fracBits: blocks === 0 ? 8 : 7 },
     });
+  });
+});
+
+describe('a thread of its own', () => {
+  /** The opset-17 graph of 292 bytes whose `stream` is `image` after a Loop of 2^60 turns, made with the `onnx` package. */
+  const endless = Uint8Array.from(
+    atob(
+      'CAg6mQIKKxIBbiIIQ29uc3RhbnQqHAoFdmFsdWUqEBAHOgmAgICAgICAgBBCAW6gAQQKIxIBdCIIQ29uc3RhbnQqFAoFdmFsdWUqCBAJKgEBQgF0oAEE' +
+        'CpABCgFuCgF0CgVpbWFnZRIGc3RyZWFtIgRMb29wKnMKBGJvZHkyaAoRCgFjEgJjbyIISWRlbnRpdHkKEQoBeBICeG8iCElkZW50aXR5EgFiWgsKAWkS' +
+        'BgoECAcSAFoLCgFjEgYKBAgJEgBaCQoBeBIECgIIAWIMCgJjbxIGCgQICRIAYgoKAnhvEgQKAggBoAEFEgFnWh8KBWltYWdlEhYKFAgBEhAKAggBCgII' +
+        'AwoCCAgKAggIYg4KBnN0cmVhbRIECgIIAUIECgAQEQ==',
+    ),
+    (character) => character.charCodeAt(0),
+  );
+  const shape = [1, 3, 8, 8] as const;
+
+  it('a file whose run has no end: ended when the user cancels, and after a while; then the next one runs', async () => {
+    let ended = 0;
+    const run = onnxInThread((onFailure) => {
+      const thread = startOnnxThread(onFailure);
+      const { terminate } = thread;
+      return Object.assign(thread, { terminate: () => terminate().then(() => ended++) });
+    }, 4000);
+    const cancel = new AbortController();
+    const cancelled = run(endless, new Float32Array(192), shape, cancel.signal);
+    setTimeout(() => cancel.abort(), 2000);
+    await expect(cancelled).rejects.toThrow('cancelled');
+    await expect(run(endless, new Float32Array(192), shape)).rejects.toThrow('it took more than 4 seconds');
+    await expect.poll(() => ended).toBe(2);
+    await expect(run(publicPartBytes, new Float32Array(192), shape)).rejects.toThrow();
+    await expect.poll(() => ended).toBe(3);
+  }, 30_000);
+
+  it('is kept for the next picture of the same file; runs wait for each other', async () => {
+    const started: Endpoint[] = [];
+    const loaded: Uint8Array[] = [];
+    let running = 0;
+    const run = onnxInThread(() => {
+      const { port1, port2 } = new MessageChannel();
+      serveOnnx(port2 as unknown as Endpoint, async (onnx) => {
+        loaded.push(onnx);
+        return async (planar) => {
+          expect(running++).toBe(0);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          running--;
+          return planar.map((x) => 2 * x);
+        };
+      });
+      const endpoint = port1 as unknown as Endpoint;
+      started.push(endpoint);
+      return Object.assign(endpoint, { terminate: () => port1.close() });
+    });
+    const [one, other] = [Uint8Array.of(1), Uint8Array.of(2)];
+    const numbers = [1, 2, 3, 4].map((x) => Float32Array.of(x));
+    const results = await Promise.all(numbers.map((x, i) => run(i < 3 ? one : other, x, shape)));
+    expect(results.map(([x]) => x)).toEqual([2, 4, 6, 8]);
+    expect(loaded).toEqual([one, other]);
+    expect(started).toHaveLength(2);
   });
 });
 

@@ -8,6 +8,7 @@ import type { FromProtocolWorker, HelperKind, ToProtocolWorker } from './message
 const start: Record<HelperKind, () => Worker> = {
   ot: () => new Worker(new URL('./ot.worker.ts', import.meta.url), { type: 'module', name: 'ot' }),
   answers: () => new Worker(new URL('./answers.worker.ts', import.meta.url), { type: 'module', name: 'answers' }),
+  onnx: () => new Worker(new URL('./onnx.worker.ts', import.meta.url), { type: 'module', name: 'onnx' }),
 };
 
 /** Those of one protocol Worker. */

@@ -39,7 +39,7 @@ export type ToProtocolWorker =
   | { type: 'close' };
 
 /** What else runs in threads of its own (helperWorkers.ts). */
-export type HelperKind = 'ot' | 'answers';
+export type HelperKind = 'ot' | 'answers' | 'onnx';
 
 /** What went wrong, as the protocol said it; `code` is a ProtocolErrorCode or `internal`. */
 export interface Failure {

@@ -22,7 +22,7 @@ import { answersInWorkers } from './answersInWorkers.ts';
 import { batchEvents } from './eventBatch.ts';
 import { helperFailed } from './helpers.ts';
 import type { FromProtocolWorker, OwnerFiles, ToProtocolWorker, WireHandle } from './messages.ts';
-import { runOnnx } from './onnxRunner.ts';
+import { runOnnx } from './onnxInWorker.ts';
 import { otInWorker } from './otInWorker.ts';
 import { WireTap } from './wireTap.ts';
 
