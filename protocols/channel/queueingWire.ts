@@ -1,7 +1,7 @@
 import type { Wire } from './channel.ts';
 import { ProtocolError } from './errors.ts';
 
-/** What a peer can make a tab hold before anybody reads: some twice what a session lets it be ahead (inference/limits.ts). */
+/** What a peer can make a tab hold before a channel reads, which then has limits of its own: many times what hellos and manifest take. */
 export const maxQueuedBytes = 2 ** 26;
 
 /** What every wire does alike: keeps chunks until there is a reader, and tells of the end once, after the last chunk. */

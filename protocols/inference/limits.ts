@@ -22,10 +22,7 @@ export interface Budget {
   readonly offlineMs: number;
 }
 
-/**
- * Forty times the bytes and a hundred times the words of the shipped models; twice the words that a ViT-Tiny/16 at 224 px takes with
- * every softmax and GELU exact (some 250 million).
- */
+/** Four times the bytes, eight and six times the words of the largest model that ships: a ViT-Tiny/16 at 224 px, every softmax and GELU exact. */
 export const defaultBudget: Budget = Object.freeze({
   bytes: 2 ** 31,
   stageWords: 2 ** 29,
