@@ -8,6 +8,7 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, stat, w
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
+import { signalingFault } from '../client/src/session/settings.ts';
 import { bundledFiles } from '../signaling-server/bundledModels.ts';
 import { listModels } from '../signaling-server/staticFiles.ts';
 import { readOptions } from './lib/options.ts';
@@ -288,9 +289,10 @@ async function main(): Promise<void> {
     signaling: { type: 'string' },
     site: { type: 'string' },
   });
-  for (const [name, address] of Object.entries({ signaling: values.signaling, site: values.site }))
-    if (address !== undefined && !/^(https?|wss?):$/.test(URL.canParse(address) ? new URL(address).protocol : ''))
-      throw new Error(`--${name}: expected an address such as https://example.org, got ${address}`);
+  const fault = values.signaling === undefined ? undefined : signalingFault(values.signaling);
+  if (fault) throw new Error(`--signaling: ${fault}`);
+  if (values.site !== undefined && !/^https?:$/.test(URL.canParse(values.site) ? new URL(values.site).protocol : ''))
+    throw new Error(`--site: expected an address such as https://example.org, got ${values.site}`);
   if (!values.out) throw new Error('--out: expected the name of a folder');
   const modelsDir = path.join(root, 'model-artifacts/zoo');
   const out = path.resolve(values.out);

@@ -8,6 +8,7 @@ import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
+import { signalingFault } from '../client/src/session/settings.ts';
 import { defaultLimit, defaultWorkers } from '../protocols/index.ts';
 import { bundledFiles } from '../signaling-server/bundledModels.ts';
 import { createSignalingServer, type SignalingServer } from '../signaling-server/server.ts';
@@ -43,7 +44,11 @@ async function main(): Promise<void> {
   const limit =
     values.limit === 'none' ? Number.POSITIVE_INFINITY : wholeNumber('limit', values.limit, 1, Number.MAX_SAFE_INTEGER);
   const workers = workersOf(values.workers) ?? defaultWorkers(Math.floor(availableParallelism() / rooms));
-  if (values.server !== undefined) webAddress('server', values.server);
+  if (values.server !== undefined) {
+    webAddress('server', values.server);
+    const fault = signalingFault(values.server);
+    if (fault) throw new Error(`--server: ${fault}`);
+  }
   const answer = values['label-only'] ? 'label' : 'logits';
   const folder = await modelFolder(values.model);
   await readModel(folder, answer); // what is wrong with it is said before a room is open

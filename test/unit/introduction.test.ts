@@ -59,6 +59,10 @@ test('an address that has moved, as a tab follows it; and a host that takes the 
 test('what stands in the way is said', async () => {
   const byText = await page({ 'settings.json': { signaling: null } });
   await expect(introductionOf(`${byText}#${invite}`)).rejects.toThrow('which takes a browser');
+  const withPath = 'https://n.example/path/';
+  const settings = await page({ 'settings.json': { signaling: withPath } });
+  for (const link of [`${byText}?signaling=${withPath}#${invite}`, `${settings}#${invite}`])
+    await expect(introductionOf(link)).rejects.toThrow(`without a path, such as https://example.org, got ${withPath}`);
   await expect(introductionOf(`http://127.0.0.1:9/#${invite}`)).rejects.toThrow('http://127.0.0.1:9/: does not answer');
   await expect(introductionOf(`${await page({})}#${invite}&ice=nonsense`)).rejects.toThrow('servers that are none');
 });

@@ -37,6 +37,23 @@ describe('options of the commands', () => {
     30_000,
   );
 
+  it.each([
+    ['owner', '--server', 'http://127.0.0.1:9/path/'],
+    ['build-static', '--signaling', 'https://example.org/path'],
+  ])(
+    '%s %s: a signaling server has no path',
+    async (script, option, address) => {
+      const tsx = path.join(repository, 'node_modules/tsx/dist/cli.mjs');
+      const args = [tsx, `scripts/${script}.ts`, option, address];
+      await expect(run(process.execPath, args, { cwd: repository })).rejects.toMatchObject({
+        stderr: expect.stringMatching(
+          `^${option}: expected a signaling server's address without a path, .* ${address}\n$`,
+        ),
+      });
+    },
+    30_000,
+  );
+
   it('end without a word where nobody reads any more', async () => {
     const options = JSON.stringify(path.join(repository, 'scripts/lib/options.ts'));
     const program = `import(${options}).then(({ readOptions }) => {

@@ -6,12 +6,23 @@
 import * as v from 'valibot';
 import { readBeside } from '../pairing/iceServers.ts';
 
-const Address = v.pipe(v.string(), v.url(), v.regex(/^(https?|wss?):/));
+/** A server's place has no path: socket.io takes one for a part of the server, which then never answers. */
+const Address = v.pipe(
+  v.string(),
+  v.check(
+    (text) => URL.canParse(text) && /^(https?|wss?):$/.test(new URL(text).protocol) && new URL(text).pathname === '/',
+    ({ input }) => `expected a signaling server's address without a path, such as https://example.org, got ${input}`,
+  ),
+);
 const Settings = v.object({
   signaling: v.nullable(v.union([v.literal('here'), Address])),
   /** Under which this page's server is reached from its network; it tells them to its own machine only. */
   networkOrigins: v.optional(v.array(v.pipe(v.string(), v.url(), v.regex(/^http:/))), []),
 });
+
+/** What is wrong with the address of a signaling server; undefined where nothing is. */
+export const signalingFault = (address: string): string | undefined =>
+  v.safeParse(Address, address).issues?.[0].message;
 
 /**
  * @param search of the page's address. @param page its address; by default this page.
