@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from .errors import UsageProblem
-from .output import artifact_files
+from .output import PARTIAL, artifact_files
 
 SUFFIX = '.blindsight'
 FIRST = b'manifest.json'
@@ -28,13 +28,14 @@ def check_bundle(folder: Path, *inputs: Path) -> None:
         raise UsageProblem(f'--out {folder}: {path.name}, which is read, would be replaced: name another folder')
     if path.exists() and not _is_bundle(path):
         raise UsageProblem(f'--out {folder}: {path} would be replaced, and is no bundle of a model: move it away')
-    existing = next(p for p in (path, *path.parents) if p.exists())
-    if not os.access(existing, os.W_OK):
-        raise UsageProblem(f'--out {folder}: {existing} is not writable, and {path.name} comes there: name another folder')
+    parent = next(p for p in path.parents if p.exists())
+    for existing in (path, parent) if path.exists() else (parent,):
+        if not os.access(existing, os.W_OK):
+            raise UsageProblem(f'--out {folder}: {existing} is not writable, and {path.name} comes there: name another folder')
 
 
 def _is_bundle(path: Path) -> bool:
-    """By the first member's name: one whose writing was interrupted too."""
+    """By the first member's name."""
     if not path.is_file():
         return False
     with path.open('rb') as file:
@@ -43,12 +44,18 @@ def _is_bundle(path: Path) -> bool:
 
 
 def write_bundle(folder: Path) -> Path:
-    """bundle_path(folder), of the artifact's files and no others that lie there. Weights are stored (they do not shrink), text is deflated."""
+    """bundle_path(folder), of the artifact's files and no others that lie there, whole or not at all. Weights are stored (they do not shrink),
+    text is deflated."""
     out = bundle_path(folder)
-    with zipfile.ZipFile(out, 'w') as archive:
-        for file in artifact_files(folder):
-            # A fixed time: the same artifact gives the same bytes.
-            info = zipfile.ZipInfo(file.relative_to(folder).as_posix(), (2020, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED if file.suffix in ('.json', '.md') else zipfile.ZIP_STORED
-            archive.writestr(info, file.read_bytes())
+    new = out.with_name(f'.{out.name}{PARTIAL}')
+    try:
+        with zipfile.ZipFile(new, 'w') as archive:
+            for file in artifact_files(folder):
+                # A fixed time: the same artifact gives the same bytes.
+                info = zipfile.ZipInfo(file.relative_to(folder).as_posix(), (2020, 1, 1, 0, 0, 0))
+                info.compress_type = zipfile.ZIP_DEFLATED if file.suffix in ('.json', '.md') else zipfile.ZIP_STORED
+                archive.writestr(info, file.read_bytes())
+        os.replace(new, out)
+    finally:
+        new.unlink(missing_ok=True)
     return out

@@ -54,7 +54,7 @@ def write_artifact(
     precision: Precision = DEFAULT_PRECISION,
     say: Callable[[int], object] = lambda done: None,
 ) -> FoldedModel:
-    """Write manifest, weights, ONNX and golden files to the folder `out`, which `check_output` has let pass.
+    """Write manifest, weights, ONNX and golden files to the folder `out`, one that output.py's `replacing` gives.
 
     calibration: uint8 (N, S, S, 3) training images, to which ood_images are added. golden: one image (S, S, 3). Raises ExportError
     when the model does not fit the plan's limits, on the calibration images too: nothing is written then.

@@ -18,7 +18,7 @@ from .checkpoint import Checkpoint
 from .export import write_artifact
 from .folding import Array
 from .images import Preprocessing
-from .output import check_output
+from .output import check_output, replacing
 from .simulate import Simulation
 
 LABELS = ['circle', 'square', 'stripe', 'cloud']
@@ -70,8 +70,9 @@ def main(argv: list[str] | None = None) -> None:
     out = parser.parse_args(argv).out
     check_output(out)
     images = tiny_images(257)
-    write_artifact(tiny_checkpoint(), images[1:], images[0], 'an image from a seeded generator', Preprocessing(8, 8), out)
-    write_simulated(out, tiny_images(12, seed=11))
+    with replacing(out) as new:
+        write_artifact(tiny_checkpoint(), images[1:], images[0], 'an image from a seeded generator', Preprocessing(8, 8), new)
+        write_simulated(new, tiny_images(12, seed=11))
 
 
 if __name__ == '__main__':

@@ -88,6 +88,25 @@ def test_an_artifact_is_measured_again_and_only_its_figures_change(checkpoint, i
     assert 'logit error, ONNX' not in card  # of the ONNX file against itself
 
 
+def test_an_export_that_was_interrupted_is_given_again(checkpoint, image_zip, tmp_path, capsys, monkeypatch):
+    path, out = tmp_path / 'tiny.safetensors', tmp_path / 'out'
+    save_checkpoint(path, checkpoint.model.state_dict(), checkpoint.switches, {**checkpoint.model.config.to_dict(), **checkpoint.description})
+    arguments = [str(path), '--data', str(image_zip), '--out', str(out), '--calibration', '40', '--evaluate', '4', '--samples-per-class', '1']
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    for _ in range(2):  # into a new folder, and in place of an artifact
+        there = {file: file.read_bytes() for file in tmp_path.rglob('*') if file.is_file()}
+        for step in ('write_samples', 'evaluate', 'write_card'):
+            with monkeypatch.context() as patched, pytest.raises(SystemExit, match='^exporter: .*No space left'):
+                patched.setattr(f'exporter.commands.export.{step}', full)
+                main(arguments)
+            assert {file: file.read_bytes() for file in tmp_path.rglob('*') if file.is_file()} == there
+        main(arguments)
+    assert (out / 'card.md').exists()
+
+
 def test_a_model_that_does_not_fit_ends_with_one_sentence(checkpoint, image_zip, tmp_path):
     path = tmp_path / 'wild.safetensors'
     state = {name: tensor * 40 if 'qkv.weight' in name else tensor for name, tensor in checkpoint.model.state_dict().items()}

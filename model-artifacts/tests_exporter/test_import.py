@@ -125,6 +125,32 @@ def test_an_import_in_place_of_another_leaves_a_persons_own_files(pictures, tmp_
     assert manifest['title'].startswith('cats and dogs: ') and manifest['labels'][:2] == ['"Rex', '🦈' * 40]
 
 
+def test_an_import_that_was_interrupted_is_given_again(pictures, tmp_path, capsys, monkeypatch):
+    path, _, _ = write(tmp_path / 'checkpoint', 'nested .pth')
+    arguments = ('--calibration', '10', '--evaluate', '3', '--samples', '2')
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    for out in ('first', 'first', 'kept'):
+        there = {file: file.read_bytes() for file in tmp_path.rglob('*') if file.is_file()}
+        for step in ('publish', 'evaluate', 'write_imported_card'):
+            with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+                patched.setattr(f'exporter.commands.checkpoints.{step}', stop)
+                run(path, pictures, tmp_path / out, capsys, *arguments, '--public-blocks', '1')
+            assert {file: file.read_bytes() for file in tmp_path.rglob('*') if file.is_file()} == there
+        run(path, pictures, tmp_path / out, capsys, *arguments)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['checkpoint', 'first', 'first.blindsight', 'kept', 'kept.blindsight']
+
+
+def test_samples_do_not_come_to_lie_among_the_pictures(tmp_path):
+    folder = make_pictures(tmp_path / 'pictures')
+    path, _, _ = write(tmp_path / 'checkpoint', 'nested .pth')
+    with pytest.raises(SystemExit, match='exporter: --out .*my-model: lies in .*pictures, whose pictures are read'):
+        main(['import', str(path), '--images', str(folder), '--out', str(folder / 'my-model')])
+    assert len([*folder.iterdir()]) == 14
+
+
 def labels_file(folder, classes):
     path = folder / 'labels.txt'
     path.write_text('\n'.join(['"Rex', '🦈' * 80, *(f'class {i}' for i in range(2, classes))]), 'utf-8')

@@ -8,7 +8,7 @@ import pytest
 from exporter.bundle import bundle_path, check_bundle, write_bundle
 from exporter.cli import main
 from exporter.errors import UsageProblem
-from exporter.output import FILES, artifact_files, check_output
+from exporter.output import FILES, artifact_files, check_output, is_artifact, replacing
 from exporter.samples import Sample, write_samples
 
 MANIFEST = json.dumps({'format': 'blindsight-manifest/1'})
@@ -59,7 +59,7 @@ def test_a_new_an_empty_and_an_artifacts_folder_are_written_to(old, tmp_path):
     (tmp_path / 'empty/.DS_Store').touch()
     for out in (tmp_path / 'new', tmp_path / 'new/deep', tmp_path / 'empty', old):
         check_output(out, tmp_path / 'pictures', tmp_path / 'c.safetensors')
-    check_output(tmp_path / 'pictures/new', tmp_path / 'pictures')
+    check_output(tmp_path / 'c/new', tmp_path / 'c')  # of a checkpoint's folder no more than its own files is read
     assert not (tmp_path / 'new').exists()
 
 
@@ -79,6 +79,8 @@ def make(tmp_path, *names):
     (['c/model.safetensors'], 'c', 'model.safetensors, which is read, lies there'),
     (['c/model.safetensors'], '.', 'model.safetensors, which is read, lies there'),
     (['pictures/a.jpg'], 'pictures', 'pictures, which is read, lies there'),
+    (['pictures/a.jpg'], 'pictures/new', 'lies in .*pictures, whose pictures are read, at any depth'),
+    (['pictures/a.jpg'], 'c/../pictures/b/new', 'lies in .*pictures, whose pictures are read, at any depth'),
     (['out.blindsight'], 'out', 'is no bundle of a model: move it away'),
     (['out.blindsight/a'], 'out', 'is no bundle of a model: move it away'),
 ])  # fmt: skip
@@ -93,6 +95,89 @@ def test_other_folders_are_refused_before_anything_is_read(lies, out, words, tmp
         with pytest.raises(SystemExit, match=f'^exporter: --out .*{words}'):
             main(inputs)
     assert sorted(tmp_path.rglob('*')) == before
+
+
+def tree(folder) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() if p.is_file() else b'' for p in folder.rglob('*')}
+
+
+def write_next(folder) -> None:
+    """An artifact without a public part, with a sample of the old one and a new one."""
+    for name in set(FILES) - {'public.onnx'}:
+        (folder / name).write_text(f'{MANIFEST[:-1]}, "next": "{name}"}}')
+    write_samples(folder, [Sample('cow-1.jpg', 'cow', 'set', b'cow'), Sample('dog-1.jpg', 'dog', 'set', b'next dog')])
+
+
+def test_an_artifact_comes_as_a_whole(old, tmp_path):
+    for out in (tmp_path / 'new/deep', tmp_path / 'empty', old):
+        before = tree(out)
+        own = {name: data for name, data in before.items() if name in ('samples/own.jpg', 'float.safetensors', 'notes', 'notes/manifest.json')}
+        (tmp_path / 'empty').mkdir(exist_ok=True)
+        with replacing(out) as new:
+            write_next(new)
+            assert {name: data for name, data in tree(out).items() if not name.startswith('.')} == before
+        with replacing(tmp_path / 'same') as new:
+            write_next(new)
+        assert tree(out) == tree(tmp_path / 'same') | own
+    assert {p.name for p in tmp_path.iterdir()} == {'new', 'empty', 'same', 'my-model'} and is_artifact(old)
+
+
+@pytest.mark.parametrize('out', ['my-model', 'empty', 'new', 'new/deep/er'])
+@pytest.mark.parametrize('end', [KeyboardInterrupt, OSError, SystemExit])
+def test_what_is_interrupted_leaves_no_trace(old, out, end, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    before = tree(tmp_path)
+    with pytest.raises(end), replacing(tmp_path / out) as new:
+        (new / 'weights.bin').write_bytes(b'new')
+        raise end
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize('out', ['my-model', 'empty', 'new'])
+def test_after_one_that_was_killed_the_next_is_written_and_clears_up(old, out, tmp_path, monkeypatch):
+    (tmp_path / 'empty').mkdir()
+    killed = replacing(tmp_path / out)
+    (killed.__enter__() / 'weights.bin').write_bytes(b'killed')
+    check_output(tmp_path / out)
+    with replacing(tmp_path / out) as new:
+        assert not any(new.iterdir())
+        write_next(new)
+    assert not [name for name in tree(tmp_path) if 'partial' in name]
+
+
+@pytest.mark.parametrize('after', range(5))
+@pytest.mark.parametrize('out', ['my-model', 'empty'])
+def test_a_folder_is_an_artifacts_whenever_its_files_are_being_replaced(old, out, after, tmp_path, monkeypatch):
+    (tmp_path / 'empty').mkdir()
+    replace, done = os.replace, []
+
+    def stop(source, target):
+        if len(done) > after:
+            raise KeyboardInterrupt
+        done.append(replace(source, target))
+
+    monkeypatch.setattr('os.replace', stop)
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / out) as new:
+        write_next(new)
+    monkeypatch.undo()
+    check_output(tmp_path / out)
+    with replacing(tmp_path / out) as new:
+        write_next(new)
+    with replacing(tmp_path / 'same') as new:
+        write_next(new)
+    assert tree(tmp_path / out).items() >= tree(tmp_path / 'same').items()
+
+
+def test_a_bundle_comes_as_a_whole(old, tmp_path, monkeypatch):
+    before = write_bundle(old).read_bytes()
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('zipfile.ZipFile.writestr', stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_bundle(old)
+    assert bundle_path(old).read_bytes() == before and {p.name for p in tmp_path.iterdir()} == {'my-model', 'my-model.blindsight'}
 
 
 @pytest.mark.parametrize('inside', ['samples', 'samples/cat-1.jpg', 'float.safetensors'])

@@ -120,6 +120,15 @@ def test_a_network_for_images_that_are_not_square_is_refused_in_a_sentence(tmp_p
             main(['narrow', square, '--photographs', 'synthetic', '--run-dir', str(tmp_path / 'run'), '--size', size])
 
 
+@pytest.mark.parametrize('option', ['--run-dir', '--out'])
+def test_nothing_is_written_among_the_photographs(option, tmp_path):
+    folders = {'--run-dir': tmp_path / 'run', '--out': tmp_path / 'out'} | {option: tmp_path / 'set/run'}
+    (tmp_path / 'set').mkdir()
+    arguments = [str(word) for pair in folders.items() for word in pair]
+    with pytest.raises(ValueError, match=f'{option} .*set/run: lies in .*set, whose pictures are read'):
+        main(['narrow', 'none', '--photographs', 'synthetic', str(tmp_path / 'set'), *arguments])
+
+
 def test_limits_are_of_each_layer():
     torch.manual_seed(4)
     model = VisionTransformer(CONFIG).eval()

@@ -28,7 +28,7 @@ from ..forward import forward
 from ..images import PictureError, Preprocessing, read_file
 from ..limits import IMAGE_SIDES, LONGEST_SHORTER_SIDE, check_limits, check_words
 from ..onnx_model import to_onnx
-from ..output import check_output
+from ..output import check_output, replacing
 from ..pictures import Labels, Picture, PicturesProblem, choose, find_pictures, load, read_labels
 from ..progress import say, step
 from ..public_part import check_public_blocks, publish
@@ -56,9 +56,9 @@ def main(argv: list[str] | None = None) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     started = time.monotonic()
     options = _options(arguments)
-    inputs = [path for path in (arguments.checkpoint, arguments.images, arguments.labels) if path]
-    check_output(arguments.out, *inputs)
-    check_bundle(arguments.out, *inputs)
+    inputs = [path for path in (arguments.checkpoint, arguments.labels) if path]
+    check_output(arguments.out, *inputs, searched=(arguments.images,))
+    check_bundle(arguments.out, *inputs, arguments.images)
     with step(f'Reading {arguments.checkpoint}'):
         imported = import_checkpoint(arguments.checkpoint, options)
     c = imported.model.config
@@ -85,22 +85,23 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     with step('Comparing two float forwards'):
         difference = compare(checkpoint, calibration.images[:COMPARED])
     say(f'  largest difference {difference:.1e} of the logits\' spread')
-    with step('Calibrating, choosing scales, checking integers', len(calibration.images)) as done:
-        out = arguments.out
-        golden = 'the first picture that was held out'
-        model = write_artifact(checkpoint, calibration.images, held_out.images[0], golden, preprocessing, out, say=done)
-    if arguments.public_blocks is not None:
-        publish(out, checkpoint, arguments.public_blocks)
-        say(f'  patch embedding and the first {arguments.public_blocks} blocks are public: clients compute them')
-    for line in choices(json.loads((out / 'manifest.json').read_text('utf-8'))):
-        say(f'  {line}')
-    with step('Measuring integers against floats', len(held_out.images)) as done:
-        figures = evaluate(out, model, held_out, done)
-    samples = samples_of(shown[: arguments.samples], checkpoint, held_out.images)
-    write_samples(out, samples)
-    if samples:
-        say(f'  {len(samples)} of the pictures go into the artifact, and guests of its owner are shown them (--samples 0: none)')
-    write_imported_card(out, checkpoint, imported.facts, figures, len(calibration.images), arguments.notes)
+    out = arguments.out
+    with replacing(out) as new:
+        with step('Calibrating, choosing scales, checking integers', len(calibration.images)) as done:
+            golden = 'the first picture that was held out'
+            model = write_artifact(checkpoint, calibration.images, held_out.images[0], golden, preprocessing, new, say=done)
+        if arguments.public_blocks is not None:
+            publish(new, checkpoint, arguments.public_blocks)
+            say(f'  patch embedding and the first {arguments.public_blocks} blocks are public: clients compute them')
+        for line in choices(json.loads((new / 'manifest.json').read_text('utf-8'))):
+            say(f'  {line}')
+        with step('Measuring integers against floats', len(held_out.images)) as done:
+            figures = evaluate(new, model, held_out, done)
+        samples = samples_of(shown[: arguments.samples], checkpoint, held_out.images)
+        write_samples(new, samples)
+        if samples:
+            say(f'  {len(samples)} of the pictures go into the artifact, and guests of its owner are shown them (--samples 0: none)')
+        write_imported_card(new, checkpoint, imported.facts, figures, len(calibration.images), arguments.notes)
     bundle = write_bundle(out)
     files = (out / 'weights.bin', out / 'model.onnx', out / PUBLIC_PART, bundle)
     sizes = {p.name: p.stat().st_size for p in files if p.exists()}

@@ -18,12 +18,13 @@ from ..errors import ExportError, UsageProblem, check_number
 from ..evaluate import evaluate
 from ..export import write_artifact
 from ..images import ImageFiles, Preprocessing
-from ..output import check_output
+from ..output import check_output, replacing
 from ..samples import choose_samples, prepared, with_hard_ones, write_samples
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run an export; prints one JSON object of figures. Exits with 1 and a sentence when something is wrong, or the model does not fit."""
+    """Run an export; prints one JSON object of figures. Exits with 1 and a sentence when something is wrong, or the model does not fit; nothing
+    is written then."""
     parser = argparse.ArgumentParser(prog='exporter', description='Export a trained ViT for two-party inference (docs/artifact.md).')
     parser.add_argument('checkpoint', type=Path, help='safetensors with timm names, optional switch.softmax, switch.gelu and config')
     parser.add_argument('--data', type=Path, required=True, help="the image set: train/CLASS/* and val/CLASS/* or test/CLASS/*, in a folder or a zip")
@@ -53,13 +54,16 @@ def main(argv: list[str] | None = None) -> None:
     except (OSError, ValueError, zipfile.BadZipFile, SafetensorError) as problem:
         sys.exit(f'exporter: {problem}')
     try:
-        model = write_artifact(checkpoint, calibration, golden, f'samples/{samples[0].file}', preprocessing, arguments.out)
+        with replacing(arguments.out) as out:
+            model = write_artifact(checkpoint, calibration, golden, f'samples/{samples[0].file}', preprocessing, out)
+            shipped = with_hard_ones(samples, images, model, description['labels']) if arguments.samples_per_class else []
+            write_samples(out, shipped)
+            figures = evaluate(out, model, held_out) if held_out else None
+            write_card(out, arguments.checkpoint, checkpoint, figures, len(calibration), arguments.evaluations, arguments.notes)
     except ExportError as error:
         sys.exit(f'exporter: {arguments.checkpoint.name} does not fit the fixed-point plan: {error}')
-    shipped = with_hard_ones(samples, images, model, description['labels']) if arguments.samples_per_class else []
-    write_samples(arguments.out, shipped)
-    figures = evaluate(arguments.out, model, held_out) if held_out else None
-    write_card(arguments.out, arguments.checkpoint, checkpoint, figures, len(calibration), arguments.evaluations, arguments.notes)
+    except OSError as problem:
+        sys.exit(f'exporter: {problem}')
     print(json.dumps({'out': str(arguments.out), 'seconds': round(time.monotonic() - started), **(figures or {})}, indent=1))
 
 
@@ -81,4 +85,4 @@ def _check_options(arguments: argparse.Namespace) -> None:
         check_number(f'--{name.replace("_", "-")}', getattr(arguments, name), low)
     for path in arguments.evaluations:
         _check_evaluation(path)
-    check_output(arguments.out, arguments.checkpoint, arguments.data, *arguments.evaluations)
+    check_output(arguments.out, arguments.checkpoint, *arguments.evaluations, searched=(arguments.data,))

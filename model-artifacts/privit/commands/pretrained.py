@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from exporter.output import check_outside
 from exporter.restore import read_artifact
-from vit.data import load_splits
+from vit.data import IMAGE_SETS, load_splits
 from vit.imports import Fact, Facts, import_checkpoint
 from vit.imports.timm import configuration, named
 from vit.kept_tokens import PATTERNS
@@ -23,6 +24,9 @@ from .arguments import Commands, add_facts, given_facts
 
 def run_narrow(arguments: argparse.Namespace) -> None:
     options = read_options(arguments, NarrowOptions)
+    for option, out in (('--run-dir', arguments.run_dir), ('--out', arguments.out)):
+        if out is not None:  # a set is another one with every file in its folder
+            check_outside(option, out, *(Path(name) for name in arguments.photographs if name not in IMAGE_SETS and Path(name).is_dir()))
     given = given_facts(arguments)
     # What the checkpoint's own configuration drops is dropped by the student alone.
     before = import_checkpoint(arguments.teacher, given) if arguments.teacher else import_checkpoint(arguments.checkpoint, given | {'keep_after': ()})
