@@ -13,11 +13,13 @@ def has_node() -> bool:
     return (ROOT / 'node_modules/tsx').exists() and shutil.which('node') is not None
 
 
+# No --input-type, which threads would be given too, and refuse: so no `import` by itself.
 PLAN = """
-import { readFileSync } from 'node:fs';
-import { evaluateReference, publicInput } from './protocols/index.ts';
-import { readModel } from './scripts/lib/models.ts';
-import { runOnnx } from './scripts/lib/onnxRunner.ts';
+(async () => {
+const { readFileSync } = await import('node:fs');
+const { evaluateReference, publicInput } = await import('./protocols/index.ts');
+const { readModel } = await import('./scripts/lib/models.ts');
+const { runOnnx } = await import('./scripts/lib/onnxRunner.ts');
 const [folder] = process.argv.slice(1);
 const { plan, weights, manifest, publicPart } = await readModel(folder);
 const out = [];
@@ -26,13 +28,14 @@ for (const pixels of JSON.parse(readFileSync(`${folder}/pixels.json`, 'utf8'))) 
   out.push({ logits: [...result.named('logits')], violations: result.violations.length });
 }
 process.stdout.write(JSON.stringify(out));
+})();
 """
 
 
 def typescript(folder, images):
     """The logits of protocols/inference/reference.ts, in real numbers."""
     (folder / 'pixels.json').write_text(json.dumps([image.ravel().tolist() for image in images]))
-    command = ['node', '--import', 'tsx', '--input-type=module', '-e', PLAN, str(folder)]
+    command = ['node', '--import', 'tsx', '-e', PLAN, str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
