@@ -27,7 +27,7 @@ export { OwnerSession } from './inference/ownerSession.ts';
 export { type Answer, answerBits, compilePlan, type Plan, type StepPlan } from './inference/plan.ts';
 export { type OnnxRunner, publicInput, publicPartFile } from './inference/publicPart.ts';
 export { evaluateReference, type ReferenceResult } from './inference/reference.ts';
-export type { SessionEvent, SessionOptions, SessionReport } from './inference/session.ts';
+export type { SessionEvent, SessionOptions, SessionReport, SessionState } from './inference/session.ts';
 export { openStreams, sessionWires, streamChannel } from './inference/sessionStreams.ts';
 export type { CorrelationSource } from './offline/correlations.ts';
 export type { Endpoint } from './offline/endpoint.ts';

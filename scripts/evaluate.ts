@@ -214,7 +214,10 @@ async function evaluateAll(
         images: mine.map((i) => examples[i].pixels),
       };
       return new Promise<void>((resolve, reject) => {
-        const worker = new Worker(new URL('lib/typescriptWorker.mjs', import.meta.url), { workerData: task });
+        const worker = new Worker(new URL('lib/typescriptWorker.mjs', import.meta.url), {
+          workerData: task,
+          execArgv: [],
+        });
         worker.on('message', (answer: ReferenceAnswer) => {
           answers[mine[answer.index]] = answer;
           progress(++done);

@@ -80,6 +80,10 @@ export class ClientSession extends Session {
     await this.prepare();
     return this.guard(async () => {
       const { runOnnx, signal } = this.options;
+      if (this.#publicPart) {
+        this.state('computing');
+        this.progress('online', 0, publicPartStep);
+      }
       const input = await publicInput(pixels, this.manifest, this.#publicPart, runOnnx, signal);
       const prepared = this.#prepared!;
       this.#prepared = undefined;

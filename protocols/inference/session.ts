@@ -22,6 +22,9 @@ import type { OnnxRunner } from './publicPart.ts';
 /** What the client asks for, in one byte. */
 export const command = { close: 0, prepare: 1, classify: 2 } as const;
 
+/** `computing`: the client runs the model's public part; the owner hears of nothing yet. */
+export type SessionState = 'connected' | 'preparing' | 'ready' | 'computing' | 'classifying' | 'done' | 'closed';
+
 export type SessionEvent =
   | {
       readonly type: 'manifest';
@@ -30,7 +33,7 @@ export type SessionEvent =
       readonly correlations: CorrelationSource;
       readonly answer: Answer;
     }
-  | { readonly type: 'state'; readonly state: 'connected' | 'preparing' | 'ready' | 'classifying' | 'done' | 'closed' }
+  | { readonly type: 'state'; readonly state: SessionState }
   | { readonly type: 'progress'; readonly phase: Phase; readonly fraction: number; readonly label: string }
   | {
       readonly type: 'meters';
@@ -124,7 +127,7 @@ export abstract class Session {
     this.state('connected');
   }
 
-  protected state(state: Extract<SessionEvent, { type: 'state' }>['state']): void {
+  protected state(state: SessionState): void {
     this.options.onEvent({ type: 'state', state });
   }
 

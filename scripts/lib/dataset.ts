@@ -30,7 +30,7 @@ export async function defaultData(model: string, folder: string): Promise<string
   return set && (await stat(set).catch(() => undefined)) ? set : `${folder}samples`;
 }
 
-const picture = /^(?:.*\/)?[^/.][^/]*\.(?:jpe?g|png|webp)$/i;
+const picture = /^(?:.*\/)?[^/.][^/]*\.(?:jpe?g|png|webp|gif)$/i;
 const heldOut = /^(?:.*\/)?(?:test|val|validation)\/[^/]+\/[^/]+$/i;
 const divided = /^(?:.*\/)?(?:train|test|val|validation)\//i;
 

@@ -84,6 +84,7 @@ export class HeadlessOwner {
     const module = threadModule ?? new URL('ownerWorker.ts', import.meta.url);
     const worker = new Worker(new URL('typescriptWorker.mjs', import.meta.url), {
       workerData: { ...data, module: module.href },
+      execArgv: [], // see thread.ts
     });
     let failure = new Error('a thread ended early');
     worker.on('error', (error: unknown) => {

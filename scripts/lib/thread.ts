@@ -16,6 +16,7 @@ export function startThread(module: string, onFailure: (error: Error) => void): 
   const { port1, port2 } = new MessageChannel();
   const worker = new Worker(new URL('typescriptWorker.mjs', import.meta.url), {
     workerData: { module: new URL(module, import.meta.url).href, control: port2 },
+    execArgv: [], // the process's own, such as `--input-type`, may not fit a file
     transferList: [port2],
   });
   worker.unref();

@@ -1,15 +1,19 @@
 /** docs/bring-your-own.md, walked: from a checkpoint and a folder of pictures to an answer in a browser tab. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { Page } from 'playwright-core';
 import { expect, onTestFinished, test } from 'vitest';
 import { evaluateReference, prepareImage, publicInput } from '../../protocols/index.ts';
 import { readImage } from '../../scripts/lib/images.ts';
 import { readModel } from '../../scripts/lib/models.ts';
+import { runOnnx } from '../../scripts/lib/onnxRunner.ts';
 import { python, setUpPython } from '../../scripts/lib/python.mjs';
-import { alert } from './support/pair.ts';
+import { endlessOnnx } from '../support/endlessOnnx.ts';
+import { alert, said } from './support/pair.ts';
 import { useApp } from './support/useApp.ts';
 
 const root = path.join(import.meta.dirname, '../..');
@@ -26,17 +30,25 @@ async function writeCheckpoint(folder: string): Promise<string> {
   return stdout.trim();
 }
 
+/** The same model, but that its public part's run has no end. */
+async function makeEndless(model: string): Promise<void> {
+  const file = path.join(model, 'manifest.json');
+  const manifest = JSON.parse(await readFile(file, 'utf8'));
+  const sha256 = createHash('sha256').update(endlessOnnx).digest('hex');
+  await writeFile(file, JSON.stringify({ ...manifest, publicPart: { blocks: 1, bytes: endlessOnnx.length, sha256 } }));
+  await writeFile(path.join(model, 'public.onnx'), endlessOnnx);
+}
+
 /** Of the folder's pictures the one whose label is surest, with that label: the integer plan's, computed in the open. */
 async function surest(model: string): Promise<{ file: string; label: string }> {
-  const { plan, weights, manifest } = await readModel(model);
+  const { plan, weights, manifest, publicPart } = await readModel(model);
   let best = { file: '', label: '', margin: Number.NEGATIVE_INFINITY };
   for (const name of await readdir(pictures)) {
     if (name.endsWith('.json')) continue;
     const file = path.join(pictures, name);
     const pixels = prepareImage(await readImage(file), manifest.preprocessing);
-    const logits = evaluateReference(plan, weights, await publicInput(pixels, manifest, undefined, undefined)).named(
-      'logits',
-    );
+    const input = await publicInput(pixels, manifest, publicPart, runOnnx);
+    const logits = evaluateReference(plan, weights, input).named('logits');
     const [first, second] = [...logits].sort((a, b) => b - a);
     if (first - second > best.margin)
       best = { file, label: manifest.labels[logits.indexOf(first)], margin: first - second };
@@ -46,29 +58,61 @@ async function surest(model: string): Promise<{ file: string; label: string }> {
 
 const app = useApp();
 
-test('from a checkpoint to an answer in a tab', { timeout: 600_000 }, async () => {
+async function importCheckpoint(...options: string[]): Promise<{ model: string; bundle: string }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'blindsight-import-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const checkpoint = await writeCheckpoint(path.join(folder, 'checkpoint'));
-  const out = path.join(folder, 'my-model');
-  const command = ['import', '--silent', '--', checkpoint, '--images', pictures, '--out', out];
-  const said = JSON.parse((await start('npm', ['run', ...command], { cwd: root })).stdout);
-  expect(said.bundle).toBe(`${out}.blindsight`);
+  const model = path.join(folder, 'my-model');
+  const command = ['import', '--silent', '--', checkpoint, '--images', pictures, '--out', model, ...options];
+  const { bundle } = JSON.parse((await start('npm', ['run', ...command], { cwd: root })).stdout);
+  return { model, bundle };
+}
 
+/** An owner's page that shares these files, and a client's that has its link. */
+async function pairWith(files: string | string[]): Promise<{ owner: Page; client: Page }> {
   const owner = await app.page();
   await owner.goto(app.url);
   await owner.getByRole('button', { name: 'Share a model' }).click();
-  await owner.getByLabel('Files of your model').setInputFiles(said.bundle);
-  const invite = await owner.getByTestId('invite').inputValue();
-
+  await owner.getByLabel('Files of your model').setInputFiles(files);
   const client = await app.page();
-  await client.goto(invite);
-  // Of the 20 pictures, those that were held out.
-  await expect.poll(() => client.getByTestId('sample').count()).toBe(4);
-  const { file, label } = await surest(out);
+  await client.goto(await owner.getByTestId('invite').inputValue());
+  return { owner, client };
+}
+
+async function classify(client: Page, file: string): Promise<void> {
   await client.getByTestId('file').setInputFiles(file);
   await client.getByRole('button', { name: 'Classify privately' }).click();
+}
+
+test('from a checkpoint to an answer in a tab', { timeout: 600_000 }, async () => {
+  const { model, bundle } = await importCheckpoint();
+  expect(bundle).toBe(`${model}.blindsight`);
+  const { owner, client } = await pairWith(bundle);
+  // Of the 20 pictures, those that were held out.
+  await expect.poll(() => client.getByTestId('sample').count()).toBe(4);
+  const { file, label } = await surest(model);
+  await classify(client, file);
   await client.getByTestId('result').waitFor({ timeout: 120_000 });
   expect(await client.getByTestId('top-label').innerText()).toBe(label);
   expect(await alert(owner, '').count()).toBe(0);
+});
+
+test('a public part runs in the client’s tab; one without an end is cancelled', { timeout: 600_000 }, async () => {
+  const { model, bundle } = await importCheckpoint('--public-blocks', '1');
+  const { file, label } = await surest(model);
+  const { client } = await pairWith(bundle);
+  const onnxWorkers = (page: Page) => page.workers().filter((worker) => worker.url().includes('onnx')).length;
+  await classify(client, file);
+  await client.getByTestId('result').waitFor({ timeout: 120_000 });
+  expect(await client.getByTestId('top-label').innerText()).toBe(label);
+  expect(onnxWorkers(client)).toBe(1);
+
+  await makeEndless(model);
+  const names = ['manifest.json', 'weights.json', 'weights.bin', 'public.onnx'];
+  const { owner, client: other } = await pairWith(names.map((name) => path.join(model, name)));
+  await classify(other, file);
+  await other.getByRole('button', { name: 'Cancel', exact: true }).click({ timeout: 120_000 });
+  await said(other, 'You cancelled').waitFor();
+  await said(owner, 'The client cancelled').waitFor();
+  await expect.poll(() => onnxWorkers(other)).toBe(0);
 });

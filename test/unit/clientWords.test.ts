@@ -9,6 +9,7 @@ import { hasOnlyExact, shortTitle, someOf } from '../../client/src/live/modelWor
 import { detailOf, protocolsOf } from '../../client/src/live/protocols.ts';
 import { stepWords } from '../../client/src/live/steps.ts';
 import { compilePlan, parseManifest } from '../../protocols/index.ts';
+import { publicPartStep } from '../../protocols/inference/publicPart.ts';
 import { accuracyOf } from '../../signaling-server/modelCard.ts';
 
 const files: Record<string, Record<string, string>> = JSON.parse(
@@ -111,6 +112,8 @@ test.each(['../vectors/tiny', ...bundled.map((name) => `../../model-artifacts/zo
     for (const answer of ['logits', 'label'] as const) {
       const { steps } = compilePlan(parseManifest(json), answer);
       expect(steps.length).toBeGreaterThan(10);
+      for (const outside of ['handshake', 'keys', publicPartStep])
+        expect(stepWords(outside), outside).toMatch(/^[a-z]/);
       for (const { name, protocol, detail } of steps) {
         expect(stepWords(name), name).toMatch(/^(Block \d+: \S|[a-z])/);
         const titles = protocolsOf(protocol).map(({ title }) => title);

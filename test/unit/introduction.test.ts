@@ -2,6 +2,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { iceNotice } from '../../client/src/session/notices.ts';
+import { signalingServer } from '../../client/src/session/settings.ts';
 import { introductionOf } from '../../scripts/lib/introduction.ts';
 
 const invite = `${'A'.repeat(22)}.${'A'.repeat(43)}`;
@@ -65,4 +67,17 @@ test('what stands in the way is said', async () => {
     await expect(introductionOf(link)).rejects.toThrow(`without a path, such as https://example.org, got ${withPath}`);
   await expect(introductionOf(`http://127.0.0.1:9/#${invite}`)).rejects.toThrow('http://127.0.0.1:9/: does not answer');
   await expect(introductionOf(`${await page({})}#${invite}&ice=nonsense`)).rejects.toThrow('servers that are none');
+});
+
+test('a page says what is wrong with its settings, and not that nobody answers', async () => {
+  const broken = await page({ 'settings.json': { signaling: 'https://m.example/path' } });
+  for (const [search, address] of [
+    ['?signaling=https://m.example/path', undefined],
+    ['', broken],
+  ] as const) {
+    const problem = await signalingServer(search, address).catch((error: unknown) => error);
+    const { title, text } = iceNotice(problem);
+    expect(title).toBe('The signaling server cannot be used.');
+    expect(text).toContain('without a path');
+  }
 });

@@ -12,6 +12,7 @@ import { inputShape } from '../../protocols/inference/vit.ts';
 import type { Endpoint } from '../../protocols/offline/endpoint.ts';
 import { startOnnxThread } from '../../scripts/lib/onnxRunner.ts';
 import { idealOffline } from '../ideal/dealer.ts';
+import { endlessOnnx } from '../support/endlessOnnx.ts';
 import { makeManifest } from '../support/manifest.ts';
 import { channels, modelOf, picture } from '../support/pairing.ts';
 import { publicPartBytes, publicPartOf, runTestPart } from '../support/publicPart.ts';
@@ -68,16 +69,6 @@ describe.each([0, 1, 2])('%i of 2 blocks are public', (blocks) => {
 });
 
 describe('a thread of its own', () => {
-  /** The opset-17 graph of 292 bytes whose `stream` is `image` after a Loop of 2^60 turns, made with the `onnx` package. */
-  const endless = Uint8Array.from(
-    atob(
-      'CAg6mQIKKxIBbiIIQ29uc3RhbnQqHAoFdmFsdWUqEBAHOgmAgICAgICAgBBCAW6gAQQKIxIBdCIIQ29uc3RhbnQqFAoFdmFsdWUqCBAJKgEBQgF0oAEE' +
-        'CpABCgFuCgF0CgVpbWFnZRIGc3RyZWFtIgRMb29wKnMKBGJvZHkyaAoRCgFjEgJjbyIISWRlbnRpdHkKEQoBeBICeG8iCElkZW50aXR5EgFiWgsKAWkS' +
-        'BgoECAcSAFoLCgFjEgYKBAgJEgBaCQoBeBIECgIIAWIMCgJjbxIGCgQICRIAYgoKAnhvEgQKAggBoAEFEgFnWh8KBWltYWdlEhYKFAgBEhAKAggBCgII' +
-        'AwoCCAgKAggIYg4KBnN0cmVhbRIECgIIAUIECgAQEQ==',
-    ),
-    (character) => character.charCodeAt(0),
-  );
   const shape = [1, 3, 8, 8] as const;
 
   it('a file whose run has no end: ended when the user cancels, and after a while; then the next one runs', async () => {
@@ -88,10 +79,10 @@ describe('a thread of its own', () => {
       return Object.assign(thread, { terminate: () => terminate().then(() => ended++) });
     }, 4000);
     const cancel = new AbortController();
-    const cancelled = run(endless, new Float32Array(192), shape, cancel.signal);
+    const cancelled = run(endlessOnnx, new Float32Array(192), shape, cancel.signal);
     setTimeout(() => cancel.abort(), 2000);
     await expect(cancelled).rejects.toThrow('cancelled');
-    await expect(run(endless, new Float32Array(192), shape)).rejects.toThrow('it took more than 4 seconds');
+    await expect(run(endlessOnnx, new Float32Array(192), shape)).rejects.toThrow('it took more than 4 seconds');
     await expect.poll(() => ended).toBe(2);
     await expect(run(publicPartBytes, new Float32Array(192), shape)).rejects.toThrow();
     await expect.poll(() => ended).toBe(3);

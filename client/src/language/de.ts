@@ -484,6 +484,7 @@ export const de: Words = {
         connected: 'Einigt sich auf den Plan',
         preparing: 'Bereitet vor',
         ready: 'Vorbereitet, wartet auf ein Bild',
+        computing: 'Rechnet, was kein Geheimnis ist',
         classifying: 'Rechnet mit Anteilen',
         done: 'Fertig',
         interrupted: 'Die Verbindung ging verloren',
@@ -495,6 +496,8 @@ export const de: Words = {
         preparing:
           'Die Tabs tauschen verschlüsselte Zufallszahlen aus, damit später wenig zu tun bleibt. Noch ist kein Bild im Spiel.',
         ready: 'Alles, was das Bild nicht braucht, ist fertig.',
+        computing:
+          'Die ersten Blöcke dieses Modells sind öffentlich: Dieser Tab rechnet sie allein und schickt noch nichts.',
         classifying: 'Jede Zahl im Netz gibt es nur als zwei zufällig aussehende Anteile, einen in jedem Tab.',
         done: 'Der Besitzer hat seinen Anteil an der Antwort geschickt; nur die Person mit dem Bild kann beide addieren.',
         interrupted: 'Die Tabs finden sich wieder; dann beginnt die Vorbereitung von vorn, mit neuen Zufallszahlen.',
@@ -664,6 +667,7 @@ export const de: Words = {
         'silent OT': 'zufällige vergessliche Übertragungen',
         keys: 'Schlüssel, einmal je Verbindung',
         handshake: 'Versionen, Beschreibung und Plan verglichen',
+        'public part': 'erste Blöcke, die kein Geheimnis sind',
       },
     },
     protocols: {
@@ -1038,6 +1042,10 @@ export const de: Words = {
     ice: {
       title: 'Die STUN- und TURN-Server sind nicht zu gebrauchen.',
       text: (problem) => `Berichtigen Sie die Adresse dieser Seite oder ice.json. ${problem}`,
+    },
+    settings: {
+      title: 'Der Vermittlungsserver ist nicht zu gebrauchen.',
+      text: (problem) => `Berichtigen Sie die Adresse dieser Seite oder settings.json. ${problem}`,
     },
     model: {
       reloaded: {

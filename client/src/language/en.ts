@@ -475,6 +475,7 @@ export const en = {
         connected: 'Agreeing on the plan',
         preparing: 'Preparing',
         ready: 'Prepared, waiting for an image',
+        computing: 'Computing what is no secret',
         classifying: 'Computing on shares',
         done: 'Done',
         interrupted: 'The connection was lost',
@@ -485,6 +486,7 @@ export const en = {
         preparing:
           'The tabs trade encrypted random numbers, so that little is left to do later. No image is involved yet.',
         ready: 'Everything that doesn’t need the image is ready.',
+        computing: 'The first blocks of this model are public: this tab runs them by itself, and sends nothing yet.',
         classifying: 'Every number in the network exists as two random-looking shares only, one in each tab.',
         done: 'The owner sent its share of the answer; only the client can add the two.',
         interrupted:
@@ -658,6 +660,7 @@ export const en = {
         'silent OT': 'random oblivious transfers',
         keys: 'keys, once per pairing',
         handshake: 'versions, description and plan compared',
+        'public part': 'first blocks, which are no secret',
       } as Record<string, string>,
     },
     /** By the titles in protocols/layers, which the meters name: what to call them, and a line on each. */
@@ -1022,6 +1025,10 @@ export const en = {
     ice: {
       title: 'The STUN and TURN servers cannot be used.',
       text: (problem: string) => `Correct the address of this page, or ice.json. ${problem}`,
+    },
+    settings: {
+      title: 'The signaling server cannot be used.',
+      text: (problem: string) => `Correct the address of this page, or settings.json. ${problem}`,
     },
     model: {
       reloaded: {

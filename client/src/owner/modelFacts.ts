@@ -9,7 +9,7 @@ export interface ModelFacts {
 
 /** @throws Error when the manifest cannot be fetched or read; the price may be missing. */
 export async function modelFacts(name: string): Promise<ModelFacts> {
-  const response = await fetch(`models/${encodeURIComponent(name)}/manifest.json`);
+  const response = await fetch(`models/${encodeURIComponent(name)}/manifest.json`, { cache: 'no-cache' });
   if (!response.ok) throw new Error(`manifest.json: ${response.status}`);
   const json = await response.text();
   return { manifest: parseManifest(json), price: await modelPrice(json) };

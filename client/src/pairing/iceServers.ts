@@ -117,7 +117,7 @@ export async function readBeside(page: string | undefined, name: string): Promis
   const unreachable = () => {
     throw new UnreachableError();
   };
-  const options = { signal: AbortSignal.timeout(answerMs) };
+  const options = { signal: AbortSignal.timeout(answerMs), cache: 'no-cache' } as const;
   const response = await fetch(page ? new URL(name, page).href : name, options).catch(unreachable);
   return response.ok ? JSON.parse(await response.text().catch(unreachable)) : undefined;
 }

@@ -112,7 +112,8 @@ export async function fetchConfidence(manifest: Manifest): Promise<Confidence | 
 }
 
 async function fetchOk(url: string): Promise<Response> {
-  const response = await fetch(url);
+  // Asked of the server each time: a manifest and weights of two versions are no model.
+  const response = await fetch(url, { cache: 'no-cache' });
   if (!response.ok) throw new Error(`${url}: ${response.status}`);
   return response;
 }

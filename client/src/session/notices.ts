@@ -7,6 +7,7 @@ import { isolated } from '../ui/bidi.ts';
 import { formatCount } from '../ui/format.ts';
 import type { Failure } from '../worker/messages.ts';
 import { PictureError } from '../worker/pictureFile.ts';
+import { SettingsError } from './settings.ts';
 
 export type Role = 'client' | 'owner';
 
@@ -187,6 +188,8 @@ function failureWords({ code, message, peerCode }: Failure, reader: Reader): Not
 
 /** Before anything is connected. */
 export function iceNotice(problem: unknown): Notice {
+  if (problem instanceof SettingsError)
+    return notice('error', ({ settings }) => ({ title: settings.title, text: settings.text(problem.message) }));
   if (!(problem instanceof IceServersError)) return refusalNotice('timeout');
   return notice('error', ({ ice }) => ({ title: ice.title, text: ice.text(problem.message) }));
 }

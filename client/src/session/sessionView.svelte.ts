@@ -1,4 +1,12 @@
-import type { Answer, CorrelationSource, Phase, SessionEvent, StepMeter, StepPlan } from '../../../protocols/index.ts';
+import type {
+  Answer,
+  CorrelationSource,
+  Phase,
+  SessionEvent,
+  SessionState,
+  StepMeter,
+  StepPlan,
+} from '../../../protocols/index.ts';
 import type { Manifest } from '../../../protocols/inference/manifest.ts';
 import type { LinkStatistics } from './linkStatistics.svelte.ts';
 import type { Role } from './notices.ts';
@@ -54,8 +62,6 @@ export interface Totals {
   bytesOwnerToClient: number;
   flights: number;
 }
-
-export type SessionState = Extract<SessionEvent, { type: 'state' }>['state'];
 
 /** After a failure the connection stays this long, so that the peer is told why. */
 export const lingerMs = 400;

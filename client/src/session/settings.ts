@@ -20,23 +20,36 @@ const Settings = v.object({
   networkOrigins: v.optional(v.array(v.pipe(v.string(), v.url(), v.regex(/^http:/))), []),
 });
 
+/** The page's settings, or what its address says in their place, cannot be used. */
+export class SettingsError extends Error {}
+
+/** @throws SettingsError */
+function read<T>(schema: v.GenericSchema<unknown, T>, value: unknown): T {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  throw new SettingsError(result.issues[0].message);
+}
+
 /** What is wrong with the address of a signaling server; undefined where nothing is. */
 export const signalingFault = (address: string): string | undefined =>
   v.safeParse(Address, address).issues?.[0].message;
 
 /**
  * @param search of the page's address. @param page its address; by default this page.
- * @returns a server's address; undefined for the page's own; null for none. @throws UnreachableError, v.ValiError
+ * @returns a server's address; undefined for the page's own; null for none. @throws UnreachableError, SettingsError
  */
 export async function signalingServer(search: string, page?: string): Promise<string | undefined | null> {
   const chosen = new URLSearchParams(search).get('signaling');
-  if (chosen !== null) return v.parse(Address, chosen);
+  if (chosen !== null) return read(Address, chosen);
   const { signaling } = await readSettings(page);
   return signaling === 'here' ? undefined : signaling;
 }
 
 async function readSettings(page?: string): Promise<v.InferOutput<typeof Settings>> {
-  return v.parse(Settings, (await readBeside(page, 'settings.json')) ?? { signaling: 'here' });
+  const file = await readBeside(page, 'settings.json').catch((error: Error) => {
+    throw error instanceof SyntaxError ? new SettingsError(`settings.json: ${error.message}`) : error;
+  });
+  return read(Settings, file ?? { signaling: 'here' });
 }
 
 /** The address by which this page was opened means another machine there. */

@@ -10,8 +10,8 @@ self.onmessage = async ({ data }: MessageEvent<ToPlaintextWorker>) => {
   const answer = (message: FromPlaintextWorker) => self.postMessage(message);
   try {
     const [manifest, onnx] = await Promise.all([
-      fetch(`${data.folder}manifest.json`),
-      fetch(`${data.folder}model.onnx`),
+      fetch(`${data.folder}manifest.json`, { cache: 'no-cache' }),
+      fetch(`${data.folder}model.onnx`, { cache: 'no-cache' }),
     ]);
     if (!manifest.ok || !onnx.ok) return answer({ problem: 'missing' });
     // The owner's files have no digest here: it would tell owners of the same model apart from others.
