@@ -136,8 +136,8 @@ export function attachRelay(http: HttpServer, options: RelayOptions) {
       reply: (reply: Reply<T>) => void,
       work: () => Promise<RefusalCode | T>,
     ) => {
-      // Events come from anywhere: one without an acknowledgement has no reply function.
-      if (typeof reply !== 'function') return;
+      // Events come from anywhere: one without an acknowledgement has no reply function. No tab of ours sends such.
+      if (typeof reply !== 'function') return void tab.disconnect(true);
       const answer = (result: RefusalCode | T) => {
         const code = typeof result === 'string' ? (result as RefusalCode) : undefined;
         metrics.requests.inc({ request, outcome: code ?? 'ok' });
@@ -238,6 +238,11 @@ export function attachRelay(http: HttpServer, options: RelayOptions) {
         return {};
       }),
     );
+
+    // Nothing else counts against a limit.
+    tab.onAny((name) => {
+      if (tab.listenerCount(name) === 0) tab.disconnect(true);
+    });
 
     tab.on('disconnect', () => {
       admissionLimit.forget(address, tab.id);

@@ -173,15 +173,15 @@ describe('over an honest server', () => {
   test('a first connection that fails is tried again', async () => {
     const url = await startServer();
     const { side: owner, invite } = await openOwner(url);
-    // The first connection is told of a candidate that WebRTC refuses.
+    // The first description is one that WebRTC refuses.
     let connections = 0;
-    const { addIceCandidate } = RTCPeerConnection.prototype;
-    const spy = vi.spyOn(RTCPeerConnection.prototype, 'addIceCandidate').mockImplementation(async function (
+    const { setRemoteDescription } = RTCPeerConnection.prototype;
+    const spy = vi.spyOn(RTCPeerConnection.prototype, 'setRemoteDescription').mockImplementation(async function (
       this: RTCPeerConnection,
       ...args: unknown[]
     ) {
       if (connections++ === 0) throw new Error('no such network');
-      return (addIceCandidate as (candidate: unknown) => Promise<void>).call(this, args[0]);
+      return (setRemoteDescription as (description: unknown) => Promise<void>).call(this, args[0]);
     });
     const { side: guest } = await joinClient(url, invite);
     await expect.poll(() => owner.isConnected && guest.isConnected, within).toBe(true);

@@ -318,10 +318,18 @@ describe('untrusted input', () => {
     expect(replies.filter((reply) => !reply.ok && reply.code === 'rate').length).toBeGreaterThan(20);
   });
 
-  test('a signal without a peer, an event without a reply function', async () => {
+  test('a signal without a peer', async () => {
+    expect(await (await tab()).emitWithAck('signal', offer)).toEqual({ ok: false, code: 'no-peer' });
+  });
+
+  test.each([
+    ['an event without a reply function', 'join'],
+    ['an event of an unknown name', 'hello'],
+  ])('%s ends the connection: nothing would limit how many come', async (_, name) => {
     const alone = await tab();
-    alone.emit('join', 'x', { keyId, linkTag: null }, undefined as never);
-    expect(await alone.emitWithAck('signal', offer)).toEqual({ ok: false, code: 'no-peer' });
+    const gone = new Promise((resolve) => alone.once('disconnect', resolve));
+    alone.emit(name as never, ...(['x', { keyId, linkTag: null }] as never));
+    await gone;
   });
 
   test('pages of other sites cannot connect', async () => {
