@@ -172,7 +172,6 @@ export class OwnerStore {
   async openRoom(): Promise<void> {
     const attempt = ++this.#attempt;
     this.#stopWorker(); // a client may have stayed when the room was lost
-    this.session?.interrupt();
     this.#pairing?.close();
     this.#pairing = undefined;
     this.#isWaiting = this.#roomIsGone = false;
@@ -394,7 +393,6 @@ export class OwnerStore {
   /** The client is gone and may come back. */
   #suspendSession(): void {
     this.#stopWorker();
-    this.session?.interrupt();
     this.words = [];
     this.#isWaiting = true;
   }
@@ -406,13 +404,13 @@ export class OwnerStore {
     this.#pairing?.dropPeer(afterMs);
     this.#byText?.renew(); // the link that is shown has served its one connection
     this.#stopWorker(afterMs);
-    this.session?.interrupt();
     this.words = [];
     this.notice = this.#roomIsGone ? roomGoneNotice : said; // it has the button that opens another
   }
 
   #stopWorker(afterMs = 0): void {
     this.statistics.stop();
+    this.session?.interrupt();
     const worker = this.#worker;
     this.#worker = undefined;
     if (afterMs > 0) setTimeout(() => worker?.terminate(), afterMs);
