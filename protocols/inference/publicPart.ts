@@ -61,8 +61,8 @@ export async function receivePublicPart(
  * @param pixels imageSize×imageWidth×3 RGB bytes.
  * @param onnx the public part, where the manifest has one.
  * @param signal ends its run.
- * @throws RangeError when there are more or fewer pixels; ProtocolError `value` when the file cannot be run, or gives something else than the
- *   stream.
+ * @throws RangeError when there are more or fewer pixels; ProtocolError `manifest` when the file cannot be run, or gives something else than
+ *   the stream: then the model is at fault, no message was altered.
  */
 export async function publicInput(
   pixels: Uint8Array,
@@ -83,7 +83,7 @@ export async function publicInput(
   try {
     stream = await run(onnx, planar, [1, 3, height, width], signal);
   } catch (error) {
-    throw new ProtocolError('value', 'session', `the public part cannot be run: ${(error as Error).message}`);
+    throw new ProtocolError('manifest', 'session', `the public part cannot be run: ${(error as Error).message}`);
   }
   return streamIntegers(stream, manifest);
 }
@@ -93,7 +93,7 @@ function streamIntegers(stream: Float32Array, manifest: Manifest): Int32Array {
   const { rows, cols, fracBits } = inputShape(manifest);
   if (stream.length !== rows * cols || !stream.every(Number.isFinite))
     throw new ProtocolError(
-      'value',
+      'manifest',
       'session',
       `the public part: expected ${rows * cols} finite numbers as its output`,
     );

@@ -30,13 +30,13 @@ async function writeCheckpoint(folder: string): Promise<string> {
   return stdout.trim();
 }
 
-/** The same model, but that its public part's run has no end. */
-async function makeEndless(model: string): Promise<void> {
+/** The same model with another public part. */
+async function replacePublicPart(model: string, onnx: Uint8Array): Promise<void> {
   const file = path.join(model, 'manifest.json');
   const manifest = JSON.parse(await readFile(file, 'utf8'));
-  const sha256 = createHash('sha256').update(endlessOnnx).digest('hex');
-  await writeFile(file, JSON.stringify({ ...manifest, publicPart: { blocks: 1, bytes: endlessOnnx.length, sha256 } }));
-  await writeFile(path.join(model, 'public.onnx'), endlessOnnx);
+  const sha256 = createHash('sha256').update(onnx).digest('hex');
+  await writeFile(file, JSON.stringify({ ...manifest, publicPart: { blocks: 1, bytes: onnx.length, sha256 } }));
+  await writeFile(path.join(model, 'public.onnx'), onnx);
 }
 
 /** Of the folder's pictures the one whose label is surest, with that label: the integer plan's, computed in the open. */
@@ -97,7 +97,9 @@ test('from a checkpoint to an answer in a tab', { timeout: 600_000 }, async () =
   expect(await alert(owner, '').count()).toBe(0);
 });
 
-test('a public part runs in the client’s tab; one without an end is cancelled', { timeout: 600_000 }, async () => {
+test('a public part runs in the client’s tab; one without an end is cancelled, one that does not run is said', {
+  timeout: 600_000,
+}, async () => {
   const { model, bundle } = await importCheckpoint('--public-blocks', '1');
   const { file, label } = await surest(model);
   const { client } = await pairWith(bundle);
@@ -107,12 +109,22 @@ test('a public part runs in the client’s tab; one without an end is cancelled'
   expect(await client.getByTestId('top-label').innerText()).toBe(label);
   expect(onnxWorkers(client)).toBe(1);
 
-  await makeEndless(model);
   const names = ['manifest.json', 'weights.json', 'weights.bin', 'public.onnx'];
-  const { owner, client: other } = await pairWith(names.map((name) => path.join(model, name)));
-  await classify(other, file);
-  await other.getByRole('button', { name: 'Cancel', exact: true }).click({ timeout: 120_000 });
-  await said(other, 'You cancelled').waitFor();
-  await said(owner, 'The client cancelled').waitFor();
-  await expect.poll(() => onnxWorkers(other)).toBe(0);
+  const files = names.map((name) => path.join(model, name));
+  await replacePublicPart(model, endlessOnnx);
+  const endless = await pairWith(files);
+  await classify(endless.client, file);
+  // Only then: a Cancel during the preparation would end a session that has run nothing.
+  await endless.client.getByText('Computing what is no secret').waitFor({ timeout: 120_000 });
+  await expect.poll(() => onnxWorkers(endless.client)).toBe(1);
+  await endless.client.getByRole('button', { name: 'Cancel', exact: true }).click();
+  await said(endless.client, 'You cancelled').waitFor();
+  await said(endless.owner, 'The client cancelled').waitFor();
+  await expect.poll(() => onnxWorkers(endless.client)).toBe(0);
+
+  await replacePublicPart(model, Uint8Array.of(1, 2, 3));
+  const broken = await pairWith(files);
+  await classify(broken.client, file);
+  await alert(broken.client, 'This model cannot be used').waitFor({ timeout: 120_000 });
+  await alert(broken.owner, 'This model cannot be used').waitFor();
 });

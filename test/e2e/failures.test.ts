@@ -288,7 +288,7 @@ describe('the owner’s own model', () => {
     await files.setInputFiles([json('manifest.json', '{}')]);
     await alert(owner, 'A file is missing').waitFor();
     await files.setInputFiles([json('manifest.json', '{}'), json('weights.json', '{}'), json('weights.bin', '')]);
-    await alert(owner, 'description cannot be used').waitFor();
+    await alert(owner, 'This model cannot be used').waitFor();
     await shoot(owner, '10-broken-model');
   });
 });

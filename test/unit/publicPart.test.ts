@@ -134,7 +134,8 @@ describe('what is refused', () => {
     ['too few numbers', async () => new Float32Array(3), /expected 272 finite numbers/],
     ['a number that is not finite', async () => new Float32Array(272).fill(Number.NaN), /expected 272 finite numbers/],
   ])('%s', async (_what, run, message) => {
-    await expect(publicInput(pixels, manifest, publicPartBytes, run)).rejects.toThrow(message);
+    const answer = publicInput(pixels, manifest, publicPartBytes, run);
+    await expect(answer).rejects.toMatchObject({ code: 'manifest', message: expect.stringMatching(message) });
   });
 
   it('a stream beyond its ring is cut', async () => {

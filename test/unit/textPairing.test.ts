@@ -195,7 +195,7 @@ describe.each(['en', 'de'] as const)('what is said of the link after an end (%s)
     }
   });
 
-  test.each(['version', 'plan'] as const)('%s: the same words, whichever side found out', (code) => {
+  test.each(['version', 'plan', 'manifest'] as const)('%s: the same words, whichever side found out', (code) => {
     const reader = { role: 'client', isByText: false } as const;
     const ours = failureNotice({ code, message: '' }, reader);
     const theirs = failureNotice({ code: 'peer-aborted', message: '', peerCode: code }, reader);

@@ -1025,7 +1025,7 @@ export const de: Words = {
         text: 'Laden Sie beide Tabs neu.',
       },
       manifest: {
-        title: 'Die Beschreibung des Modells ist nicht zu gebrauchen.',
+        title: 'Dieses Modell ist nicht zu gebrauchen.',
         owner: 'Wählen Sie ein anderes Modell oder exportieren Sie dieses noch einmal.',
         client: 'Bitten Sie den Besitzer um ein anderes Modell.',
       },

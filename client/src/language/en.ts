@@ -1008,7 +1008,7 @@ export const en = {
         text: 'Reload both tabs.',
       },
       manifest: {
-        title: 'The model’s description cannot be used.',
+        title: 'This model cannot be used.',
         owner: 'Choose another model, or export this one again.',
         client: 'Ask the owner for another model.',
       },

@@ -153,6 +153,7 @@ function failureWords({ code, message, peerCode }: Failure, reader: Reader): Not
     error((all) => ({ title: title(all), text: againWords(all, reader) }));
   const mismatch = (what: 'version' | 'plan') =>
     withAgain('error', reader, ({ failures }) => failures[what], `${code} · ${message}`);
+  const unusable = () => error(({ failures: { manifest } }) => ({ title: manifest.title, text: manifest[role] }));
   switch (code) {
     case 'cancelled':
       return withAgain('info', reader, ({ failures }) => failures.cancelled);
@@ -162,8 +163,9 @@ function failureWords({ code, message, peerCode }: Failure, reader: Reader): Not
       if (peerCode === 'refused' && role === 'client') return final(notice('info', ({ ends }) => ends.limitOfOwner));
       if (peerCode === 'cancelled' && role === 'owner')
         return withAgain('info', reader, ({ ends }) => ends.clientCancelled);
-      // The tabs do not fit together, whichever of them found out.
+      // Whichever of the tabs found out that they, or the model, do not fit.
       if (peerCode === 'version' || peerCode === 'plan') return mismatch(peerCode);
+      if (peerCode === 'manifest') return unusable();
       return again(({ failures }) => failures.peerAborted[role]);
     case 'silent':
       return again(({ failures }) => failures.silent[role]);
@@ -173,7 +175,7 @@ function failureWords({ code, message, peerCode }: Failure, reader: Reader): Not
     case 'plan':
       return mismatch(code);
     case 'manifest':
-      return error(({ failures: { manifest } }) => ({ title: manifest.title, text: manifest[role] }));
+      return unusable();
     case 'length':
     case 'checksum':
     case 'value':
