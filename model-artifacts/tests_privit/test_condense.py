@@ -70,6 +70,33 @@ def test_exact_norms_stay_and_the_others_do_not(teacher):
     assert (student.config.depth, student.config.square_units, student.config.pool) == (3, 8, 'class')
 
 
+@torch.no_grad()
+def test_with_gelu_and_norms_everywhere_it_is_the_teacher(teacher):
+    """Then nothing is left out, and what is fitted finds nothing to mend."""
+    generator = torch.Generator().manual_seed(1)
+    images, others = torch.randn(400, 3, 8, 8, generator=generator), torch.randn(100, 3, 8, 8, generator=generator)
+    every = range(4)
+    student = condense(teacher, every, 3, images, every, exact_gelu=every)
+    assert student.config.fixed_norms == () and student.config.mlp_ratio == CLASS.mlp_ratio
+    torch.testing.assert_close(student(others, computed(student.config)), teacher(others), rtol=1e-3, atol=1e-3)
+
+
+@torch.no_grad()
+def test_gelu_in_a_block_brings_it_nearer(teacher):
+    generator = torch.Generator().manual_seed(1)
+    images, others = torch.randn(400, 3, 8, 8, generator=generator), torch.randn(100, 3, 8, 8, generator=generator)
+
+    def error(exact_gelu: list[int]) -> float:
+        student = condense(teacher, [0, 1, 3], 4, images, range(3), exact_gelu=exact_gelu)
+        softmax, gelu = computed(student.config)
+        kept = gelu * torch.tensor([block in exact_gelu for block in range(3)])[:, None]
+        read = student.pooled(student.features(others, (softmax, kept))), teacher.pooled(teacher.features(others))
+        return float(hidden_loss([], [], *read, CLASS, False))
+
+    none, first, two = error([]), error([0]), error([0, 1])
+    assert two < first < none
+
+
 def test_what_cannot_be_is_refused(teacher):
     images = torch.randn(4, 3, 8, 8)
     for blocks in ([], [1, 0], [0, 4], [0, 0]):
@@ -81,6 +108,8 @@ def test_what_cannot_be_is_refused(teacher):
         condense(teacher, [0], 33, images, [])
     with pytest.raises(ValueError, match='exact_norms: expected blocks of the student'):
         condense(teacher, [0], 4, images, [1])
+    with pytest.raises(ValueError, match='exact_gelu: expected blocks of the student'):
+        condense(teacher, [0], 4, images, [], exact_gelu=[1])
     with pytest.raises(ValueError, match='teacher: expected a plain ViT'):
         condense(VisionTransformer(replace(CLASS, square_units=3)), [0], 4, images, [])
 

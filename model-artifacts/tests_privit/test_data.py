@@ -208,6 +208,10 @@ def test_folders_that_are_no_image_set_say_what_is_missing(own_set, tmp_path):
     (own_set / 'all' / 'test' / 'kind 9' / 'images' / '0.png').write_text('torn')
     with pytest.raises(ValueError, match=r'0\.png cannot be read as an image'):
         load_splits(str(own_set), tmp_path, cache, 2, 12)
+    for image in (own_set / 'all' / 'train').rglob('*.png'):
+        image.write_text('torn')
+    with pytest.raises(ValueError, match=r'\.png cannot be read as an image'):  # already when the usual size is asked for
+        load_splits(str(own_set), tmp_path, tmp_path / 'another', 2)
     text = tmp_path / 'x.zip'
     text.write_text('no zip')
     with pytest.raises(ValueError, match='expected a folder or a zip'):

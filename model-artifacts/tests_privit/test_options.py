@@ -1,9 +1,12 @@
 """What the command line refuses, because it would teach nonsense, measure nonsense or do nothing; and what its help says."""
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
 
+from privit.__main__ import is_ours
 from privit.cli import main
 from privit.commands.arguments import PRESETS
 from privit.evaluate import best_cross_entropy
@@ -158,3 +161,29 @@ def test_help_says_what_every_option_does(command, capsys):
     text = ' '.join(capsys.readouterr().out.split())
     assert "{adamw,muon} muon: orthogonalised momentum for the blocks' matrices, AdamW for everything else; default adamw" in text
     assert command == 'teacher' or f'GELU tokens that stay exact; default {SearchOptions.gelu_budget}' in text
+
+
+@pytest.mark.parametrize(
+    ('file', 'words'), [('none.safetensors', 'none.safetensors'), ('train', 'expected'), ('words.txt', 'expected a folder or a zip')], ids=['missing', 'empty', 'no zip']
+)
+def test_from_the_shell_a_refusal_is_a_sentence(tmp_path, file, words):
+    (tmp_path / 'train').mkdir()
+    (tmp_path / 'words.txt').write_text('a')
+    command = ['measure', str(tmp_path), '--dataset', str(tmp_path / file), '--data', str(tmp_path)]
+    run = subprocess.run([sys.executable, '-m', 'privit', *command], capture_output=True, text=True)
+    assert run.returncode == 1 and run.stderr.startswith('privit: ') and words in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_faults_of_libraries_keep_their_traceback():
+    def raised(act) -> ValueError:
+        with pytest.raises(ValueError) as caught:
+            act()
+        return caught.value
+
+    assert is_ours(raised(refuse))
+    assert not is_ours(raised(lambda: json.loads('{')))
+
+
+def refuse() -> None:
+    raise ValueError('ours')

@@ -9,8 +9,10 @@ import hashlib
 import io
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +20,8 @@ from PIL import Image
 from torch import Tensor
 
 from .folders import Listing, Tree, decode_square, list_images, open_tree
+
+Read = TypeVar('Read')
 
 CIFAR10_LABELS = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck']
 IMAGENETTE_LABELS = [
@@ -186,8 +190,16 @@ def usual_size(tree: Tree, listing: Listing) -> int:
     """The shorter side, in pixels, that at least half of the images have (64 of them are asked); at most STORED_SIZE."""
     members = listing.splits['train']
     some = members[:: -(-len(members) // 64)]
-    sides = sorted(min(Image.open(io.BytesIO(tree.read(name))).size) for name, _ in some)
+    sides = sorted(_read(tree, name, lambda file: min(Image.open(io.BytesIO(file)).size)) for name, _ in some)
     return min(STORED_SIZE, sides[len(sides) // 2])
+
+
+def _read(tree: Tree, name: str, read: Callable[[bytes], Read]) -> Read:
+    """What `read` makes of a file. Raises ValueError, which names it."""
+    try:
+        return read(tree.read(name))
+    except OSError as error:
+        raise ValueError(f'{name} cannot be read as an image ({error}): remove it or replace it') from error
 
 
 def _decoded(info: ImageSetInfo, path: Path, cache: Path) -> dict[str, Tensor]:
@@ -200,10 +212,7 @@ def _decoded(info: ImageSetInfo, path: Path, cache: Path) -> dict[str, Tensor]:
             for key, members in listing.splits.items():
                 images = np.lib.format.open_memmap(cache / f'{key}_images.npy', 'w+', np.uint8, (len(members), 3, info.size, info.size))
                 for i, (name, _) in enumerate(members):
-                    try:
-                        images[i] = decode_square(tree.read(name), info.size)
-                    except OSError as error:
-                        raise ValueError(f'{path}: {name} cannot be read as an image ({error}): remove it or replace it') from error
+                    images[i] = _read(tree, name, lambda file: decode_square(file, info.size))
                 images.flush()
                 np.save(cache / f'{key}_labels.npy', np.array([place[folder] for _, folder in members], np.int64))
         (cache / 'complete').touch()

@@ -53,11 +53,12 @@ def run_start(arguments: argparse.Namespace) -> None:
 def run_condense(arguments: argparse.Namespace) -> None:
     teacher, description, splits, images = teacher_and_images(arguments)
     exact = range(0, len(arguments.blocks), 2) if arguments.exact_norms is None else arguments.exact_norms
-    student = condense(teacher, arguments.blocks, arguments.square_units, images, exact, arguments.keep_after)
+    student = condense(teacher, arguments.blocks, arguments.square_units, images, exact, arguments.keep_after, arguments.exact_gelu)
     softmax, gelu = computed(student.config)
-    switches = (softmax, torch.zeros_like(gelu))
+    switches = (softmax, gelu * torch.tensor([block in arguments.exact_gelu for block in range(student.config.depth)])[:, None])
     kept = ','.join(map(str, arguments.blocks))
-    recipe = f"{description['recipe']}; condensed to its blocks {kept} in closed form on {len(images)} images{told(arguments.keep_after)}"
+    with_gelu = f"; GELU stays in {','.join(map(str, arguments.exact_gelu))} of them" if arguments.exact_gelu else ''
+    recipe = f"{description['recipe']}; condensed to its blocks {kept} in closed form on {len(images)} images{with_gelu}{told(arguments.keep_after)}"
     out = describe(student.config, splits.train.info, recipe, accuracy(student, switches, splits.validation))
     save_checkpoint(arguments.out, student.state_dict(), switches, out)
     print(json.dumps({'out': str(arguments.out), 'hiddenBlocks': kept, 'validation': out['validation_accuracy']}))
@@ -171,6 +172,10 @@ def register(commands: Commands) -> None:
     p.add_argument(
         '--exact-norms', type=int, nargs='*', default=None, metavar='BLOCK',
         help='blocks of the student, counted from 0, that keep the LayerNorm before attention; default: every other one',
+    )  # fmt: skip
+    p.add_argument(
+        '--exact-gelu', type=int, nargs='*', default=[], metavar='BLOCK',
+        help='blocks of the student, counted from 0, that keep GELU, and the LayerNorm before it; default: none',
     )  # fmt: skip
     p.add_argument('--keep-after', type=place, nargs='*', default=[], metavar='BLOCK:PATTERN', help=PLACES)
     p.add_argument('--images', type=int, default=2000, help='training images to fit on; default 2000')
