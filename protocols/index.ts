@@ -21,7 +21,7 @@ export { inputOf, prepareImage, type RgbaImage } from './inference/image.ts';
 export { type Budget, demandOf } from './inference/limits.ts';
 export { type Manifest, parseManifest, publicManifest } from './inference/manifest.ts';
 export type { Phase, PhaseMeter, StepMeter } from './inference/meters.ts';
-export { loadOwnerModel, type OwnerModel } from './inference/model.ts';
+export { type ArtifactFiles, loadOwnerModel, type OwnerModel } from './inference/model.ts';
 export { type OnnxThread, onnxInThread, type ReadyOnnx, serveOnnx } from './inference/onnxThread.ts';
 export { OwnerSession } from './inference/ownerSession.ts';
 export { type Answer, answerBits, compilePlan, type Plan, type StepPlan } from './inference/plan.ts';

@@ -9,13 +9,13 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import pino from 'pino';
 import { signalingFault } from '../client/src/session/settings.ts';
-import { defaultLimit, defaultWorkers } from '../protocols/index.ts';
+import { defaultLimit, defaultWorkers, loadOwnerModel } from '../protocols/index.ts';
 import { bundledFiles } from '../signaling-server/bundledModels.ts';
 import { createSignalingServer, type SignalingServer } from '../signaling-server/server.ts';
 import { readTurnSecret, turnServers } from '../signaling-server/turn.ts';
 import { workersOf } from './lib/answerThreads.ts';
 import { HeadlessOwner } from './lib/headlessOwner.ts';
-import { defaultModel, modelFolder, readModel } from './lib/models.ts';
+import { defaultModel, modelFolder, readArtifact } from './lib/models.ts';
 import { installWebRtc } from './lib/nodeWebRtc.ts';
 import { readOptions, wholeNumber } from './lib/options.ts';
 
@@ -50,8 +50,8 @@ async function main(): Promise<void> {
     if (fault) throw new Error(`--server: ${fault}`);
   }
   const answer = values['label-only'] ? 'label' : 'logits';
-  const folder = await modelFolder(values.model);
-  await readModel(folder, answer); // what is wrong with it is said before a room is open
+  const files = await readArtifact(await modelFolder(values.model));
+  loadOwnerModel(files, answer); // what is wrong with it is said before a room is open
   const secretFile = values['turn-secret-file'];
   const turn = { urls: values.ice, secret: secretFile === undefined ? undefined : await readTurnSecret(secretFile) };
   turnServers(turn); // as with the model
@@ -67,7 +67,7 @@ async function main(): Promise<void> {
   installWebRtc();
   const { formatInvite } = await import('../client/src/pairing/invite.ts');
   const { owner, invites } = await HeadlessOwner.open({
-    folder,
+    files,
     answer,
     server,
     rooms,

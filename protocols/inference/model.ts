@@ -38,16 +38,21 @@ const Index = v.object({
   ),
 });
 
+/** What is in an artifact's files; the public part's file where there is one. */
+export interface ArtifactFiles {
+  readonly manifest: string;
+  readonly weightsIndex: string;
+  readonly weights: ArrayBuffer;
+  readonly publicPart?: ArrayBuffer | undefined;
+}
+
 /**
  * Reads an artifact's files.
  * @param answer what clients are to learn.
  * @throws ProtocolError `manifest` when a file is malformed, a tensor is missing or has another shape, a weight is too large, the weights
  *   are not the manifest's, or no client would take part.
  */
-export function loadOwnerModel(
-  files: { manifest: string; weightsIndex: string; weights: ArrayBuffer; publicPart?: ArrayBuffer | undefined },
-  answer: Answer = 'logits',
-): OwnerModel {
+export function loadOwnerModel(files: ArtifactFiles, answer: Answer = 'logits'): OwnerModel {
   const whole = parseManifest(files.manifest);
   const manifest = publicManifest(whole);
   const fail = (message: string): never => {

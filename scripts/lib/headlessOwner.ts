@@ -10,11 +10,12 @@ import type { Invite } from '../../client/src/pairing/invite.ts';
 import type { OwnerPairing } from '../../client/src/pairing/ownerPairing.ts';
 import type { PeerLink } from '../../client/src/pairing/peerLink.ts';
 import { relay } from '../../protocols/channel/messagePort.ts';
-import { type Answer, dataChannelWire, type MessagePortLike } from '../../protocols/index.ts';
+import { type Answer, type ArtifactFiles, dataChannelWire, type MessagePortLike } from '../../protocols/index.ts';
 import type { OpenSession, OwnerWorkerData, SessionNews } from './ownerWorker.ts';
 
 export interface HeadlessOwnerOptions {
-  readonly folder: string;
+  /** The model's. */
+  readonly files: ArtifactFiles;
   readonly answer: Answer;
   /** Address of the signaling server. */
   readonly server: string;
@@ -79,8 +80,8 @@ export class HeadlessOwner {
   }
 
   #startThread(): Thread {
-    const { folder, answer, otChecks = false, workers = 0, threadModule, log } = this.options;
-    const data: OwnerWorkerData = { folder, answer, otChecks, workers };
+    const { files, answer, otChecks = false, workers = 0, threadModule, log } = this.options;
+    const data: OwnerWorkerData = { files, answer, otChecks, workers };
     const module = threadModule ?? new URL('ownerWorker.ts', import.meta.url);
     const worker = new Worker(new URL('typescriptWorker.mjs', import.meta.url), {
       workerData: { ...data, module: module.href },

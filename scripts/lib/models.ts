@@ -2,7 +2,13 @@
 import { access, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Answer, loadOwnerModel, type OwnerModel, publicPartFile } from '../../protocols/index.ts';
+import {
+  type Answer,
+  type ArtifactFiles,
+  loadOwnerModel,
+  type OwnerModel,
+  publicPartFile,
+} from '../../protocols/index.ts';
 
 const zoo = fileURLToPath(new URL('../../model-artifacts/zoo/', import.meta.url));
 
@@ -36,7 +42,11 @@ export async function modelFolder(nameOrPath: string): Promise<string> {
 }
 
 /** Reads an artifact's folder as the owner does. */
-export async function readModel(folder: string, answer: Answer = 'logits'): Promise<OwnerModel> {
+export const readModel = async (folder: string, answer?: Answer): Promise<OwnerModel> =>
+  loadOwnerModel(await readArtifact(folder), answer);
+
+/** An artifact's files, none of them looked into. */
+export async function readArtifact(folder: string): Promise<ArtifactFiles> {
   const [manifest, weightsIndex, weights, publicPart] = await Promise.all([
     readFile(`${folder}/manifest.json`, 'utf8'),
     readFile(`${folder}/weights.json`, 'utf8'),
@@ -44,8 +54,5 @@ export async function readModel(folder: string, answer: Answer = 'logits'): Prom
     readFile(`${folder}/${publicPartFile}`).catch(() => undefined), // few models have it, and loading says so where it is missing
   ]);
   const bytes = (file: Uint8Array) => new Uint8Array(file).buffer;
-  return loadOwnerModel(
-    { manifest, weightsIndex, weights: bytes(weights), publicPart: publicPart && bytes(publicPart) },
-    answer,
-  );
+  return { manifest, weightsIndex, weights: bytes(weights), publicPart: publicPart && bytes(publicPart) };
 }

@@ -2,6 +2,8 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import {
   type Answer,
+  type ArtifactFiles,
+  loadOwnerModel,
   type MessagePortLike,
   messagePortWire,
   OwnerSession,
@@ -9,11 +11,10 @@ import {
   type SessionEvent,
 } from '../../protocols/index.ts';
 import { answerThreads } from './answerThreads.ts';
-import { readModel } from './models.ts';
 
 export interface OwnerWorkerData {
-  /** Of the artifact. */
-  readonly folder: string;
+  /** The artifact's, the same for all threads whatever becomes of its folder. */
+  readonly files: ArtifactFiles;
   readonly answer: Answer;
   /** See SessionOptions. */
   readonly otChecks: boolean;
@@ -36,8 +37,8 @@ export type SessionNews = { readonly id: number } & (
   | { readonly news: 'failed'; readonly code: string; readonly message: string }
 );
 
-const { folder, answer, otChecks, workers } = workerData as OwnerWorkerData;
-const model = readModel(folder, answer);
+const { files, answer, otChecks, workers } = workerData as OwnerWorkerData;
+const model = loadOwnerModel(files, answer); // who cannot read it serves nobody: the thread fails, and says why
 const tell = (news: SessionNews) => parentPort!.postMessage(news);
 
 async function serve({ id, port, limit, answersBefore }: OpenSession): Promise<void> {
@@ -48,7 +49,7 @@ async function serve({ id, port, limit, answersBefore }: OpenSession): Promise<v
     if (event.type === 'answer')
       tell({ id, news: 'answer', answers: event.answers, elapsedMs: Math.round(performance.now() - startedMs) });
   };
-  const session = await OwnerSession.open(channel, await model, {
+  const session = await OwnerSession.open(channel, model, {
     onEvent,
     ot,
     otChecks,
@@ -68,5 +69,4 @@ parentPort!.on('message', (open: OpenSession) => {
   );
 });
 
-await model; // who cannot read it serves nobody: the thread fails, and says why
 parentPort!.postMessage('ready');

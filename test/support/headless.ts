@@ -4,9 +4,10 @@ import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import pino from 'pino';
 import type { Invite } from '../../client/src/pairing/invite.ts';
-import type { RgbaImage } from '../../protocols/index.ts';
+import type { ArtifactFiles, RgbaImage } from '../../protocols/index.ts';
 import { classifyAt, withOwner } from '../../scripts/lib/headlessClient.ts';
 import { HeadlessOwner } from '../../scripts/lib/headlessOwner.ts';
+import { readArtifact } from '../../scripts/lib/models.ts';
 import { createSignalingServer } from '../../signaling-server/server.ts';
 
 export const tinyFolder = `${path.join(import.meta.dirname, '../vectors/tiny')}/`;
@@ -22,7 +23,7 @@ export async function startHeadless(options: {
   rooms: number;
   limit?: number;
   threads?: number;
-  folder?: string;
+  files?: ArtifactFiles;
   threadModule?: URL;
   onBroken?: (error: Error) => void;
   onDone?: () => void;
@@ -41,8 +42,9 @@ export async function startHeadless(options: {
     lines.push(...String(data).trim().split('\n'));
     lines.splice(0, lines.length - 1000);
   });
+  const artifact = await readArtifact(tinyFolder);
   const opened = HeadlessOwner.open({
-    folder: tinyFolder,
+    files: artifact,
     answer: 'logits',
     server,
     limit: Number.POSITIVE_INFINITY,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
+import { readArtifact } from '../../scripts/lib/models.ts';
 import { createSignalingServer } from '../../signaling-server/server.ts';
 import { readTurnSecret, turnServers } from '../../signaling-server/turn.ts';
 import { startHeadless, tinyFolder } from '../support/headless.ts';
@@ -60,7 +61,8 @@ describe('threads that fail', () => {
   const threadModule = new URL('../support/failingOwnerWorker.ts', import.meta.url);
 
   test('one that cannot read the model: no room opens, and the owner says why', async () => {
-    await expect(start({ rooms: 1, threads: 1, folder: '/nowhere/' })).rejects.toThrow(/no such file/);
+    const files = { ...(await readArtifact(tinyFolder)), weights: new ArrayBuffer(8) };
+    await expect(start({ rooms: 1, threads: 1, files })).rejects.toThrow('weights.bin is not the file');
   });
 
   test('one that dies with a client: it is counted, and the client, who connects again, is served by another', async () => {
