@@ -61,9 +61,17 @@ test('no screen has a serious violation, in light and dark, wide and narrow', { 
   await client.getByTestId('walk-value').waitFor();
   await check(client, 'drawer');
   await client.keyboard.press('Escape');
+  // The owner is not back before the screen has been looked at.
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await owner.route('**/weights.bin', (route) => released.then(() => route.continue()));
   await owner.reload();
   await client.getByText('reconnecting, try').waitFor();
   await check(client, 'reconnecting');
+  expect(await client.getByTestId('peer-state').getAttribute('data-state')).toBe('reconnecting');
+  release();
   await expect.poll(() => client.getByTestId('peer-state').getAttribute('data-state')).toBe('connected');
   await owner.getByRole('button', { name: 'Close the room' }).click();
   await said(client, 'The owner closed the room').waitFor();

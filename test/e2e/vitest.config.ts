@@ -8,7 +8,8 @@ export default defineConfig({
     testTimeout: 90_000,
     hookTimeout: 90_000,
     // A busy machine may keep a browser from drawing for longer than any step may take. What only timed out is tried
-    // once more, and `npm test` names it at its end; what is wrong is not tried again.
+    // once more, and `npm test` names it at its end; what is wrong is not tried again. A poll that ran out of time counts as wrong: its
+    // error is the last comparison's.
     retry: { count: 1, condition: /timeout|timed out/i },
     // As long as a page's own waits (support/app.ts).
     expect: { poll: { timeout: 20_000 } },

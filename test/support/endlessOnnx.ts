@@ -14,3 +14,9 @@ export const endlessOnnx = new Uint8Array(
     'base64',
   ),
 );
+
+/** The same but for the turns: one. A constant of as many bytes, so that nothing else of the file changes. */
+export const oneTurnOnnx = endlessOnnx.slice();
+const turns = [...Array(8).fill(0x80), 0x10];
+const at = endlessOnnx.findIndex((_, i) => turns.every((byte, k) => endlessOnnx[i + k] === byte));
+oneTurnOnnx.set([0x81, ...Array(7).fill(0x80), 0], at);

@@ -74,7 +74,7 @@ describe('threads that fail', () => {
     expect(owner.answers).toEqual([1]);
     expect(owner.figures).toMatchObject({ pairings: 1, failed: 1 });
     expect(lines.join('\n')).toContain('out of memory');
-  }, 60_000);
+  }, 120_000);
 
   test('again and again: whoever runs the owner is told', async () => {
     delete process.env.FAILED_BEFORE;
@@ -89,7 +89,7 @@ describe('threads that fail', () => {
     for (let i = 0; i < 4 && broken.length === 0; i++)
       await expect(classify(invites[0], 128, 30_000)).rejects.toThrow();
     expect(broken).toEqual(['out of memory']);
-  }, 120_000);
+  }, 240_000);
 });
 
 test('credentials for TURN end, as coturn checks them', () => {
@@ -166,7 +166,7 @@ describe('as commands', () => {
     const { stdout, code } = await client.catch((error) => error);
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ images: [{ label: expect.any(String) }], error: expect.any(String) });
-  }, 60_000);
+  }, 120_000);
 
   test('the demo ends with the signal that its supervisor sends to npm’s child', async () => {
     const demo = spawn(process.execPath, program('signaling-server/main.ts'), {
@@ -180,7 +180,7 @@ describe('as commands', () => {
     await expect.poll(() => stdout, { timeout: 30_000 }).toContain('http://localhost:');
     demo.kill('SIGTERM');
     expect(await ended).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   test.each(['x', '-1', '65536', '1.5'])('PORT=%s is refused in words', async (port) => {
     const demo = promisify(execFile)(process.execPath, program('signaling-server/main.ts'), {

@@ -31,6 +31,8 @@ const { imageSize } = model.manifest.architecture;
 const { stages } = model.plan;
 
 const workers: Worker[] = [];
+/** How many of the Workers' kernels have been destroyed, and their keys with them. */
+let destroyed = 0;
 afterAll(() => Promise.all(workers.map((worker) => worker.terminate())));
 
 /** The stream in a thread of its own. */
@@ -39,16 +41,22 @@ function inThread(wire: Wire): OtStream {
   const { port1, port2 } = new MessageChannel();
   const control = new MessageChannel();
   relay(port1 as unknown as MessagePortLike, wire);
-  workers.push(
-    new Worker(
-      `const { workerData } = require('node:worker_threads');
+  const worker = new Worker(
+    `const { workerData, parentPort } = require('node:worker_threads');
        (async () => {
          (await import('tsx/esm/api')).register();
+         const { CotKernel } = await import(${url('kernels/cot.ts')});
+         const { destroy } = CotKernel.prototype;
+         CotKernel.prototype.destroy = function () {
+           destroy.call(this);
+           parentPort.postMessage('destroyed');
+         };
          (await import(${url('offline/ot/worker.ts')})).serveOtStream(workerData);
        })();`,
-      { eval: true, workerData: control.port2, transferList: [control.port2 as never] },
-    ),
+    { eval: true, workerData: control.port2, transferList: [control.port2 as never] },
   );
+  worker.on('message', () => destroyed++);
+  workers.push(worker);
   return new OtWorker(control.port1 as unknown as Endpoint, port2 as unknown as MessagePortLike);
 }
 
@@ -170,6 +178,7 @@ describe('a session with a stream for oblivious transfers', () => {
   it('ends on both sides, and in their Workers, when one gives up in the middle', async () => {
     const [a, b] = memoryWirePair();
     const controller = new AbortController();
+    destroyed = 0;
     const { client, served, events } = await openPair([threaded(a), threaded(b)], controller.signal);
     const aborting = setInterval(() => {
       if (events.client.some((event) => event.type === 'progress' && event.phase === 'offline')) controller.abort();
@@ -178,6 +187,7 @@ describe('a session with a stream for oblivious transfers', () => {
     clearInterval(aborting);
     expect(ends[0]).toMatchObject({ status: 'rejected', reason: { code: 'cancelled' } });
     expect(ends[1]).toMatchObject({ status: 'rejected', reason: { code: 'peer-aborted' } });
+    await expect.poll(() => destroyed, { timeout: 10_000 }).toBe(2);
   });
 
   it.each([

@@ -271,6 +271,9 @@ describe('a server that works together with a guest of the same link', () => {
     await expect(openOwner(url)).rejects.toThrow(RefusedError);
   });
 
+  const hex = (bytes: number) => '0'.repeat(2 * bytes);
+  const offer = { kind: 'offer', attempt: hex(8), sdp: '', key: hex(32), share: hex(32), signature: hex(64) };
+  const ice = { kind: 'ice', attempt: hex(8), candidate: '', sdpMid: '0', sdpMLineIndex: 0 };
   test.each<[string, string, unknown[]]>([
     [
       'a tag of null',
@@ -279,8 +282,9 @@ describe('a server that works together with a guest of the same link', () => {
     ],
     ['no signal', 'signal', []],
     ['null for a signal', 'signal', [null]],
-    ['an SDP of a megabyte', 'signal', [{ kind: 'offer', sdp: 'x'.repeat(1e6) }]],
-    ['a candidate that is a number', 'signal', [{ kind: 'ice', candidate: 7 }]],
+    // But for what they are named after, these two are as they should be.
+    ['an SDP of a megabyte', 'signal', [{ ...offer, sdp: 'x'.repeat(1e6) }]],
+    ['a candidate that is a number', 'signal', [{ ...ice, candidate: 7 }]],
     ['a client with a tag that is none', 'peerJoined', ['0'.repeat(16), 'zz']],
     ['a client with an object for a name', 'peerJoined', [{}, {}]],
     ['a client of nothing', 'peerJoined', []],

@@ -1,4 +1,5 @@
-import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { BrowserContextOptions, Locator, Page, Route } from 'playwright-core';
+import { expect } from 'vitest';
 import type { App } from './app.ts';
 
 /**
@@ -61,6 +62,30 @@ export async function classifySample(client: Page, index = 0): Promise<void> {
   await client.getByTestId('sample').nth(index).click();
   await client.getByRole('button', { name: 'Classify privately' }).click();
   await client.getByTestId('result').waitFor({ timeout: 60_000 });
+}
+
+/** Of a client's page before it loads: its first Worker sends the first chunks of a classification, and no more. */
+export async function stallClassification(client: Page): Promise<void> {
+  const serve = async (route: Route) => {
+    const response = await route.fetch();
+    const stall = `{
+      let left = Infinity;
+      addEventListener('message', ({ data }) => { if (data.type === 'classify') left = 3; });
+      const { send } = RTCDataChannel.prototype;
+      RTCDataChannel.prototype.send = function (chunk) { if (left-- > 0) send.call(this, chunk); };
+    }`;
+    await route.fulfill({ response, body: stall + (await response.text()) });
+  };
+  await client.route('**/protocol.worker-*.js', serve, { times: 1 });
+}
+
+/** Classifies up to the middle, in a page that stalls there: both tabs are computing on shares. */
+export async function classifyHalf(owner: Page, client: Page): Promise<void> {
+  await client.getByTestId('sample').first().click();
+  await client.getByText('Prepared, waiting for an image').waitFor();
+  await client.getByRole('button', { name: 'Classify privately' }).click();
+  for (const page of [client, owner]) await page.getByText('Computing on shares').waitFor();
+  expect(await client.getByTestId('result').count()).toBe(0);
 }
 
 /** The second picture and every later one: one click. Waits for its own answer, not for the one before, which stays meanwhile. */
