@@ -2,6 +2,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -170,7 +171,7 @@ def test_from_the_shell_a_refusal_is_a_sentence(tmp_path, file, words):
     (tmp_path / 'train').mkdir()
     (tmp_path / 'words.txt').write_text('a')
     command = ['measure', str(tmp_path), '--dataset', str(tmp_path / file), '--data', str(tmp_path)]
-    run = subprocess.run([sys.executable, '-m', 'privit', *command], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, '-m', 'privit', *command], cwd=Path(__file__).parents[1], capture_output=True, text=True)
     assert run.returncode == 1 and run.stderr.startswith('privit: ') and words in run.stderr
     assert len(run.stderr.splitlines()) == 1
 
