@@ -1,7 +1,9 @@
 """Decoding, splits, and augmentation that moves pixels but invents none."""
 import copy
 import io
+import struct
 import zipfile
+import zlib
 
 import pytest
 import torch
@@ -212,6 +214,15 @@ def test_folders_that_are_no_image_set_say_what_is_missing(own_set, tmp_path):
         image.write_text('torn')
     with pytest.raises(ValueError, match=r'\.png cannot be read as an image'):  # already when the usual size is asked for
         load_splits(str(own_set), tmp_path, tmp_path / 'another', 2)
+    torn = own_set / 'all' / 'test' / 'kind 9' / 'images' / '0.png'
+    whole = picture(12, 40)
+    for image in (own_set / 'all' / 'train').rglob('*.png'):
+        image.write_bytes(whole)
+    # Not all of Pillow's errors are OSErrors: a header of 900 million pixels ends in a DecompressionBombError.
+    header = b'IHDR' + struct.pack('>2I5B', 30_000, 30_000, 8, 2, 0, 0, 0)
+    torn.write_bytes(whole[:8] + struct.pack('>I', 13) + header + struct.pack('>I', zlib.crc32(header)) + whole[33:])
+    with pytest.raises(ValueError, match=r'all: .*0\.png cannot be read as an image'):
+        load_splits(str(own_set / 'all'), tmp_path, tmp_path / 'third', 2, 12)
     text = tmp_path / 'x.zip'
     text.write_text('no zip')
     with pytest.raises(ValueError, match='expected a folder or a zip'):

@@ -175,7 +175,7 @@ def _own_set(path: Path, stored_size: int | None) -> tuple[ImageSetInfo, Listing
     """Of a folder or zip: what it is, and what is in it."""
     with open_tree(path) as tree:
         listing = list_images(tree, str(path))
-        size = stored_size or usual_size(tree, listing)
+        size = stored_size or usual_size(path, tree, listing)
     folders = listing.folders
     words = [listing.names.get(folder, folder) for folder in folders]
     labels = [w if words.count(w) == 1 else f'{w} ({folder})' for w, folder in zip(words, folders)]
@@ -186,20 +186,20 @@ def _own_set(path: Path, stored_size: int | None) -> tuple[ImageSetInfo, Listing
     return info, listing
 
 
-def usual_size(tree: Tree, listing: Listing) -> int:
+def usual_size(path: Path, tree: Tree, listing: Listing) -> int:
     """The shorter side, in pixels, that at least half of the images have (64 of them are asked); at most STORED_SIZE."""
     members = listing.splits['train']
     some = members[:: -(-len(members) // 64)]
-    sides = sorted(_read(tree, name, lambda file: min(Image.open(io.BytesIO(file)).size)) for name, _ in some)
+    sides = sorted(_read(path, tree, name, lambda file: min(Image.open(io.BytesIO(file)).size)) for name, _ in some)
     return min(STORED_SIZE, sides[len(sides) // 2])
 
 
-def _read(tree: Tree, name: str, read: Callable[[bytes], Read]) -> Read:
-    """What `read` makes of a file. Raises ValueError, which names it."""
+def _read(path: Path, tree: Tree, name: str, read: Callable[[bytes], Read]) -> Read:
+    """What `read` makes of a file of the set at `path`. Raises ValueError, which names both."""
     try:
         return read(tree.read(name))
-    except OSError as error:
-        raise ValueError(f'{name} cannot be read as an image ({error}): remove it or replace it') from error
+    except Exception as error:  # Pillow's readers of damaged files end in many kinds
+        raise ValueError(f'{path}: {name} cannot be read as an image ({error}): remove it or replace it') from error
 
 
 def _decoded(info: ImageSetInfo, path: Path, cache: Path) -> dict[str, Tensor]:
@@ -212,7 +212,7 @@ def _decoded(info: ImageSetInfo, path: Path, cache: Path) -> dict[str, Tensor]:
             for key, members in listing.splits.items():
                 images = np.lib.format.open_memmap(cache / f'{key}_images.npy', 'w+', np.uint8, (len(members), 3, info.size, info.size))
                 for i, (name, _) in enumerate(members):
-                    images[i] = _read(tree, name, lambda file: decode_square(file, info.size))
+                    images[i] = _read(path, tree, name, lambda file: decode_square(file, info.size))
                 images.flush()
                 np.save(cache / f'{key}_labels.npy', np.array([place[folder] for _, folder in members], np.int64))
         (cache / 'complete').touch()
