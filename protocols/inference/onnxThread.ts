@@ -3,7 +3,7 @@
  * asked to stop, only be ended from outside, when the user cancels or after `onnxLimitMs`.
  */
 import type { Endpoint } from '../offline/endpoint.ts';
-import type { OnnxRunner } from './publicPart.ts';
+import { type OnnxRunner, OnnxRunnerError } from './publicPart.ts';
 
 /**
  * For one picture. Six blocks of a ViT-Base at 224 px are 17 billion multiplications: some five seconds in WebAssembly on one core, and
@@ -23,6 +23,7 @@ type ToThread = {
   readonly shape: Parameters<OnnxRunner>[2];
 };
 type FromThread = { readonly stream: Float32Array } | { readonly problem: string };
+type Given = FromThread | { readonly broken: string };
 
 /**
  * Runs files in a thread, which is kept for the next picture of the same file; runs wait for each other.
@@ -40,14 +41,14 @@ export function onnxInThread(start: (onFailure: () => void) => OnnxThread, limit
   const run = async (...[onnx, planar, shape, signal]: Parameters<OnnxRunner>) => {
     signal?.throwIfAborted();
     if (file !== onnx) end();
-    let give: (message: FromThread) => void = () => {};
-    const given = new Promise<FromThread>((resolve) => {
+    let give: (message: Given) => void = () => {};
+    const given = new Promise<Given>((resolve) => {
       give = resolve;
     });
     const cancel = () => give({ problem: 'cancelled' });
     const timer = setTimeout(() => give({ problem: `it took more than ${limitMs / 1000} seconds` }), limitMs);
     signal?.addEventListener('abort', cancel, { once: true });
-    thread ??= start(() => give({ problem: 'its thread could not run' }));
+    thread ??= start(() => give({ broken: 'the thread for the public part could not run' }));
     thread.onmessage = ({ data }: { data: FromThread }) => give(data);
     thread.unref?.(); // the timer keeps it alive
     const message: ToThread = { ...(file !== onnx && { onnx }), planar, shape };
@@ -58,7 +59,7 @@ export function onnxInThread(start: (onFailure: () => void) => OnnxThread, limit
     signal?.removeEventListener('abort', cancel);
     if ('stream' in result) return result.stream;
     end();
-    throw new Error(result.problem);
+    throw 'broken' in result ? new OnnxRunnerError(result.broken) : new Error(result.problem);
   };
 
   return (...all) => {

@@ -33,6 +33,9 @@ export type OnnxRunner = (
   signal?: AbortSignal,
 ) => Promise<Float32Array>;
 
+/** What should run the file could not run itself, which says nothing of the file. */
+export class OnnxRunnerError extends Error {}
+
 /** The client asks for it once it has the plan, so that nothing large is on its way before the client knows how large. */
 const ready = 1;
 
@@ -61,7 +64,7 @@ export async function receivePublicPart(
  * @param pixels imageSize×imageWidth×3 RGB bytes.
  * @param onnx the public part, where the manifest has one.
  * @param signal ends its run.
- * @throws RangeError when there are more or fewer pixels; ProtocolError `manifest` when the file cannot be run, or gives something else than
+ * @throws RangeError when there are more or fewer pixels; OnnxRunnerError as `run` does; ProtocolError `manifest` when the file cannot be run, or gives something else than
  *   the stream: then the model is at fault, no message was altered.
  */
 export async function publicInput(
@@ -83,6 +86,7 @@ export async function publicInput(
   try {
     stream = await run(onnx, planar, [1, 3, height, width], signal);
   } catch (error) {
+    if (error instanceof OnnxRunnerError) throw error;
     throw new ProtocolError('manifest', 'session', `the public part cannot be run: ${(error as Error).message}`);
   }
   return streamIntegers(stream, manifest);

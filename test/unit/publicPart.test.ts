@@ -6,7 +6,7 @@ import { loadOwnerModel, type OwnerModel } from '../../protocols/inference/model
 import { onnxInThread, serveOnnx } from '../../protocols/inference/onnxThread.ts';
 import { OwnerSession } from '../../protocols/inference/ownerSession.ts';
 import { compilePlan } from '../../protocols/inference/plan.ts';
-import { type OnnxRunner, publicInput } from '../../protocols/inference/publicPart.ts';
+import { type OnnxRunner, OnnxRunnerError, publicInput } from '../../protocols/inference/publicPart.ts';
 import { evaluateReference } from '../../protocols/inference/reference.ts';
 import { inputShape } from '../../protocols/inference/vit.ts';
 import type { Endpoint } from '../../protocols/offline/endpoint.ts';
@@ -93,6 +93,17 @@ describe('a thread of its own', () => {
     await expect(run(publicPartBytes, image, shape)).rejects.toThrow();
     await expect.poll(() => ended).toBe(4);
   }, 120_000);
+
+  it('that cannot run is no fault of the model', async () => {
+    const manifest = manifestWith(1);
+    const run = onnxInThread((onFailure) => {
+      queueMicrotask(onFailure);
+      const { port1 } = new MessageChannel();
+      return Object.assign(port1 as unknown as Endpoint, { terminate: () => port1.close() });
+    });
+    const answer = publicInput(picture(manifest.architecture.imageSize), manifest, publicPartBytes, run);
+    await expect(answer).rejects.toThrow(OnnxRunnerError);
+  });
 
   it('is kept for the next picture of the same file; runs wait for each other', async () => {
     const started: Endpoint[] = [];
